@@ -70,6 +70,25 @@ def no_such(message: str, value: str, known: Iterable[str], *hints: str, code: s
     return UsageError(message, *meant, f"there are: {', '.join(names)}", *hints, code=code, instead=instead)
 
 
+def missing_extra(message: str, extra: str, package: str, *hints: str, code: str) -> UsageError:
+    """Return the error for a package that is not installed, with how to install it.
+
+    Args:
+        message: what cannot be done without it.
+        extra: policygen's extra that brings it.
+        package: its name in the package index.
+        hints: more hints, which come last.
+        code: the stable id of this failure.
+    """
+    return UsageError(
+        message,
+        f"pip install '.[{extra}]' in the checkout, with the Python that runs policygen",
+        f"pipx inject policygen {package}, where pipx installed it",
+        *hints,
+        code=code,
+    )
+
+
 class IncompleteError(PolicygenError):
     """The evidence has gaps: a policy made from it could lack permissions."""
 

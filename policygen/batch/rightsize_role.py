@@ -19,14 +19,8 @@ from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.tracked_regions import is_tracked_region
 from policygen.evidence.coverage.workplaces import workplaces
 from policygen.evidence.known_names import knowledge_of
-from policygen.evidence.observe import (
-    NoCallsInWindowError,
-    ObserveOptions,
-    RoleEvidence,
-    evidence_for_role,
-    is_used_unseen,
-    use_seen_by_iam,
-)
+from policygen.evidence.no_calls import NoCallsInWindowError, use_seen_by_iam
+from policygen.evidence.observe import ObserveOptions, RoleEvidence, evidence_for_role, is_used_unseen
 from policygen.evidence.role import RoleSelector
 from policygen.evidence.traced import TraceOwners
 from policygen.iam.arn import service_of

@@ -9,6 +9,7 @@ declared with ``envvar="POLICYGEN_NAME"``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +136,20 @@ def _settings(table: Mapping[str, Any], path: Path) -> Iterable[tuple[str, Any]]
             yield key, [_seen_from_here(one, path.parent) for one in texts]
         else:
             yield key, _seen_from_here(texts, path.parent)
+
+
+def check_variable(name: str, text: str, setting: Setting) -> None:
+    """Check what a variable of the environment says.
+
+    Raises:
+        UsageError: PG-E238, it is no whole number, where the setting is one.
+    """
+    if setting.kind is int and not re.fullmatch(r"\s*[+-]?\d+\s*", text, re.ASCII):
+        raise UsageError(
+            f"{name} is {escape_controls(repr(text))[:60]}, and must be a whole number",
+            f"export {name}={setting.default}",
+            code="PG-E238",
+        )
 
 
 def _fits(value: Any, kind: type) -> bool:

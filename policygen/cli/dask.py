@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policygen.errors import UsageError
+from policygen.errors import UsageError, missing_extra
 from policygen.text import escape_controls, sanitize
 from policygen.version import VERSION
 
@@ -59,9 +59,10 @@ def cluster_at(address: str) -> Iterator[Cluster]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UsageError(
+        raise missing_extra(
             "a Dask cluster cannot be used: the package distributed is not installed",
-            "pip install 'policygen[dask]'",
+            "dask",
+            "distributed",
             code="PG-E225",
         ) from error
     # distributed logs lost connections with tracebacks; `map_ahead` reports them in one line.

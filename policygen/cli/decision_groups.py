@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
 import typer
 
-from policygen.cli.completion import complete_format
+from policygen.cli.completion import complete_format, complete_sign
 from policygen.cli.options import SummaryOption
 from policygen.report.formats import ALIASES, FORMATS, SUFFIXES
 
@@ -34,6 +34,7 @@ class DecisionInput:
         typer.Option(
             "--accept",
             metavar="KIND",
+            autocompletion=complete_sign,
             help="Treat this kind of suspicious call as legitimate. Repeatable.",
         ),
     ] = None

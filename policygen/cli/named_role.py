@@ -40,6 +40,8 @@ def for_role(
 
     if account is not None:
         found = role_of_function(account, role)
+        if not found:
+            _require_role(account, role, source, read)
     elif is_function_arn(role):
         found = role_in_logs(source, role, read)
         if not found:
@@ -58,3 +60,21 @@ def for_role(
     if found:
         log_line(f"function {role} runs as role {found}")
     return work(found or role)
+
+
+def _require_role(account: Account, role: str, source: Source, read: ReadOptions) -> None:
+    """Raise PG-E310 where the account has no such role, and name the accounts whose role the logs have."""
+    from policygen.errors import NothingFoundError
+    from policygen.evidence.function_role import accounts_in_logs
+
+    try:
+        account.role(role)
+    except NothingFoundError as error:
+        if not (accounts := accounts_in_logs(source, role, read)):
+            raise
+        where = ", ".join(accounts)
+        raise NothingFoundError(
+            error.message,
+            f"the logs have it in account {where}: give a snapshot of that account, or leave the snapshot out",
+            code=error.code,
+        ) from None

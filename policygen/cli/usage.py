@@ -91,7 +91,7 @@ def next_command(error: PolicygenError, words: Sequence[str]) -> str:
     return shlex.join(["policygen", *([name] if name in COMMANDS else []), "--help"])
 
 
-_NO_ROLE = frozenset({"PG-E236", "PG-E310", "PG-E311", "PG-E312", "PG-E313"})
+_NO_ROLE = frozenset({"PG-E236", "PG-E301", "PG-E310", "PG-E311", "PG-E312", "PG-E313"})
 """Errors after which a list of the roles helps."""
 
 _INPUTS = ("--logs", "-l", "--snapshot", "-s", "--profile")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from policygen.account.model import Account, unqualified
 from policygen.errors import NothingFoundError, UsageError
+from policygen.evidence.role import parse_role
 from policygen.iam.request import RoleKey
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.reader import ReadOptions, read_source
@@ -85,6 +86,24 @@ def role_in_logs(source: Source, text: str, read: ReadOptions | None = None) -> 
         if any(_is(bucket.user.function, name, whole) for bucket in buckets)
     }
     return _only(text, roles)
+
+
+def accounts_in_logs(source: Source, text: str, read: ReadOptions | None = None) -> list[str]:
+    """Return the accounts whose role of that name the logs have; [] for a source that is not files.
+
+    Args:
+        source: the logs; only files are read again.
+        text: the role's name or ARN.
+        read: how to read them.
+
+    Raises:
+        UsageError: PG-E203, neither of them.
+    """
+    wanted = parse_role(text)
+    if isinstance(source, QuerySource) or source.remote:
+        return []
+    request = ReadRequest(wanted.matches, search=wanted.record_filter)
+    return sorted({role.account for role in read_source(source, request, options=read).counts.calls} - {""})
 
 
 def _any_role(_: RoleKey) -> bool:

@@ -10,20 +10,20 @@ from pathlib import Path
 from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
 from policygen.catalog.knowledge import Knowledge
-from policygen.days import days_between
 from policygen.errors import NothingFoundError, no_such
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChange
 from policygen.evidence.known_names import knowledge_of, with_calls
+from policygen.evidence.no_calls import no_call_counts, nothing_read, unused_role
 from policygen.evidence.record_audit import audit_role
-from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
+from policygen.evidence.role import ResolvedRole, RoleSelector, matching_roles, parse_role, resolve_role
 from policygen.evidence.traced import TraceOwners, TraceReport, report_of_role, traced_calls, with_traces
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
 from policygen.logs.audit import RecordAudit
-from policygen.logs.calls.call import CallBucket, Calls
+from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
@@ -144,12 +144,16 @@ def evidence_for_role(
         PolicygenError: the role did nothing that counts; see each function.
         BugError: PG-E351, a record was lost.
     """
-    used = bool(account and current and is_used_unseen(counts, account, current))
     if not (limit or counts.totals.last):  # without any event there is no window, and no role
         resolve_role(counts, wanted, current.key if current else None)
     window = window_of(options.days, limit, counts.totals.last)
     traced = _traced(options.traces, counts, wanted, account, current, window)
-    used = used or bool(traced)
+    seen = bool(traced or matching_roles(counts, wanted, current.key if current else None))
+    if not seen and not any(map(window.holds, counts.totals.days)):
+        raise nothing_read(counts, wanted, window, current)
+    used = bool(traced or (account and current and is_used_unseen(counts, account, current)))
+    if account and current and not (seen or used):
+        raise unused_role(counts, account, current, window)
     resolved = resolve_role(counts, wanted, current.key if current else None, may_be_unseen=used)
     split = split_anomalies(
         resolved.calls,
@@ -170,8 +174,9 @@ def evidence_for_role(
         usage = with_passed_services(
             usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn in passed}
         )
-    if usage.events is None and (not used or _set_apart(window, split)):
-        raise _no_events(counts, resolved, window, split, current)
+    apart = [key for key in split.anomalous if window.holds(key.day)]
+    if usage.events is None and (not used or apart):
+        raise no_call_counts(counts, resolved, window, split, apart, current)
     coverage = similar.of(resolved.role) if similar else None
     if coverage is None:
         coverage = _coverage(counts, read_report, window, account, resolved.role)
@@ -276,10 +281,11 @@ def collect_coverage(
     return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
-def no_events_error(read_report: ReadReport) -> NothingFoundError:
-    """Return the error for logs without any event."""
+def no_events_error(read_report: ReadReport, window: Window | None = None) -> NothingFoundError:
+    """Return the error for logs without any event, in a window or at all."""
+    when = f" from {window.start} to {window.last_day}" if window else ""
     return NothingFoundError(
-        f"no event of any caller in {pluralize(read_report.files, 'file')}",
+        f"no event of any caller{when} in {pluralize(read_report.files, 'file')}",
         "give the folder that the trail delivers to: its AWSLogs, or any part of it",
         code="PG-E302",
     )
@@ -302,6 +308,7 @@ def _coverage(
         region_days=counts.totals.region_days,
         created=counts.totals.created,
         tracked=account.tracked_actions if account else (),
+        account_known=account is not None,
     )
 
 
@@ -320,10 +327,6 @@ def _check_accepted(accepted: Collection[str]) -> None:
             raise no_such(f"no kind of suspicious call {shown!r}", name, ANOMALY_RULES, code="PG-E216")
 
 
-class NoCallsInWindowError(NothingFoundError):
-    """The role made no call at all in the window (PG-E301), not even one that looks suspicious."""
-
-
 def is_used_unseen(counts: CallCounts, account: Account, role: Role) -> bool:
     """Return whether a role without a call is judged by IAM's last-accessed report, because this has an attempt by it.
 
@@ -334,54 +337,3 @@ def is_used_unseen(counts: CallCounts, account: Account, role: Role) -> bool:
         return False
     report = (account.last_accessed or {}).get(role.key.arn)
     return report is not None and any(recent_attempts(report))
-
-
-def _set_apart(window: Window, split: SplitCalls) -> list[CallBucket]:
-    return [key for key in split.anomalous if window.holds(key.day)]
-
-
-def use_seen_by_iam(role: Role | None, window: Window) -> str:
-    """Say that IAM saw a role used of which no call was read in the window; "" where it did not."""
-    used = role.last_used[:10] if role else ""
-    if not used:
-        return ""
-    if window.holds(used):
-        return (
-            f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
-            "or was it used only for what no trail logs?"
-        )
-    when = "before" if used < window.start else "after"
-    return f"IAM saw it used last on {used}, {when} the window: it is in use, at another time"
-
-
-def _no_events(
-    counts: CallCounts, resolved: ResolvedRole, window: Window, split: SplitCalls, current: Role | None
-) -> NothingFoundError:
-    apart = _set_apart(window, split)
-    if apart:
-        signs = sorted({one.sign for one in split.anomalies} - split.accepted)
-        calls = sum(split.anomalous[key].count for key in apart)
-        return NothingFoundError(
-            f"no call by {resolved.role.name} looks like the workload: {pluralize(calls, 'suspicious call')} left out",
-            *(f"{sign}: {ANOMALY_RULES[sign]}; if legitimate: --accept {sign}" for sign in signs),
-            "no policy was written: an empty one would be a guess, not a finding",
-            code="PG-E301",
-        )
-    last = max((evidence.last for evidence in resolved.calls.values()), default="")
-    role: RoleKey = resolved.role
-    needed = days_between(last[:10], counts.totals.last[:10]) + 1 if last else 0
-    read = (
-        f"read {pluralize(counts.totals.records, 'record')} of {pluralize(len(counts.totals.roles), 'role')}"
-    )
-    hints = [f"{read}, so the logs are there"]
-    if last:
-        hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
-    if seen := use_seen_by_iam(current, window):
-        hints.append(seen)
-    hints.append("no policy was written: an empty one would be a guess, not a finding")
-    return NoCallsInWindowError(
-        f"no call by {role.name} in {window.days} days, {window.start} to {window.last_day}",
-        *hints,
-        code="PG-E301",
-        instead=("", f"--days={needed}") if last else None,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policygen.evidence.anomalies import SplitCalls
-from policygen.evidence.role import ResolvedRole, RoleSelector
+from policygen.evidence.role import ResolvedRole, RoleSelector, matching_roles
 from policygen.logs.audit import ROLES, RecordAudit, audit_of, events_of
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
@@ -35,7 +35,7 @@ def audit_role(
         split: its calls, by whether they look like the workload.
         window: the days that count.
     """
-    own = {role for role in counts.calls if wanted.matches(role)}
+    own = matching_roles(counts, wanted, resolved.role)
     within = _inside(split.workload, window)
     refused = sum(seen.count for key, seen in within.items() if key.call.outcome is Outcome.UNAUTHENTICATED)
     apart = _inside(split.anomalous, window)
@@ -46,7 +46,7 @@ def audit_role(
         "of the role, outside the window": _outside(split.workload, window)
         + _outside(split.anomalous, window),
         "of deleted roles of the same name": sum(before.events for before in resolved.predecessors),
-        ROLES: events_of(counts.totals, counts.totals.roles.keys() - own),
+        ROLES: events_of(counts.totals, counts.totals.roles.keys() - own.keys()),
     }
     return audit_of(read_report, counts.totals, classes)
 

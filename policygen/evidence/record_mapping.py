@@ -37,6 +37,16 @@ class MappedRecord:
     """``mapped``, ``no-permission-needed``, ``denied``, ``ignored`` or ``unmapped``."""
     requests: tuple[Mapping[str, Any], ...]
     why: str
+    time: str = ""
+    """ISO 8601 in UTC; "" for a record that is no call."""
+    caller: str = ""
+    """Who called: the name of the role, user or service, and ``/`` and the session where there is one."""
+    address: str = ""
+    """sourceIPAddress: an IP address, or the DNS name of a service."""
+    outcome: str = ""
+    """What the event proves, an `Outcome`; "" for a record that is no call."""
+    is_wanted: bool = True
+    """Whether it is of the role that was asked for; True where none was."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as plain values."""
@@ -48,6 +58,10 @@ class MappedRecord:
             "status": self.status,
             "requests": list(self.requests),
             "why": self.why,
+            "time": self.time,
+            "caller": self.caller,
+            "address": self.address,
+            "outcome": self.outcome,
         }
 
 
@@ -87,11 +101,15 @@ def map_batch(
     for record in batch.records:
         yield _row(record, wanted, seen, knowledge, why=why)
     for one in batch.unreadable:
-        yield MappedRecord("", "", "", None, "ignored", (), f"unreadable: {sanitize(one.reason)}")
+        yield _no_call("", "", "", f"unreadable: {sanitize(one.reason)}", wanted)
     if batch.kind == "log":
         for kind, count in sorted(batch.passed_over.items()):
             for _ in range(count):
-                yield MappedRecord("", "", "", None, "ignored", (), f"passed over: {kind}")
+                yield _no_call("", "", "", f"passed over: {kind}", wanted)
+
+
+def _no_call(event_id: str, source: str, name: str, why: str, wanted: RoleSelector | None) -> MappedRecord:
+    return MappedRecord(event_id, source, name, None, "ignored", (), why, is_wanted=wanted is None)
 
 
 def _row(
@@ -99,19 +117,37 @@ def _row(
 ) -> MappedRecord:
     event = read_event(record)
     if isinstance(event, SkippedRecord):
-        return MappedRecord(event.id, event.source, event.name, None, "ignored", (), event.reason)
+        return _no_call(event.id, event.source, event.name, event.reason, wanted)
     role = event.principal.role
     name = (role.arn or role.name or role.role_id) if role else None
-    base = (event.id, event.source, event.name, name)
+    of_role = wanted is None or bool(role and wanted.matches(role))
+    caller = "/".join(filter(None, [event.principal.name, event.principal.session]))
+
+    def row(status: str, requests: tuple[Mapping[str, Any], ...], reason: str) -> MappedRecord:
+        return MappedRecord(
+            event.id,
+            event.source,
+            event.name,
+            name,
+            status,
+            requests,
+            reason,
+            event.time,
+            caller,
+            event.address,
+            event.outcome.value,
+            of_role,
+        )
+
     key = key_of(record)
     if key in seen:
-        return MappedRecord(*base, "ignored", (), "a duplicate: this record was read already")
+        return row("ignored", (), "a duplicate: this record was read already")
     seen.add(key)
-    if wanted and not (role and wanted.matches(role)):
-        return MappedRecord(*base, "ignored", (), "another principal's call")
+    if not of_role:
+        return row("ignored", (), "another principal's call")
     call = call_signature(event)
     answer = mapping.requests_for(call.call(knowledge))
-    return MappedRecord(*base, *_status(event, call, answer, why=why))
+    return row(*_status(event, call, answer, why=why))
 
 
 def _status(

@@ -136,6 +136,18 @@ class ResolvedRole:
     predecessors: tuple[Predecessor, ...]
 
 
+def matching_roles(counts: CallCounts, wanted: RoleSelector, current: RoleKey | None) -> dict[RoleKey, Calls]:
+    """Return the calls of the roles that may be the one that the user named; arguments as for `resolve_role`.
+
+    Where the account is known, a role of that name in another account is not meant.
+    """
+    return {
+        role: calls
+        for role, calls in counts.calls.items()
+        if wanted.matches(role) and not (current and role.account not in {current.account, ""})
+    }
+
+
 def resolve_role(
     counts: CallCounts, wanted: RoleSelector, current: RoleKey | None = None, *, may_be_unseen: bool = False
 ) -> ResolvedRole:
@@ -144,14 +156,15 @@ def resolve_role(
     Args:
         counts: all calls read, copies from other accounts resolved.
         wanted: what the user named.
-        current: the role as it is in the account today, if known; its id decides between roles of the same name.
+        current: the role as it is in the account today, if known; its account and its id decide between roles of the
+            same name.
         may_be_unseen: whether a current role without any call is found all the same.
 
     Raises:
-        UsageError: PG-E204, the name fits roles of several accounts.
+        UsageError: PG-E204, the name fits roles of several accounts, and it is not known which of them is meant.
         NothingFoundError: PG-E310, no such role in the logs.
     """
-    found = {role: calls for role, calls in counts.calls.items() if wanted.matches(role)}
+    found = matching_roles(counts, wanted, current)
     accounts = sorted({role.account for role in found} | ({current.account} if current else set()))
     if len(accounts) > 1:
         arns = [_arn_of(found, account, wanted.name) for account in accounts]
@@ -229,12 +242,23 @@ def _arn_of(roles: Iterable[RoleKey], account: str, name: str) -> str:
 
 def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
     names = sorted({role.name for role in counts.totals.roles if role.name})
+    near = {role.name for role in counts.totals.roles if wanted.account in {role.account, ""}} - {""}
     # A role of this name that an ARN does not fit has another path or account.
+    # A role of another account than the one asked for is never meant.
     close = sorted(
-        {role.arn for role in counts.totals.roles if role.arn and role.name.lower() == wanted.name.lower()}
-    )[:3] or difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
+        {
+            role.arn
+            for role in counts.totals.roles
+            if role.arn and role.name.lower() == wanted.name.lower() and wanted.account in {role.account, ""}
+        }
+    )[:3] or difflib.get_close_matches(wanted.name, sorted(near), n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
+    if elsewhere := sorted(
+        {role.account for role in counts.totals.roles if role.name.lower() == wanted.name.lower()}
+        - {wanted.account}
+    ):
+        hints.append(f"the logs have a role of that name in account {', '.join(elsewhere)}")
     if after := counts.totals.ignored[LATE]:
         hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
     if names:

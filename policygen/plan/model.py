@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -27,7 +26,7 @@ from policygen.plan.model_evidence import (
 )
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
-from policygen.rightsize.assess.tightness import Support, Tightness, support_of
+from policygen.rightsize.assess.tightness import Support, Tightness, broader_of, support_of, tightness_by
 from policygen.text import pluralize, sanitize
 
 
@@ -361,13 +360,22 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
         return support_of(
             (grant.action for grant in self.grants),
             (one.action for one in self.evidence.granted),
-            ((keep.action, keep.kind) for keep in self.keeps),
+            self._kept,
         )
+
+    @property
+    def _kept(self) -> list[tuple[str, str]]:
+        return [(keep.action, keep.kind) for keep in self.keeps]
+
+    @cached_property
+    def broader(self) -> frozenset[str]:
+        """The needed actions, in lower case, that are also kept, unverified, on more resources."""
+        return broader_of(self.support, self._kept)
 
     @property
     def tightness(self) -> Tightness:
         """The actions of the proposal, by what speaks for them."""
-        return Tightness(**Counter[str](self.support.values()))
+        return tightness_by(self.support, self._kept)
 
     @cached_property
     def actions_proposed(self) -> int:

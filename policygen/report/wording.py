@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from policygen.iam import arn
+from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.text import pluralize
@@ -31,6 +32,23 @@ def how_tight(plan: Plan) -> str:
     if plan.actions_now is None:
         return f"{total} actions; today's policies are not known"
     return f"{total} of today's {pluralize(plan.actions_now, 'action')}"
+
+
+def broader(plan: Plan) -> str:
+    """Say how many needed actions reach, unverified, further than they were seen to; "" for none."""
+    tight = plan.tightness
+    if not tight.broader:
+        return ""
+    return (
+        f"of the {tight.needed:,} needed, {tight.broader:,} also unverified on more resources than were seen"
+    )
+
+
+def reason_of(changes: Iterable[PlanChange]) -> str:
+    """Return why some actions of one reason go or stay, with how sure that is: ``…: no call (confidence: high)``."""
+    members = list(changes)
+    sure = sorted({one.decided_by.confidence for one in members if one.decided_by})
+    return f"{members[0].why} (confidence: {' or '.join(sure)})" if sure else members[0].why
 
 
 _FEW = 4

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.last_accessed import is_counted
 from policygen.iam import reference
+from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.readiness import ReportGain
 from policygen.rightsize.keep.model import Keep
 
@@ -19,12 +20,23 @@ _DOUBTED = frozenset(
 """Blind spots about which IAM's report decides nothing."""
 
 
-def report_gain(keeps: Iterable[Keep]) -> ReportGain:
-    """Return how many of the unverified permissions IAM's last-accessed report would decide about."""
+def report_gain(keeps: Collection[Keep], used: Iterable[AccessRequest]) -> ReportGain:
+    """Return how many of the unverified actions IAM's last-accessed report would decide about.
+
+    An action that is needed is none of them: the report says nothing of its resources.
+
+    Args:
+        keeps: what a suggestion keeps without evidence.
+        used: what was seen in use.
+    """
+    needed = {
+        *(request.action for request in used),
+        *(keep.grant.action for keep in keeps if keep.kind != "unknown"),
+    }
     unverified: set[str] = set()
     decided: set[str] = set()
     for keep in keeps:
-        if keep.kind == "unknown":
+        if keep.kind == "unknown" and keep.grant.action not in needed:
             action, spot = keep.grant.action, keep.blind_spot
             unverified.add(action)
             if spot and spot.id not in _DOUBTED and is_counted(action):

@@ -361,7 +361,7 @@ def _risks(
 def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions: Decisions) -> Readiness:
     """Answer whether the suggestion is safe to apply."""
     usage, coverage = suggestion.usage, suggestion.coverage
-    gaps = set(coverage.gaps)
+    unasked = current is not None and current.last is None
     seen_by_iam = attempts(current.last) if current and current.last else ()
     unread = unread_regions(seen_by_iam, usage.window, coverage.regions)
     return readiness_of(
@@ -369,7 +369,7 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
         usage.window.end,
         permission_days(usage.requests),
         usage.days_seen,
-        [day for day in usage.window.dates() if day not in gaps],
+        sorted({*usage.window.dates()} - {*coverage.gaps}),
         events=usage.events.count if usage.events else 0,
         weak=usage.events.weak if usage.events else 0,
         gaps=[
@@ -378,7 +378,7 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
             *(f"no event of anyone was read in {region}, and {how}" for region, how in unread.items()),
         ],
         open_points=_open_issues(suggestion),
-        without_report=report_gain(suggestion.keeps) if current and current.last is None else None,
+        without_report=report_gain(suggestion.keeps, suggestion.written) if unasked else None,
         policies_known=current is not None,
         min_days=MIN_DAYS if decisions.min_days is None else decisions.min_days,
         quiet_days=QUIET_DAYS if decisions.quiet_days is None else decisions.quiet_days,

@@ -79,7 +79,7 @@ CHECK = ("check", "good.json", *ON)
 EXPLAIN = ("explain", "s3:GetObject", *ON)
 SUGGEST = ("suggest", *TODAY)
 GIVE = "give a policy document in JSON; suggest -f policy prints one"
-MANUAL = "docs/decisions.md has the file's reference and an example"
+MANUAL = "docs/reference/configuration.md has the settings, docs/reference/decisions.md the decisions"
 BOTH = "error: --snapshot and --live cannot be used together  PG-E208, exit 2\n  hint: give one of them\n"
 
 

@@ -9,7 +9,9 @@ import pytest
 from typer.main import get_command
 
 from policygen.cli.app import app
+from policygen.cli.completion import complete_sign
 from policygen.cli.configuration import SETTINGS
+from policygen.evidence.anomalies import ANOMALY_RULES
 from tests.support.command import READ, run
 from tests.support.records import write_logs
 
@@ -48,6 +50,18 @@ def test_what_the_file_decides_is_said_even_to_whoever_wants_no_progress(world: 
     (world / "policygen.toml").write_text('unverified = "drop"\n')
     assert run(world, *QUIET, "-l", "logs").stderr == "decisions of policygen.toml apply: unverified drop\n"
     assert run(world, "services").stderr == ""  # it has none of these options
+
+
+def test_config_refuses_a_variable_that_no_command_takes(world: Path) -> None:
+    done = run(world, "config", POLICYGEN_DAYS="seven")
+    assert (done.stdout, done.code) == ("", 2)
+    assert "POLICYGEN_DAYS is 'seven', and must be a whole number  PG-E238" in done.stderr
+    assert run(world, "config", POLICYGEN_DAYS="7").code == 0
+
+
+def test_accept_completes_the_kinds_of_suspicious_calls() -> None:
+    assert complete_sign("interactive") == ["interactive-agent"]
+    assert complete_sign("") == list(ANOMALY_RULES)
 
 
 def test_the_nearest_file_counts_up_to_the_root_of_the_repository(world: Path) -> None:

@@ -19,15 +19,51 @@ def test_roles_lists_those_of_the_logs_and_of_the_account() -> None:
     done = run_in_root("roles", *LOGS, *KNOWN)
     lines = done.stdout.splitlines()
     assert (done.stderr, done.code) == ("", 0)
-    assert [line.split()[0] for line in lines[1:4]] == ["orders-api", "stock-sync", "image-resizer"]
-    assert lines[3].endswith("2026-11-24  image-resizer, thumbnail-index")
+    assert lines[0] == "account 111122223333 · 30 days, 2026-10-26 to 2026-11-24"
+    assert [line.split()[0] for line in lines[3:6]] == ["orders-api", "stock-sync", "image-resizer"]
+    assert "2026-11-24  image-resizer, …" in lines[5]
+    assert max(map(len, lines)) <= 80
     rows = json.loads(run_in_root("roles", *LOGS, *KNOWN, "-f", "json").stdout)
     called = sum(row["events"] > 0 for row in rows)
-    assert lines[-1].startswith(f"{len(rows)} roles, {called} with calls in the logs that were read")
-    assert [row["name"] for row in rows if not row["events"]] == ["audit-reader"]
+    assert lines[-1] == f"{len(rows)} roles, {called} with calls in these days"
+    assert "audit-reader" in [row["name"] for row in rows if not row["events"]]
     assert {row["account"] for row in rows} == {"111122223333", "444455556666"}
     alone = json.loads(run_in_root("roles", *LOGS, "-f", "json").stdout)
     assert {row["name"]: row["events"] for row in alone}["orders-api"] == rows[0]["events"]
+
+
+def test_roles_counts_the_calls_of_the_window() -> None:
+    rows = {
+        days: {
+            row["arn"] + row["role_id"]: row
+            for row in json.loads(run_in_root("roles", *LOGS, *KNOWN, "-d", days, "-f", "json").stdout)
+        }
+        for days in ("7", "46")
+    }
+    for name, row in rows["7"].items():
+        assert row["events"] <= rows["46"][name]["events"]
+        assert row["denied"] <= row["events"]
+        assert (row["last_call"] >= "2026-11-18") is bool(row["events"])
+    assert sum(row["events"] for row in rows["7"].values()) < sum(
+        row["events"] for row in rows["46"].values()
+    )
+    legacy = next(row for row in rows["7"].values() if row["name"] == "legacy-export")
+    assert legacy["denied"] == legacy["events"] > 0
+
+
+def test_roles_of_one_name_have_a_row_each() -> None:
+    lines = run_in_root("roles", *LOGS, *KNOWN, "-d", "46").stdout.splitlines()
+    twins = [line.split("  ")[0] for line in lines if line.startswith("stock-sync")]
+    assert (
+        len(twins) == len(set(twins)) == 3
+    )  # the role, a deleted one of its name, and one of another account
+    assert "stock-sync (444455556666)" in twins
+
+
+def test_roles_of_a_window_without_events_is_an_error() -> None:
+    done = run_in_root("roles", *LOGS, "--until", "2020-01-01")
+    assert (done.stdout, done.code) == ("", 4)
+    assert "no event of any caller from 2019-12-03 to 2020-01-01" in done.stderr
 
 
 @pytest.mark.parametrize("asked", ["thumbnail-index", f"{ARN}:thumbnail-index", f"{ARN}:thumbnail-index:7"])
@@ -64,6 +100,41 @@ def test_what_is_neither_is_said(words: Sequence[str], says: str) -> None:
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: {says}\n")
     assert "  hint: policygen roles " in done.stderr
+
+
+OTHER = "arn:aws:iam::999999999999:role/orders-api"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        # A window without any event says nothing of any role, whatever IAM's report says.
+        (("orders-api", *KNOWN, "--until", "2020-01-01"), "PG-E301", "no event of anyone in these days"),
+        (("orders-api", "--until", "2020-01-01"), "PG-E301", "no event of anyone in these days"),
+        (("audit-reader", *KNOWN), "PG-E301", "account 111122223333 has the role, the logs do not"),
+        (("audit-reader", *KNOWN), "PG-E301", "IAM saw no attempt either, until 2026-11-24"),
+        (("fulfilment-writer", *KNOWN), "PG-E310", "the logs have it in account 444455556666"),
+        ((OTHER, *KNOWN), "PG-E310", "it is a role of account 999999999999"),
+        ((OTHER,), "PG-E310", "the logs have a role of that name in account 111122223333"),
+    ],
+)
+def test_a_role_without_calls_is_told_from_one_that_does_not_exist(
+    words: Sequence[str], code: str, says: str
+) -> None:
+    done = run_in_root("suggest", *words, *LOGS, "-q", "--no-plan")
+    assert (done.stdout, done.code) == ("", 4)
+    assert f"  {code}, exit 4\n" in done.stderr.splitlines(keepends=True)[0]
+    assert says in done.stderr
+    assert "did you mean" not in done.stderr
+    assert f"suggest {OTHER.replace('999999999999', '111122223333')}" not in done.stderr
+
+
+def test_the_account_of_the_snapshot_decides_between_roles_of_one_name() -> None:
+    done = run_in_root("suggest", "stock-sync", *LOGS, *KNOWN, "-q", "--no-plan", "-f", "json")
+    assert (done.stderr, done.code) == ("", 0)
+    assert json.loads(done.stdout)["role"]["account"] == "111122223333"
+    alone = run_in_root("suggest", "stock-sync", *LOGS, "-q", "--no-plan")
+    assert (alone.code, "PG-E204" in alone.stderr) == (2, True)
 
 
 def test_a_function_of_several_roles_is_a_question(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def test_without_cryptography_the_error_names_the_extra(monkeypatch: pytest.Monk
     with pytest.raises(UsageError, match="cryptography is not installed") as caught:
         verify_signature(der(HERE), b"text", "00")
     assert caught.value.code == "PG-E231"
-    assert "policygen[verify]" in caught.value.hints[0]
+    assert "pip install '.[verify]'" in caught.value.hints[0]
 
 
 def test_the_key_of_the_user_guide_is_read_and_has_its_fingerprint() -> None:

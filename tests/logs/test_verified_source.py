@@ -725,7 +725,7 @@ def test_without_cryptography_nothing_is_read_and_the_extra_is_named(
     done = policygen_(*SUGGEST, *words)
     assert (done.code, done.stdout) == (2, "")
     assert "the package cryptography is not installed  PG-E231" in done.stderr
-    assert "hint: pip install 'policygen[verify]'" in done.stderr
+    assert "hint: pip install '.[verify]'" in done.stderr
 
 
 def test_a_scope_with_a_time_ends_with_it() -> None:

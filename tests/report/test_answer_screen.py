@@ -109,6 +109,31 @@ def test_the_numbers_add_up(role: str) -> None:
     assert sum(terms.values()) == needed
 
 
+@EVERY_SAMPLE
+def test_needed_actions_that_reach_further_are_counted_beside_the_sum(role: str, today: bool) -> None:
+    text, made = screen(role, today), plan_from_analysis(sample(role, today))
+    tight, kept = made.tightness, {one.action.lower() for one in made.keeps if one.kind == "unknown"}
+    assert tight.needed + tight.unverified == made.actions_proposed
+    assert tight.unverified + tight.broader == len(kept)
+    assert kept & {request.action.lower() for request in made.evidence.granted} <= made.broader
+    told = re.findall(r"  of the ([\d,]+) needed, ([\d,]+) also unverified on more resources", text)
+    assert told == ([(f"{tight.needed:,}", f"{tight.broader:,}")] if tight.broader else [])
+
+
+@pytest.mark.parametrize(
+    ("days", "says"),
+    [
+        ("400", "✔ PROVED         no call of the workload on 46 of 400 days, those with events, would be"),
+        ("1", "Suspicious   8 calls on Nov 18, before the window, left out of the policy"),
+        ("1", "the window shows the role for 1 day, 14 are needed"),
+    ],
+)
+def test_what_is_proved_is_said_of_the_days_that_have_events(days: str, says: str, shop: Path) -> None:
+    done = run(shop, "suggest", "orders-api", *LOGS[2:], "--days", days, "-q", "--no-plan")
+    assert (done.stderr, done.code) == ("", 0)
+    assert says in done.stdout
+
+
 @KNOWN
 def test_the_unverified_and_the_risks_add_up(role: str) -> None:
     text = screen(role, width=WIDEST)

@@ -49,6 +49,16 @@ def test_a_permission_that_aws_may_not_have_checked_is_said_to_be_such() -> None
     assert whys["s3:GetObject"] == "observed"
 
 
+def test_the_table_says_what_decides_that_an_action_goes_and_how_sure_that_is() -> None:
+    made = plan("orders-api", True)
+    head, *body = rows(render("csv", made))
+    shown = {one["action"]: one for one in (dict(zip(head, line, strict=True)) for line in body)}
+    for change in made.changes:
+        decided = (change.decided_by.rule, change.decided_by.confidence) if change.decided_by else ("", "")
+        assert (shown[change.action]["rule"], shown[change.action]["confidence"]) == decided
+    assert {one["confidence"] for one in shown.values() if one["becomes"] == "removed"} == {"high", "medium"}
+
+
 @HOSTILE
 def test_no_cell_is_a_formula_whatever_separates_cells(text: str) -> None:
     made = render("csv", hostile_plan(text))

@@ -100,7 +100,7 @@ def test_each_reason_says_a_number_that_the_reader_can_check() -> None:
     assert [reason.sentence for reason in found.reasons] == [
         "2 needed permissions dropped by a decision: calls will fail",
         "9 days of evidence, 14 are needed",
-        "the role was first seen 5 days ago, 14 are needed",
+        "the window shows the role for 5 days, 14 are needed",
         "a permission was new 0 days before the end, 3 are needed",
         "no event of anyone on 1 day: 2026-11-19",
         "the role was active on 2 days only",

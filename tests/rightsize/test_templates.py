@@ -349,4 +349,7 @@ def test_without_pyyaml_the_install_line_is_named(read: Read, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(UsageError) as caught:
         read(SAM, "t.yaml")
-    assert (caught.value.code, caught.value.hints[0]) == ("PG-E252", "pip install 'policygen[yaml]'")
+    assert (caught.value.code, caught.value.hints[0]) == (
+        "PG-E252",
+        "pip install '.[yaml]' in the checkout, with the Python that runs policygen",
+    )

@@ -20,7 +20,7 @@ def command(
     import json
     import os
 
-    from policygen.cli.configuration import SETTINGS, read_configuration
+    from policygen.cli.configuration import SETTINGS, check_variable, read_configuration
     from policygen.cli.output import write_stdout
     from policygen.report.formats import require_format
     from policygen.rightsize.decisions.load import decisions_of
@@ -32,6 +32,7 @@ def command(
     for key, setting in SETTINGS.items():
         variable = f"POLICYGEN_{key.upper()}"
         if given := os.environ.get(variable):
+            check_variable(variable, given, setting)
             rows.append((key, given, variable))
         elif key in found.settings:
             value = found.settings[key]

@@ -13,7 +13,9 @@ from policygen.cli.console import LINE
 from policygen.cli.options import IncompleteOption, QuietOption, format_option
 
 if TYPE_CHECKING:
+    from policygen.errors import NothingFoundError
     from policygen.evidence.record_mapping import MappedRecord
+    from policygen.evidence.role import RoleSelector
     from policygen.logs.read_report import ReadReport
 
 
@@ -37,7 +39,7 @@ def command(
 ) -> None:
     """Print the permissions behind each record of a log.
 
-    One JSON object per record.
+    One JSON object per record; with --role, per record of this role.
 
     policygen map ./trail --format jsonl
 
@@ -57,6 +59,7 @@ def command(
     wanted = parse_role(role) if role else None
     read_report, counts, unmapped = ReadReport(), Counter[str](), Counter[str]()
     event_ids: set[str] = set()
+    others: Counter[str | None] = Counter()
     source = open_source([str(path) for path in logs])
     if isinstance(source, QuerySource):
         raise UsageError(
@@ -71,6 +74,9 @@ def command(
         read_report.note(batch)
         lines = []
         for row in map_batch(batch, wanted, event_ids, why=why, knowledge=knowledge):
+            if not row.is_wanted:
+                others[row.role] += 1
+                continue
             counts[row.status] += 1
             if row.status == "unmapped":
                 unmapped[f"{row.event_source} {row.event_name}"] += 1
@@ -78,9 +84,29 @@ def command(
         if lines:
             write_stdout("".join(lines), utf8=format_ == "jsonl")
     if not quiet:
-        _summary(read_report, counts, unmapped)
+        _summary(read_report, counts, unmapped, others.total())
     require_complete(
         ReadReport(read_report.files, damaged=read_report.damaged), allow_incomplete=allow_incomplete
+    )
+    if wanted and not counts:
+        raise _no_role(wanted, others)
+
+
+def _no_role(wanted: RoleSelector, others: Mapping[str | None, int]) -> NothingFoundError:
+    """Return the error for a role of which there is no record."""
+    import difflib
+
+    from policygen.errors import NothingFoundError
+
+    names = {one.rsplit("/", 1)[-1] for one in others if one}
+    close = [] if wanted.account else difflib.get_close_matches(wanted.name, sorted(names), n=3)
+    where = f" in account {wanted.account}" if wanted.account else ""
+    return NothingFoundError(
+        f"no call by a role named {wanted.name!r}{where} in the logs",
+        *([f"did you mean {' or '.join(close)}?"] if close else []),
+        *([f"there are: {', '.join(sorted(names)[:8])}"] if names and not close else []),
+        code="PG-E310",
+        instead=(wanted.name, close[0]) if close else None,
     )
 
 
@@ -107,13 +133,15 @@ def _why(request: Mapping[str, str]) -> Iterator[str]:
         yield escape_controls(f"    {kind}  {request[kind]}  [{request[kind + '_at']}]")
 
 
-def _summary(read_report: ReadReport, counts: Counter[str], unmapped: Counter[str]) -> None:
+def _summary(read_report: ReadReport, counts: Counter[str], unmapped: Counter[str], others: int) -> None:
     """Write to stderr how many records have each status, and which events are unmapped."""
     from policygen.cli.console import log_line
     from policygen.text import pluralize
 
     by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
     log_line(f"{pluralize(counts.total(), 'record')}: {by_status or 'nothing to map'}")
+    if others:
+        log_line(f"left out: {pluralize(others, 'record')} of others")
     if read_report.passed_over:
         log_line(
             "passed over: "

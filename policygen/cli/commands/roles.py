@@ -33,7 +33,8 @@ def command(
     policygen roles --logs ./trail --snapshot account.json
     """
     from policygen.cli.output import write_stdout
-    from policygen.evidence.observe import collect_coverage
+    from policygen.cli.screen import screen_width
+    from policygen.evidence.role_calls import collect_role_calls
     from policygen.report.formats import require_format
     from policygen.report.terminal.roles import render_roles_json, render_roles_text, role_rows
 
@@ -43,8 +44,9 @@ def command(
     current = open_account(account.live_by_default(logs), notify, quiet=quiet)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        _, counts, _ = collect_coverage(source, observe, account=current, read=options)
-    rows = role_rows(counts.totals.roles, current)
-    write_stdout(
-        render_roles_json(rows) if format_ == "json" else render_roles_text(rows), utf8=format_ == "json"
-    )
+        days, calls = collect_role_calls(source, observe, options)
+    rows = role_rows(calls, current)
+    if format_ == "json":
+        write_stdout(render_roles_json(rows), utf8=True)
+    else:
+        write_stdout(render_roles_text(rows, days, screen_width()))

@@ -122,7 +122,11 @@ class Restrictions:
             whole = worst._replace(names=("",), read_only=None, resource="")
             if self._answer([whole], relaxed) == "none":
                 return BlindSpot(
-                    "data-events-off", "", f"{service} data events are off", remedy, command=command
+                    "data-events-off",
+                    "",
+                    f"{service} data events are off ({worst.data_type})",
+                    remedy,
+                    command=command,
                 )
             why = f"{service} data events are logged in part, and this permission is not within that part"
             return BlindSpot("data-events-partly", "", why, remedy, command=command)

@@ -125,6 +125,7 @@ def coverage_of(
     region_days: Iterable[str] = (),
     created: Mapping[str, int] | None = None,
     tracked: Iterable[str] = (),
+    account_known: bool = False,
 ) -> Coverage:
     """Work out the coverage of a window.
 
@@ -141,6 +142,7 @@ def coverage_of(
         region_days: ``REGION DATE`` of the events read.
         created: ``SOURCE NAME`` -> events of any caller that made what roles connect to.
         tracked: actions, in lower case, that IAM's last-accessed reports of the account list one by one.
+        account_known: whether the account was read, with its trails or without.
     """
     known = tuple(trails or ())
     active = [trail for trail in known if trail.logging is not False]
@@ -166,6 +168,7 @@ def coverage_of(
         region_days=frozenset(region_days),
         created=frozenset(_split(name) for name, events in (created or {}).items() if events > 0),
         tracked=frozenset(tracked),
+        account_known=account_known,
         filters=filters_of(one for period in periods for states in period.trails for one in states),
     )
     if trails is None:

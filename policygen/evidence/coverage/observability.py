@@ -113,6 +113,8 @@ class ObservabilityRules:
     """eventSource and name of events, of anybody, that made what roles connect to (`catalog.reach`)."""
     tracked: frozenset[str] = frozenset()
     """Actions, in lower case, that IAM's last-accessed reports of the account list one by one."""
+    account_known: bool = False
+    """Whether the account was read, with its trails or without."""
 
     @property
     def active_trails(self) -> list[Trail]:
@@ -253,7 +255,14 @@ class ObservabilityRules:
         if self.management is None or self.management.get(kind):
             return None
         why = f"{why}, and no management event that {kind}s was read of anyone"
-        return BlindSpot("trail-unknown", "", why, "give an account snapshot with --snapshot")
+        return BlindSpot("trail-unknown", "", why, self._how_to_know)
+
+    @property
+    def _how_to_know(self) -> str:
+        """What would make the trails known."""
+        if self.account_known:
+            return "give a snapshot that has the trails, as policygen snapshot makes it: this one has none"
+        return "give an account snapshot with --snapshot"
 
     # --- Without the account's trails ---
 
@@ -267,9 +276,7 @@ class ObservabilityRules:
             why = f"{service} data events were read ({events:,}), so a trail logs some; which is not known"
         elif self.data_seen:
             why += ", and none was read"
-        return _hidden(
-            BlindSpot("trail-unknown", action, why, "give an account snapshot with --snapshot"), action
-        )
+        return _hidden(BlindSpot("trail-unknown", action, why, self._how_to_know), action)
 
     def _visible(self, since: str) -> ObservedSince:
         since = max(since, self.first_day)

@@ -11,7 +11,7 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from policygen.errors import UsageError
+from policygen.errors import missing_extra
 from policygen.logs.decode.compression import UnpackBudget
 from policygen.logs.decode.envelope import Item, items_of, to_record
 from policygen.logs.decode.json_window import MEMORY, WINDOW, BadRecord
@@ -137,9 +137,10 @@ def _require_pyarrow(name: str) -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
-        raise UsageError(
+        raise missing_extra(
             f"the Parquet file {escape_controls(name)!r} cannot be read: the package pyarrow is not installed",
-            "pip install 'policygen[parquet]'",
+            "parquet",
+            "pyarrow",
             "or name a folder without it, if it holds no CloudTrail events",
             code="PG-E257",
         ) from error

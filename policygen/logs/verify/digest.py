@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from policygen.errors import UsageError
+from policygen.errors import missing_extra
 from policygen.logs.decode.checksum import unpacked_pieces
 from policygen.text import sanitize
 
@@ -194,9 +194,10 @@ def require_cryptography() -> None:
         import cryptography.exceptions
         import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401
     except ImportError as error:
-        raise UsageError(
+        raise missing_extra(
             "signatures of digests cannot be checked: the package cryptography is not installed",
-            "pip install 'policygen[verify]'",
+            "verify",
+            "cryptography",
             code="PG-E231",
         ) from error
 

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan
 from policygen.report.data.cells import Cell, csv_table
 from policygen.report.figures import ActionUse, all_changes, use_by_action
 from policygen.report.wording import denied_by
 
-COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed", "uses", "last", "why")
+COLUMNS = (
+    "role",
+    "account",
+    "service",
+    "action",
+    "becomes",
+    "now",
+    "proposed",
+    "uses",
+    "last",
+    "why",
+    "rule",
+    "confidence",
+)
 """``becomes`` is ``narrowed``, ``unchanged``, ``kept``, ``unknown``, ``removed``, ``added`` or ``missing``, as in JSON;
 ``granted`` where today's policies are not known; ``denied`` for what AWS refused, which is granted neither way.
-``uses`` counts a call once for each resource that it asked for."""
+``uses`` counts a call once for each resource that it asked for. ``rule`` is what decides that an action goes, and
+``confidence`` how sure it is: ``high`` or ``medium``; both are empty for what stays."""
 
 
 def render(plans: Sequence[Plan]) -> str:
@@ -28,15 +43,20 @@ def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
         seen = used.get(change.action, none)
         places = _listed(change.now), _listed(change.proposed)
         why = f"{change.why}: possibly checked" if seen.possibly else change.why
-        yield *role, change.service, change.action, becomes, *places, seen.uses, seen.last, why
+        use = (seen.uses, seen.last)
+        yield *role, change.service, change.action, becomes, *places, *use, why, *_decided(change)
     for one in plan.missing:
         service, why = _service(one.action), _on(one.resource, one.cause)
-        yield *role, service, one.action, "missing", "", "", one.count, one.last, why
+        yield *role, service, one.action, "missing", "", "", one.count, one.last, why, "", ""
     for denied in plan.wanted_but_denied:
         why = _on(denied.resource, denied_by(denied.policy_type, explicit=denied.explicit))
         name = denied.action or denied.event
         service = _service(denied.action) if denied.action else ""
-        yield *role, service, name, "denied", "", "", denied.count, denied.last, why
+        yield *role, service, name, "denied", "", "", denied.count, denied.last, why, "", ""
+
+
+def _decided(change: PlanChange) -> tuple[str, str]:
+    return (change.decided_by.rule, change.decided_by.confidence) if change.decided_by else ("", "")
 
 
 def _service(action: str) -> str:

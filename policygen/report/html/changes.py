@@ -16,6 +16,7 @@ from policygen.plan.model_evidence import Request
 from policygen.report.figures import all_change_groups, all_changes, grouped
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair_share
+from policygen.report.wording import reason_of
 
 WORDS: Mapping[str, str] = {
     "narrowed": "narrowed",
@@ -196,7 +197,9 @@ def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> Ch
     seen = [one for action in actions for one in requests.get(action.lower(), ())] if requests else []
     now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
     times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
-    return ChangeLine(group.kind, group.service, actions, now, proposed, (group.why,), times, last)
+    return ChangeLine(
+        group.kind, group.service, actions, now, proposed, (reason_of(group.changes),), times, last
+    )
 
 
 def _shared(lines: Iterable[ChangeLine]) -> list[ChangeLine]:

@@ -17,7 +17,7 @@ from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair_share, fill_template
 from policygen.report.suspects import suspects_by_sign
-from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, drop_options
+from policygen.report.wording import INFORMATIONAL_GRADES, broader, denied_by, drop_options
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import pluralize
 
@@ -156,8 +156,18 @@ def _cards(plan: Plan) -> dict[str, Any]:
         "paths_left": left,
         "risk_foot": risk,
         "evidence_foot": strength.reasons[0].sentence if strength and strength.reasons else "",
+        "broader_text": broader(plan)[:1].upper() + broader(plan)[1:],
         "tight_foot": (
-            f"needed + unverified: {tight.words}" + (f"; {pluralize(asked, 'question')}" if asked else "")
+            "; ".join(
+                filter(
+                    None,
+                    [
+                        f"needed + unverified: {tight.words}",
+                        broader(plan),
+                        pluralize(asked, "question") if asked else "",
+                    ],
+                )
+            )
         ),
     }
 

@@ -68,6 +68,8 @@ def _suspicious(plan: Plan) -> Notice | None:
     found = [one for group in groups for one in group.members]
     days = sorted({day(one.last) for one in found}, key=[day(one.last) for one in found].index)
     when = f"on {days[0]}" if len(days) == 1 else f"on {pluralize(len(days), 'day')}"
+    if all(one.last < plan.window.start for one in found):
+        when += ", before the window"
     calls = pluralize(sum(one.count for one in found), "call")
     options = " ".join(f"--accept {group.sign}" for group in groups if group.acceptable)
     _, details = _entries(groups)

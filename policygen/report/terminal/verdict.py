@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from policygen.days import days_between
 from policygen.plan.model import Plan, PlanReason
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, more, sparks
+from policygen.report.wording import broader
 from policygen.text import pluralize
 
 _ANSWERS = {"ready": "✔ SAFE TO APPLY", "review": "! LOOK FIRST", "wait": "✘ NOT YET"}
@@ -68,8 +69,10 @@ def _how_much(plan: Plan, layout: Layout) -> Iterator[str]:
     tight, now = plan.tightness, plan.actions_now
     unverified = f" + {tight.unverified:,} unverified = {plan.actions_proposed:,}" if tight.unverified else ""
     stay = f"{tight.needed:,} needed{unverified}"
+    reach = layout.wrapped("  ", broader(plan)) if tight.broader else []
     if now is None:
         yield from layout.wrapped("  ", f"{stay}; today's policies are not known (--snapshot, --live)")
+        yield from reach
         return
     less = _percent(now, plan.actions_proposed)
     if tight.unverified and less:
@@ -77,6 +80,7 @@ def _how_much(plan: Plan, layout: Layout) -> Iterator[str]:
     table = Layout(min(layout.width, WIDTH))
     line = table.right(f"  {pluralize(now, 'action')} today → {stay}", less)
     yield from [line] if len(line) <= layout.width else [line[: -len(less)].rstrip(), table.right("", less)]
+    yield from reach
 
 
 def _percent(before: int, after: int) -> str:
@@ -102,9 +106,15 @@ def _counted(reason: PlanReason) -> str:
 
 
 def _proved(plan: Plan) -> str:
-    days = pluralize(plan.window.days, "day")
+    days, whole = plan.coverage.days_with_events, plan.window.days
+    when = (
+        f"in {pluralize(whole, 'day')}"
+        if days >= whole
+        else f"on {days:,} of {whole:,} days, those with events,"
+    )
+    read = " that was read" if plan.coverage.incomplete else ""
     but = f", except {len(plan.missing):,} that today's policies lack" if plan.missing else ""
-    return f"no call of the workload in {days} would be denied{but}"
+    return f"no call of the workload{read} {when} would be denied{but}"
 
 
 def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:

@@ -258,7 +258,7 @@ def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
     known = days_between(facts.active[0], facts.days[-1]) + 1 if facts.active else 0
     if facts.last_new and known < min_days:
         found.append(
-            ("role-new", f"the role was first seen {pluralize(known, 'day')} ago, {min_days} are needed")
+            ("role-new", f"the window shows the role for {pluralize(known, 'day')}, {min_days} are needed")
         )
     if facts.quiet is not None and facts.quiet < quiet_days:
         ago = pluralize(facts.quiet, "day")

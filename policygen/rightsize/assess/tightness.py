@@ -1,13 +1,13 @@
 """How tight a policy is: how many of its actions are needed, and how many are kept unverified.
 
-Each action counts once. One that was seen in use and is also kept unverified on further resources is unverified: the
-number of needed actions never hides one that nobody can answer for.
+Each action counts once. One that is needed and is also kept, unverified, on further resources is needed: unverified is
+only how far it reaches. Such actions are counted apart, so that no number hides what nobody can answer for.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 Support = Literal["seen", "required", "declared", "unverified"]
@@ -25,6 +25,8 @@ class Tightness(NamedTuple):
     """Kept or added because a person decided so."""
     unverified: int = 0
     """Kept because the logs cannot show their use."""
+    broader: int = 0
+    """Of the needed ones, those that are also kept, unverified, on more resources."""
 
     @property
     def needed(self) -> int:
@@ -49,7 +51,19 @@ def tightness_of(
         observed: actions of the observed requests that it is for.
         kept: (action, kind of `Keep`) of what it keeps without evidence.
     """
-    return Tightness(**Counter[str](support_of(actions, observed, kept).values()))
+    kept = list(kept)
+    return tightness_by(support_of(actions, observed, kept), kept)
+
+
+def tightness_by(support: Mapping[str, Support], kept: Iterable[tuple[str, str]]) -> Tightness:
+    """Count the actions of a policy by what speaks for each; arguments as `support_of` returns and takes them."""
+    return Tightness(**Counter[str](support.values()), broader=len(broader_of(support, kept)))
+
+
+def broader_of(support: Mapping[str, Support], kept: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the needed actions, in lower case, that are also kept, unverified, on more resources."""
+    unknown = {action.lower() for action, kind in kept if kind == "unknown"}
+    return frozenset(action for action in unknown if support.get(action, "unverified") != "unverified")
 
 
 def support_of(
@@ -63,8 +77,10 @@ def support_of(
 
     def support(action: str) -> Support:
         reasons = kinds.get(action, set())
-        if "unknown" in reasons:
-            return "unverified"
-        return "seen" if action in seen else "required" if "platform" in reasons else "declared"
+        if action in seen:
+            return "seen"
+        if "platform" in reasons:
+            return "required"
+        return "unverified" if reasons == {"unknown"} else "declared"
 
     return {action: support(action) for action in {action.lower() for action in actions}}

@@ -31,7 +31,7 @@ KEYS = (
 )  # fmt: skip
 """Keys at the top of the file: decisions, settings of the command line, and the roles that ``check`` knows."""
 
-_HELP = "docs/decisions.md has the file's reference and an example"
+_HELP = "docs/reference/configuration.md has the settings, docs/reference/decisions.md the decisions"
 
 
 def load_decisions(path: Path) -> Decisions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from policygen.errors import UsageError
+from policygen.errors import UsageError, missing_extra
 from policygen.iam.locations import Location, Path
 
 _PLAIN = {
@@ -27,9 +27,10 @@ def parse_yaml_template(text: str, file: str) -> tuple[Any, Mapping[Path, Locati
     try:
         import yaml
     except ImportError:
-        raise UsageError(
+        raise missing_extra(
             f"{file} is YAML, which PyYAML reads, and PyYAML is not installed",
-            "pip install 'policygen[yaml]'",
+            "yaml",
+            "PyYAML",
             "or give the template as JSON",
             code="PG-E252",
         ) from None

@@ -58,7 +58,7 @@ class RoleFilter(NamedTuple):
         return [role.name for role in account.roles if self.matches(_of_account(role))]
 
 
-def left_out(earlier: Iterable[tuple[str, str]], account: Account | None, choice: RoleFilter) -> list[str]:
+def unselected(earlier: Iterable[tuple[str, str]], account: Account | None, choice: RoleFilter) -> list[str]:
     """Return the names of roles of an earlier batch that still exist, as far as is known, and are not selected.
 
     Args:

@@ -127,9 +127,8 @@ def suggest(
     )
     naming = Naming(options.name, f"{options.name}-{usage.role.name or usage.role.role_id}")
     today = Today(current_actions or {}, undropped(rules, current_actions or {}))
-    chosen = write_as_chosen(
-        demanded, kept, today, naming, options.unverified or decisions.unverified or "keep"
-    )
+    mode = options.unverified or decisions.unverified or "keep"
+    chosen = write_as_chosen(demanded, kept, today, naming, mode)
     proposal, kept = chosen.proposal, chosen.kept
     if not proposal.policies or not proposal.grants:
         raise all_unverified(usage, chosen.choice.permissions)
@@ -150,9 +149,7 @@ def suggest(
     )
     if not proof.held:
         raise proof_failed(usage.role, proof)
-    decided = decision_effects(
-        decisions, day, usage, current_actions, demand.dropped, kept.dropped, kept.ruled_out.values()
-    )
+    decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
 
     removed_risks, remaining_risks = _risks(current, proposal.policies)
     suggestion = Suggestion(
@@ -184,7 +181,6 @@ def suggest(
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
         needed=kept.needed,
-        ruled_out=frozenset(kept.ruled_out),
         decided=decided,
         seasonal=kept.seasonal,
         said=kept.last_accessed,
@@ -400,5 +396,5 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
         dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
-        ruled_out=len(suggestion.ruled_out),
+        ruled_out=len(decided.ruled_out),
     )

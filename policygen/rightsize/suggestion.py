@@ -111,8 +111,6 @@ class Suggestion:
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
     losses: tuple[NarrowedGrant, ...] = ()
     """Grants that had to be narrower than both the observed pattern and the current statement."""
-    ruled_out: frozenset[str] = frozenset()
-    """Unverified actions that a rule drops."""
     needed: frozenset[str] = frozenset()
     """Actions that AWS's own services need of the role."""
     decided: DecisionEffects = field(default_factory=DecisionEffects)

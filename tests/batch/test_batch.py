@@ -148,6 +148,23 @@ def test_each_role_gets_the_policy_that_suggest_gives_it_alone(role: tuple[str, 
     assert policies == ({"policies": [first, *more]} if more else first["document"])
 
 
+def test_the_offered_drops_take_all_that_is_unverified_and_nothing_that_any_role_needs(
+    made: Path, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("\n".join(one.drop for one in table(made).questions), "utf-8")
+    done = batch(tmp_path / "out", "--decisions", rules)
+    assert (done.stderr, done.code) == ("", 0)
+    before, after = (
+        {(row.role, row.account): row for row in table(out).rows} for out in (made, tmp_path / "out")
+    )
+    assert sum(row.unverified or 0 for row in before.values()) > 0
+    for role, row in after.items():
+        assert (row.unverified or 0, row.losses) == (0, 0), role
+        assert (row.needed or 0) >= (before[role].needed or 0), role
+        assert row.verdict != "ready" or not before[role].unverified, role
+
+
 def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:
     planned = {row.plan for row in table(made).rows if row.plan}
     assert len(planned) == 12

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from policygen.cli.batch_checks import check_failed, check_losses, check_same, refuse_to_leave_out
 from policygen.cli.completion import complete_format
 from policygen.cli.inputs import (
     message_sink,
@@ -46,13 +47,11 @@ from policygen.cli.screen import Color, ColorOption
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from policygen.account.model import Account
     from policygen.batch.folder import Folder
     from policygen.batch.rightsize_role import BatchSettings, Result
     from policygen.batch.run import WriteResult
     from policygen.batch.select import RoleFilter, RoleTarget
     from policygen.logs.calls.spill import SpillStore
-    from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
 
 
@@ -195,7 +194,7 @@ def command(
     current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
     current = with_witnesses(current, witnesses, traces, notify)
     if before and not last:
-        _refuse_to_leave_out(before, current, choice, out)
+        refuse_to_leave_out(before, current, choice, out)
     source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
@@ -203,7 +202,7 @@ def command(
             evidence = read_logs(source, spill, choice, observe, options, known)
         period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
-            _check_same(last, period, current)
+            check_same(last, period, current)
         if current and suggest.decisions and not any(choice):
             names = {
                 *(role.name for role in current.roles),
@@ -280,95 +279,8 @@ def _to_do(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[Role
     return retried, [row for row in last.rows if (row.role, row.account) not in names]
 
 
-def _refuse_to_leave_out(before: BatchTable, account: Account | None, choice: RoleFilter, out: Path) -> None:
-    """Check that no role of the last batch is left out by a filter: a folder has all of one choice of roles.
-
-    Raises:
-        UsageError: PG-E279, the files of such a role would be removed.
-    """
-    from policygen.batch.select import left_out
-    from policygen.errors import UsageError
-    from policygen.text import escape_controls, pluralize
-
-    others = left_out([(row.role, row.account) for row in before.rows], account, choice)
-    if not others:
-        return
-    elsewhere = f"{out}-selected"
-    named = any(word in ("--out", "-o") or word.startswith("--out=") for word in sys.argv)
-    raise UsageError(
-        f"{escape_controls(str(out))!r} has {pluralize(len(others), 'role')} of the last batch that the filter leaves "
-        f"out, as {escape_controls(others[0])}: their files would be removed",
-        f"name another folder: --out {shlex.quote(elsewhere)}",
-        "or leave the filter out: what did not change is not made again",
-        code="PG-E279",
-        instead=(str(out), elsewhere) if named else ("", f"--out={elsewhere}"),
-    )
-
-
-def _check_same(last: BatchTable, window: Window, account: Account | None) -> None:
-    """Check that the last batch has the same window and account: one table has one heading.
-
-    Raises:
-        UsageError: PG-E275, they differ.
-    """
-    from policygen.errors import UsageError
-
-    own = account.account_id if account else ""
-    if (last.start, last.end, last.account) != (window.start, window.end, own):
-        raise UsageError(
-            f"--retry-failed: the last batch here was of {last.start} to {last.end[:10]}, account "
-            f"{last.account or 'not known'}; this one is of {window.start} to {window.last_day}, account "
-            f"{own or 'not known'}",
-            "give the same window and account, or run it without --retry-failed",
-            code="PG-E275",
-        )
-
-
 _FEW = 8
 """Up to this many roles, starting a second process takes longer than it saves."""
-
-
-def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
-    """Check that no role failed; the files of all others are written by then.
-
-    Raises:
-        BugError: PG-E351, records of a role were lost.
-        IncompleteError: PG-W313, a role failed.
-    """
-    from policygen.errors import BugError, IncompleteError
-    from policygen.text import pluralize
-
-    failed = [row for row in table.rows if row.verdict == "failed"]
-    if lost := [row for row in failed if row.code == "PG-E351"]:
-        raise BugError(f"{lost[0].role}: {lost[0].reason}", "please report it", code="PG-E351")
-    if failed and not allow_incomplete:
-        raise IncompleteError(
-            f"{pluralize(len(failed), 'role')} failed: {failed[0].role}: {failed[0].reason}",
-            "all others are written; mend the cause and run the same command with --retry-failed",
-            "or accept it with --allow-incomplete",
-            code="PG-W313",
-        )
-
-
-def check_losses(table: BatchTable, *, although_used: bool) -> None:
-    """Check that no decision drops what a role needs; all files are written by then.
-
-    Args:
-        table: the table of the batch.
-        although_used: a person wants it so: name the roles, and go on.
-
-    Raises:
-        GateError: PG-E480, calls of some role will fail, and nobody said that they are to.
-    """
-    from policygen.cli.output import warn_or_refuse
-    from policygen.text import pluralize
-
-    losing = [row for row in table.rows if row.losses]
-    dropped = pluralize(sum(row.losses for row in losing), "needed permission")
-    lines = [f"{row.role}: {pluralize(row.losses, 'needed permission')}, named in its plan" for row in losing]
-    warn_or_refuse(
-        f"decisions drop {dropped}: calls will fail", lines, "more roles", although_used=although_used
-    )
 
 
 def _right_size(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from policygen.errors import UsageError
@@ -220,10 +221,12 @@ class Spared(NamedTuple):
 
 
 class DroppedNeeds(NamedTuple):
-    """What the drop rules did to needs of AWS's own services."""
+    """What the drop rules did to needs of AWS's own services, and to what is unverified."""
 
     losses: tuple[DroppedNeed, ...] = ()
     spared: tuple[Spared, ...] = ()
+    ruled_out: Mapping[str, DecisionRule] = MappingProxyType({})
+    """Unverified action -> the rule that drops it, on some resource."""
 
 
 def drop_need(

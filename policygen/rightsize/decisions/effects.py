@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -32,6 +32,8 @@ class DecisionEffects:
     """Rules about the role that no longer apply."""
     unused: tuple[DecisionRule, ...] = ()
     """Rules in force that match nothing of the role: one for each table of the file."""
+    ruled_out: frozenset[str] = frozenset()
+    """Unverified actions that a rule drops."""
     notes: tuple[str, ...] = ()
     """Where the decisions were read from, a sentence; () where no file was."""
 
@@ -52,7 +54,6 @@ def decision_effects(
     now: Mapping[str, Sequence[Statement]] | None,
     dropped: Dropped,
     needs: DroppedNeeds,
-    ruled_out: Iterable[DecisionRule] = (),
 ) -> DecisionEffects:
     """Return what decisions did to one role.
 
@@ -62,13 +63,12 @@ def decision_effects(
         usage: what the role did.
         now: action -> the current Allow statements that grant it; None where these are not known.
         dropped: what the drop rules did to observed requests.
-        needs: what the drop rules did to needs of AWS's own services.
-        ruled_out: the rules that drop something unverified.
+        needs: what the drop rules did to needs of AWS's own services, and to what is unverified.
     """
     name = usage.role.name
     losses: tuple[Loss, ...] = (*dropped.losses, *needs.losses)
     spared = (*dropped.spared, *needs.spared)
-    acted = {*(one.rule for one in (*losses, *spared)), *ruled_out}
+    acted = {*(one.rule for one in (*losses, *spared)), *needs.ruled_out.values()}
     rules = decisions.for_role(name, day)
     idle = {rule for rule in unused_rules(rules, now, usage.requests) if rule not in acted}
     # A table about many actions and roles did something if one of its rules did.
@@ -81,5 +81,6 @@ def decision_effects(
         spared=tuple(dict.fromkeys(spared)),
         expired=decisions.expired(name, day),
         unused=tuple(reversed(unused.values())),
+        ruled_out=frozenset(needs.ruled_out),
         notes=(decisions.note,) if decisions.note else (),
     )

@@ -10,7 +10,6 @@ from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant
 from policygen.rightsize.decisions.apply import DroppedNeeds
-from policygen.rightsize.decisions.model import DecisionRule
 from policygen.rightsize.removal import Removal
 
 CALLED = "the code calls"
@@ -50,10 +49,8 @@ class KeepResult:
     """Actions that IAM itself saw the role ask for, one by one, though no event of it was read."""
     tried: frozenset[str] = frozenset()
     """These, and all actions of services at which IAM saw an attempt of which no event was read."""
-    ruled_out: Mapping[str, DecisionRule] = field(default_factory=dict)
-    """Unverified action -> the rule that drops it, on some resource."""
     dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
-    """What the drop rules did to needs of AWS's own services."""
+    """What the drop rules did to needs of AWS's own services, and to what is unverified."""
 
 
 Place = tuple[str, Conditions, tuple[str, ...]]

@@ -116,8 +116,7 @@ def keep_without_evidence(
         keeps=_maximal_keeps([*wanted, *needed.keeps, *carried_over, *keeps]),
         removed={**removed, **{action: _by_rule(rule) for action, rule in ruled_out.items()}},
         needed=needed.actions,
-        ruled_out=ruled_out,
-        dropped=needed.dropped,
+        dropped=needed.dropped._replace(ruled_out=ruled_out),
     )
 
 

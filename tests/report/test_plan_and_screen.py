@@ -79,6 +79,7 @@ LATER_FIELDS = {
     ("boundary",),
     ("open_names",),
     ("tightness",),
+    ("tightness", "broader"),
     ("changes", 0, "decided_by"),
     ("today", 0, "kind"),
     ("today", 0, "arn"),
@@ -193,6 +194,8 @@ def test_a_promise_of_an_older_plan_has_its_name_of_today() -> None:
 def test_the_tick_of_accounted_for_stands_beside_the_number_of_unverified_permissions() -> None:
     plan = saved("orders-api", True)
     kept = {keep["action"] for keep in plan["keeps"] if keep["kind"] == "unknown"}
+    # A needed action that is also kept on more resources is needed; `broader` counts it.
+    kept -= {one["action"] for one in plan["evidence"]["requests"] if one["written_as"]} | set(plan["needs"])
     assert kept
     finding = next(one["finding"] for one in plan["proof"] if one["promise"] == "accounted for")
     numbers = {word: int(number) for number, word in (part.split() for part in finding.split(", "))}

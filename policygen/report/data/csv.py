@@ -26,8 +26,7 @@ COLUMNS = (
 )
 """``becomes`` is ``narrowed``, ``unchanged``, ``kept``, ``unknown``, ``removed``, ``added`` or ``missing``, as in JSON;
 ``granted`` where today's policies are not known; ``denied`` for what AWS refused, which is granted neither way.
-``rule`` is what decides that an action goes, and ``confidence`` how sure it is: ``high`` or ``medium``; both are empty for what
-stays."""
+``rule`` is what decides that an action goes, ``confidence`` how sure it is: ``high``, ``medium``; "" for what stays."""
 
 
 def render(plans: Sequence[Plan]) -> str:

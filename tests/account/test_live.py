@@ -220,7 +220,7 @@ def test_batch_live_reads_the_account_at_once_and_only_reads(
     logs = logs_of(an_account(session), tmp_path)
     asked.clear()
     screen = policygen("batch", "-l", logs, "--live", "--no-inventory", "--out", tmp_path / "out", "-j", "1")
-    assert "1 role, 30 days" in screen
+    assert "1 role · 30 days" in screen
     plan = json.loads((tmp_path / "out" / "plans" / "orders.json").read_text("utf-8"))
     assert {one["action"] for one in plan["changes"]} >= {"dynamodb:GetItem", "ec2:DescribeInstances"}
     assert plan["coverage"]["trails"] == ["main"]

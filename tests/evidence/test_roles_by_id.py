@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,10 @@ def test_the_account_tells_the_name_of_a_role_that_the_log_has_by_id_only(
     done = run(
         tmp_path, "batch", "-l", "logs", "-s", "account.json", "-o", "out", "-q", "--no-cache", "-j", "1"
     )
-    assert "never" not in done.stdout.split("\n\n")[1].split(ROLE)[1].splitlines()[0]
+    assert done.code == 0, done.stderr
+    with (tmp_path / "out" / "roles.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = (one for one in csv.DictReader(file) if one["role"] == ROLE)
+    assert row["last_call"]
 
 
 def test_a_record_without_a_name_joins_those_of_the_same_id(tmp_path: Path) -> None:

@@ -434,7 +434,7 @@ def test_a_view_has_the_columns_of_its_rows_and_no_files() -> None:
 
 
 def test_a_table_of_something_else_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"no table of CloudTrail's logs: it has no eventtime") as caught:
+    with pytest.raises(UsageError, match=r"is not a table of CloudTrail logs: it has no eventtime") as caught:
         read_table("logs", {"Name": "alb\x1b", "Columns": [{"Name": "time", "Type": "string"}]})
     assert "\x1b" not in caught.value.message
 

@@ -614,5 +614,5 @@ def test_the_command_line_reads_a_store(monkeypatch: pytest.MonkeyPatch) -> None
         ],
     )
     assert made.exit_code == 0, made.output
-    assert "Window    30 days, 2026-10-26 to 2026-11-24 UTC" in made.stdout
+    assert "30 days to 2026-11-24" in made.stdout
     assert "CloudTrail Lake are paid for" in made.stderr

@@ -143,7 +143,7 @@ def test_every_family_of_risks_has_a_rule() -> None:
 def test_a_plan_that_is_nowhere_is_named_where_suggest_would_save_it() -> None:
     nowhere = parse_plan(plan("bastion").document)
     assert findings_from_plan(nowhere).files == ["plans/bastion.json"]
-    assert "All of it: `policygen suggest -r bastion … -f text`" in render("markdown", nowhere)
+    assert "All of it: `policygen report bastion -f text`" in render("markdown", nowhere)
     assert "All of it: `policygen report plans/bastion.json -f text`" in render("markdown", plan("bastion"))
 
 

@@ -110,7 +110,7 @@ def test_what_a_bound_bars_is_not_kept_as_unknowable() -> None:
 def test_what_a_level_of_the_organization_refuses_now_is_missing_with_its_cause() -> None:
     today = CurrentAccess((policy_of([allow("s3:*")]),), guardrails=((scp(allow("sqs:*")),),))
     seen = AccessRequest("s3:GetObject", KEY, "object")
-    allowed, missing = split_by_current_access(usage_of_requests([seen]), today)
+    allowed, missing = split_by_current_access(usage_of_requests([seen]).requests, today)
     assert not allowed
     assert [one.cause for one in missing] == [
         "a service control policy of today forbids it: it changed after the call"

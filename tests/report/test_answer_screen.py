@@ -15,10 +15,12 @@ from policygen.cli.app import app
 from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
+from policygen.plan.model_evidence import PlanUser
 from policygen.report.terminal.colour import coloured
 from policygen.report.terminal.layout import NARROWEST, WIDEST
 from policygen.report.terminal.next_steps import DOCTOR, EXPLAIN
 from policygen.report.terminal.notices import SIGNS
+from policygen.report.terminal.screen import render
 from tests.support.command import run
 from tests.support.golden import rendered
 from tests.support.samples import EVERY_SAMPLE, ROLES, SAMPLES, WIDTH, sample, too_wide
@@ -374,3 +376,12 @@ def _words(option: Any) -> list[str]:
 
 def test_every_sign_has_a_few_words() -> None:
     assert set(SIGNS) == set(ANOMALY_RULES)
+
+
+def test_two_functions_of_the_same_name_are_told_apart() -> None:
+    made = plan("orders-api")
+    names = [f"arn:aws:lambda:{region}:111122223333:function:same" for region in ("eu-west-1", "us-east-1")]
+    made.users = tuple(PlanUser(name, ()) for name in names)
+    text = render(made, width=WIDEST)
+    assert "2 functions use this role" in text
+    assert all(name in text for name in names)

@@ -68,6 +68,7 @@ def test_a_golden_case_s_screen_fits_and_has_an_ascii_twin(golden: Golden) -> No
 
 
 LATER_FIELDS = {
+    ("unverified", "droppable"),
     ("window", "end_given"),
     ("gate",),
     ("coverage", "logged_regions"),

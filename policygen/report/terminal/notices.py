@@ -286,12 +286,10 @@ def _shared(plan: Plan) -> Notice | None:
 
 
 def _function_names(plan: Plan) -> list[str]:
-    """Name the functions that use the role; with their regions where a name is not enough."""
-    arns = [user.function.split(":") for user in plan.users if user.function]
-    names = [":".join(arn[6:]) for arn in arns]
-    return [
-        f"{name} ({arn[3]})" if names.count(name) > 1 else name for arn, name in zip(arns, names, strict=True)
-    ]
+    """Name the functions that use the role: by ARN where two have the same name."""
+    arns = [user.function for user in plan.users if user.function]
+    names = [one.rsplit(":function:", 1)[-1] for one in arns]
+    return [one if names.count(name) > 1 else name for one, name in zip(arns, names, strict=True)]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ def broader(plan: Plan) -> str:
     )
 
 
-def reason_of(changes: Iterable[PlanChange]) -> str:
+def why_and_confidence(changes: Iterable[PlanChange]) -> str:
     """Return why some actions of one reason go or stay, with how sure that is: ``…: no call (confidence: high)``."""
     members = list(changes)
     sure = sorted({one.decided_by.confidence for one in members if one.decided_by})

@@ -69,6 +69,7 @@ def test_a_golden_case_s_screen_fits_and_has_an_ascii_twin(golden: Golden) -> No
 
 LATER_FIELDS = {
     ("unverified", "droppable"),
+    ("tightness", "broader"),
     ("window", "end_given"),
     ("gate",),
     ("coverage", "logged_regions"),
@@ -80,6 +81,7 @@ LATER_FIELDS = {
     ("boundary",),
     ("open_names",),
     ("tightness",),
+    ("tightness", "broader"),
     ("changes", 0, "decided_by"),
     ("today", 0, "kind"),
     ("today", 0, "arn"),
@@ -195,6 +197,8 @@ def test_a_promise_of_an_older_plan_has_its_name_of_today() -> None:
 def test_the_tick_of_accounted_for_stands_beside_the_number_of_unverified_permissions() -> None:
     plan = saved("orders-api", True)
     kept = {keep["action"] for keep in plan["keeps"] if keep["kind"] == "unknown"}
+    # A needed action that is also kept on more resources is needed; `broader` counts it.
+    kept -= {one["action"] for one in plan["evidence"]["requests"] if one["written_as"]} | set(plan["needs"])
     assert kept
     finding = next(one["finding"] for one in plan["proof"] if one["promise"] == "accounted for")
     numbers = {word: int(number) for number, word in (part.split() for part in finding.split(", "))}

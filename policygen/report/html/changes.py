@@ -16,7 +16,7 @@ from policygen.plan.model_evidence import Request
 from policygen.report.figures import all_change_groups, all_changes, grouped
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair_share
-from policygen.report.wording import reason_of
+from policygen.report.wording import why_and_confidence
 
 WORDS: Mapping[str, str] = {
     "narrowed": "narrowed",
@@ -198,7 +198,7 @@ def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> Ch
     now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
     times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
     return ChangeLine(
-        group.kind, group.service, actions, now, proposed, (reason_of(group.changes),), times, last
+        group.kind, group.service, actions, now, proposed, (why_and_confidence(group.changes),), times, last
     )
 
 

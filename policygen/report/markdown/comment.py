@@ -16,7 +16,15 @@ from policygen.report.apply_steps import apply_steps
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.suspects import results_in_words
-from policygen.report.wording import answer_of, denied_by, drop_options, how_tight, minute, reason_of, where
+from policygen.report.wording import (
+    answer_of,
+    denied_by,
+    drop_options,
+    how_tight,
+    minute,
+    where,
+    why_and_confidence,
+)
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import escape_controls, pluralize, visible_json
 
@@ -198,7 +206,7 @@ def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, Act
             members = [one for one in changes if (one.kind, one.why) == (kind, why)]
             names = [_name(one) for one in members]
             sign = _SIGNS.get(kind, " ")
-            yield _line(sign, f"{pluralize(len(names), 'action')}: {reason_of(members)}")
+            yield _line(sign, f"{pluralize(len(names), 'action')}: {why_and_confidence(members)}")
             for line in textwrap.wrap(" ".join(names), 100, break_long_words=False, break_on_hyphens=False):
                 yield _line(sign, f"    {line}")
 

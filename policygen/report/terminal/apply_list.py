@@ -7,7 +7,7 @@ from policygen.report.apply_steps import apply_steps, numbered_lines
 
 _LEAD = "Apply"
 _INDENT = " " * 8
-_NAMED = 4
+_NAMED = 2
 """Most names of one kind in a step."""
 
 

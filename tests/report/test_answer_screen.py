@@ -123,7 +123,7 @@ def test_needed_actions_that_reach_further_are_counted_beside_the_sum(role: str,
 @pytest.mark.parametrize(
     ("days", "says"),
     [
-        ("400", "✔ PROVED         no call of the workload on 46 of 400 days, those with"),
+        ("400", "✔ PROVED         no call of the workload on 46 of 400 days, those with events,"),
         ("1", "Suspicious   8 calls on Nov 18, before the window, left out of the policy"),
         ("1", "the window shows the role for 1 day, 14 are needed"),
     ],
@@ -313,6 +313,7 @@ def test_what_a_drop_would_do_is_said_before_it_is_offered(shop: Path) -> None:
     done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", "--unverified", "drop", "-f", "json")
     made = json.loads(done.stdout)
     dropped = {one["action"] for one in made["unverified"]["dropped"]}
+    dropped -= {grant["action"] for grant in made["grants"]}  # on more resources than what is needed
     assert (gone, stay) == (len(dropped), made["tightness"]["unverified"])
     assert tried == len(dropped & {*made["unverified"]["tried"]})
 

@@ -239,11 +239,11 @@ def _how_to_drop(plan: Plan) -> str:
         return ""
     if unverified.droppable is None:  # an older plan
         return "--unverified drop"
-    gone = len(unverified.droppable)
-    tried = len({*unverified.droppable} & {*unverified.tried})
+    gone = {action for action in unverified.droppable if action.lower() not in plan.broader}
+    tried = len(gone & {*unverified.tried})
     perhaps = f", of which {tried:,} perhaps used" if tried else ""
-    stay = f"; {number - gone:,} stay" if number > gone else ""
-    return f"{gone:,} go{perhaps}{stay}: --unverified drop"
+    stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
+    return f"{len(gone):,} go{perhaps}{stay}: --unverified drop"
 
 
 _CAUSES = {

@@ -41,5 +41,4 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, widt
 def _summary(plan: Plan, layout: Layout) -> Iterator[str]:
     yield from render_needed(plan, layout)
     yield from render_notices(plan, layout)
-    yield ""
     yield from render_proof(plan, layout)

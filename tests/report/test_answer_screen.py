@@ -304,9 +304,12 @@ def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
 
 
 def test_what_a_drop_would_do_is_said_before_it_is_offered(shop: Path) -> None:
-    gone, tried = numbers(
-        r"If dropped +(\d+) go, of which (\d+) perhaps used: --unverified drop\n", screen("orders-api")
+    gone, tried, stay = numbers(
+        r"If dropped +(\d+) go, of which (\d+) perhaps used; (\d+) stay: --unverified drop\n",
+        screen("orders-api"),
     )
+    (unverified,) = numbers(r"Unverified   (\d+) actions kept", screen("orders-api"))
+    assert gone + stay == unverified
     done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", "--unverified", "drop", "-f", "json")
     made = json.loads(done.stdout)
     dropped = {one["action"] for one in made["unverified"]["dropped"]}

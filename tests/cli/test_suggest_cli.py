@@ -422,7 +422,7 @@ def test_a_saved_plan_gives_every_format_again(world: Path, tmp_path: Path) -> N
     done = run(world, *SUGGEST, "logs", "--plans", plan.parent)
     assert done.stderr.endswith(f"Plan saved: {plan}\n")
     for kind in ("text", "json", "policy"):
-        again = run(world, "report", plan, "-f", kind)
+        again = run(world, "report", plan, "-f", kind, "-q")
         made = run(world, *SUGGEST, "logs", "-q", "--no-plan", "-f", kind).stdout
         # What to do next depends on whether there is a plan.
         assert again._replace(stdout=again.stdout.split("\nNext ")[0]) == Done(

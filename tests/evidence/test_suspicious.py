@@ -126,12 +126,12 @@ def test_no_kind_is_offered_for_acceptance_of_which_every_call_was_denied() -> N
 
 def test_accepted_calls_that_were_denied_are_never_said_to_be_in_the_policy() -> None:
     made = run_in_root("suggest", ORDERS, *FILES, "--accept", "foreign-agent", "--no-plan").stdout
-    (line,) = [line for line in made.splitlines() if " Unusual " in line]
-    assert "2 calls, 2 not authorised by AWS: not added" in line
+    (line,) = [line for line in made.splitlines() if " Accepted " in line]
+    assert "2 suspicious calls, 2 not authorised by AWS: not added" in line
     both = run_in_root(
         "suggest", ORDERS, *FILES, "--accept", "foreign-agent", "--accept", "interactive-agent", "--no-plan"
     ).stdout
-    assert "8 calls, 5 in the policy, 3 not authorised by AWS: not added" in both
+    assert "8 suspicious calls, 5 in the policy, 3 not authorised by AWS: not added" in " ".join(both.split())
 
 
 def test_records_that_may_tell_of_an_incident_are_explained() -> None:

@@ -337,7 +337,7 @@ def test_a_folder_without_logs_is_an_error_that_counts_what_was_passed_over(tmp_
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(NothingFoundError, match=r"no CloudTrail log file under '[^']*'$"):
+    with pytest.raises(NothingFoundError, match=r"no CloudTrail log file under '[^']*'  PG"):
         batches(tmp_path)
 
 

@@ -37,7 +37,7 @@ from policygen.report.html.heatmap import CELLS, HeatRow, edges, heat_of
 from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import display_text, fair_share
-from policygen.report.wording import answer_of
+from policygen.report.wording import answer_of, why_and_confidence
 from policygen.text import pluralize
 from tests.support import ROOT
 from tests.support.command import LONG
@@ -434,11 +434,15 @@ def counted(found: Plan) -> Iterator[int]:
         now, proposed = places.setdefault(_row(change), (set(), set()))
         now.update(change.now)
         proposed.update(change.proposed)
+    rows: dict[Any, list[PlanChange]] = {}
+    for change in found.changes:
+        rows.setdefault(_row(change), []).append(change)
+    whys_of = {key: why_and_confidence(members) for key, members in rows.items()}
     for key, (now, proposed) in places.items():
-        shared["services", key[0], key[2], *map(frozenset, (now, proposed))] += 1
+        shared["services", key[0], whys_of[key], *map(frozenset, (now, proposed))] += 1
     for change in found.changes:
         same = places[_row(change)]
-        shared["actions", change.kind, change.why, *map(frozenset, same)] += 1
+        shared["actions", change.kind, whys_of[_row(change)], *map(frozenset, same)] += 1
         kinds[change.kind] += 1
         services[change.service, "now"] += bool(change.now)
         services[change.service, "proposed"] += bool(change.proposed)

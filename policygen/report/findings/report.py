@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from policygen.report.formats import FORMATS as PLAN_FORMATS
 from policygen.report.formats import Format, require_format
-from policygen.report.wording import minute
 from policygen.text import pluralize
 from policygen.version import HOME
 
@@ -87,6 +86,8 @@ class FindingsReport:
     @property
     def evidence(self) -> str:
         """What was seen, in words."""
+        from policygen.report.wording import minute  # help reads the formats alone
+
         return f"evidence on {self.days_with_events} of {pluralize(self.days, 'day')}, last call {minute(self.last)}"
 
     @property

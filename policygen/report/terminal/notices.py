@@ -80,19 +80,23 @@ def _suspicious(plan: Plan) -> Notice | None:
 
 def _accepted(plan: Plan) -> Notice | None:
     groups = [group for group in suspects_by_sign(plan) if group.accepted]
-    calls, entries = _entries(groups)
-    return _notice("!", "Accepted", f"{calls}: the policy allows what they need as well", entries)
+    number, entries = _entries(groups)
+    return _notice("!", "Accepted", f"{number}, {_fate(groups)}", entries)
 
 
 def _unusual(plan: Plan) -> Notice | None:
     groups = [group for group in suspects_by_sign(plan) if group.kept and not group.accepted]
-    calls, denied = sum(group.calls for group in groups), sum(group.unsuccessful for group in groups)
-    fate = "in the policy"
-    if denied:
-        granted = f"{calls - denied:,} in the policy, " if denied < calls else ""
-        fate = f"{granted}{denied:,} not authorised by AWS: not added"
     number, entries = _entries(groups)
-    return _notice("!", "Unusual", f"{number}, {fate}", entries)
+    return _notice("!", "Unusual", f"{number}, {_fate(groups)}", entries)
+
+
+def _fate(groups: Sequence[SuspectGroup]) -> str:
+    """Say what became of calls that count as the workload's: what AWS denied is not in the policy either."""
+    calls, denied = sum(group.calls for group in groups), sum(group.unsuccessful for group in groups)
+    if not denied:
+        return "in the policy"
+    granted = f"{calls - denied:,} in the policy, " if denied < calls else ""
+    return f"{granted}{denied:,} not authorised by AWS: not added"
 
 
 def _entries(groups: Sequence[SuspectGroup]) -> tuple[str, list[tuple[str, str]]]:

@@ -373,6 +373,7 @@ def test_an_accepted_gap_is_named_on_stderr_and_on_the_screen(world: Path) -> No
     saved = "Plan saved; to print it: policygen report orders"
     assert (done.stderr, done.code) == (f"read 1 record in 2 files\n{warning}\n{saved}\n", 0)
     assert "          not read whole: b.json.gz: gzip ends at byte 200\n" in done.stdout
+    assert "no call of the workload that was read " in " ".join(done.stdout.split())
 
 
 def test_an_accepted_gap_of_map_is_no_failure(world: Path) -> None:

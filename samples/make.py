@@ -1,6 +1,7 @@
-"""Write samples/trail/ and samples/account.json, the same bytes on every run: ``python samples/make.py``.
+"""Write the samples, the same bytes on every run: ``python samples/make.py``.
 
-README.md describes the shop; shop/ has its events. A file whose content is already right is not written again.
+These are trail/, and the snapshots of two accounts, account.json and staging.json. README.md describes the shop; shop/
+has its events. A file whose content is already right is not written again.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from shop import cast, functions, others, pipeline, storefront
-from shop.account import snapshot
+from shop import account as production
+from shop import cast, functions, others, pipeline, staging, storefront
 from shop.record import Record, letters, stamp, uid
 
 SCENES = (
@@ -46,7 +47,8 @@ _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 def main(target: Path) -> None:
     """Write all files below `target`."""
-    for path, data in chain(trail(), [("account.json", _json(snapshot(), indent=2))]):
+    snapshots = {"account.json": production.snapshot(), "staging.json": staging.snapshot()}
+    for path, data in chain(trail(), ((name, _json(one, indent=2)) for name, one in snapshots.items())):
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if not (file.exists() and _content(file.read_bytes()) == _content(data)):

@@ -1,4 +1,4 @@
-"""The account on the last day: roles and their policies, functions, the trail.
+"""The production account on the last day: roles and their policies, functions, the trail.
 
 The shape is policygen's account snapshot. Its parts are the outputs of GetAccountAuthorizationDetails, ListFunctions,
 ListEventSourceMappings, ListFunctionEventInvokeConfigs, DescribeTrails, GetTrailStatus, GetEventSelectors,
@@ -19,33 +19,55 @@ Json = dict[str, Any]
 
 
 def snapshot() -> Json:
-    """Return the whole snapshot."""
-    made = roles()
-    policies = _customer_policies() + [_aws_policy(name) for name in sorted(AWS_MANAGED)]
+    """Return the snapshot of production."""
+    return frame(
+        PRODUCTION,
+        roles(),
+        users=[_user()],
+        policies=_customer_policies() + [aws_policy(name) for name in sorted(AWS_MANAGED)],
+        functions=platform.functions(),
+        mappings=platform.event_source_mappings(),
+        invoke_configs=platform.event_invoke_configs(),
+        found=inventory.of_production(),
+    )
+
+
+def frame(
+    account: str,
+    roles: list[Json],
+    *,
+    users: list[Json],
+    policies: list[Json],
+    functions: list[Json],
+    mappings: list[Json],
+    invoke_configs: list[Json],
+    found: list[tuple[str, str]],
+) -> Json:
+    """Return the snapshot of an account, with what the accounts of the shop have in common."""
     return {
         "policygen_snapshot": 1,
         "generated_at": "2026-11-24T22:45:00Z",
-        "account_id": PRODUCTION,
+        "account_id": account,
         "partition": "aws",
         "authorization": {
-            "UserDetailList": [_user()],
+            "UserDetailList": users,
             "GroupDetailList": [],
-            "RoleDetailList": made,
+            "RoleDetailList": roles,
             "Policies": policies,
         },
-        "functions": platform.functions(),
+        "functions": functions,
         "function_versions": [],
-        "event_source_mappings": platform.event_source_mappings(),
-        "event_invoke_configs": platform.event_invoke_configs(),
+        "event_source_mappings": mappings,
+        "event_invoke_configs": invoke_configs,
         "trails": [platform.trail()],
-        "resources": inventory.resources(),
-        "last_accessed": last_accessed.reports(made, policies),
+        "resources": inventory.resources(found),
+        "last_accessed": last_accessed.reports(roles, policies),
         "organization": _organization(),
     }
 
 
 def _organization() -> Json:
-    """Return the organisation's policies for production: of the root, the workloads' unit and the account."""
+    """Return the organisation's policies for an account: of the root, the workloads' unit and the account."""
     full = {"Id": "p-FullAWSAccess", "Name": "FullAWSAccess", "Content": _content(allow("*"))}
     guard = document(
         {
@@ -114,7 +136,7 @@ def _customer_policies() -> list[Json]:
     ]
 
 
-def _aws_policy(name: str) -> Json:
+def aws_policy(name: str) -> Json:
     """Return an AWS managed policy. The id is invented: AWS's own is not public and not needed."""
     facts = AWS_MANAGED[name]
     identifier = f"ANPAI{name.upper().replace('_', '')[:16]:X<16}"

@@ -1,4 +1,4 @@
-"""What exists in the production account: the resources that `policygen snapshot` lists, of the types that it reads.
+"""What exists in an account: the resources that `policygen snapshot` lists, of the types that it reads.
 
 The shop has no cluster, no file system and no domain. So nobody need ask whether a role uses the data planes of these,
 which no trail of the shop would show.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from shop import cast
-from shop.cast import PRODUCTION, REGION
+from shop.cast import PRODUCTION, REGION, STAGING
 
 Json = dict[str, Any]
 
@@ -25,9 +25,9 @@ _TYPES = (
 _TABLES = ("carts", "catalog", "customers", "image-index", "orders", "payments", "stock", "subscribers")
 
 
-def resources() -> Json:
-    """Return the snapshot's ``resources``: every region was read, and nothing was refused."""
-    found = [
+def of_production() -> list[tuple[str, str]]:
+    """Return type and ARN of what production has."""
+    return [
         ("AWS::ApiGateway::RestApi", f"arn:aws:apigateway:{REGION}::/restapis/{cast.REST_API}"),
         ("AWS::Kinesis::Stream", cast.STREAM),
         ("AWS::SQS::Queue", cast.EVENTS_QUEUE),
@@ -35,6 +35,19 @@ def resources() -> Json:
         ("AWS::StepFunctions::StateMachine", cast.STATE_MACHINE),
         *(("AWS::DynamoDB::Table", cast.table_arn(name, PRODUCTION)) for name in _TABLES),
     ]
+
+
+def of_staging() -> list[tuple[str, str]]:
+    """Return type and ARN of what staging has: two tables."""
+    return [("AWS::DynamoDB::Table", cast.table_arn(name, STAGING)) for name in ("shipments", "stock")]
+
+
+def resources(found: list[tuple[str, str]]) -> Json:
+    """Return a snapshot's ``resources``: every region was read, and nothing was refused.
+
+    Args:
+        found: type and ARN of each.
+    """
     return {
         "complete": list(_TYPES),
         "regions": "all",

@@ -78,6 +78,8 @@ _LAST: dict[Role, dict[str, str]] = {
         "iam": "2026-11-24T10:10:54Z",
         "lambda": "2026-11-24T10:11:02Z",
     },
+    cast.FULFILMENT: {"dynamodb": "2026-11-20T10:31:03Z"},
+    cast.STOCK_SYNC_STAGING: {"dynamodb": "2026-11-20T11:07:02Z", "logs": "2026-11-20T11:07:01Z"},
     # The agent of Systems Manager; its messages are in no trail.
     cast.BASTION: {
         "ec2messages": "2026-11-20T09:32:08Z",
@@ -122,7 +124,7 @@ _TRIED = {
 
 
 def reports(roles: Iterable[Json], policies: Iterable[Json]) -> dict[str, Json]:
-    """Return role ARN -> report, for the roles listed above.
+    """Return role ARN -> report, for those of an account's roles that are listed above.
 
     Args:
         roles: the RoleDetailList of the account.
@@ -133,6 +135,7 @@ def reports(roles: Iterable[Json], policies: Iterable[Json]) -> dict[str, Json]:
     return {
         role.arn: _report(role, _granted(by_arn[role.arn], documents))
         for role in sorted(_LAST, key=lambda role: role.arn)
+        if role.arn in by_arn
     }
 
 

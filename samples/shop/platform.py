@@ -10,10 +10,11 @@ from shop.cast import REGION, Role
 Json = dict[str, Any]
 
 
-def _function(name: str, role: Role, **more: Any) -> Json:
+def function(name: str, role: Role, **more: Any) -> Json:
+    """Return a function's configuration, as ListFunctions has it."""
     return {
         "FunctionName": name,
-        "FunctionArn": cast.function_arn(name),
+        "FunctionArn": cast.function_arn(name, role.account),
         "Role": role.arn,
         "PackageType": "Image",
         "Timeout": 30,
@@ -36,21 +37,21 @@ def functions() -> list[Json]:
         "VpcId": "vpc-0a1b2c3d4e5f60718",
     }
     return [
-        _function("cart-cleanup", cast.CART_CLEANUP),
-        _function("catalog-search", cast.CATALOG_SEARCH),
-        _function("image-resizer", cast.IMAGE_RESIZER),
-        _function("legacy-export", cast.LEGACY_EXPORT, PackageType="Zip", Runtime="python3.9"),
-        _function("newsletter", cast.NEWSLETTER),
-        _function("orders-api", cast.ORDERS_API, TracingConfig={"Mode": "Active"}, KMSKeyArn=cast.SECRET_KEY),
-        _function("payments-webhook", cast.PAYMENTS_WEBHOOK),
-        _function("report-monthly", cast.REPORT_MONTHLY, PackageType="Zip", Runtime="python3.13"),
-        _function(
+        function("cart-cleanup", cast.CART_CLEANUP),
+        function("catalog-search", cast.CATALOG_SEARCH),
+        function("image-resizer", cast.IMAGE_RESIZER),
+        function("legacy-export", cast.LEGACY_EXPORT, PackageType="Zip", Runtime="python3.9"),
+        function("newsletter", cast.NEWSLETTER),
+        function("orders-api", cast.ORDERS_API, TracingConfig={"Mode": "Active"}, KMSKeyArn=cast.SECRET_KEY),
+        function("payments-webhook", cast.PAYMENTS_WEBHOOK),
+        function("report-monthly", cast.REPORT_MONTHLY, PackageType="Zip", Runtime="python3.13"),
+        function(
             "stock-sync",
             cast.STOCK_SYNC,
             VpcConfig=network,
             DeadLetterConfig={"TargetArn": cast.FAILURES_QUEUE},
         ),
-        _function("thumbnail-index", cast.IMAGE_RESIZER),
+        function("thumbnail-index", cast.IMAGE_RESIZER),
     ]
 
 

@@ -11,7 +11,7 @@ from shop.documents import allow, aws_arn, customer_arn, document
 Json = dict[str, Any]
 
 
-def _trusted_by(service: str) -> Json:
+def trusted_by(service: str) -> Json:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": f"{service}.amazonaws.com"},
@@ -20,7 +20,7 @@ def _trusted_by(service: str) -> Json:
     return document(statement)
 
 
-def _role(
+def role_detail(
     role: Role,
     created: str,
     trust: Json,
@@ -60,9 +60,9 @@ def _role(
 
 def roles() -> list[Json]:
     """Return the RoleDetailList of the account."""
-    function = _trusted_by("lambda")
+    function = trusted_by("lambda")
     return [
-        _role(
+        role_detail(
             cast.ORDERS_API,
             "2024-02-12T10:04:51Z",
             function,
@@ -77,7 +77,7 @@ def roles() -> list[Json]:
             used="2026-11-24T22:36:00Z",
             tags={"team": "orders", "env": "prod"},
         ),
-        _role(
+        role_detail(
             cast.STOCK_SYNC,
             cast.RECREATED.strftime("%Y-%m-%dT%H:%M:%SZ"),
             function,
@@ -92,7 +92,7 @@ def roles() -> list[Json]:
             used="2026-11-24T22:07:00Z",
             tags={"team": "stock", "env": "prod"},
         ),
-        _role(
+        role_detail(
             cast.REPORT_MONTHLY,
             "2025-01-20T08:30:00Z",
             function,
@@ -106,7 +106,7 @@ def roles() -> list[Json]:
             used="2026-11-01T05:02:00Z",
             tags={"team": "finance", "env": "prod"},
         ),
-        _role(
+        role_detail(
             cast.IMAGE_RESIZER,
             "2024-06-03T13:15:09Z",
             function,
@@ -123,7 +123,7 @@ def roles() -> list[Json]:
             used="2026-11-24T20:40:00Z",
         ),
         *_storefront(function),
-        _role(
+        role_detail(
             cast.DEPLOY_CI,
             "2024-02-12T09:58:20Z",
             _trusted_by_github(),
@@ -131,24 +131,24 @@ def roles() -> list[Json]:
             inline={"pass-role": document(allow(["iam:GetRole", "iam:PassRole"]))},
             used="2026-11-24T15:12:00Z",
         ),
-        _role(cast.LEGACY_EXPORT, "2023-03-01T07:00:00Z", function, customer=("legacy-export-2023",)),
-        _role(
+        role_detail(cast.LEGACY_EXPORT, "2023-03-01T07:00:00Z", function, customer=("legacy-export-2023",)),
+        role_detail(
             cast.AUDIT_READER,
             "2025-05-05T12:00:00Z",
             _trusted_by_auditor(),
             managed=("IAMReadOnlyAccess", "AWSCloudTrail_ReadOnlyAccess"),
         ),
-        _role(
+        role_detail(
             cast.BASTION,
             "2024-03-15T16:20:00Z",
-            _trusted_by("ec2"),
+            trusted_by("ec2"),
             managed=("AmazonSSMManagedInstanceCore",),
             used="2026-11-20T09:00:00Z",
         ),
-        _role(
+        role_detail(
             cast.SCALING,
             "2024-02-12T11:00:00Z",
-            _trusted_by("dynamodb.application-autoscaling"),
+            trusted_by("dynamodb.application-autoscaling"),
             inline={
                 "scaling": document(
                     allow(["dynamodb:DescribeTable", "dynamodb:UpdateTable", "cloudwatch:PutMetricAlarm"])
@@ -156,7 +156,7 @@ def roles() -> list[Json]:
             },
             used="2026-11-24T19:00:00Z",
         ),
-        _role(
+        role_detail(
             cast.ADMIN,
             "2024-01-08T09:00:00Z",
             _trusted_by_saml(),
@@ -170,7 +170,7 @@ def _storefront(function: Json) -> list[Json]:
     """Return the roles of the small functions: each may do far more than its one job."""
     basic = ("AWSLambdaBasicExecutionRole",)
     return [
-        _role(
+        role_detail(
             cast.PAYMENTS_WEBHOOK,
             "2025-09-02T08:11:40Z",
             function,
@@ -179,7 +179,7 @@ def _storefront(function: Json) -> list[Json]:
             used="2026-11-24T13:35:00Z",
             tags={"team": "payments", "env": "prod"},
         ),
-        _role(
+        role_detail(
             cast.CATALOG_SEARCH,
             "2024-09-17T14:02:10Z",
             function,
@@ -188,7 +188,7 @@ def _storefront(function: Json) -> list[Json]:
             used="2026-11-24T13:40:00Z",
             tags={"team": "catalog", "env": "prod"},
         ),
-        _role(
+        role_detail(
             cast.NEWSLETTER,
             "2025-02-06T10:40:00Z",
             function,
@@ -199,7 +199,7 @@ def _storefront(function: Json) -> list[Json]:
             used="2026-11-19T08:05:00Z",
             tags={"team": "marketing", "env": "prod"},
         ),
-        _role(
+        role_detail(
             cast.CART_CLEANUP,
             "2024-11-28T11:25:31Z",
             function,

@@ -361,6 +361,10 @@ class Account:
         )
 
 
+Accounts = Mapping[str, Account]
+"""Account id -> account."""
+
+
 def _service(principal: object) -> str:
     """Return a service principal as other partitions than China's write it; "" for what is no text."""
     return principal.removesuffix(".cn") if isinstance(principal, str) else ""

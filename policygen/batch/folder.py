@@ -24,7 +24,7 @@ from policygen.plan.io import SCHEMA_VERSION
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
-    from policygen.account.model import Account
+    from policygen.account.model import Accounts
     from policygen.batch.read import BatchEvidence
     from policygen.batch.rightsize_role import Result
     from policygen.logs.window import Window
@@ -239,7 +239,7 @@ def batch_table(
     window: Window,
     rows: Iterable[BatchRow],
     *,
-    account: Account | None,
+    accounts: Accounts,
     format_: str,
     data_events: str = "",
     questions: tuple[BatchQuestion, ...] = (),
@@ -251,9 +251,9 @@ def batch_table(
         evidence: what was read.
         window: the days that count.
         rows: one for each role.
-        account: the account whose policies are known; None without one.
+        accounts: those whose policies are known.
         format_: format of the policies.
-        data_events: the command that prints what makes the trails log the data events of all questions.
+        data_events: the commands that print what makes the trails log the data events of all questions.
         questions: those of all roles.
         since: the difference to the batch before.
     """
@@ -267,7 +267,7 @@ def batch_table(
         start=window.start,
         end=window.end,
         days=window.days,
-        account=account.account_id if account else "",
+        accounts=tuple(sorted(accounts)),
         records=evidence.counts.totals.records,
         files=evidence.read_report.files,
         format=format_,

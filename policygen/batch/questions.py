@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from policygen.iam import reference
 from policygen.plan.batch_table import BatchQuestion, BatchRow
@@ -14,10 +15,34 @@ from policygen.rightsize.question_rules import exact_drops, rule_text
 from policygen.rightsize.questions import RoleTopic, Topic, what_about
 from policygen.text import pluralize
 
+if TYPE_CHECKING:
+    from policygen.account.model import Accounts
+
 _FEW = 5
 """Most commands of one question."""
 _OLDER = "400"
 """Days of the window in which IAM's report and the logs can be compared."""
+
+
+class SnapshotFile(NamedTuple):
+    """The file of an account."""
+
+    path: str
+    trails: frozenset[str] = frozenset()
+    """The ARNs of the account's trails; an organization's trail is one of several accounts."""
+
+
+def snapshots_of(accounts: Accounts, files: Iterable[Path]) -> dict[str, SnapshotFile]:
+    """Return the file of each account that was read from one.
+
+    Args:
+        accounts: in the order of their files.
+        files: the snapshots; none where the account was read from AWS.
+    """
+    return {
+        account.account_id: SnapshotFile(str(file), frozenset(trail.arn for trail in account.trails or ()))
+        for account, file in zip(accounts.values(), files, strict=False)
+    }
 
 
 class CommandParts(NamedTuple):
@@ -27,11 +52,35 @@ class CommandParts(NamedTuple):
     """The options that say what was read, each with its value: ``--logs``, ``trail``."""
     plan_path: Callable[[str], str] = str
     """Returns the path of a plan, by the name of the role's files."""
+    snapshots: Mapping[str, SnapshotFile] = {}
+    """Account -> its file. Other commands than a batch take one."""
 
-    def command(self, *words: str, but: str = "") -> str:
-        """Return a command with the options that say what was read, without one of them."""
+    def command(self, *words: str, account: str, but: str = "") -> str:
+        """Return a command about an account, with the options that say what was read, without one of them."""
         given = [word for option in self.inputs if option[0] != but for word in option]
-        return shlex.join(["policygen", *words, *given])
+        file = self.snapshots.get(account)
+        return shlex.join(["policygen", *words, *given, *(["--snapshot", file.path] if file else [])])
+
+    def doctor(self, asking: Mapping[str, Collection[str]]) -> list[str]:
+        """Return the commands that print what makes trails show more: one for accounts that have a trail in common.
+
+        A command of AWS replaces all selectors of a trail, so only one for all of them does not undo another.
+
+        Args:
+            asking: account -> services whose data events it asks for.
+        """
+        found: dict[str, str] = {}
+        for account in sorted(asking):
+            alike = [other for other in sorted(asking) if self._share_a_trail(account, other)]
+            if not found.keys() & {*alike}:
+                services = sorted({service for other in alike for service in asking[other]})
+                named = [word for service in services for word in ("--service", service)]
+                found[account] = self.command("doctor", *named, account=account)
+        return list(found.values())
+
+    def _share_a_trail(self, account: str, other: str) -> bool:
+        one, two = (self.snapshots.get(name, SnapshotFile("")) for name in (account, other))
+        return account == other or bool(one.trails & two.trails)
 
 
 class _Asked(NamedTuple):
@@ -59,15 +108,19 @@ def account_questions(
     return tuple(sorted(found, key=lambda one: (-len(one.roles), min(map(risk_rank, one.actions)), one.id)))
 
 
-def data_events_command(questions: Iterable[BatchQuestion], parts: CommandParts) -> str:
-    """Return the command that prints what makes the trails log the data events of all questions; "" for none.
+def data_events_commands(topics: Iterable[tuple[BatchRow, Sequence[RoleTopic]]], parts: CommandParts) -> str:
+    """Return what prints the commands that make the trails log the data events of all questions; "" for none.
 
-    A command of AWS replaces all selectors of a trail, so only one for all of them does not undo another.
+    Args:
+        topics: the row of each role, and what it asks.
+        parts: what the commands need.
     """
-    topics = [one.id.partition(":") for one in questions]
-    services = sorted({about for answer, _, about in topics if answer == "data-events"})
-    named = [word for service in services for word in ("--service", service)]
-    return parts.command("doctor", *named) if named else ""
+    asking: dict[str, set[str]] = {}
+    for row, own in topics:
+        for one in own:
+            if one.topic.answer == "data-events":
+                asking.setdefault(row.account, set()).add(one.topic.about)
+    return "\n".join(parts.doctor(asking))
 
 
 def _question(
@@ -112,13 +165,13 @@ def _commands(topic: Topic, asked: Sequence[_Asked], parts: CommandParts) -> lis
     """Return the commands that answer a question; `doctor` prints that of AWS, one for all that a trail lacks."""
     if topic.answer == "used":
         return []
-    if topic.answer == "data-events":
-        return [parts.command("doctor", "--service", topic.about)]
-    if topic.answer == "logs":
-        return [parts.command("doctor")]
+    if topic.answer in ("data-events", "logs"):
+        services = [topic.about] if topic.answer == "data-events" else []
+        return parts.doctor({row.account: services for row, _ in asked})
     if topic.answer == "older-logs":
         found = [
-            parts.command("suggest", row.arn or row.role, "--days", _OLDER, but="--days") for row, _ in asked
+            parts.command("suggest", row.arn or row.role, "--days", _OLDER, account=row.account, but="--days")
+            for row, _ in asked
         ]
     else:
         found = [shlex.join(["policygen", "probation", parts.plan_path(row.plan)]) for row, _ in asked]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
-from policygen.account.model import Account
+from policygen.account.model import Account, Accounts
 from policygen.batch.select import RoleTarget
 from policygen.batch.unchanged import inputs_digest
 from policygen.catalog.knowledge import Knowledge
@@ -55,17 +55,22 @@ class BatchSettings:
     suggest: SuggestOptions
     limit: WindowEnd | None = None
     """The window's end; None for the newest event read."""
-    account: Account | None = None
+    accounts: Accounts = field(default_factory=dict)
+    """Those that are known."""
     formats: Mapping[str, str] = field(default_factory=dict)
     """The files to write of each plan: folder -> name of a format, ``plan`` for the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
     """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
     knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
     """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
-    shared: str = ""
-    """The digest of all this; "" to right-size every role, whatever was made before."""
+    shared: Mapping[str, str] = field(default_factory=dict)
+    """Account -> the digest of all this for its roles; empty to right-size every role, whatever was made before."""
     made: Mapping[str, tuple[str, BatchRow]] = field(default_factory=dict, repr=False, compare=False)
     """Name of a role's files -> the digest of what the last batch made them from, and the row."""
+
+    def account_of(self, target: RoleTarget) -> Account | None:
+        """Return the account of a role; None where the account is not known, or the role in it."""
+        return self.accounts.get(target.account) if target.current else None
 
 
 class Result(NamedTuple):
@@ -104,7 +109,7 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
         calls: the calls of all roles of that name.
     """
     own = {role: its_calls for role, its_calls in calls.items() if role.account == target.account}
-    inputs = inputs_digest(settings.shared, settings, target, own) if settings.shared else ""
+    inputs = inputs_digest(settings, target, own) if settings.shared else ""
     before, row = settings.made.get(target.file, ("", None))
     if row and before == inputs:
         return Result(row, file=target.file, inputs=inputs, kept=True)
@@ -140,7 +145,7 @@ def _topics(suggestion: Suggestion) -> tuple[RoleTopic, ...]:
 
 def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
     """Return whether IAM's last-accessed report shows use of a role of which no call was read: it is judged by that."""
-    account, role = settings.account, target.current
+    account, role = settings.account_of(target), target.current
     return account is not None and role is not None and is_used_unseen(settings.counts, account, role)
 
 
@@ -149,14 +154,14 @@ def _is_traced(settings: BatchSettings, target: RoleTarget) -> bool:
     traces, role = settings.observe.traces, target.current
     if traces is None or role is None:
         return False
-    owners = TraceOwners(settings.account, role.key)
+    owners = TraceOwners(settings.account_of(target), role.key)
     return any(owners.is_of_role(caller) for caller in traces.calls)
 
 
 def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
     role = target.current
     key = target.account, role is not None
-    account = settings.account if role else None
+    account = settings.account_of(target)
     if key not in settings.knowledge:
         settings.knowledge[key] = knowledge_of(settings.counts.totals, account)
     evidence = evidence_for_role(
@@ -242,7 +247,7 @@ def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> RowDec
 
 def _untracked_workplace(settings: BatchSettings, target: RoleTarget) -> str:
     """Return a region that IAM does not track and where the role may have worked; "" where there is none."""
-    account, role = settings.account, target.current
+    account, role = settings.account_of(target), target.current
     if account is None or role is None:
         return ""
     access = current_access(role, account, allow_incomplete=True)
@@ -252,7 +257,7 @@ def _untracked_workplace(settings: BatchSettings, target: RoleTarget) -> str:
 
 def _silence(settings: BatchSettings, target: RoleTarget) -> str:
     """Say that IAM saw no attempt either, where its report was read."""
-    account, role = settings.account, target.current
+    account, role = settings.account_of(target), target.current
     report = (account.last_accessed or {}).get(role.key.arn) if account and role else None
     return f", and IAM saw no attempt either until {report.generated_at[:10]}" if report else ""
 

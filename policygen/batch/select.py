@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from policygen.account.model import Account, Role
+from policygen.account.model import Account, Accounts, Role
 from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.text import escape_controls, file_name, pluralize
@@ -58,17 +58,17 @@ class RoleFilter(NamedTuple):
         return [role.name for role in account.roles if self.matches(_of_account(role))]
 
 
-def unselected(earlier: Iterable[tuple[str, str]], account: Account | None, choice: RoleFilter) -> list[str]:
+def unselected(earlier: Iterable[tuple[str, str]], accounts: Accounts, choice: RoleFilter) -> list[str]:
     """Return the names of roles of an earlier batch that still exist, as far as is known, and are not selected.
 
     Args:
         earlier: name and account of each role of that batch.
-        account: the account as it is today; None where it is not known.
+        accounts: those that are known, as they are today.
         choice: which roles are selected.
     """
     if choice == RoleFilter():
         return []
-    roles = {(role.name, role.key.account): role for role in account.roles} if account else {}
+    roles = {(role.name, role.key.account): role for one in accounts.values() for role in one.roles}
     own_accounts = {account_id for _, account_id in roles}
     return [
         name
@@ -92,31 +92,31 @@ def _principal(name: str) -> str:
     return name if "." in name else f"{name}.amazonaws.com"
 
 
-def targets(seen: Iterable[RoleKey], account: Account | None, choice: RoleFilter) -> list[RoleTarget]:
-    """Return the selected roles, of the account as it is and of the logs, by name.
+def targets(seen: Iterable[RoleKey], accounts: Accounts, choice: RoleFilter) -> list[RoleTarget]:
+    """Return the selected roles, of the accounts as they are and of the logs, by name.
 
-    A role of the logs that the account no longer has is left out: there is nothing to right-size.
+    A role of the logs that its account no longer has is left out: there is nothing to right-size.
 
     Args:
         seen: roles with calls in the logs.
-        account: the account as it is today; None where it is not known.
+        accounts: those that are known, as they are today.
         choice: which roles are selected.
 
     Raises:
         UsageError: PG-E274, a selection that needs the account, without one.
         NothingFoundError: PG-E312, no role matches.
     """
-    if account is None and (choice.paths or choice.tags or choice.trusts):
+    if not accounts and (choice.paths or choice.tags or choice.trusts):
         raise UsageError(
             "--path, --tag and --trust need the account",
             "give it: --snapshot account.json, or --live",
             code="PG-E274",
         )
-    known = (
-        {(role.key.account, role.name.lower()): _of_account(role) for role in account.roles}
-        if account
-        else {}
-    )
+    known = {
+        (role.key.account, role.name.lower()): _of_account(role)
+        for one in accounts.values()
+        for role in one.roles
+    }
     own_accounts = {account_id for account_id, _ in known}
     for role in sorted(seen):
         if role.name and role.account not in own_accounts:

@@ -82,17 +82,14 @@ def files_digest(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def shared_digest(settings: BatchSettings) -> str:
-    """Return a digest of what the results of all roles rest on: the reading, the options, what the account is like.
+def shared_digests(settings: BatchSettings) -> dict[str, str]:
+    """Return digests of what the results of all roles rest on: the reading, the options, what their account is like.
 
-    Of the other roles of the account, a result depends on their names and on who may assume them alone; of today's
-    date, on which decisions have expired.
+    By account; "" is for the roles of those that are not known. Of the other roles of its account, a result depends on
+    their names and on who may assume them alone; of today's date, on which decisions have expired.
     """
-    account = settings.account
     suggest, rules = settings.suggest, settings.suggest.decisions.rules if settings.suggest.decisions else ()
-    common = replace(account, roles=(), last_accessed=None, generated_at="") if account else None
-    others = [(role.key, role.trusted_services) for role in account.roles] if account else []
-    return _digest(
+    common = _digest(
         VERSION,
         data_version(),
         settings.formats,
@@ -102,25 +99,29 @@ def shared_digest(settings: BatchSettings) -> str:
         settings.limit,
         replace(suggest, on=None),
         [rule.expired(suggest.on) for rule in rules if suggest.on],
-        common,
-        others,
     )
+    accounts = {
+        account_id: _digest(
+            common,
+            replace(account, roles=(), last_accessed=None, generated_at=""),
+            [(role.key, role.trusted_services) for role in account.roles],
+        )
+        for account_id, account in settings.accounts.items()
+    }
+    return {"": common} | accounts
 
 
-def inputs_digest(
-    shared: str, settings: BatchSettings, target: RoleTarget, calls: Mapping[RoleKey, Calls]
-) -> str:
+def inputs_digest(settings: BatchSettings, target: RoleTarget, calls: Mapping[RoleKey, Calls]) -> str:
     """Return a digest of all that a role's result rests on.
 
     Args:
-        shared: what `shared_digest` gives.
-        settings: what all roles have in common.
+        settings: what all roles have in common, with what `shared_digests` gives.
         target: the role, as it is in the account.
         calls: its calls, and those of roles that had its name before.
     """
-    account, role = settings.account, target.current
+    account, role = settings.account_of(target), target.current
     report = account.last_accessed_of(role) if account and role else None
-    return _digest(shared, target, report, calls)
+    return _digest(settings.shared[target.account if account else ""], target, report, calls)
 
 
 def _digest(*values: object) -> str:

@@ -11,13 +11,13 @@ from policygen.errors import BugError, IncompleteError, UsageError
 from policygen.text import escape_controls, pluralize
 
 if TYPE_CHECKING:
-    from policygen.account.model import Account
+    from policygen.account.model import Accounts
     from policygen.batch.select import RoleFilter
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchTable
 
 
-def refuse_to_leave_out(before: BatchTable, account: Account | None, choice: RoleFilter, out: Path) -> None:
+def refuse_to_leave_out(before: BatchTable, accounts: Accounts, choice: RoleFilter, out: Path) -> None:
     """Check that no role of the last batch is left out by a filter: a folder has all of one choice of roles.
 
     Raises:
@@ -25,7 +25,7 @@ def refuse_to_leave_out(before: BatchTable, account: Account | None, choice: Rol
     """
     from policygen.batch.select import unselected
 
-    others = unselected([(row.role, row.account) for row in before.rows], account, choice)
+    others = unselected([(row.role, row.account) for row in before.rows], accounts, choice)
     if not others:
         return
     elsewhere = f"{out}-selected"
@@ -40,21 +40,26 @@ def refuse_to_leave_out(before: BatchTable, account: Account | None, choice: Rol
     )
 
 
-def check_same(last: BatchTable, window: Window, account: Account | None) -> None:
-    """Check that the last batch has the same window and account: one table has one heading.
+def check_same(last: BatchTable, window: Window, accounts: Accounts) -> None:
+    """Check that the last batch has the same window and accounts: one table has one heading.
 
     Raises:
         UsageError: PG-E275, they differ.
     """
-    own = account.account_id if account else ""
-    if (last.start, last.end, last.account) != (window.start, window.end, own):
+    own = tuple(sorted(accounts))
+    if (last.start, last.end, last.accounts) != (window.start, window.end, own):
         raise UsageError(
-            f"--retry-failed: the last batch here was of {last.start} to {last.end[:10]}, account "
-            f"{last.account or 'not known'}; this one is of {window.start} to {window.last_day}, account "
-            f"{own or 'not known'}",
-            "give the same window and account, or run it without --retry-failed",
+            f"--retry-failed: the last batch here was of {last.start} to {last.end[:10]}, {_named(last.accounts)}; "
+            f"this one is of {window.start} to {window.last_day}, {_named(own)}",
+            "give the same window and snapshots, or run it without --retry-failed",
             code="PG-E275",
         )
+
+
+def _named(accounts: tuple[str, ...]) -> str:
+    few, more = accounts[:3], len(accounts) - 3
+    listed = ", ".join(few) + (f" and {more:,} more" if more > 0 else "")
+    return f"account{'s' if len(accounts) > 1 else ''} {listed or 'not known'}"
 
 
 def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from policygen.account.function_code import FunctionCode
     from policygen.account.model import Account
     from policygen.account.report_reader import ReportOptions
     from policygen.batch.select import RoleFilter
@@ -348,31 +349,43 @@ def with_witnesses(
     Raises:
         UsageError: PG-E266, a file of code cannot be read, or there is no account whose functions it could be of.
     """
-    known = _with_code(account, witnesses)
-    _say_traces(traces, known, notify)
-    return known
+    code = open_code(witnesses, account_known=account is not None)
+    say_traces(traces, [account] if account else [], notify)
+    return replace(account, code=code) if account else None
 
 
-def _say_traces(traces: Traces | None, account: Account | None, notify: Callable[[str], None]) -> None:
+def say_traces(traces: Traces | None, accounts: Iterable[Account], notify: Callable[[str], None]) -> None:
+    """Say what was read of traces, and what of it counts for nobody.
+
+    Args:
+        traces: as `open_traces` returns them.
+        accounts: those that are known.
+        notify: takes messages.
+    """
     if traces is None:
         return
     from policygen.evidence.traced import report_of
 
-    for sentence in report_of(traces, account).sentences():
+    for sentence in report_of(traces, accounts).sentences():
         notify(sentence)
 
 
-def _with_code(account: Account | None, witnesses: WitnessInput) -> Account | None:
+def open_code(witnesses: WitnessInput, *, account_known: bool) -> tuple[FunctionCode, ...]:
+    """Read what was analysed of functions' code; () without any.
+
+    Raises:
+        UsageError: PG-E266, a file cannot be read, or there is no account whose functions it could be of.
+    """
     if not witnesses.code:
-        return account
+        return ()
     from policygen.account.function_code import read_code
     from policygen.errors import UsageError
 
     code = read_code(witnesses.code)
-    if account is None:
+    if not account_known:
         raise UsageError(
             "--code needs the account, to know the role of each function",
             "add --snapshot FILE, or --live",
             code="PG-E266",
         )
-    return replace(account, code=code)
+    return code

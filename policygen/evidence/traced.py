@@ -120,13 +120,13 @@ class TraceReport:
 _NAMES = 5
 
 
-def report_of(traces: Traces, account: Account | None) -> TraceReport:
+def report_of(traces: Traces, accounts: Iterable[Account]) -> TraceReport:
     """Return what became of the calls of traces; without an account it is not known whose they are."""
     lost: Counter[str] = Counter()
-    if account is not None:
-        owners = TraceOwners(account, RoleKey(account.account_id, "", "", ""))
+    owners = [TraceOwners(one, RoleKey(one.account_id, "", "", "")) for one in accounts]
+    if owners:
         for caller, calls in traces.calls.items():
-            if not owners.owner(caller):
+            if not any(one.owner(caller) for one in owners):
                 lost[_shown(caller)] += _count(calls.values())
     return TraceReport(
         traces.files,
@@ -169,7 +169,9 @@ def traced_calls(traces: Traces | None, owners: TraceOwners, role: RoleKey, wind
 def report_of_role(traces: Traces, account: Account | None, calls: Calls, window: Window) -> TraceReport:
     """Return what became of the calls of traces, with how many of them are the role's."""
     own = _count(_inside(calls, window).values())
-    return replace(report_of(traces, account), own=own, outside=_count(calls.values()) - own)
+    return replace(
+        report_of(traces, [account] if account else ()), own=own, outside=_count(calls.values()) - own
+    )
 
 
 def _inside(calls: Calls, window: Window) -> Calls:

@@ -194,8 +194,8 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     end: str
     """End of the window, a date or a time in UTC."""
     days: int
-    account: str
-    """The account of the policies that were known; "" where none were, so that all rests on the evidence alone."""
+    accounts: tuple[str, ...] = ()
+    """The accounts whose policies were known; without any, all rests on the evidence alone."""
     records: int
     files: int
     format: str = "policy"
@@ -204,7 +204,10 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     """What could not be read completely, or was not proved."""
     rows: tuple[BatchRow, ...]
     data_events: str = ""
-    """The command that prints what makes the trails log the data events of all questions; "" where none need it."""
+    """What prints the commands that make the trails log the data events of all questions; "" where none need it.
+
+    A line for each trail: accounts that have a trail in common share it.
+    """
     questions: tuple[BatchQuestion, ...] = ()
     """The questions of all roles, first those that concern most of them. Older tables have none."""
     since: BatchSince | None = None

@@ -422,7 +422,7 @@ def test_no_two_roles_share_a_file() -> None:
             RoleKey("111122223333", "AROAC", "", "job-111122223333"),
             RoleKey("444455556666", "AROAD", "", "Job-111122223333-2"),
         ],
-        None,
+        {},
         RoleFilter(),
     )
     names = [one.file.lower() for one in found]
@@ -552,10 +552,10 @@ def test_plans_of_many_roles_are_packed_and_a_damaged_one_is_refused(
 
 def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
     found = read_logs(open_source(LOGS), spill, RoleFilter(), ObserveOptions(days=30))
-    known = load_snapshot(ACCOUNT)
+    known = {PRODUCTION: load_snapshot(ACCOUNT)}
     chosen = targets(found.counts.totals.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
     return BatchSettings(
-        found.read_report, found.counts, ObserveOptions(days=30), SuggestOptions(), account=known
+        found.read_report, found.counts, ObserveOptions(days=30), SuggestOptions(), accounts=known
     ), chosen
 
 

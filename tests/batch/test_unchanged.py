@@ -19,7 +19,7 @@ import policygen.batch.rightsize_role
 from policygen.account.snapshot import load_snapshot
 from policygen.batch.rightsize_role import BatchSettings, owner_of
 from policygen.batch.select import RoleFilter, targets
-from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digest, write_made
+from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digests, write_made
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
@@ -169,8 +169,13 @@ def test_what_was_made_is_noted_for_every_role(first: Path) -> None:
 def settings(**fields: Any) -> BatchSettings:
     known = load_snapshot(ACCOUNT)
     plain = BatchSettings(
-        ReadReport(), CallCounts(no_role), ObserveOptions(), SuggestOptions(), account=known, formats={"plans": "plan"}
-    )  # fmt: skip
+        ReadReport(),
+        CallCounts(no_role),
+        ObserveOptions(),
+        SuggestOptions(),
+        accounts={PRODUCTION: known},
+        formats={"plans": "plan"},
+    )
     return replace(plain, **fields)
 
 
@@ -179,15 +184,15 @@ def test_the_digest_does_not_depend_on_the_order_of_counters_and_sets() -> None:
     roles = [RoleKey(PRODUCTION, f"AROA{i}", "", f"role-{i}") for i in range(9)]
     counts.totals.roles = Counter(dict.fromkeys(roles, 1))
     reverse.totals.roles = Counter(dict.fromkeys(reversed(roles), 1))
-    assert shared_digest(settings(counts=counts)) == shared_digest(settings(counts=reverse))
+    assert shared_digests(settings(counts=counts)) == shared_digests(settings(counts=reverse))
     reverse.totals.roles[roles[0]] += 1
-    assert shared_digest(settings(counts=counts)) != shared_digest(settings(counts=reverse))
+    assert shared_digests(settings(counts=counts)) != shared_digests(settings(counts=reverse))
 
 
 def test_today_s_date_counts_only_where_a_decision_expires() -> None:
-    def on(day: date) -> str:
+    def on(day: date) -> dict[str, str]:
         rule = DecisionRule("keep", "sqs:*", "so", expires=date(2026, 12, 1))
-        return shared_digest(settings(suggest=SuggestOptions(on=day, decisions=Decisions((rule,)))))
+        return shared_digests(settings(suggest=SuggestOptions(on=day, decisions=Decisions((rule,)))))
 
     assert on(date(2026, 11, 28)) == on(date(2026, 11, 29))
     assert on(date(2026, 12, 1)) != on(date(2026, 12, 2))
@@ -196,28 +201,25 @@ def test_today_s_date_counts_only_where_a_decision_expires() -> None:
 @pytest.mark.parametrize("field", ["trails", "functions", "scps", "entities"])
 def test_what_the_account_is_like_counts(field: str) -> None:
     plain = settings()
-    assert plain.account is not None
-    other = replace(plain, account=replace(plain.account, **{field: ()}))
-    assert shared_digest(plain) != shared_digest(other)
+    other = replace(plain, accounts={PRODUCTION: replace(plain.accounts[PRODUCTION], **{field: ()})})
+    assert shared_digests(plain) != shared_digests(other)
 
 
 def test_a_newer_snapshot_of_the_same_is_the_same() -> None:
     plain = settings()
-    assert plain.account is not None
-    later = replace(plain, account=replace(plain.account, generated_at="2027-01-01T00:00:00Z"))
-    assert shared_digest(plain) == shared_digest(later)
+    known = replace(plain.accounts[PRODUCTION], generated_at="2027-01-01T00:00:00Z")
+    later = replace(plain, accounts={PRODUCTION: known})
+    assert shared_digests(plain) == shared_digests(later)
 
 
 def test_iam_s_report_of_a_role_counts_for_that_role() -> None:
-    plain = settings()
-    assert plain.account is not None
-    chosen = targets((), plain.account, RoleFilter(["orders-api", "bastion"]))
-    reports = dict(plain.account.last_accessed or {})
+    plain = settings(shared={PRODUCTION: "x"})
+    known = plain.accounts[PRODUCTION]
+    chosen = targets((), plain.accounts, RoleFilter(["orders-api", "bastion"]))
+    reports = dict(known.last_accessed or {})
     del reports[next(one.arn for one in chosen if one.name == "bastion")]
-    other = replace(plain, account=replace(plain.account, last_accessed=reports))
-    same = {
-        one.name: inputs_digest("x", plain, one, {}) == inputs_digest("x", other, one, {}) for one in chosen
-    }
+    other = replace(plain, accounts={PRODUCTION: replace(known, last_accessed=reports)})
+    same = {one.name: inputs_digest(plain, one, {}) == inputs_digest(other, one, {}) for one in chosen}
     assert same == {"orders-api": True, "bastion": False}
 
 

@@ -37,7 +37,7 @@ def batch(out: Path, *arguments: object) -> Done:
 def table_of(made: Iterable[BatchRow], **more: Any) -> BatchTable:
     values = {
         "schema_version": 1, "policygen": "0", "iam_data": "0", "start": "2026-10-26", "end": "2026-11-24", "days": 30,
-        "account": ACCOUNT, "records": 10**9, "files": 10**6, "incomplete": (), "rows": tuple(made),
+        "accounts": (ACCOUNT,), "records": 10**9, "files": 10**6, "incomplete": (), "rows": tuple(made),
     }  # fmt: skip
     return BatchTable(**values | more)
 
@@ -60,7 +60,7 @@ def test_the_screen_keeps_to_its_width_whatever_the_names(width: int, show_all: 
         questions=12,
         actions_now=99_999,
     )
-    found = table_of((long, *ROWS), account="", incomplete=("z" * 200,), questions=(about("w" * 300, "x"),))
+    found = table_of((long, *ROWS), accounts=(), incomplete=("z" * 200,), questions=(about("w" * 300, "x"),))
     screen = render_batch(found, "out", show_all=show_all, width=width)
     assert [line for line in screen.splitlines() if len(line) > width] == []
     assert "99,999" in screen or width == 60

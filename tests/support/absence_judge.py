@@ -82,10 +82,11 @@ def right_sized(world: World) -> Result:
         (Path(folder) / "log.json").write_text(json.dumps({"Records": list(world.events())}), "utf-8")
         read = read_source(open_source([folder]), ReadRequest(lambda _: True, until=limit))
     counts = CallCounts(no_role, until=read.counts.until, totals=read.counts.totals)
+    accounts = {account.account_id: account}
     settings = BatchSettings(
-        read.read_report, counts, observe, SuggestOptions(), limit, account, formats={"plan": "plan"}
+        read.read_report, counts, observe, SuggestOptions(), limit, accounts, formats={"plan": "plan"}
     )
-    (target,) = targets((), account, RoleFilter())
+    (target,) = targets((), accounts, RoleFilter())
     return right_size(settings, target, {k: v for k, v in read.counts.calls.items() if k.name == target.name})
 
 

@@ -187,7 +187,7 @@ def batch(found: list[BatchRow], **changes: Any) -> BatchTable:
             "start": "2026-10-26",
             "end": "2026-11-24T22:36:06Z",
             "days": 30,
-            "account": "111122223333",
+            "accounts": ("111122223333",),
             "records": 7_541,
             "files": 122,
             "incomplete": (),

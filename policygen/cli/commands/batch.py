@@ -17,15 +17,12 @@ from policygen.cli.batch_checks import check_failed, check_losses, check_same, r
 from policygen.cli.completion import complete_format
 from policygen.cli.inputs import (
     message_sink,
-    open_account,
     open_decisions,
     open_logs,
     open_traces,
     read_options,
-    with_witnesses,
 )
 from policygen.cli.option_groups import (
-    AccountInput,
     DecisionInput,
     DigestInput,
     GrantInput,
@@ -43,6 +40,7 @@ from policygen.cli.options import (
     given_options,
 )
 from policygen.cli.screen import Color, ColorOption
+from policygen.cli.several_accounts import AccountsInput, open_accounts, with_shared_witnesses
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -126,7 +124,7 @@ def command(
     ] = Path("out"),
     logs: LogInput,
     window: WindowInput,
-    account: AccountInput,
+    account: AccountsInput,
     witnesses: WitnessInput,
     roles: RoleFilterInput,
     retry_failed: Annotated[
@@ -158,20 +156,20 @@ def command(
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Right-size every role of an account in one pass over the logs.
+    """Right-size every role of one or several accounts in one pass over the logs.
 
     Each role gets a plan, a page and a policy.
 
     policygen batch --logs ./trail --snapshot account.json --out out
 
-    policygen batch -l ./trail -s account.json --name 'orders-*'
+    policygen batch -l ./trail -s prod.json -s staging.json --name 'orders-*'
     """
     from policygen.batch.folder import Folder, batch_table
-    from policygen.batch.questions import CommandParts, account_questions, data_events_command
+    from policygen.batch.questions import CommandParts, account_questions, data_events_commands, snapshots_of
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.select import targets
-    from policygen.batch.unchanged import kept_message, shared_digest
+    from policygen.batch.unchanged import kept_message, shared_digests
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
     from policygen.plan.batch_table import since_last, since_retried
@@ -185,32 +183,29 @@ def command(
     folder.check()
     on = datetime.now(UTC).date()
     traces = open_traces(witnesses)
-    observe = window.observe(
-        allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
-    )
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on)
     choice = roles.role_filter
-    current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
-    current = with_witnesses(current, witnesses, traces, notify)
+    accounts = open_accounts(account.live_by_default(logs), notify, choice, quiet=quiet)
+    accounts, traces = with_shared_witnesses(accounts, witnesses, traces, notify)
+    observe = window.observe(
+        allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
+    )
     if before and not last:
-        refuse_to_leave_out(before, current, choice, out)
+        refuse_to_leave_out(before, accounts, choice, out)
     source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
-            known = [role.key for role in current.roles] if current else ()
+            known = [role.key for one in accounts.values() for role in one.roles]
             evidence = read_logs(source, spill, choice, observe, options, known)
         period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
-            check_same(last, period, current)
-        if current and suggest.decisions and not any(choice):
-            names = {
-                *(role.name for role in current.roles),
-                *(role.name for role in evidence.counts.totals.roles),
-            }
+            check_same(last, period, accounts)
+        if accounts and suggest.decisions and not any(choice):
+            names = {role.name for role in (*known, *evidence.counts.totals.roles)}
             for sentence in suggest.decisions.about_none(sorted(names)):
                 notify(f"warning: {sentence}")
-        chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
+        chosen, rows = _to_do(targets(evidence.counts.totals.roles, accounts, choice), last)
         folder.expect(len(chosen) + len(rows))
         made, results = folder.made(), folder.kept(rows)
         settings = BatchSettings(
@@ -219,26 +214,27 @@ def command(
             observe=observe,
             suggest=suggest,
             limit=evidence.limit,
-            account=current,
+            accounts=accounts,
             formats=folder.formats,
             made={name: (one.inputs, one.row) for name, one in made.items()},
         )
-        settings = replace(settings, shared=shared_digest(settings))
+        settings = replace(settings, shared=shared_digests(settings))
         folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
         done = _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
     results |= {one.file: one._replace(topics=made[one.file].topics) if one.kept else one for one in done}
     rows += [one.row for one in done]
-    inputs = [words for words in given_options(context, but=()) if words[0] in DOCTOR]
-    parts = CommandParts(inputs, folder.plan_path)
-    asked = account_questions([(one.row, one.topics) for one in results.values()], parts)
+    inputs = [words for words in given_options(context, but=("snapshots",)) if words[0] in DOCTOR]
+    parts = CommandParts(inputs, folder.plan_path, snapshots_of(accounts, account.snapshots or ()))
+    topics = [(one.row, one.topics) for one in results.values()]
+    asked = account_questions(topics, parts)
     since = since_retried(last, rows) if last else since_last(before, rows, period.start, period.end)
     table = batch_table(
         evidence,
         period,
         rows,
-        account=current,
+        accounts=accounts,
         format_=format_,
-        data_events=data_events_command(asked, parts),
+        data_events=data_events_commands(topics, parts),
         questions=asked,
         since=since,
     )

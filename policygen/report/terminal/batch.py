@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -112,7 +113,7 @@ def _head(batch: BatchTable) -> str:
 
 
 def _warnings(batch: BatchTable, width: int) -> Iterator[str]:
-    if not batch.account:
+    if not batch.accounts:
         yield from _wrapped(
             "Today's policies are not known, so this rests on the logs alone: add --snapshot FILE or --live",
             width,
@@ -151,20 +152,22 @@ def _since(batch: BatchTable, out: str, width: int) -> Iterator[str]:
     if batch.since is None or not batch.since.changes:
         return
     changes = batch.since.gravest
+    twice = _names_of_several(batch.rows)
     yield ""
     yield f"Since the last batch, to {batch.since.end[:10]} ({len(changes):,})"
     for one in changes[:_CHANGES]:
-        yield _cut(f"  {one.role}: {_difference(one, batch.account)}", width)
+        where = f" in {one.account}" if one.role.lower() in twice else ""
+        yield _cut(f"  {one.role}{where}: {_difference(one, batch.accounts)}", width)
     if len(changes) > _CHANGES:
         yield _cut(f"  {pluralize(len(changes) - _CHANGES, 'more role')}: {out}/index.html", width)
 
 
-def _difference(one: BatchChange, account: str) -> str:
+def _difference(one: BatchChange, accounts: Sequence[str]) -> str:
     """Say what is different with a role: its paths, its answer, its policies and why."""
     if one.before is None:
         return f"new, {answer_of(one.after or '')}: {one.why}"
     if one.after is None:
-        return "gone" if one.account == account else "not in this batch"
+        return "gone" if one.account in accounts else "not in this batch"
     parts = [
         *([f"{pluralize(one.paths_opened, 'escalation path')} opened"] if one.paths_opened > 0 else []),
         *([f"{answer_of(one.before)} → {answer_of(one.after)}"] if one.before != one.after else []),
@@ -187,6 +190,7 @@ def _roles(rows: Sequence[BatchRow], end: str, width: int, *, show_all: bool) ->
     ]
     shown = [row for _, _, some in groups for row in some]
     columns = _fitting(shown, end, width)
+    twice = _names_of_several(rows)
     room = width - sum(columns.values())
     longest = max((len(row.role) + 1 for row in shown), default=0)
     name_width = min(room, max(_NARROWEST, longest))
@@ -199,12 +203,19 @@ def _roles(rows: Sequence[BatchRow], end: str, width: int, *, show_all: bool) ->
         for row in some:
             cells = "".join(f"{column.cell(row, end):>{size}}" for column, size in columns.items())
             yield f"{_cut(row.role, name_width - 1):<{name_width}}{cells}"
+            if row.role.lower() in twice:
+                yield f"    account {row.account}"
             if row.verdict != "ready":
                 yield from _wrapped(row.reason, width, "    ")
         if len(some) < len(own):
             yield f"  and {len(own) - len(some):,} more" + (
                 " like these" if own[0].verdict == "ready" else ""
             )
+
+
+def _names_of_several(rows: Iterable[BatchRow]) -> set[str]:
+    """Return the names that several roles have, each in another account, in lower case."""
+    return {name for name, times in Counter(row.role.lower() for row in rows).items() if times > 1}
 
 
 def _fitting(rows: Sequence[BatchRow], end: str, width: int) -> dict[_Column, int]:

@@ -1,0 +1,109 @@
+"""The accounts of a batch: a snapshot of each, or one account that is read from AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+from policygen.cli.input_groups import AccountInput, LogInput, WitnessInput
+from policygen.cli.inputs import open_account, open_code, say_traces
+
+if TYPE_CHECKING:
+    from policygen.account.model import Accounts
+    from policygen.batch.select import RoleFilter
+    from policygen.logs.traces.read import Traces
+
+
+@dataclass(frozen=True)
+class AccountsInput(AccountInput):
+    """The accounts as they are today: from a snapshot of each, or one from AWS."""
+
+    snapshot: Path | None = field(default=None, init=False)
+    snapshots: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--snapshot",
+            "-s",
+            metavar="FILE",
+            envvar="POLICYGEN_SNAPSHOT",
+            help="Snapshot of an account (policygen snapshot): current policies, functions and trails. Repeatable.",
+            rich_help_panel="Input",
+        ),
+    ] = None
+
+    def live_by_default(self, logs: LogInput) -> Self:
+        """Return the same accounts, read from AWS where neither logs nor a snapshot are given."""
+        return replace(self, live=self.live or not (logs.logs or self.snapshots))
+
+    def of_file(self, snapshot: Path | None) -> AccountInput:
+        """Return one account: that of a snapshot, or the one that AWS is asked about."""
+        return AccountInput(
+            snapshot, self.live, self.last_accessed, self.inventory, self.profile, self.region
+        )
+
+
+def open_accounts(
+    accounts: AccountsInput, notify: Callable[[str], None], choice: RoleFilter, *, quiet: bool
+) -> Accounts:
+    """Read the account of each snapshot, in their order, or the one account from AWS; return none without either.
+
+    Args:
+        accounts: the snapshots, or whether to read from AWS, and the AWS profile.
+        notify: takes messages about what is being read.
+        choice: the roles whose last-accessed reports are read from AWS.
+        quiet: whether to show no progress.
+
+    Raises:
+        UsageError: PG-E285, two snapshots are of one account.
+        PolicygenError: as `open_account`.
+    """
+    from policygen.errors import UsageError
+    from policygen.text import escape_controls
+
+    found: Accounts = {}
+    files: dict[str, Path | None] = {}
+    for file in accounts.snapshots or (None,):
+        account = open_account(accounts.of_file(file), notify, choice=choice, quiet=quiet)
+        if account is None:
+            continue
+        if account.account_id in found:
+            first = escape_controls(str(files[account.account_id]))
+            raise UsageError(
+                f"{first!r} and {escape_controls(str(file))!r} are both of account "
+                f"{account.account_id or 'not known'}",
+                "give one snapshot of each account, the newest",
+                code="PG-E285",
+            )
+        found = {**found, account.account_id: account}
+        files[account.account_id] = file
+    return found
+
+
+def with_shared_witnesses(
+    accounts: Accounts, witnesses: WitnessInput, traces: Traces | None, notify: Callable[[str], None]
+) -> tuple[Accounts, Traces | None]:
+    """Return the accounts with what was analysed of their code, and the traces with the accounts of their callers.
+
+    What a name alone tells counts only where it fits in one account.
+
+    Args:
+        accounts: as `open_accounts` returns them.
+        witnesses: what is handed over beside the logs.
+        traces: as `open_traces` returns them.
+        notify: takes messages.
+
+    Raises:
+        UsageError: PG-E266, a file of code cannot be read, or there is no account whose functions it could be of.
+    """
+    from policygen.batch.witnesses import code_of_accounts, traces_of_accounts
+
+    code, sentences = code_of_accounts(open_code(witnesses, account_known=bool(accounts)), accounts)
+    traces = traces_of_accounts(traces, accounts) if traces else None
+    say_traces(traces, accounts.values(), notify)
+    for sentence in sentences:
+        notify(sentence)
+    return {account_id: replace(one, code=code) for account_id, one in accounts.items()}, traces

@@ -134,7 +134,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
     return Explanation(
         action=name,
         role=suggestion.role.name,
-        verdict=_verdict(suggestion, name, granted, keeps, anomalous),
+        verdict=_verdict(suggestion, name, keeps, anomalous),
         does=f"{known.access_level}: {reference.description(name)}" if known else "",
         use=use,
         denied=_denied(suggestion, folded),
@@ -192,7 +192,6 @@ def _near(action: str, prefix: str) -> list[str]:
 def _verdict(
     suggestion: Suggestion,
     name: str,
-    granted: Sequence[StatementRef] | None,
     keeps: Sequence[Keep],
     anomalous: Evidence | None,
 ) -> Verdict:
@@ -202,15 +201,13 @@ def _verdict(
         observed = any(request in suggestion.written for request in requests)
         unknown = keeps and all(keep.kind == "unknown" for keep in keeps)
         return "cannot tell" if unknown and not observed else "kept"
-    if name in suggestion.barred or any(
-        missing.request.action.lower() == name.lower() for missing in suggestion.missing
-    ):
+    missing = any(one.request.action.lower() == name.lower() for one in suggestion.missing)
+    if missing or (requests and name in suggestion.barred):
         return "not allowed today"
     if anomalous and not requests:
         return "set apart"
-    if granted is not None and not any(statement.effect == "Allow" for statement in granted):
-        return "never granted"
-    return "removed" if suggestion.today is not None else "never granted"
+    # What a statement grants and a Deny or a bound refuses everywhere is not allowed today either.
+    return "removed" if name in (suggestion.now or ()) else "never granted"
 
 
 # --- The calls behind it ---------------------------------------------------------------------------

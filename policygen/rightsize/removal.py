@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Confidence = Literal["high", "medium"]
+LOGS = "CloudTrail"
+"""The source where the logs themselves decide."""
 
 
 class Removal(NamedTuple):
@@ -14,7 +16,7 @@ class Removal(NamedTuple):
     """One clause for people."""
     rule: str
     """What decides: ``logs``, ``last-accessed``, ``decision``, ``suspicious``, or the name of a witness's rule."""
-    source: str = ""
-    """Where the rule comes from: a URL, or what was read; "" where `why` says all."""
+    source: str
+    """Where the rule comes from: a URL, or what was read."""
     confidence: Confidence = "high"
     """``medium`` where an exception is possible that nobody has seen."""

@@ -142,9 +142,9 @@ def suggest_screen(*, ascii_only: bool) -> str:
 SCREEN: dict[str, Callable[..., str]] = {
     "explain.kept": lambda **o: explain_screen("dynamodb:GetItem", "logs:PutLogEvents", **o),
     "explain.kept-events": lambda **o: explain_screen("sts:AssumeRole", events=True, **o),
-    "explain.removed": lambda **o: explain_screen("s3:DeleteBucket", "states:StopExecution", **o),
+    "explain.removed": lambda **o: explain_screen("sqs:DeleteQueue", "states:StopExecution", **o),
     "explain.cannot-tell": lambda **o: explain_screen("dynamodb:GetRecords", "sns:Publish", **o),
-    "explain.never-granted": lambda **o: explain_screen("rds:DeleteDBInstance", **o),
+    "explain.never-granted": lambda **o: explain_screen("rds:DeleteDBInstance", "s3:DeleteBucket", **o),
     "explain.set-apart": lambda **o: explain_screen("dynamodb:Scan", **o),
     "check": check_screen,
     "diff": diff_screen,
@@ -211,7 +211,7 @@ def test_the_samples_show_every_verdict_that_explain_has() -> None:
         ("explain.kept", "kept"),
         ("explain.removed", "removed"),
         ("explain.cannot-tell", "unverified, kept as today"),
-        ("explain.never-granted", "not granted today"),
+        ("explain.never-granted", "not allowed today"),
         ("explain.set-apart", "removed: used only in suspicious"),
     ):
         heads = [line for line in SCREEN[name](ascii_only=True).splitlines() if f" for {ORDERS}: " in line]

@@ -16,6 +16,7 @@ from policygen.rightsize.explain import Explanation, explain
 from tests.support import ROOT
 from tests.support.accounts import ALL_DATA_EVENTS, snapshot
 from tests.support.records import ROLE, crowd, write_logs
+from tests.support.samples import sample
 
 CASES = json.loads((ROOT / "tests" / "cases" / "explain" / "verdicts.json").read_text())
 
@@ -58,3 +59,17 @@ def test_calls_are_counted_once_however_many_resources_they_touch(tmp_path: Path
     assert sum(one.use.per_day) == 3
     assert one.use.errors == {"ResourceNotFoundException": 1}
     assert one.granted_by is None
+
+
+@pytest.mark.parametrize("role", ["orders-api", "deploy-ci"])
+def test_every_removed_action_says_by_which_rule_and_source(role: str) -> None:
+    gone = [one for one in sample(role, True).suggestion.changes if one.kind == "removed"]
+    assert gone
+    by = {one.decided_by for one in gone}
+    assert all(one is not None and one.rule and one.source and one.confidence for one in by)
+
+
+def test_explain_names_the_source_where_the_logs_decide(tmp_path: Path) -> None:
+    (case,) = (one for one in CASES if one["name"] == "what would have been seen and was not is removed")
+    one = explained(case, tmp_path)
+    assert "decided by logs, confidence high, CloudTrail" in render_explanation_text(one)

@@ -50,11 +50,11 @@ def test_what_a_witness_decides_goes_and_the_plan_says_by_which_rule(monkeypatch
 def test_one_witness_may_wait_for_what_another_decides_later(monkeypatch: pytest.MonkeyPatch) -> None:
     def reads_need_an_iterator(asked: Asked) -> Removal | None:
         if asked.action == READS and not asked.may_have_been_used(ITERATOR):
-            return Removal("nobody can read without an iterator", "asked-with")
+            return Removal("nobody can read without an iterator", "asked-with", "a page")
         return None
 
     def no_iterator(asked: Asked) -> Removal | None:
-        return Removal("no table has a stream", "existence") if asked.action == ITERATOR else None
+        return Removal("no table has a stream", "existence", "a page") if asked.action == ITERATOR else None
 
     alone = told(monkeypatch, reads_need_an_iterator)
     both = told(monkeypatch, reads_need_an_iterator, no_iterator)

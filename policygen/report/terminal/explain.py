@@ -24,7 +24,7 @@ _VERDICTS: Mapping[Verdict, str] = {
     "cannot tell": "unverified, kept as today",
     "set apart": "removed: used only in suspicious calls",
     "not allowed today": "used, but not allowed today: not added",
-    "never granted": "not granted today, and not used",
+    "never granted": "not allowed today, and not used",
 }
 """A verdict -> the screen's words for it, where they are others."""
 
@@ -51,7 +51,7 @@ def _head(explanation: Explanation, layout: Layout) -> Iterator[str]:
         statements = "statement" if len(explanation.kept_in) == 1 else "statements"
         verdict = f"kept in {statements} {', '.join(explanation.kept_in)}"
     elif explanation.verdict == "never granted" and explanation.suspicious and not explanation.use.calls:
-        verdict = "not granted today, and tried only in suspicious calls"
+        verdict = "not allowed today, and tried only in suspicious calls"
     yield from layout.wrapped("", f"{explanation.action} for {explanation.role}: {verdict}", "  ")
     if explanation.does:
         yield from layout.wrapped(f"  {'does':<11}", explanation.does, _LEAD)
@@ -150,8 +150,7 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
     if explanation.why_removed and explanation.why_removed != "visible, 0 calls":
         yield "why", explanation.why_removed
     if decided := explanation.decided_by:
-        source = f", {decided.source}" if decided.source else ""
-        yield "decided by", f"{decided.rule}, confidence {decided.confidence}{source}"
+        yield "decided by", f"{decided.rule}, confidence {decided.confidence}, {decided.source}"
     if explanation.verdict == "removed":
         yield "keep it", f"--keep {explanation.action}, or a keep rule in policygen.toml"
 

@@ -14,7 +14,7 @@ from policygen.iam import arn
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.removal import Removal
+from policygen.rightsize.removal import LOGS, Removal
 
 Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
 
@@ -88,7 +88,7 @@ def compare(
 _MOST_PAIRS = (
     1_000  # of exceptions that are compared; beyond it, the exceptions of the first statement are shown
 )
-_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs")
+_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs", LOGS)
 
 
 def _kind(

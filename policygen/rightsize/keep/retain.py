@@ -42,7 +42,7 @@ from policygen.rightsize.keep.platform import platform_keeps, warned
 from policygen.rightsize.keep.unobservable import keep_unobservable
 from policygen.rightsize.keep.witness import RoleFacts
 from policygen.rightsize.keep.witnesses.code import with_calls_of_code
-from policygen.rightsize.removal import Removal
+from policygen.rightsize.removal import LOGS, Removal
 
 AGENT_SIGNS = ("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel")
 """Actions by which an agent on an instance shows itself in the logs."""
@@ -108,7 +108,7 @@ def keep_without_evidence(
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
-        apart = Removal(SET_APART, "suspicious")
+        apart = Removal(SET_APART, "suspicious", LOGS)
         removed |= {action: apart for action in removed if action in used}
     return replace(
         unobservable,

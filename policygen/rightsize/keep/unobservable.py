@@ -33,7 +33,7 @@ from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
 from policygen.rightsize.keep.witnesses.existence import ONLY_EXISTING, existing_resources
-from policygen.rightsize.removal import Confidence, Removal
+from policygen.rightsize.removal import LOGS, Confidence, Removal
 
 
 def keep_unobservable(
@@ -308,7 +308,7 @@ class _KeepBuilder:
             why = f"{found.why}; what IAM saw of {service_of(action)} may be {explaining}, which no log shows"
             return None, Removal(why, "explained-attempt", LAST_ACCESSED)
         if blind_spot is None:
-            return None, Removal(found.why, "logs")
+            return None, Removal(found.why, "logs", LOGS)
         if report and self._is_idle(action, resource, report):
             return None, self._idle(action, resource, report)
         return blind_spot, None
@@ -360,7 +360,7 @@ _USED = {
 
 _PASSES = ("iam", "any call that passes a role")
 
-_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs")
+_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs", LOGS)
 
 _MAY_BE_CALLED = frozenset(
     {

@@ -153,12 +153,27 @@ def _question(
 
 
 def _rules(kind: Literal["keep", "drop"], actions: Mapping[str, Collection[str]], reason: str) -> str:
-    """Write rules about exactly these actions of each role: one for all roles that have the same actions."""
-    roles: dict[tuple[str, ...], list[str]] = {}
+    """Write rules about exactly these actions of each role, without saying the same names again and again.
+
+    Roles with the same actions share a rule, or actions of the same roles do: whichever takes less text. Of 400 roles
+    that use services in ever other combinations the second takes a quarter.
+    """
+    roles: dict[str, list[str]] = {}
     for role, own in actions.items():
-        if own:
-            roles.setdefault(tuple(sorted(own, key=str.lower)), []).append(role)
-    return "\n".join(rule_text(kind, names, own, reason) for own, names in roles.items())
+        for action in own:
+            roles.setdefault(action, []).append(role)
+    by_role = [(same, own) for own, same in _alike(actions)]
+    texts = ("\n".join(rule_text(kind, *rule, reason) for rule in rules) for rules in (by_role, _alike(roles)))
+    return min(texts, key=len)
+
+
+def _alike(values: Mapping[str, Collection[str]]) -> list[tuple[tuple[str, ...], list[str]]]:
+    """Return each set of values that some names have, sorted, and these names."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(values, key=str.lower):
+        if own := values[name]:
+            names.setdefault(tuple(sorted(own, key=str.lower)), []).append(name)
+    return list(names.items())
 
 
 def _commands(topic: Topic, asked: Sequence[_Asked], parts: CommandParts) -> list[str]:

@@ -214,6 +214,24 @@ def test_each_role_s_rules_name_its_own_actions_and_spare_what_it_needs() -> Non
     assert "silent" not in rules_of(one.keep) | rules_of(one.drop)
 
 
+def test_rules_of_many_roles_say_each_action_once_where_that_is_shorter() -> None:
+    """Roles that use services in other combinations share no list of actions, but each service has a list of roles."""
+    services = ("dynamodb", "kinesis", "sqs", "sns")
+    actions = {one: sorted(reference.action_names(one))[:12] for one in services}
+    own = {
+        f"role-{n:02}": {action for i, one in enumerate(services) if n >> i & 1 for action in actions[one]}
+        for n in range(1, 16)
+    }
+    asked = [
+        (row_of(role), topics_of_role([unverified(action, "no-event") for action in sorted(its)]))
+        for role, its in own.items()
+    ]
+    (one,) = account_questions(asked)
+    for text in (one.keep, one.drop):
+        assert rules_of(text) == own
+        assert [text.count(f'"{action}"') for action in one.actions] == [1] * 48
+
+
 def test_where_two_accounts_have_a_role_of_the_name_a_rule_spares_what_the_other_may_need() -> None:
     topics = topics_of_role([off("sqs:ReceiveMessage")])
     (one,) = account_questions([(row_of("orders"), topics), (row_of("Orders", "444455556666"), ())])

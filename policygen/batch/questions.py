@@ -162,12 +162,15 @@ def _rules(kind: Literal["keep", "drop"], actions: Mapping[str, Collection[str]]
     for role, own in actions.items():
         for action in own:
             roles.setdefault(action, []).append(role)
-    by_role = [(same, own) for own, same in _alike(actions)]
-    texts = ("\n".join(rule_text(kind, *rule, reason) for rule in rules) for rules in (by_role, _alike(roles)))
+    by_role = [(names, own) for own, names in _alike(actions)]
+    texts = [
+        "\n".join(rule_text(kind, names, own, reason) for names, own in rules)
+        for rules in (by_role, _alike(roles))
+    ]
     return min(texts, key=len)
 
 
-def _alike(values: Mapping[str, Collection[str]]) -> list[tuple[tuple[str, ...], list[str]]]:
+def _alike(values: Mapping[str, Collection[str]]) -> list[tuple[Sequence[str], Sequence[str]]]:
     """Return each set of values that some names have, sorted, and these names."""
     names: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(values, key=str.lower):

@@ -102,18 +102,28 @@ def definitions(columns: int) -> Markup:
     return _svg("patterns", [hatch, gaps])
 
 
-def numbers(rows: Sequence[HeatRow], columns: Sequence[str]) -> list[tuple[str, Markup]]:
-    """Return the heat map in numbers: each column's day, and the cells of its row in a table."""
+def numbers(rows: Sequence[HeatRow], columns: Sequence[str]) -> tuple[list[str], list[tuple[str, Markup]]]:
+    """Return the heat map in numbers: the heads of a table, and a row of it for each of the map's columns.
+
+    Services that have the same number in every row share a column: of a wide role most were never used.
+
+    Returns:
+        The services of each column (``sqs, xray``), and the day and the cells of each row.
+    """
     from markupsafe import Markup
 
-    cells_of_rows = [
-        [
+    services: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        cells = tuple(
             f"<td>{n:,}" if n else "<td>?" if blind else "<td>0"
             for n, blind in zip(row.events, row.blind, strict=True)
-        ]
-        for row in rows
-    ]
-    return [(day, Markup("".join([cells[i] for cells in cells_of_rows]))) for i, day in enumerate(columns)]  # noqa: S704
+        )
+        services.setdefault(cells, []).append(row.service)
+    lines = zip(columns, zip(*services, strict=True), strict=True) if services else ()
+    return (
+        [", ".join(names) for names in services.values()],
+        [(day, Markup("".join(cells))) for day, cells in lines],  # noqa: S704
+    )
 
 
 def swatch(state: State) -> Markup:

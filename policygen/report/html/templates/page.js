@@ -57,16 +57,18 @@ for (const button of all("[data-copy]")) {
   });
 }
 
-// The numbers stand in the table below the picture.
-all("svg.strip").forEach((strip, at) => strip.addEventListener("pointerenter", () => {
+// The numbers stand in the table below the picture, where services with the same numbers share a column.
+for (const strip of all("svg.strip")) strip.addEventListener("pointerenter", () => {
+  const service = strip.closest("tr").cells[0].textContent.trim();
+  const at = all(".numbers thead th").findIndex((head) => head.textContent.split(", ").includes(service));
   const days = all(".numbers > tbody > tr");
   days.forEach((day, i) => {
     const cell = document.createElementNS(strip.namespaceURI, "rect");
     const place = { x: `${100 * i / days.length}%`, width: `${100 / days.length}%`, height: "100%", fill: "transparent" };
     Object.entries(place).forEach(([name, value]) => cell.setAttribute(name, value));
     const tip = document.createElementNS(strip.namespaceURI, "title");
-    tip.textContent = `${day.cells[0].textContent}: ${day.cells[at + 1].textContent}`;
+    tip.textContent = `${day.cells[0].textContent}: ${day.cells[at].textContent}`;
     cell.append(tip);
     strip.append(cell);
   });
-}, { once: true }));
+}, { once: true });

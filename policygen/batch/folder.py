@@ -18,7 +18,14 @@ from policygen.batch.manifest import TABLES, is_of_batch, read_manifest, refuse_
 from policygen.batch.unchanged import MadeRole, files_digest, read_made, write_made
 from policygen.errors import UsageError
 from policygen.files import write_file
-from policygen.plan.batch_table import BatchQuestion, BatchRow, BatchSince, BatchTable, sorted_rows
+from policygen.plan.batch_table import (
+    BatchQuestion,
+    BatchRow,
+    BatchSince,
+    BatchTable,
+    RoleQuestion,
+    sorted_rows,
+)
 from policygen.plan.fast_json import to_bytes
 from policygen.plan.io import SCHEMA_VERSION
 from policygen.text import escape_controls
@@ -54,8 +61,11 @@ class Folder:
         self._old: set[str] = set()
 
     def plan_path(self, name: str) -> str:
-        """Return the path of a role's plan, by the name of its files."""
-        return str(self.path / "plans" / f"{name}{self.suffixes['plans']}")
+        """Return the path of a role's plan in the folder, by the name of its files.
+
+        Files of the folder name it so: they are the same whatever the folder is called, and wherever it is moved.
+        """
+        return f"plans/{name}{self.suffixes['plans']}"
 
     def expect(self, roles: int) -> None:
         """Choose how plans are saved: packed where there are many, since a plan may have megabytes."""
@@ -172,18 +182,24 @@ class Folder:
         """A picklable function that writes one role's files."""
         return partial(_write_result, self.path, self.suffixes)
 
-    def end(self, batch: BatchTable, results: Mapping[str, Result]) -> None:
+    def end(
+        self, batch: BatchTable, results: Mapping[str, Result], questions: Sequence[RoleQuestion] = ()
+    ) -> None:
         """Write the tables, the index and what was made of each role, and remove the files that earlier batches left.
 
         Args:
             batch: the table.
             results: what was made of each role, by the name of its files.
+            questions: each role's part of the questions.
         """
-        from policygen.report.data.batch import batch_tables
+        from policygen.report.data.batch import batch_tables, questions_to_csv
         from policygen.report.html.batch_index import render_index
 
         pages = render_index(batch)
-        tables = batch_tables(batch.rows) | {TABLE: to_bytes(msgspec.to_builtins(batch))}
+        tables = batch_tables(batch.rows) | {
+            TABLE: to_bytes(msgspec.to_builtins(batch)),
+            "questions.csv": questions_to_csv(questions),
+        }
         written = {*tables, *pages, *_files((row.plan for row in batch.rows), self.suffixes)}
         refuse_foreign(self.path, pages, self._old | set(TABLES))
         write_manifest(self.path, written | self._old)
@@ -215,7 +231,8 @@ class Folder:
         last = None if noted else self.last()
         if last is None:
             return noted
-        files = {*TABLES, *(page.name for page in self.path.glob("index-*.html"))}
+        files = {*TABLES} - {"questions.csv"}  # which they did not write
+        files |= {*(page.name for page in self.path.glob("index-*.html"))}
         if last.format in FORMATS:
             suffixes = self.suffixes | {"policies": suffix_of(last.format)}
             files |= _files((row.plan for row in last.rows), suffixes)

@@ -20,7 +20,7 @@ from policygen.files import write_file
 from policygen.text import escape_controls
 
 NAME = ".batch-files.json"
-TABLES = ("batch.json", "index.html", "roles.csv", "roles.parquet")
+TABLES = ("batch.json", "index.html", "questions.csv", "roles.csv", "roles.parquet")
 """What a batch may write besides the files of roles; more pages of the index have a number."""
 FOLDERS = ("plans", "policies", "roles")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from policygen.iam import reference
-from policygen.plan.batch_table import BatchQuestion, BatchRow
+from policygen.plan.batch_table import BatchQuestion, BatchRow, RoleQuestion
 from policygen.rightsize.assess.action_risk import risk_rank, riskiest
-from policygen.rightsize.question_rules import exact_drops, rule_text
+from policygen.rightsize.question_rules import exact_drops, rule_line, rule_text
 from policygen.rightsize.questions import RoleTopic, Topic, what_about
 from policygen.text import pluralize
 
@@ -51,7 +51,7 @@ class CommandParts(NamedTuple):
     inputs: Sequence[Sequence[str]] = ()
     """The options that say what was read, each with its value: ``--logs``, ``trail``."""
     plan_path: Callable[[str], str] = str
-    """Returns the path of a plan, by the name of the role's files."""
+    """Returns the path of a plan in the folder of the batch, by the name of the role's files."""
     snapshots: Mapping[str, SnapshotFile] = {}
     """Account -> its file. Other commands than a batch take one."""
 
@@ -84,8 +84,32 @@ class CommandParts(NamedTuple):
 
 
 class _Asked(NamedTuple):
+    """One role's part of a question."""
+
     row: BatchRow
     topic: RoleTopic
+    shared: bool
+    """Whether two accounts have a role of this name: a rule names no account, so it spares what either may need."""
+
+    @property
+    def keeps(self) -> list[str]:
+        """The actions that a rule may keep: those that IAM knows."""
+        return [action for action in self.topic.actions if reference.action(action)]
+
+    @property
+    def drops(self) -> list[str]:
+        """Patterns of the actions that a rule may drop; no rule of the file drops what was used."""
+        if self.topic.topic.answer == "used":
+            return []
+        spared = self.keeps if self.shared else self.topic.spared
+        return exact_drops(self.keeps, {action.lower() for action in spared})
+
+
+def _asked(topics: Iterable[tuple[BatchRow, Sequence[RoleTopic]]]) -> list[_Asked]:
+    """Return what each role asks, in the order of the names of their files."""
+    listed = sorted(topics, key=lambda one: one[0].plan)
+    names = Counter(row.role.lower() for row, _ in listed)
+    return [_Asked(row, one, names[row.role.lower()] > 1) for row, own in listed for one in own]
 
 
 def account_questions(
@@ -98,14 +122,35 @@ def account_questions(
         parts: what the commands need.
     """
     asked: dict[Topic, list[_Asked]] = {}
-    listed = sorted(topics, key=lambda one: one[0].plan)
-    names = Counter(row.role.lower() for row, _ in listed)
-    shared = frozenset(name for name, times in names.items() if times > 1)
-    for row, own in listed:
-        for one in own:
-            asked.setdefault(one.topic, []).append(_Asked(row, one))
-    found = [_question(topic, roles, shared, parts or CommandParts()) for topic, roles in asked.items()]
+    for one in _asked(topics):
+        asked.setdefault(one.topic.topic, []).append(one)
+    found = [_question(topic, roles, parts or CommandParts()) for topic, roles in asked.items()]
     return tuple(sorted(found, key=lambda one: (-len(one.roles), min(map(risk_rank, one.actions)), one.id)))
+
+
+def role_questions(
+    topics: Iterable[tuple[BatchRow, Sequence[RoleTopic]]], parts: CommandParts | None = None
+) -> list[RoleQuestion]:
+    """Return each role's part of each question, role by role; arguments as for `account_questions`."""
+    found = []
+    for one in _asked(topics):
+        topic, actions = one.topic.topic, one.topic.actions
+        asks = what_about(topic.answer, actions)
+        found.append(
+            RoleQuestion(
+                role=one.row.role,
+                owner=one.row.owner,
+                account=one.row.account,
+                question=topic.id,
+                asks=asks,
+                permissions=len(actions),
+                riskiest=" ".join(riskiest(actions)),
+                answer=one.topic.answer,
+                command=_command(topic, one.row, parts or CommandParts()),
+                drop=rule_line(one.row.role, one.drops, asks, f"batch.json, questions, {topic.id}"),
+            )
+        )
+    return found
 
 
 def data_events_commands(topics: Iterable[tuple[BatchRow, Sequence[RoleTopic]]], parts: CommandParts) -> str:
@@ -123,21 +168,15 @@ def data_events_commands(topics: Iterable[tuple[BatchRow, Sequence[RoleTopic]]],
     return "\n".join(parts.doctor(asking))
 
 
-def _question(
-    topic: Topic, asked: Sequence[_Asked], shared: frozenset[str], parts: CommandParts
-) -> BatchQuestion:
+def _question(topic: Topic, asked: Sequence[_Asked], parts: CommandParts) -> BatchQuestion:
     actions = sorted({action for one in asked for action in one.topic.actions}, key=str.lower)
     what = what_about(topic.answer, actions)
     whys = Counter(one.topic.why for one in asked)
     keeps: dict[str, set[str]] = {}
     drops: dict[str, set[str]] = {}
-    for row, own in asked:
-        names = [action for action in own.actions if reference.action(action)]
-        # A rule names no account: where two accounts have a role of the name, it spares what either may need.
-        spared = {action.lower() for action in (names if row.role.lower() in shared else own.spared)}
-        keeps.setdefault(row.role, set()).update(names)
-        if topic.answer != "used":  # no rule of the file drops what was used
-            drops.setdefault(row.role, set()).update(exact_drops(names, spared))
+    for one in asked:
+        keeps.setdefault(one.row.role, set()).update(one.keeps)
+        drops.setdefault(one.row.role, set()).update(one.drops)
     return BatchQuestion(
         id=topic.id,
         asks=f"{what}: {pluralize(len(asked), 'role')}",
@@ -180,18 +219,31 @@ def _alike(values: Mapping[str, Collection[str]]) -> list[tuple[Sequence[str], S
 
 
 def _commands(topic: Topic, asked: Sequence[_Asked], parts: CommandParts) -> list[str]:
-    """Return the commands that answer a question; `doctor` prints that of AWS, one for all that a trail lacks."""
-    if topic.answer == "used":
-        return []
+    """Return the commands that answer a question for all roles: one for each trail, or for each of the first roles."""
     if topic.answer in ("data-events", "logs"):
-        services = [topic.about] if topic.answer == "data-events" else []
-        return parts.doctor({row.account: services for row, _ in asked})
-    if topic.answer == "older-logs":
-        found = [
-            parts.command("suggest", row.arn or row.role, "--days", _OLDER, account=row.account, but="--days")
-            for row, _ in asked
-        ]
-    else:
-        found = [shlex.join(["policygen", "probation", parts.plan_path(row.plan)]) for row, _ in asked]
+        return parts.doctor({one.row.account: _services(topic) for one in asked})
+    found = [command for one in asked if (command := _command(topic, one.row, parts))]
     more = len(found) - _FEW
     return [*found[:_FEW], *([f"# and the same for {pluralize(more, 'more role')}"] if more > 0 else [])]
+
+
+def _command(topic: Topic, row: BatchRow, parts: CommandParts) -> str:
+    """Return the command that answers a question for a role; "" where there is none.
+
+    `doctor` prints the command of AWS, one for all that a trail lacks.
+    """
+    if topic.answer == "used":
+        return ""
+    if topic.answer in ("data-events", "logs"):
+        (command,) = parts.doctor({row.account: _services(topic)})
+        return command
+    if topic.answer == "older-logs":
+        return parts.command(
+            "suggest", row.arn or row.role, "--days", _OLDER, account=row.account, but="--days"
+        )
+    return shlex.join(["policygen", "probation", parts.plan_path(row.plan)])
+
+
+def _services(topic: Topic) -> list[str]:
+    """Return the services that `doctor` is asked about."""
+    return [topic.about] if topic.answer == "data-events" else []

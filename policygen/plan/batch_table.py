@@ -108,6 +108,33 @@ class BatchQuestion(msgspec.Struct, frozen=True, kw_only=True):
     drop: str
     """A rule for policygen.toml that drops them, and nothing that a role needs."""
 
+    @property
+    def subject(self) -> str:
+        """What it is about: what it asks without the number of roles."""
+        return self.asks.rpartition(": ")[0] or self.asks
+
+
+class RoleQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """One role's part of a question: a row of ``questions.csv``, for the role's owner."""
+
+    role: str
+    owner: str
+    """As `BatchRow.owner`."""
+    account: str
+    question: str
+    """As `BatchQuestion.id`."""
+    asks: str
+    permissions: int
+    """How many permissions of the role it is about."""
+    riskiest: str
+    """Some of them, with spaces between."""
+    answer: str
+    """What would answer it."""
+    command: str
+    """The command for that; "" where there is none."""
+    drop: str
+    """A rule in one line that drops the permissions, and nothing that the role needs; "" where there is none."""
+
 
 class BatchChange(msgspec.Struct, frozen=True, kw_only=True):
     """A role that is not as it was in the batch before. None: it was not in that batch, or is not in this one."""

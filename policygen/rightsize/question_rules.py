@@ -13,6 +13,8 @@ from policygen.iam.arn import service_of
 
 _LINE = 72
 """Characters of a line of a rule."""
+_CELL = 800
+"""Most characters of a rule in one line, so that a person reads it and a spreadsheet holds it."""
 
 
 def rule_text(
@@ -21,6 +23,22 @@ def rule_text(
     """Write a rule for policygen.toml about some actions of some roles; it ends with a line break."""
     short = textwrap.shorten(reason, _LINE - len('reason = ""'), placeholder=" ...")
     return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}reason = {json.dumps(short)}\n"
+
+
+def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str) -> str:
+    """Write a rule about a role in one line, for a list of rules: ``drop = [`` before them and ``]`` after them.
+
+    Args:
+        role: the role's name.
+        actions: its actions; () gives "".
+        reason: why.
+        elsewhere: where the rule is that is too long for a line; then a comment says so.
+    """
+    if not actions:
+        return ""
+    listed = ", ".join(map(json.dumps, actions))
+    line = f"{{ role = {json.dumps(role)}, action = [{listed}], reason = {json.dumps(reason)} }},"
+    return line if len(line) <= _CELL else f"# {len(actions):,} actions: {elsewhere}"
 
 
 def _entry(key: str, values: Sequence[str]) -> str:

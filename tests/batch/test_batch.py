@@ -6,10 +6,12 @@ import csv
 import gzip
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -34,10 +36,18 @@ from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import open_source
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, sorted_rows, totals_by_verdict
-from policygen.report.data.batch import batch_to_csv, batch_to_parquet
+from policygen.plan.batch_table import (
+    VERDICT_MEANINGS,
+    BatchRow,
+    BatchTable,
+    RoleQuestion,
+    sorted_rows,
+    totals_by_verdict,
+)
+from policygen.report.data.batch import batch_to_csv, batch_to_parquet, questions_to_csv
 from policygen.report.data.cells import plain_cell
 from policygen.report.terminal.batch import age
+from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT, command
 from tests.support.command import Done, heeding_ctrl_c, run_in_root
@@ -89,13 +99,9 @@ def saved_plan(out: Path, name: str) -> dict[str, Any]:
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """The files of a folder; commands in them name the folder itself, which is left out."""
+    """The files of a folder; none of them names the folder itself."""
     return {
-        path.relative_to(folder).as_posix(): re.sub(
-            rb"[^ \"\n]*/(?=plans/[^/]*\.json)", b"", path.read_bytes()
-        )
-        for path in folder.rglob("*")
-        if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
 
 
@@ -163,6 +169,36 @@ def test_the_offered_drops_take_all_that_is_unverified_and_nothing_that_any_role
         assert (row.unverified or 0, row.losses) == (0, 0), role
         assert (row.needed or 0) >= (before[role].needed or 0), role
         assert row.verdict != "ready" or not before[role].unverified, role
+
+
+def test_the_owners_of_roles_get_their_questions_with_commands_and_rules(made: Path, tmp_path: Path) -> None:
+    with (made / "questions.csv").open(encoding="utf-8", newline="") as file:
+        asked = list(csv.DictReader(file))
+    rows = {(row.role, row.account): row for row in table(made).rows}
+    joined = {one.id: one for one in table(made).questions}
+    assert Counter(one["question"] for one in asked) == {id_: len(one.roles) for id_, one in joined.items()}
+    for one in asked:
+        row = rows[one["role"], one["account"]]
+        assert (one["owner"], row.plan in joined[one["question"]].roles) == (row.owner, True)
+        assert int(one["permissions"]) <= len(joined[one["question"]].actions)
+        assert one["command"].split(" ")[0] == "policygen"
+    owners = [one["owner"] for one in asked]
+    assert owners == sorted(owners, key=lambda owner: (not owner, owner.lower()))
+    plans = [shlex.split(one["command"])[2] for one in asked if "probation" in one["command"]]
+    assert plans
+    assert all((made / plan).is_file() for plan in plans)
+    # What the lines drop is what the rules of batch.json drop.
+    lines = tmp_path / "lines.toml"
+    lines.write_text("\n".join(("drop = [", *(one["drop"] for one in asked), "]")), "utf-8")
+    rules = "\n".join(one.drop for one in joined.values())
+    assert dropped(lines.read_text("utf-8")) == dropped(rules) != set()
+    done = batch(tmp_path / "out", *FEW, "--decisions", lines)
+    assert done.code == 0
+    assert all(row.unverified == 0 for row in table(tmp_path / "out").rows)
+
+
+def dropped(text: str) -> set[tuple[str, str]]:
+    return {(rule.role, rule.action) for rule in parse_decisions(text).rules}
 
 
 def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:
@@ -762,6 +798,14 @@ def test_ages_are_in_their_largest_unit(time: str, says: str) -> None:
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\t=1", "＝1", "=1\r\n=2"])
 def test_no_cell_is_a_formula(text: str) -> None:
     assert plain_cell(text).startswith("'")
+    asked = RoleQuestion(
+        role=text, owner=text, account="", question="", asks=text, permissions=1, riskiest="", answer="",
+        command=text, drop=text,
+    )  # fmt: skip
+    (question,) = csv.DictReader(questions_to_csv([asked]).splitlines())
+    assert [name for name, value in question.items() if value.startswith("'")] == [
+        "role", "owner", "asks", "command", "drop",
+    ]  # fmt: skip
     row = BatchRow(role=text, account="", verdict="ready", reason=text)
     (record,) = csv.DictReader(batch_to_csv([row]).splitlines())
     assert record["role"].startswith("'")

@@ -56,6 +56,7 @@ def files(world: Path) -> set[str]:
     "name",
     [
         "index.html",
+        "questions.csv",
         "roles.csv",
         "roles.parquet",
         "plans/orders.json",
@@ -84,6 +85,15 @@ def test_other_files_of_the_folder_stay(world: Path) -> None:
     assert {"notes.txt", "policies/by-hand.json"} <= files(world)
 
 
+def test_a_table_of_one_s_own_is_not_taken_for_an_older_version_s(world: Path) -> None:
+    assert batch(world).code == 0
+    (world / "out" / NAME).unlink()
+    (world / "out" / "questions.csv").write_text("mine")
+    done = batch(world)
+    assert ("PG-E283" in done.stderr, done.code) == (True, 2)
+    assert (world / "out" / "questions.csv").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     "how", ["with its manifest", "of an older version", "with another form", "interrupted"]
 )
@@ -91,7 +101,8 @@ def test_a_role_that_is_gone_leaves_nothing_behind(world: Path, how: str) -> Non
     assert batch(world).code == 0
     assert {"plans/gone.json", "policies/gone.policy.json", "roles/gone.html"} <= files(world)
     if how == "of an older version":
-        (world / "out" / NAME).unlink()
+        for name in (NAME, "questions.csv"):  # neither was written then
+            (world / "out" / name).unlink()
     if how == "interrupted":
         (world / "out" / "batch.json").unlink()
     account(world, "orders")
@@ -103,6 +114,7 @@ def test_a_role_that_is_gone_leaves_nothing_behind(world: Path, how: str) -> Non
         MADE,
         "batch.json",
         "index.html",
+        "questions.csv",
         "roles.csv",
         "roles.parquet",
         "plans/orders.json",

@@ -128,7 +128,7 @@ def test_the_tables_are_filtered_and_sorted_with_the_keyboard_alone(chromium: An
         assert {row.split()[0] for row in visible(visit, "role-table")} == {
             f"payments-stream-consumer-{i}" for i in (3, *range(30, 40))
         }
-        assert visit.page.locator("[role=status]").inner_text() == "11 of 40 rows"
+        assert visit.page.locator("#choose [role=status]").inner_text() == "11 of 40 rows"
         keys.press("Tab")
         keys.type("yes")
         assert [row.split()[0] for row in visible(visit, "role-table")] == ["payments-stream-consumer-35"]
@@ -170,6 +170,31 @@ def test_the_address_keeps_the_filters_of_the_index(chromium: Any, folder: Path)
         assert tables() == 40  # a link of another batch filters by nothing that is not there
         visit.page.goto(f"{visit.address}#answer=look+first")
         assert {row.split("\t")[1] for row in visible(visit, "role-table")} == {"look first"}
+        assert visit.wrong == []
+
+
+def test_the_questions_are_those_of_the_roles_that_are_shown(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "index") as visit:
+        status = visit.page.locator("#questions [role=status]")
+        numbers = lambda: visit.page.locator("#question-table strong:visible").all_inner_texts()  # noqa: E731
+        places = lambda: visit.page.locator("#question-table tr:visible > td:nth-child(2)").all_inner_texts()  # noqa: E731
+        assert status.inner_text() == "6 of 9 questions"
+        assert numbers() == ["40 roles", "20 roles", "14 roles", "10 roles", "8 roles", "7 roles"]
+        before = places()
+        visit.page.get_by_role("button", name="Show 3 more").click()
+        assert (status.inner_text(), len(numbers())) == ("9 of 9 questions", 9)
+        visit.page.get_by_role("button", name="Show fewer").click()
+        visit.page.get_by_label("Find").fill("consumer-35")
+        assert (
+            numbers() == ["1 role"] * 2
+        )  # the first question is everybody's, the fifth that of each fifth role
+        assert {place.strip() for place in places()} == {"payments-stream-consumer-35"}
+        assert status.inner_text() == "2 of 9 questions"
+        visit.page.get_by_label("Find").fill("")
+        visit.page.get_by_label("Owner").select_option(label="orders")
+        assert numbers()[0] == f"{len(visible(visit, 'role-table'))} roles"
+        visit.page.get_by_role("button", name="Show all").click()
+        assert (places(), numbers()[0]) == (before, "40 roles")
         assert visit.wrong == []
 
 

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,7 @@ from tests.support.pages import (
     number,
     page,
     plan,
+    questions,
     read,
     rows,
 )
@@ -91,7 +93,7 @@ def test_a_page_asks_for_nothing_and_allows_only_what_it_carries(name: str) -> N
         assert node.tag not in {"link", "iframe", "object", "embed", "img", "base", "form"}
         if address := node.attributes.get("href"):
             assert node.tag == "a"
-            own = re.match(r"#[a-z]|(\.\./)?index\.html$|roles/|roles\.csv$", address)
+            own = re.match(r"#[a-z]|(\.\./)?index\.html$|roles/|(roles|questions)\.csv$", address)
             assert own or address in SOURCES, address
 
 
@@ -119,7 +121,10 @@ def test_a_page_is_sound_for_keyboards_and_screen_readers(name: str) -> None:
     for control in ("input", "select"):
         assert len(root.all(control)) == sum(len(label.all(control)) for label in root.all("label"))
     # Without the script there is no control that does nothing.
-    assert all("hidden" in box.attributes for box in root.all("div", class_="filter"))
+    boxes = [box for box in root.all() if {"data-filter", "data-asked"} & set(box.attributes)]
+    assert all("hidden" in box.attributes for box in boxes)
+    for control in ("input", "select"):
+        assert len(root.all(control)) == sum(len(box.all(control)) for box in boxes)
     assert all("hidden" in button.attributes for button in root.all("button"))
 
 
@@ -211,7 +216,13 @@ def test_hostile_roles_stay_text_in_the_index() -> None:
         for row in index(1, role=text, path=f"/{text}/", reason=text, plan=text, owner=text, tags={text: text},
                          services=(text,), services_unused=(text,), trusts=(text,))
     ]  # fmt: skip
-    root = read(first_index(found))
+    asked = tuple(
+        msgspec.structs.replace(
+            one, asks=f"{text}: 1 role", why=text, roles=(text,), command=f"policygen probation {text}"
+        )
+        for text, one in zip(HOSTILE.values(), questions(found), strict=False)
+    )
+    root = read(first_index(found, questions=asked))
     names = [cell.text for cell in root.all("table", id="role-table")[0].all("th", scope="row")]
     assert names[2].startswith(HOSTILE["image"])
     assert {node.tag for node in root.all()} == {node.tag for node in read(page("index")).all()}
@@ -745,6 +756,29 @@ def test_the_command_of_a_question_is_whole_and_one_for_all_stands_before_them()
     root = read(first_index(found, questions=(asked,), data_events=command))
     assert [one.text for one in root.all("pre") if one.text.startswith("policygen doctor")] == [command] * 2
     assert "run only one of them" in root.words
+
+
+def test_each_row_carries_its_questions_and_each_question_the_number_of_its_roles() -> None:
+    found = index(9)
+    asked = tuple(question(f"no-sdk:{n}", *(row.plan for row in found[:: n + 1])) for n in range(8))
+    root = read(first_index(found, questions=asked))
+    (table,) = root.all("table", id="question-table")
+    assert [head.all("strong")[0].text for head in table.all("th", scope="row")] == [
+        pluralize(len(one.roles), "role") for one in asked
+    ]
+    for row, line in zip(found, root.all("table", id="role-table")[0].all("tr")[1:], strict=True):
+        tokens = {token for token in line.attributes["data-kind"].split() if token[0] == "q"}
+        assert tokens == {f"q{i}" for i, one in enumerate(asked) if row.plan in one.roles}
+    many = tuple(question(f"no-sdk:{n}", "a") for n in range(70))
+    root = read(first_index(found, questions=many))
+    assert (len(rows(root.all("table", id="question-table")[0])), "And 10 more." in root.words) == (60, True)
+
+
+def question(id_: str, *roles: str, command: str = "") -> BatchQuestion:
+    return BatchQuestion(
+        id=id_, asks=f"{id_} actions: {len(roles)} roles", why="", roles=roles, actions=("s3:GetObject",),
+        riskiest=(), answer="ask", command=command, keep="", drop="",
+    )  # fmt: skip
 
 
 def test_what_is_needed_and_unverified_is_what_is_proposed() -> None:

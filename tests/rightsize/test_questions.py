@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
 
-from policygen.batch.questions import CommandParts, account_questions
+from policygen.batch.questions import CommandParts, account_questions, role_questions
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import reference
 from policygen.iam.arn import action_matches
@@ -170,7 +171,7 @@ def test_the_same_question_of_many_roles_is_asked_once() -> None:
     names = ("catalog", "checkout", "orders")
     topics = {name: topics_of_role([off("sqs:SendMessage"), off("sns:Publish")]) for name in names}
     topics["orders"] += topics_of_role([unverified("dax:GetItem", "never-logged")])
-    parts = CommandParts([("--logs", "my trail"), ("--days", "9")], "out/{}.json".format)
+    parts = CommandParts([("--logs", "my trail"), ("--days", "9")], "plans/{}.json".format)
     found = account_questions([(row_of(name), own) for name, own in topics.items()], parts)
     assert [(one.id, one.roles) for one in found] == [
         ("data-events:sns", names),
@@ -179,7 +180,7 @@ def test_the_same_question_of_many_roles_is_asked_once() -> None:
     ]
     assert found[1].asks == "writes of sqs: 3 roles"
     assert found[1].command == "policygen doctor --service sqs --logs 'my trail' --days 9"
-    assert found[2].command == "policygen probation out/orders.json"
+    assert found[2].command == "policygen probation plans/orders.json"
     rules = parse_decisions(found[1].drop).rules
     assert [(rule.role, rule.action) for rule in rules] == [(name, "sqs:SendMessage") for name in names]
 
@@ -236,6 +237,31 @@ def test_where_two_accounts_have_a_role_of_the_name_a_rule_spares_what_the_other
     topics = topics_of_role([off("sqs:ReceiveMessage")])
     (one,) = account_questions([(row_of("orders"), topics), (row_of("Orders", "444455556666"), ())])
     assert rules_of(one.drop) == {"orders": {"sqs:ReceiveMessag?"}}
+
+
+def test_a_role_s_part_of_a_question_has_its_own_command_and_rule() -> None:
+    row = msgspec.structs.replace(row_of("orders"), owner="shop")
+    topics = topics_of_role(
+        [off("sqs:SendMessage"), off("sqs:ReceiveMessage")], needed=["sqs:ReceiveMessage"]
+    )
+    old = topics_of_role([unverified("dax:GetItem", "used-outside-window")])
+    parts = CommandParts([("--logs", "trail"), ("--days", "9")])
+    one, two = role_questions([(row, (*topics, *old)), (row_of("silent"), ())], parts)
+    assert (one.role, one.owner, one.question, one.asks, one.permissions) == (
+        "orders", "shop", "data-events:sqs", "reads and writes of sqs", 2,
+    )  # fmt: skip
+    assert one.command == "policygen doctor --service sqs --logs trail --days 9"
+    assert rules_of(f"drop = [\n{one.drop}\n]") == {"orders": {"sqs:ReceiveMessag?", "sqs:SendMessage"}}
+    assert (two.question, two.permissions) == ("protocol:dax", 1)
+
+
+def test_a_rule_too_long_for_a_cell_is_named_in_a_comment() -> None:
+    names = [name for service in ("sqs", "ec2") for name in reference.action_names(service)]
+    (one,) = role_questions(
+        [(row_of("wide"), topics_of_role([unverified(name, "no-event") for name in names]))]
+    )
+    assert one.drop == f"# {len(names)} actions: batch.json, questions, no-sdk"
+    assert rules_of(f"drop = [\n{one.drop}\n]") == {}
 
 
 def test_a_rule_of_the_file_matches_no_other_action_that_iam_knows() -> None:

@@ -8,7 +8,14 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchChange, BatchRow, BatchSince, BatchTable
+from policygen.plan.batch_table import (
+    VERDICT_MEANINGS,
+    BatchChange,
+    BatchQuestion,
+    BatchRow,
+    BatchSince,
+    BatchTable,
+)
 from policygen.plan.build import plan_from_analysis as plan_of_analysis
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
@@ -219,6 +226,25 @@ def since() -> BatchSince:
     )  # fmt: skip
 
 
+def questions(found: list[BatchRow]) -> tuple[BatchQuestion, ...]:
+    """Questions of all roles, of each second, of each third."""
+    return tuple(
+        BatchQuestion(
+            id=f"protocol:s{step}",
+            asks=f"uses of s{step} that no log shows: {len(found[::step])} roles",
+            why="never in CloudTrail",
+            roles=tuple(row.plan for row in found[::step]),
+            actions=(f"s{step}:Use",),
+            riskiest=(f"s{step}:Use",),
+            answer="ask the role's owner, or try a month without them",
+            command="\n".join(f"policygen probation plans/{row.plan}.json" for row in found[::step][:5]),
+            keep="",
+            drop="",
+        )
+        for step in (1, 2, 3, 4, 5, 6, 8, 9, 10)
+    )
+
+
 def first_index(found: list[BatchRow], **changes: Any) -> str:
     return render_index(batch(found, **changes))["index.html"]
 
@@ -228,7 +254,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "administrator": lambda: render("html", plan("deploy-ci")),
     "evidence alone": lambda: render("html", plan("orders-api", False)),
     "everything": lambda: render("html", everything()),
-    "index": lambda: first_index(index(40), since=since()),
+    "index": lambda: first_index(index(40), since=since(), questions=questions(index(40))),
     "empty index": lambda: first_index([]),
     "index without today": lambda: first_index(
         index(4, actions_now=None, account=""), account="", incomplete=("a", "b")

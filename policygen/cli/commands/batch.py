@@ -165,7 +165,13 @@ def command(
     policygen batch -l ./trail -s prod.json -s staging.json --name 'orders-*'
     """
     from policygen.batch.folder import Folder, batch_table
-    from policygen.batch.questions import CommandParts, account_questions, data_events_commands, snapshots_of
+    from policygen.batch.questions import (
+        CommandParts,
+        account_questions,
+        data_events_commands,
+        role_questions,
+        snapshots_of,
+    )
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.select import targets
@@ -238,7 +244,7 @@ def command(
         questions=asked,
         since=since,
     )
-    folder.end(table, results)
+    folder.end(table, results, role_questions(topics, parts))
     if kept := sum(one.kept for one in done):
         notify(kept_message(kept, len(done)))
     _show(table, out, show_all=show_all, color=color)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from policygen.plan.batch_table import BatchRow, sorted_rows
+from policygen.plan.batch_table import BatchRow, RoleQuestion, sorted_rows
 from policygen.report.data.cells import Cell, csv_table
 
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
@@ -41,6 +41,15 @@ def batch_tables(rows: Sequence[BatchRow]) -> dict[str, str | bytes]:
     if find_spec("pyarrow"):
         tables["roles.parquet"] = batch_to_parquet(rows)
     return tables
+
+
+def questions_to_csv(questions: Sequence[RoleQuestion]) -> str:
+    """Return each role's part of each question as CSV without formulas, owner by owner."""
+    ordered = sorted(
+        questions, key=lambda one: (not one.owner, one.owner.lower(), one.role.lower(), one.account)
+    )
+    columns = RoleQuestion.__struct_fields__
+    return csv_table(columns, ([getattr(one, name) for name in columns] for one in ordered))
 
 
 def batch_to_csv(rows: Sequence[BatchRow]) -> str:

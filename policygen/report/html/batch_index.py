@@ -8,7 +8,7 @@ from typing import Any
 
 from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, totals_by_verdict
 from policygen.report.html import charts
-from policygen.report.html.facets import facets_of, tokens_of
+from policygen.report.html.facets import facets_of, question_tokens, tokens_of
 from policygen.report.html.templating import fill_template
 from policygen.text import pluralize
 
@@ -16,6 +16,8 @@ PAGE = 2_000
 """Most rows of one page, so that a browser filters them without delay."""
 _SERVICES = 12
 """Most services in the chart."""
+_QUESTIONS = 60
+"""Most questions of a page; its script shows a few of those that the shown roles have, and the others when asked."""
 
 
 def render_index(batch: BatchTable) -> dict[str, str]:
@@ -44,14 +46,16 @@ def render_index(batch: BatchTable) -> dict[str, str]:
         "risks": _risks(rows),
         "unused": _unused(rows),
         "changes": _changes(batch),
+        "asked": batch.questions[:_QUESTIONS],
         **_sentences(rows, sums),
         **sums,
     }
+    tokens = question_tokens(batch.questions[:_QUESTIONS])
     return {
         name: fill_template(
             "index.html.j2",
             assets=("page", "index"),
-            rows=[(row, tokens_of(row, facets)) for row in part],
+            rows=[(row, f"{tokens_of(row, facets)}{tokens.get(row.plan, '')}") for row in part],
             first=number * PAGE + 1,
             here=name,
             **shared,

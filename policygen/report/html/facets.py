@@ -1,4 +1,7 @@
-"""The choices by which the rows of an index are filtered: a token of each row for each value that it has."""
+"""The choices by which the rows of an index are filtered: a token of each row for each value that it has.
+
+A row has a token for each of its questions too, so that these follow the rows that are shown.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from policygen.plan.batch_table import BatchRow
+from policygen.plan.batch_table import BatchQuestion, BatchRow
 from policygen.report.wording import answer_of
 
 MOST = 150
@@ -64,3 +67,19 @@ def tokens_of(row: BatchRow, facets: Iterable[Facet]) -> str:
         for value in dict.fromkeys(_VALUES[facet.name][1](row))
         if value in facet.tokens
     )
+
+
+def question_tokens(questions: Iterable[BatchQuestion]) -> dict[str, str]:
+    """Return the tokens of each role's questions, each with a space before it: ``q`` and the question's place, from 0.
+
+    Args:
+        questions: in the order of the page.
+
+    Returns:
+        `BatchRow.plan` -> its tokens; roles without a question are left out.
+    """
+    tokens: dict[str, str] = {}
+    for place, one in enumerate(questions):
+        for plan in one.roles:
+            tokens[plan] = f"{tokens.get(plan, '')} q{place}"
+    return tokens

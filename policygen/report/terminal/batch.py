@@ -258,7 +258,7 @@ def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) ->
         width,
     )
     for one in asked:
-        yield _cut(f"  {_roles_asked(one, digits)}  {_subject(one)}", width)
+        yield _cut(f"  {_roles_asked(one, digits)}  {one.subject}", width)
     if len(asked) < len(batch.questions):
         yield f"  {pluralize(len(batch.questions) - len(asked), 'more question')}: {out}/index.html"
     if any(row.questions for row in batch.rows):
@@ -267,11 +267,6 @@ def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) ->
 
 def _roles_asked(one: BatchQuestion, digits: int) -> str:
     return f"{len(one.roles):>{digits},} {'role' if len(one.roles) == 1 else 'roles':<5}"
-
-
-def _subject(one: BatchQuestion) -> str:
-    """Return what a question is about, without the number of roles at its end."""
-    return one.asks.rpartition(": ")[0] or one.asks
 
 
 def _cut(text: str, width: int) -> str:

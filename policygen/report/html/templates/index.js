@@ -48,3 +48,41 @@ for (const box of all("[data-filter]")) {
     URL.revokeObjectURL(link.href);
   });
 }
+
+// Questions follow the roles that are shown: which are asked, of how many roles, and of which.
+for (const bar of all("[data-asked]")) {
+  const first = 6;
+  const roles = all("#role-table > tbody > tr");
+  const tokens = roles.map((row) => ` ${row.dataset.kind} `);
+  const names = roles.map((row) => row.querySelector("th > a")?.textContent);
+  const lines = all("#question-table > tbody > tr").map((row) => ({
+    row, number: row.querySelector("strong"), said: row.querySelector("strong").textContent,
+    place: row.cells[1], named: [...row.cells[1].childNodes], command: row.querySelector("details"),
+  }));
+  const [status, more] = [bar.querySelector("[role=status]"), bar.querySelector("button")];
+  let every = false;
+  const code = (text) => Object.assign(document.createElement("code"), { textContent: text });
+  const draw = () => {
+    const whole = roles.every((row) => !row.hidden);
+    let asked = 0;
+    lines.forEach((one, i) => {
+      const own = whole ? [] : names.filter((_, at) => !roles[at].hidden && tokens[at].includes(` q${i} `));
+      const there = whole || own.length > 0;
+      asked += there;
+      one.row.hidden = !there || !(every || asked <= first);
+      one.number.textContent = whole ? one.said : own.length === 1 ? "1 role" : `${own.length} roles`;
+      const rest = own.length > first ? ` and ${own.length - first} more` : "";
+      one.place.replaceChildren(...(whole ? one.named : [code(own.slice(0, first).join(" ")), rest]));
+      // A command for each of the first roles of all may be about roles that are not shown.
+      if (one.command) one.command.hidden = !whole && one.command.querySelector("pre").textContent.includes("\n");
+    });
+    const shown = every ? asked : Math.min(asked, first);
+    status.textContent = `${shown} of ${lines.length} questions`;
+    more.hidden = asked <= first;
+    more.textContent = every ? "Show fewer" : `Show ${asked - first} more`;
+  };
+  more.addEventListener("click", () => { every = !every; draw(); });
+  for (const box of all("[data-filter]")) box.addEventListener("input", draw);
+  bar.hidden = false;
+  draw();
+}

@@ -69,7 +69,7 @@ FORMATS: Mapping[str, Format] = {
         Format("cdk-ts", f"{_IAC}.cdk_ts:render", (".ts",)),
         Format("cdk-py", f"{_IAC}.cdk_py:render", (".py",)),
         Format("serverless", f"{_IAC}.serverless:render", ("serverless.yml",)),
-        Format("aws-cli", f"{_IAC}.aws_cli:render", (".sh",)),
+        Format("aws-cli", f"{_IAC}.aws_cli:render", (".sh",), many=True),
         Format("html", "policygen.report.html.role_page:render", (".html",), options=("indexed",)),
         Format("markdown", "policygen.report.markdown.comment:render", (".md",)),
         Format("csv", "policygen.report.data.csv:render", (".csv",), many=True),

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,8 @@ import pytest
 import yaml
 
 from tests.support import ROOT
-from tests.support.command import LONG, Done
-from tests.support.shell import bash, settled, stand_in
+from tests.support.command import Done
+from tests.support.shell import bash, judge, settled, stand_in
 
 ACTION = ROOT / "action.yml"
 WORKFLOWS = {name: ROOT / "docs" / "examples" / f"{name}.yml" for name in ("nightly", "pull-request")}
@@ -110,17 +107,6 @@ def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_
         assert set(used["with"]) <= set(INPUTS)
         named = set(re.findall(r"steps\.policygen\.outputs\.(\w+)", path.read_text("utf-8")))
         assert named <= set(loaded(ACTION)["outputs"])
-
-
-def judge(name: str, *words: str, text: str | None = None) -> None:
-    """Let a program judge, if it is installed: it finds nothing."""
-    program = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if not program:
-        pytest.skip(f"{name} is not installed")
-    done = subprocess.run(
-        [program, *words], input=text, capture_output=True, timeout=LONG, check=False, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_zizmor_finds_nothing() -> None:

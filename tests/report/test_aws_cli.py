@@ -58,6 +58,7 @@ def called(
     done = subprocess.run(
         [BASH, "script.sh", *args], cwd=folder, env=environment, capture_output=True, check=False, timeout=60
     )
+    (folder / "stdout").write_bytes(done.stdout)
     (folder / "stderr").write_bytes(done.stderr)
     words = calls.read_bytes().decode().split("\n\0")[:-1]
     return done.returncode, [call.split("\0")[:-1] for call in words]

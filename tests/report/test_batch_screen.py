@@ -117,7 +117,8 @@ def test_the_commands_of_the_screen_run_as_they_stand(screen: str) -> None:
     commands = [
         line.strip() for line in screen[screen.index("\nNext\n") :].splitlines() if "policygen" in line
     ]
-    assert len(commands) == 2
+    assert len(commands) == 3
+    assert shlex.split(commands[2])[2].endswith("out dir")
     for command in commands:
         done = run_in_root(*shlex.split(command)[1:])
         assert (done.code, "deploy-ci" in done.stdout) == (0, True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support import ROOT
 from tests.support.command import LONG, Done, environment
@@ -36,3 +40,14 @@ def bash(place: Path, script: str, **variables: str) -> Done:
         cwd=place, env=env, capture_output=True, timeout=LONG, check=False,
     )  # fmt: skip
     return Done(made.stdout.decode(), made.stderr.decode(), made.returncode)
+
+
+def judge(name: str, *words: str, text: str | None = None) -> None:
+    """Let a program judge, if it is installed: it finds nothing."""
+    program = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if not program:
+        pytest.skip(f"{name} is not installed")
+    done = subprocess.run(
+        [program, *words], input=text, capture_output=True, timeout=LONG, check=False, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -343,7 +343,7 @@ def _show(table: BatchTable, out: Path, *, show_all: bool, color: Color) -> None
 
 
 def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:
-    """Yield commands that go on from here: the failed roles again, and the first role that can be applied."""
+    """Yield commands that go on from here: the failed roles again, the first role, and all that can be applied."""
     from policygen.plan.batch_table import sorted_rows
 
     if any(row.verdict == "failed" for row in table.rows):
@@ -353,3 +353,5 @@ def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:
     for plan in [path for path in (out / "plans").iterdir() if path.name.partition(".json")[0] == first]:
         yield f"policygen report {shlex.quote(str(plan))}"
         yield f"policygen report {shlex.quote(str(plan))} -f aws-cli"
+    if sum(row.verdict == "ready" for row in table.rows) > 1:
+        yield f"policygen report {shlex.quote(str(out))} -f aws-cli"

@@ -47,6 +47,7 @@ def command(
     from policygen.errors import UsageError
     from policygen.files import write_file
     from policygen.report.formats import render, render_all
+    from policygen.report.iac.aws_cli_roles import left_out_message
     from policygen.text import escape_controls
 
     targets = plan_targets(output, quiet=quiet)
@@ -82,5 +83,7 @@ def command(
         notify(add_to_summary(targets.step, pages))
     if targets.format_:
         write_formatted(text, targets.format_, color)
+    if targets.format_ == "aws-cli" and (left_out := left_out_message(found)):
+        notify(left_out)
     losses = [(plan.role.name, one) for plan in found for one in plan.decisions.losses]
     report_losses(losses, although_used=True)  # the plan was made like this; whoever renders it has to know

@@ -1,0 +1,138 @@
+"""The AWS CLI commands of a plan's steps, as a script of the shell holds them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from policygen.errors import UsageError
+from policygen.plan.apply_list import PolicyChange
+from policygen.plan.model import Plan
+from policygen.text import escape_controls, visible_json
+
+_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
+_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+
+OFF = """\
+# What is gone already is gone: so a run that was stopped can be repeated, and undone.
+off() {
+  local said
+  said=$("$@" 2>&1) || [[ $said == *NoSuchEntity* ]] || { echo "$said" >&2; return 1; }
+}
+"""
+"""The function of the shell that takes something away; the commands use it."""
+
+ACCOUNT_CHECK = """\
+if ! caller=$(aws sts get-caller-identity --query Account --output text); then
+  echo "AWS does not say whose credentials these are (see above): log in to account $account" >&2
+  exit 1
+fi
+"""
+"""Asks AWS whose credentials these are, and puts the account's id into ``$caller``."""
+
+_SETTLE = "sleep 15 # what is new has to reach all of IAM before the old goes"
+
+
+class RoleCommands(NamedTuple):
+    """The commands that apply a plan, and those that undo that; they use the variable ``$role``."""
+
+    apply: list[str]
+    undo: list[str]
+
+
+def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
+    """Return the commands of a plan.
+
+    Args:
+        plan: the plan.
+        documents: takes the policy documents that the commands name.
+
+    Raises:
+        UsageError: PG-E241, a name that IAM does not allow; PG-E235, an older plan that does not say which policies
+            are inline.
+    """
+    _check(plan)
+    apply = plan.apply_list
+    on = [*_commands(apply.first_off, documents), *_commands(apply.on, documents)]
+    off = list(_commands(apply.off, documents))
+    settle = [_SETTLE] if on and off else []
+    return RoleCommands([*on, *settle, *off], list(_commands(apply.undo, documents)))
+
+
+class Documents:
+    """The policy documents of a script: each is written once, as a variable."""
+
+    def __init__(self) -> None:
+        """Begin without a document."""
+        self._names: dict[str, str] = {}
+
+    def variable(self, document: Mapping[str, Any]) -> str:
+        """Return the variable that holds a document, as a word of the shell."""
+        text = visible_json(json.dumps(document, indent=2, ensure_ascii=False))
+        return f'"${self._names.setdefault(text, f"document_{len(self._names) + 1}")}"'
+
+    @property
+    def assignments(self) -> list[str]:
+        """The assignments of all variables, each ending with a line break."""
+        return [f"{name}={shlex.quote(text)}\n" for text, name in self._names.items()]
+
+
+def shell_function(name: str, commands: Iterable[str]) -> str:
+    """Return a function of the shell; one without commands says that there is nothing to do."""
+    lines = [f"  {command}\n" for command in commands] or ["  echo 'nothing to do'\n"]
+    return f"{name}() {{\n{''.join(lines)}}}\n"
+
+
+def _commands(changes: Iterable[PolicyChange], documents: Documents) -> Iterator[str]:
+    for change in changes:
+        yield from (_managed if change.arn else _inline)(change, documents)
+
+
+def _inline(change: PolicyChange, documents: Documents) -> Iterator[str]:
+    policy = f'--role-name "$role" --policy-name {shlex.quote(change.name)}'
+    if change.after is None:
+        yield f"off aws iam delete-role-policy {policy}"
+    else:
+        yield f"aws iam put-role-policy {policy} --policy-document {documents.variable(change.after)}"
+
+
+def _managed(change: PolicyChange, documents: Documents) -> Iterator[str]:
+    """Yield the commands for a managed policy; one of the proposal is made and unmade, any other only attached."""
+    arn = f"--policy-arn {shlex.quote(change.arn)}"
+    if change.before is not None and change.after is not None:
+        document = documents.variable(change.after)
+        yield f"aws iam create-policy-version {arn} --policy-document {document} --set-as-default"
+    elif change.after is not None:
+        if change.proposed:
+            document = documents.variable(change.after)
+            yield f"aws iam create-policy --policy-name {shlex.quote(change.name)} --policy-document {document}"
+        yield f'aws iam attach-role-policy --role-name "$role" {arn}'
+    else:
+        yield f'off aws iam detach-role-policy --role-name "$role" {arn}'
+        if change.proposed:
+            yield f"off aws iam delete-policy {arn}"
+
+
+def _check(plan: Plan) -> None:
+    """Refuse what IAM has no names for: a shell or the AWS CLI might read it as something else."""
+    apply = plan.apply_list
+    if apply.unplaced:
+        raise UsageError(
+            "this plan is older: it does not say which of today's policies are inline and which are managed",
+            f"policygen suggest {shlex.quote(plan.role.name)} -f aws-cli",
+            code="PG-E235",
+        )
+    names = [(_NAME, plan.role.name), (_ACCOUNT, plan.role.account)]
+    names += [(_ARN, one.arn) if one.arn else (_NAME, one.name) for one in apply.changes]
+    names += [(_NAME, one.name) for one in apply.on]
+    for pattern, name in names:
+        if not pattern.fullmatch(name):
+            raise UsageError(
+                f"the AWS CLI cannot be given {escape_controls(name)[:120]!r}: IAM has no such name",
+                "-f policy writes the document itself",
+                code="PG-E241",
+            )

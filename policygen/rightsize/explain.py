@@ -10,6 +10,7 @@ from functools import reduce
 from operator import add
 from typing import Literal, NamedTuple
 
+from policygen.account.fixed_roles import FixedRole, fixed_role
 from policygen.errors import UsageError
 from policygen.evidence.anomalies import SHOWN_ONLY, AnomalyRule
 from policygen.evidence.coverage.observability import ObservedSince
@@ -109,6 +110,8 @@ class Explanation:
     """The requests that traces show, whether the logs show them or not."""
     decided_by: Removal | None = None
     """What decides that the action goes; None where it is not removed."""
+    fixed: FixedRole | None = None
+    """Why nobody can edit the role, and what to edit instead; None where it can be edited."""
 
 
 def explain(suggestion: Suggestion, action: str) -> Explanation:
@@ -160,6 +163,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
         if change and change.kind == "removed"
         else "",
         decided_by=change.decided_by if change and change.kind == "removed" else None,
+        fixed=fixed_role(suggestion.role.name, suggestion.role.arn),
         traced={one: seen for one, seen in suggestion.usage.traced.items() if one.action.lower() == folded},
     )
 

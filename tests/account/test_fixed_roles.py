@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,23 @@ def test_a_role_without_a_call_is_no_less_fixed(world: Path) -> None:
 
 
 def test_what_such_a_role_did_is_explained_all_the_same(world: Path) -> None:
-    done = run(world, "explain", "dynamodb:GetItem", "-r", SET, "-l", "logs", "-q")
-    assert (done.code, "dynamodb:GetItem" in done.stdout) == (0, True)
+    known = json.loads((world / "account.json").read_text())
+    for role in known["authorization"]["RoleDetailList"]:
+        statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        role["RolePolicyList"] = [{"PolicyName": "all", "PolicyDocument": {"Statement": [statement]}}]
+    (world / "account.json").write_text(json.dumps(known))
+    read = ("-r", SET, "-l", "logs", "-s", "account.json", "-q")
+    done = run(world, "explain", "dynamodb:GetItem", "sqs:CreateQueue", *read)
+    assert (done.code, done.stderr) == (0, "")
+    needed, unneeded = " ".join(done.stdout.split()).split("sqs:CreateQueue for ")
+    assert f"dynamodb:GetItem for {SET}: needed does" in needed
+    assert f"{SET}: allowed, and not needed does" in unneeded
+    for said in (needed, unneeded):
+        assert "fixed made by IAM Identity Center: change the permission set, not the role" in said
+        assert "instead edit the permission set" in said
+        assert not re.search("removed|kept in|--keep", said)  # policygen writes no policy of the role
+    told = json.loads(run(world, "explain", "sqs:CreateQueue", *read, "-f", "json").stdout)
+    assert set(told["fixed"]) == {"reason", "instead"}
 
 
 @pytest.mark.parametrize(

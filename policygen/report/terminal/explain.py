@@ -27,6 +27,13 @@ _VERDICTS: Mapping[Verdict, str] = {
     "never granted": "not allowed today, and not used",
 }
 """A verdict -> the screen's words for it, where they are others."""
+_FIXED: Mapping[Verdict, str] = {
+    "kept": "needed",
+    "cannot tell": "unverified",
+    "removed": "allowed, and not needed",
+    "set apart": "used only in suspicious calls",
+}
+"""Likewise for a role that nobody can edit: its policies are edited elsewhere."""
 
 
 def render_explanation_text(
@@ -46,8 +53,9 @@ def render_explanation_text(
 
 
 def _head(explanation: Explanation, layout: Layout) -> Iterator[str]:
-    verdict = _VERDICTS.get(explanation.verdict, explanation.verdict)
-    if explanation.verdict == "kept" and explanation.kept_in:
+    words = {**_VERDICTS, **_FIXED} if explanation.fixed else _VERDICTS
+    verdict = words.get(explanation.verdict, explanation.verdict)
+    if explanation.verdict == "kept" and explanation.kept_in and not explanation.fixed:
         statements = "statement" if len(explanation.kept_in) == 1 else "statements"
         verdict = f"kept in {statements} {', '.join(explanation.kept_in)}"
     elif explanation.verdict == "never granted" and explanation.suspicious and not explanation.use.calls:
@@ -146,12 +154,18 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         where = (
             f"everything but {list_resources([grant.excluded])}" if grant.excluded else short(grant.resource)
         )
-        yield "kept", f"on {where}: {keep.why}{f'; {keep.note}' if keep.note else ''}"
+        yield (
+            "unverified" if explanation.fixed and keep.kind == "unknown" else "kept",
+            f"on {where}: {keep.why}{f'; {keep.note}' if keep.note else ''}",
+        )
     if explanation.why_removed and explanation.why_removed != "visible, 0 calls":
         yield "why", explanation.why_removed
     if decided := explanation.decided_by:
         yield "decided by", f"{decided.rule}, confidence {decided.confidence}, {decided.source}"
-    if explanation.verdict == "removed":
+    if explanation.fixed:
+        yield "fixed", explanation.fixed.reason
+        yield "instead", explanation.fixed.instead
+    elif explanation.verdict == "removed":
         yield "keep it", f"--keep {explanation.action}, or a keep rule in policygen.toml"
 
 
@@ -303,6 +317,7 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "command": blind_spot.command if blind_spot else "",
         "last_accessed": explanation.last_accessed,
         "why_removed": explanation.why_removed,
+        "fixed": explanation.fixed and explanation.fixed._asdict(),
         "decided_by": explanation.decided_by
         and explanation.decided_by._asdict() | {"why": explanation.why_removed},
     }

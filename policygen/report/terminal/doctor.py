@@ -12,6 +12,7 @@ from policygen.evidence.coverage.cost import data_event_price, metric_of, monthl
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.table import CoverageRow, one_command
 from policygen.logs.calls.counts import CallCounts
+from policygen.logs.calls.totals import LATE
 from policygen.logs.read_report import ReadReport
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, more
 from policygen.report.wording import minute
@@ -52,10 +53,12 @@ def render_doctor_text(
 
 def _logs(health: Health, layout: Layout) -> Iterator[str]:
     totals, window = health.counts.totals, health.coverage.window
+    late = f", {totals.ignored[LATE]:,} of them after the window" if totals.ignored[LATE] else ""
+    then = f"; the others {minute(totals.first)}" if late else f", {minute(totals.first)}"
     yield from layout.wrapped(
         "Logs      ",
-        f"{pluralize(totals.records, 'record')} in {pluralize(health.read_report.files, 'file')}, "
-        f"{minute(totals.first)} to {minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
+        f"{pluralize(totals.records, 'record')} in {pluralize(health.read_report.files, 'file')}"
+        f"{late}{then} to {minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
         f"{pluralize(len(totals.roles), 'role')}",
     )
     yield from layout.wrapped(

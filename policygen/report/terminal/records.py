@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 from policygen.plan.model import Plan
 from policygen.report.terminal.layout import Layout
+from policygen.text import pluralize
 
 
 def render_records(plan: Plan, layout: Layout) -> Iterator[str]:
     """Yield the sum of the records that were read; nothing for an older plan, which lacks it."""
-    audit = (plan.document.get("reading") or {}).get("audit")
+    reading = plan.document.get("reading") or {}
+    audit = reading.get("audit")
     if not audit:
         return
-    yield from ("", f"Records read: {audit['read']:,}, each in one of these classes")
+    # Elsewhere the records are counted alone: the two numbers must not look like two answers.
+    others = audit["read"] - reading["records"]
+    more = f" and {pluralize(others, 'other')}" if others else ""
+    yield from ("", f"Read: {pluralize(reading['records'], 'record')}{more}, each in one of these classes")
     for one in audit["classes"]:
         about = f": {_ABOUT[one['name']]}" if one["name"] in _ABOUT else ""
         yield from layout.wrapped(f"  {one['records']:>12,}  ", f"{one['name']}{about}")

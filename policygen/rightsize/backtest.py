@@ -21,13 +21,10 @@ from policygen.rightsize.assess.replay import (
     unused_grants,
 )
 from policygen.rightsize.current_access import split_by_current_access
-from policygen.rightsize.generate.generalise import Mode
+from policygen.rightsize.generate.generalise import MODES, Mode
 from policygen.rightsize.generate.names import NameUse, all_uses, name_uses
 from policygen.rightsize.observed_grants import learner
 from policygen.rightsize.suggestion import SuggestOptions
-
-MODES: tuple[Mode, ...] = ("auto", "pattern", "exact", "type")
-"""The ways to write names, that of `suggest` first."""
 
 CURVE = (3, 5, 7, 10, 14, 21, 30, 45, 60)
 """Days after which the curve is looked at, as far as the window is longer."""
@@ -63,7 +60,7 @@ class Backtest:
         return next(one for one in self.outcomes if one.mode == mode)
 
     def days_until_none(self, mode: Mode) -> int | None:
-        """Return the days of the curve after which no later call was denied, whatever more was learnt; None for none."""
+        """Return the days of the curve from which on no later call was denied; None for none."""
         found = None
         for one in reversed([one for one in self.curve if one.mode == mode and one.replay.made]):
             if one.replay.denied:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from policygen.catalog.mapping import action_rules
 from policygen.catalog.rule_model import Generalisation
@@ -43,6 +43,8 @@ _VARYING = re.compile(
 Mode = Literal["auto", "exact", "pattern", "type"]
 """How to write resources: by the declared rules, but as seen where the evidence closes them (`names`); as seen; by the
 declared rules; or as every resource of the type."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 WHOLE_TYPE = "every resource of the type, as asked"
 

@@ -58,6 +58,8 @@ class NameUse:
     late_days: int
     """Those of them in the later half of the days that were read."""
     choice: Choice
+    asked: bool
+    """Whether there were days enough to decide, and they do not."""
     declared: bool
     """Whether the service file declares that such names are made up, so that a pattern is written."""
     dead: bool = False
@@ -124,6 +126,7 @@ def _use(place: _Place, names: Mapping[str, Collection[int]], days: int, dead: b
     active = {day for seen in names.values() for day in seen}
     new = firsts - {min(active, default=-1)}
     late = sum(1 for day in new if 2 * day >= days)
+    choice = _choice(active, len(new), late, days, dead)
     return NameUse(
         place.action,
         place.resource_type,
@@ -132,7 +135,8 @@ def _use(place: _Place, names: Mapping[str, Collection[int]], days: int, dead: b
         active_days=len(active),
         new_days=len(new),
         late_days=late,
-        choice=_choice(active, len(new), late, days, dead),
+        choice=choice,
+        asked=choice == "ask" and days >= LEAST_DAYS,
         declared=place.declared,
         dead=dead,
     )

@@ -9,7 +9,7 @@ ahead. What the thresholds mean, and how often they are wrong, is in docs/concep
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -62,8 +62,8 @@ class NameUse:
     """Whether there were days enough to decide, and they do not."""
     declared: bool
     """Whether the service file declares that such names are made up, so that a pattern is written."""
-    dead: bool = False
-    """Whether the action ends what AWS gave an id to: none of these names can come again."""
+    doubt: str = ""
+    """Why there will be other names though no new one was seen, a clause: that of a dead id, or of a date in a name."""
 
     @property
     def type(self) -> str:
@@ -78,8 +78,8 @@ class NameUse:
     @property
     def why(self) -> str:
         """What the choice rests on, a clause: ``the same 3 names on 30 days``."""
-        if self.dead and self.choice != "open":
-            return "what is deleted or terminated never has the same id again"
+        if self.doubt and self.choice != "open":
+            return self.doubt
         if self.choice == "closed":
             return f"the same {pluralize(self.seen, 'name')} on {pluralize(self.active_days, 'day')}"
         return f"{pluralize(self.seen, 'name')}, new on {self.new_days:,} of {pluralize(self.active_days, 'day')}"
@@ -117,16 +117,22 @@ def name_uses(
         members.setdefault(place, []).append(request)
         if _ends(request, name):
             dead.add(place)
-    uses = {place: _use(place, names, len(dates), place in dead) for place, names in groups.items()}
+    uses = {place: _use(place, names, dates, place in dead) for place, names in groups.items()}
     return {request: uses[place] for place, some in members.items() for request in some}
 
 
-def _use(place: _Place, names: Mapping[str, Collection[int]], days: int, dead: bool) -> NameUse:
+_DEAD = "what is deleted or terminated never has the same id again"
+
+
+def _use(place: _Place, names: Mapping[str, Collection[int]], dates: Sequence[str], dead: bool) -> NameUse:
     firsts = {min(seen) for seen in names.values() if seen}
     active = {day for seen in names.values() for day in seen}
     new = firsts - {min(active, default=-1)}
-    late = sum(1 for day in new if 2 * day >= days)
-    choice = _choice(active, len(new), late, days, dead)
+    late = sum(1 for day in new if 2 * day >= len(dates))
+    choice, doubt = _choice(active, len(new), late, len(dates)), _DEAD if dead else ""
+    if choice == "closed":
+        doubt = doubt or _dated(names, dates)
+        choice = "ask" if doubt else choice
     return NameUse(
         place.action,
         place.resource_type,
@@ -136,19 +142,27 @@ def _use(place: _Place, names: Mapping[str, Collection[int]], days: int, dead: b
         new_days=len(new),
         late_days=late,
         choice=choice,
-        asked=choice == "ask" and days >= LEAST_DAYS,
+        asked=choice == "ask" and len(dates) >= LEAST_DAYS,
         declared=place.declared,
-        dead=dead,
+        doubt=doubt,
     )
 
 
-def _choice(active: Collection[int], new: int, late: int, days: int, dead: bool) -> Choice:
+def _choice(active: Collection[int], new: int, late: int, days: int) -> Choice:
     if days < LEAST_DAYS:
         return "ask"
     if late >= LATE_DAYS or (late and new >= NEW_DAYS):
         return "open"
     fixed = len(active) >= FIXED_DAYS and not late and 2 * min(active) < days
-    return "closed" if fixed and not dead else "ask"
+    return "closed" if fixed else "ask"
+
+
+def _dated(names: Iterable[str], dates: Sequence[str]) -> str:
+    """Return the doubt about names that hold a month of the window: the next month has a name of its own."""
+    months = {day[:7] for day in dates}
+    written = {month.replace("-", mark) for month in months for mark in ("-", "", "/", "_", ".")}
+    found = [name for name in names if any(month in name.split(":", 5)[-1] for month in written)]
+    return f"{pluralize(len(found), 'name')} with a date, which the next days may not have" if found else ""
 
 
 def _place_of(request: AccessRequest) -> tuple[_Place, str]:
@@ -225,7 +239,7 @@ def growing_types(
     """
     found: dict[str, tuple[int, str]] = {}
     for use in _distinct(uses):
-        if not use.declared and use.type not in decided and (use.choice == "open" or use.dead):
+        if not use.declared and use.type not in decided and (use.choice == "open" or use.doubt):
             found[use.type] = max(found.get(use.type, (0, "")), (use.seen, use.why))
     return dict(sorted(found.items()))
 

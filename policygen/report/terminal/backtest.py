@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished
-from policygen.report.wording import places, short
+from policygen.report.wording import percent, places, short
 from policygen.rightsize.backtest import Backtest, Outcome
 from policygen.rightsize.generate.generalise import MODES, Mode
 from policygen.text import pluralize
@@ -47,7 +47,7 @@ def _modes(found: Backtest) -> Iterator[str]:
 
 
 def _share(one: Outcome) -> str:
-    return f"{100 * one.replay.share:.1f} %" if one.replay.made else "-"
+    return percent(one.replay.share) if one.replay.made else "-"
 
 
 def _denied(chosen: Outcome, account: str, layout: Layout) -> Iterator[str]:

@@ -33,8 +33,9 @@ def suggest_role(
     snapshot: str | Path | Account | None = None,
     allow_incomplete: bool = False,
     add_observed: bool = False,
-    resources: Mode = "pattern",
+    resources: Mode = "auto",
     opened: Collection[str] = (),
+    exact: Collection[str] = (),
     accepted: Collection[AnomalyRule] = (),
     traces: str | Path | Sequence[str | Path] = (),
     code: str | Path | Sequence[str | Path] = (),
@@ -51,8 +52,10 @@ def suggest_role(
         snapshot: account snapshot or its path; None to use the logs alone.
         allow_incomplete: continue where files are damaged.
         add_observed: grant observed requests that the current policies do not allow.
-        resources: how to write observed names: ``exact``, ``pattern`` (by the declared rules) or ``type``.
+        resources: how to write observed names: ``auto`` (by the declared rules, but as seen where the logs show that
+            they are fixed), ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types (``ec2:image``) of which every resource is granted.
+        exact: resource types (``s3:object``) of which the names are granted as seen.
         accepted: kinds of suspicious calls that count as the workload's: ``interactive-agent``, ``not-the-host``,
             ``not-the-function``, ``foreign-agent``.
         traces: files or folders of traces, or several; ``ROLE=PATH`` for those that do not say whose they are.
@@ -78,7 +81,11 @@ def suggest_role(
             traces=read_traces([str(one) for one in _paths(traces)]) if traces else None,
         ),
         suggest=SuggestOptions(
-            add_observed=add_observed, resources=resources, opened=opened, unverified=unverified
+            add_observed=add_observed,
+            resources=resources,
+            opened=opened,
+            exact=exact,
+            unverified=unverified,
         ),
         account=account,
         read=_read_options(executor),

@@ -315,6 +315,14 @@ def _call_figures(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
     }
 
 
+def _replay(plan: Plan) -> dict[str, int | None]:
+    found = plan.replay if plan.replay and plan.replay.claim == "made" else None
+    return {
+        "replay_calls": found.calls if found else None,
+        "replay_denied": found.denied if found else None,
+    }
+
+
 def _plan_figures(plan: Plan) -> dict[str, Any]:
     return {
         "last_call": plan.evidence.last,
@@ -329,6 +337,7 @@ def _plan_figures(plan: Plan) -> dict[str, Any]:
         "questions": len(plan.questions),
         "rules": _rules(plan),
         "losses": len(plan.decisions.losses),
+        **_replay(plan),
         "risks_closed": {} if plan.today is None else _by_family(plan.risks.removed),
         "risks_left": _by_family(plan.risks.left),
         **_services(plan),

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from policygen.evidence.anomalies import AnomalyRule
     from policygen.rightsize.decisions.model import Decisions, Unverified
-    from policygen.rightsize.generate.generalise import Mode
     from policygen.rightsize.suggestion import SuggestOptions
 
 
@@ -90,10 +89,11 @@ class GrantInput:
         str,
         typer.Option(
             "--resources",
-            metavar="exact|pattern|type",
-            help="Resources as seen, as patterns by declared rules, or whole types.",
+            metavar="auto|exact|pattern|type",
+            help="Resources as patterns by declared rules, but as seen where the logs show fixed names (auto); all as "
+            "seen; all by the rules; or whole types.",
         ),
-    ] = "pattern"
+    ] = "auto"
     unverified: Annotated[
         str,
         typer.Option(
@@ -113,7 +113,13 @@ class GrantInput:
         ),
     ] = "policygen"
 
-    def suggest(self, decisions: Decisions, on: date, opened: Collection[str] = ()) -> SuggestOptions:
+    def suggest(
+        self,
+        decisions: Decisions,
+        on: date,
+        opened: Collection[str] = (),
+        exact: Collection[str] = (),
+    ) -> SuggestOptions:
         """Return how to write the policy; arguments as `SuggestOptions` has them.
 
         Raises:
@@ -122,14 +128,15 @@ class GrantInput:
         """
         from policygen.errors import UsageError, no_such
         from policygen.rightsize.decisions.model import UNVERIFIED
+        from policygen.rightsize.generate.generalise import MODES
         from policygen.rightsize.suggestion import SuggestOptions
         from policygen.text import escape_controls
 
-        if self.resources not in {"exact", "pattern", "type"}:
+        if self.resources not in MODES:
             raise no_such(
                 f"--resources is {escape_controls(self.resources)[:40]!r}",
                 self.resources,
-                ("exact", "pattern", "type"),
+                MODES,
                 code="PG-E215",
             )
         if self.unverified not in ("", *UNVERIFIED):
@@ -150,8 +157,9 @@ class GrantInput:
         return SuggestOptions(
             name=self.policy_name,
             add_observed=self.add_observed,
-            resources=cast("Mode", self.resources),
+            resources=self.resources,
             opened=opened,
+            exact=exact,
             decisions=decisions,
             on=on,
             unverified=cast("Unverified", self.unverified) if self.unverified else None,

@@ -65,6 +65,8 @@ class Usage:
     regions: tuple[str, ...]
     daily: Mapping[CallBucket, Evidence] = field(default_factory=dict)
     """Evidence by call, day and user, within the window."""
+    needs: Mapping[CallSignature, tuple[AccessRequest, ...]] = field(default_factory=dict)
+    """Authorised call -> the `requests` behind it, for calls that have any."""
     knowledge: Knowledge = NOTHING_KNOWN
     """What the calls were mapped with."""
     users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
@@ -122,6 +124,7 @@ def usage_from_calls(
         calls=len(by_call),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
+        needs=builder.needs,
         knowledge=knowledge,
         users={name: _ordered(builder.users[name]) for name in sorted(builder.users)},
         seen={name: frozenset(places) for name, places in builder.seen.items()},
@@ -177,6 +180,7 @@ def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> 
     return replace(
         usage,
         requests=with_services(usage.requests),
+        needs={call: tuple(map(with_service, asked)) for call, asked in usage.needs.items()},
         users={name: with_services(theirs) for name, theirs in usage.users.items()},
         reasons={with_service(request): why for request, why in usage.reasons.items()},
         sources={with_service(request): names for request, names in usage.sources.items()},
@@ -217,6 +221,7 @@ class _UsageBuilder:
     unmapped: dict[Unmapped, Evidence] = field(default_factory=dict)
     no_permission: dict[str, Evidence] = field(default_factory=dict)
     unauthenticated: Evidence | None = None
+    needs: dict[CallSignature, tuple[AccessRequest, ...]] = field(default_factory=dict)
     users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
     seen: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
@@ -254,6 +259,8 @@ class _UsageBuilder:
             _add(self.requests if granted else self.informational, one.request, evidence)
             for user, theirs in users.items() if granted else ():
                 _add(self.users.setdefault(user, {}), one.request, theirs)
+            if granted and call.outcome is not Outcome.DENIED:
+                self.needs[call] = (*self.needs.get(call, ()), one.request)
             self.origins.setdefault(one.request, set()).add(one.origin)
             self.sources.setdefault(one.request, set()).add(name)
 

@@ -54,6 +54,10 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """Rules of people that drop some of today's permissions: ``drop[0]``."""
     losses: int = 0
     """Permissions that the role needs and a decision drops: calls of the role will fail."""
+    replay_calls: int | None = None
+    """Calls of the last third of the window; None where nothing was learnt before, or nothing replayed."""
+    replay_denied: int | None = None
+    """Those of them that a policy learnt on the first two thirds denies; None likewise."""
     plan: str = ""
     """The name of the role's files, without a suffix; "" where there is no plan."""
     owner: str = ""

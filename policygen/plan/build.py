@@ -17,7 +17,9 @@ from policygen.plan.build_evidence import (
     evidence_counts,
     evidence_part,
     informational_part,
+    names_part,
     reading_part,
+    replay_part,
     request_name,
     suspects_part,
     traces_part,
@@ -35,6 +37,7 @@ from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.decisions.apply import DroppedInUse, Loss
 from policygen.rightsize.decisions.effects import DecisionEffects
+from policygen.rightsize.generate.names import all_uses
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.questions import Question
 from policygen.rightsize.suggestion import Suggestion
@@ -77,6 +80,8 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             {"type": kind, "names": names, "reason": reason}
             for kind, (names, reason) in suggestion.open_names.items()
         ],
+        "names": names_part(all_uses(suggestion.names)),
+        "replay": replay_part(suggestion.replay),
         "changes": [_change(change) for change in suggestion.changes],
         "missing": [
             request_name(one.request) | {"cause": one.cause} | evidence_counts(one.evidence)

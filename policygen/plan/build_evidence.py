@@ -22,6 +22,8 @@ from policygen.logs.calls.totals import Totals
 from policygen.logs.read_report import ReadReport
 from policygen.logs.window import Window
 from policygen.plan.fast_json import digest_without_fractions
+from policygen.rightsize.assess.replay import Replay
+from policygen.rightsize.generate.names import NameUse
 from policygen.rightsize.suggestion import InformationalRequest, Suggestion
 
 
@@ -66,6 +68,52 @@ def _request(suggestion: Suggestion, request: AccessRequest, seen: Evidence) -> 
         **evidence_counts(seen),
         **({"in_traces": traced.count} if (traced := suggestion.usage.traced.get(request)) else {}),
     }
+
+
+def replay_part(replay: Replay) -> dict[str, Any]:
+    """Return what the replay of the last days found."""
+    return {
+        "claim": "made" if replay.made else "none",
+        "sentence": replay.sentence,
+        "days": replay.days,
+        "learnt": replay.learnt,
+        "learnt_calls": replay.learnt_calls,
+        "calls": replay.calls,
+        "denied": replay.denied,
+        "days_broken": len(replay.days_broken),
+        "denied_by": [
+            {
+                "action": use.action,
+                "type": use.resource_type,
+                "resources": list(use.resources),
+                "calls": use.calls,
+                "days": len(use.days),
+                "new_action": use.new_action,
+                "why": use.why,
+            }
+            for use in replay.uses
+        ],
+    }
+
+
+def names_part(uses: Iterable[NameUse]) -> list[dict[str, Any]]:
+    """Return how names were used."""
+    return [
+        {
+            "action": use.action,
+            "type": use.type,
+            "parent": use.parent,
+            "seen": use.seen,
+            "active_days": use.active_days,
+            "new_days": use.new_days,
+            "late_days": use.late_days,
+            "choice": use.choice,
+            "declared": use.declared,
+            "asked": use.asked,
+            "why": use.why,
+        }
+        for use in uses
+    ]
 
 
 def suspicious_part(request: AccessRequest, seen: Evidence) -> dict[str, Any]:

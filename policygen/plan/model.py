@@ -24,6 +24,7 @@ from policygen.plan.model_evidence import (
     PlanUser,
     Seen,
 )
+from policygen.plan.model_replay import PlanNames, PlanReplay
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
 from policygen.rightsize.assess.tightness import Support, Tightness, broader_of, support_of, tightness_by
@@ -291,6 +292,10 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     questions: tuple[PlanQuestion, ...] = ()
     """The unverified permissions as questions, the riskiest first. Older plans have none."""
     open_names: tuple[PlanOpenNames, ...] = ()
+    names: tuple[PlanNames, ...] = ()
+    """How names were used, by action, type and parent. Older plans have none."""
+    replay: PlanReplay | None = None
+    """What a policy like this one, but made earlier, denies. None in older plans, which do not say it."""
     asides: tuple[PlanInformationalRequest, ...] = ()
     losses: tuple[PlanNarrowedGrant, ...] = ()
     barred: tuple[Barred, ...] = ()

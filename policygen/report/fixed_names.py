@@ -7,6 +7,7 @@ import shlex
 from typing import NamedTuple
 
 from policygen.iam import arn
+from policygen.iam.arn import service_of
 from policygen.plan.model import Plan
 from policygen.report.figures import grouped
 from policygen.rightsize.generate.generalise import makes_up_names
@@ -39,8 +40,11 @@ def fixed_names(plan: Plan) -> list[FixedNames]:
     """Return the folders, by name. Those whose names today's policies limit as well are none of them."""
     grants = grouped((one.action, one.resource) for one in plan.grants)
     today = {one.action: one.now for one in plan.changes}
+    closed = {(one.action, one.type, one.why) for one in plan.names if one.choice == "closed"}
     found = set()
     for one in plan.evidence.granted:
+        if (one.action, f"{service_of(one.action)}:{one.type}", one.rule) in closed:
+            continue  # the evidence shows that there are no others
         name = one.written_as
         if name is None or name not in grants.get(one.action, ()) or "*" in _ESCAPED.sub("", name):
             continue

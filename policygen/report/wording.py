@@ -138,6 +138,11 @@ def fitted(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
 
 
+def percent(share: float) -> str:
+    """Return a share of 1 with one decimal: ``14.8 %``; a small one is never nothing."""
+    return "<0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
+
+
 def counted(services: Iterable[str]) -> str:
     """Count names, the most frequent first: ``sqs 4, xray 2``."""
     counts = Counter(services)

@@ -69,7 +69,8 @@ def analyse(
         PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
     """
     suggest = suggest or SuggestOptions()
-    _check_opened(suggest.opened)
+    _check_types("--open", suggest.opened)
+    _check_types("--exact", suggest.exact)
     wanted = parse_role(role)
     if to_edit and account:  # before the logs are read, which takes long and may find no call of such a role
         refuse_fixed(account.role(wanted.arn or wanted.name).key)
@@ -93,8 +94,8 @@ def conclude(evidence: RoleEvidence, options: SuggestOptions | None = None) -> A
     return Analysis(suggestion, evidence)
 
 
-def _check_opened(opened: Collection[str]) -> None:
-    for name in opened:
+def _check_types(option: str, names: Collection[str]) -> None:
+    for name in names:
         prefix, _, kind = name.partition(":")
         known = reference.service(prefix)
         if known is None or kind not in known.types:
@@ -103,7 +104,7 @@ def _check_opened(opened: Collection[str]) -> None:
             raise UsageError(
                 f"no resource type {escape_controls(name)[:60]!r}",
                 *([f"did you mean {close[0]}?"] if close else []),
-                "give a service and one of its types: --open ec2:image",
+                f"give a service and one of its types: {option} {'ec2:image' if option == '--open' else 's3:object'}",
                 *([f"types of {prefix}: {', '.join(sorted(known.types)[:12])}"] if known else []),
                 code="PG-E214",
                 instead=(name, close[0]) if close else None,

@@ -23,6 +23,7 @@ from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import CallSignature
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Outcome
+from policygen.rightsize.generate.names import NameUse, all_uses
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.removal import Removal
 from policygen.rightsize.suggestion import Suggestion
@@ -100,6 +101,8 @@ class Explanation:
     keeps: tuple[Keep, ...]
     rules: tuple[str, ...]
     """Declared generalisations by which its resources are written."""
+    names: tuple[NameUse, ...]
+    """How the names of its resources were used."""
     observability: ObservedSince
     """Whether the logs would have shown its use."""
     last_accessed: str
@@ -153,6 +156,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
         kept_in=tuple(_sids(suggestion, name)),
         keeps=keeps,
         rules=tuple(sorted({how.rule for how in written if how.rule})),
+        names=tuple(use for use in all_uses(suggestion.names) if use.action.lower() == folded),
         observability=suggestion.coverage.observability(
             name, reads_only=known is not None and not known.writes
         ),

@@ -12,15 +12,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
-from policygen.catalog.sent_keys import sent_conditions
+from policygen.days import dates_from
 from policygen.evidence.anomalies import SHOWN_ONLY, SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.role_report import attempts, recent_attempts, unread_regions
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
-from policygen.iam.conditions import Truth
 from policygen.iam.document import Policy, Statement
-from policygen.iam.grants import Grant, GrantIndex
+from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.as_chosen import write_as_chosen
@@ -35,6 +34,7 @@ from policygen.rightsize.assess.readiness import (
     permission_days,
     readiness_of,
 )
+from policygen.rightsize.assess.replay import Replay, parts_of, replay, split_of, timed_calls
 from policygen.rightsize.assess.risk import Risk, compare_risks, risks
 from policygen.rightsize.assess.tightness import tightness_of
 from policygen.rightsize.current_access import (
@@ -52,17 +52,19 @@ from policygen.rightsize.errors import (
     nothing_to_grant,
     proof_failed,
 )
-from policygen.rightsize.generate.generalise import Written, generalise, open_names
-from policygen.rightsize.generate.intersect import (
-    Intersection,
-    NarrowedGrant,
-    intersect_with_policies,
-    statement_grants,
-)
+from policygen.rightsize.generate.generalise import generalise, open_names
+from policygen.rightsize.generate.names import growing_types
 from policygen.rightsize.generate.pack import statements_of
-from policygen.rightsize.keep.model import Keep, KeepResult
+from policygen.rightsize.keep.model import KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
 from policygen.rightsize.keep.widen import besides_note
+from policygen.rightsize.observed_grants import (
+    WrittenNames,
+    candidate_grants,
+    learner,
+    observed_grants,
+    write_names,
+)
 from policygen.rightsize.propose import Demanded, Naming, Proposal, Today
 from policygen.rightsize.questions import questions_about
 from policygen.rightsize.report_use import report_gain, unread_use
@@ -108,7 +110,9 @@ def suggest(
     current_actions = effective.allowed if effective else None
 
     demand = _demand(usage, current, options, rules)
-    observed = _observed_grants(demand, options)
+    days = dates_from(coverage.first_day or usage.window.start, usage.window.last_day)
+    names = write_names({one: seen.days for one, seen in demand.requests.items()}, days, options)
+    observed = observed_grants(names.written, demand.bounds)
     kept = keep_without_evidence(
         usage,
         coverage,
@@ -177,7 +181,9 @@ def suggest(
         questions=questions_about(
             kept.keeps, usage.role.name, kept.needed, {request.action for request in observed.written}
         ),
-        open_names=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
+        open_names=_open_names(names, options),
+        names=names.uses,
+        replay=_replayed(usage, demand, kept, days, options),
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
         needed=kept.needed,
@@ -245,81 +251,37 @@ def _split_addable(
 
 def _observed_policy(requests: Sequence[AccessRequest], options: SuggestOptions) -> Policy:
     """Write requests as a policy, so that what is added stays inside what was observed."""
-    candidates = _candidates(requests, generalise(requests, options.resources, options.opened))
+    candidates = candidate_grants(requests, generalise(requests, options.resources, options.opened))
     return Policy(tuple(statements_of(sorted(candidates))), name="observed")
 
 
-# --- Stage 2: how the policy writes them -----------------------------------------------------------
+def _open_names(names: WrittenNames, options: SuggestOptions) -> dict[str, tuple[int, str]]:
+    """Return the resource types whose names may be new next time: by what is declared, and by the evidence."""
+    if options.resources not in {"auto", "pattern"}:
+        return {}
+    found = open_names(names.written, (*options.opened, *options.exact))
+    if options.resources == "auto":
+        found = growing_types(names.uses, (*options.opened, *options.exact)) | found
+    return dict(sorted(found.items()))
 
 
-class _ObservedGrants(NamedTuple):
-    """The grants for the observed requests, inside the bounds."""
+def _replayed(
+    usage: Usage, demand: _Demand, kept: KeepResult, days: Sequence[str], options: SuggestOptions
+) -> Replay:
+    """Replay the last third of the window. What a person decided to keep counts from the first day."""
+    unmeant = {one.request for one in demand.missing} | {one.request for one in demand.dropped.losses}
 
-    grants: Sequence[Grant]
-    written: Mapping[AccessRequest, Written]
-    """The requests that the grants allow, and how each one's resource is written."""
-    carried_over: Sequence[Keep]
-    """What the current statements grant of the other requests' actions, as these write it."""
-    narrowed: tuple[NarrowedGrant, ...]
+    def meant(request: AccessRequest) -> bool:
+        # One without its whole name is demanded in parts.
+        return request in demand.requests or (request.wild and request not in unmeant)
 
-
-def _observed_grants(demand: _Demand, options: SuggestOptions) -> _ObservedGrants:
-    requests = list(demand.requests)
-    written = generalise(requests, options.resources, options.opened)
-    candidates = _candidates(requests, written)
-    allowed, carried_over = requests, list[Keep]()
-    inside = Intersection(list(candidates), ())
-    if demand.bounds is not None:
-        inside = intersect_with_policies(candidates, demand.bounds)
-        allowed, carried_over = _carry_over(requests, inside.grants, demand.bounds)
-    return _ObservedGrants(
-        inside.grants, {request: written[request] for request in allowed}, carried_over, inside.losses
-    )
+    given = [keep.grant for keep in kept.keeps if keep.kind == "decision"]
+    window = usage.window
+    parts = parts_of(timed_calls(usage, meant), window.dates(), split_of(window.days))
+    return replay(parts, learner(options, days[0], given))
 
 
-def _candidates(
-    requests: Sequence[AccessRequest], written: Mapping[AccessRequest, Written]
-) -> dict[Grant, list[AccessRequest]]:
-    """Return grants by the written patterns -> the requests that each is for.
-
-    A grant is under the conditions that all its requests satisfy, as far as AWS always sends their keys.
-    """
-    alike: dict[tuple[str, str], list[AccessRequest]] = {}
-    for request in requests:
-        alike.setdefault((request.action, written[request].pattern), []).append(request)
-    return {
-        Grant(action, pattern, sent_conditions(action, members)): members
-        for (action, pattern), members in alike.items()
-    }
-
-
-def _carry_over(
-    requests: Sequence[AccessRequest], observed: Sequence[Grant], bounds: Sequence[Policy]
-) -> tuple[list[AccessRequest], list[Keep]]:
-    """Return the requests that the grants allow, and keeps for the others as the current statements grant them.
-
-    Some statements cannot be intersected with a pattern of names: they have a policy variable, or NotResource. Where
-    the record does not decide whether the grants allowed a request, such a statement may have allowed it.
-    """
-    index = GrantIndex(observed)
-    allowed: list[AccessRequest] = []
-    keeps: list[Keep] = []
-    why = "used; today's statement has a policy variable or NotResource that names cannot replace"
-    for request in requests:
-        covering = index.covering(request)
-        if covering:
-            allowed.append(request)
-        if Truth.TRUE not in covering.values():
-            known = {grant.conditions for grant in covering}
-            keeps += [
-                Keep(grant, "unknown", why)
-                for grant in statement_grants(request, bounds)
-                if grant.conditions not in known
-            ]
-    return allowed, keeps
-
-
-# --- Stage 3 is `keep/retain.py`, 4 `propose.py`, 5 `assess/proof.py`. Stage 6: what the proposal changes ---
+# --- Stage 2 is `observed_grants.py`, 3 `keep/retain.py`, 4 `propose.py`, 5 `assess/proof.py`. Stage 6: the changes ---
 
 _ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
 
@@ -392,6 +354,7 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         unread_use=len(unread_use(suggestion.keeps, suggestion.coverage)),
         missing=sum(1 for one in suggestion.missing if one.cause == POLICIES_CHANGED),
         open_names=len(suggestion.open_names),
+        replayed=suggestion.replay.denied if suggestion.replay.made else 0,
         unmapped=len(suggestion.usage.unmapped),
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),

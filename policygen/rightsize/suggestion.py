@@ -20,6 +20,7 @@ from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.assess.readiness import ANSWERS, Readiness
+from policygen.rightsize.assess.replay import NOT_REPLAYED, Replay
 from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.current_access import NotCurrentlyAllowed
@@ -27,6 +28,7 @@ from policygen.rightsize.decisions.effects import DecisionEffects
 from policygen.rightsize.decisions.model import Decisions, Unverified
 from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
+from policygen.rightsize.generate.names import NameUse
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.unverified import UnverifiedChoice
 from policygen.rightsize.questions import Question
@@ -41,10 +43,13 @@ class SuggestOptions:
     """Name of the new policy."""
     add_observed: bool = False
     """Grant observed requests that the current identity policies do not allow."""
-    resources: Mode = "pattern"
-    """How to write observed resource names: ``exact``, ``pattern`` (by the declared rules) or ``type``."""
+    resources: Mode = "auto"
+    """How to write observed resource names: ``auto`` (by the declared rules, but as seen where the evidence shows them
+    to be fixed), ``exact``, ``pattern`` (by the declared rules alone) or ``type``."""
     opened: Collection[str] = ()
     """Resource types (``ec2:image``) of which every resource is granted."""
+    exact: Collection[str] = ()
+    """Resource types of which the names are written as seen, whatever is declared."""
     decisions: Decisions | None = None
     """What people decided to keep, to drop and to protect."""
     on: date | None = None
@@ -109,6 +114,10 @@ class Suggestion:
     """The unverified permissions as questions, the riskiest first."""
     open_names: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
+    names: Mapping[AccessRequest, NameUse] = field(default_factory=dict)
+    """Request that names a resource -> how the names of its kind were used."""
+    replay: Replay = NOT_REPLAYED
+    """What a policy made like this one, but earlier, would have denied."""
     losses: tuple[NarrowedGrant, ...] = ()
     """Grants that had to be narrower than both the observed pattern and the current statement."""
     needed: frozenset[str] = frozenset()

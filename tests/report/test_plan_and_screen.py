@@ -80,6 +80,8 @@ LATER_FIELDS = {
     ("unverified",),
     ("boundary",),
     ("open_names",),
+    ("names",),
+    ("replay",),
     ("tightness",),
     ("tightness", "broader"),
     ("changes", 0, "decided_by"),

@@ -17,8 +17,7 @@ from policygen.iam.document import Policy, allow_statements
 from policygen.iam.evaluate import Decision, Evaluator
 from policygen.iam.grants import Grant, inside_statements
 from policygen.iam.request import AccessRequest
-from policygen.rightsize import current_access
-from policygen.rightsize import suggest as suggesting
+from policygen.rightsize import current_access, observed_grants
 from policygen.rightsize.assess.proof import grants_in
 from tests.judges.iam_simulate.cases import document
 from tests.judges.iam_simulate.judge import available
@@ -125,7 +124,7 @@ def _without_other_statements(request: AccessRequest, policies: Sequence[Policy]
     [
         (Evaluator, "refusal", _nothing_is_refused, "sufficient", 0),
         (current_access, "current_parts", _only_whole_patterns, "lost", 85),
-        (suggesting, "statement_grants", _without_other_statements, "lost", 190),
+        (observed_grants, "statement_grants", _without_other_statements, "lost", 190),
     ],
 )
 def test_the_search_finds_planted_faults(

@@ -7,6 +7,7 @@ COMMANDS = {
     "batch": "Right-size",
     "report": "Right-size",
     "explain": "Right-size",
+    "backtest": "Right-size",
     "probation": "Right-size",
     "check": "Compare",
     "diff": "Compare",

@@ -52,6 +52,12 @@ class SuggestGrantInput(GrantInput):
             "--open", metavar="TYPE", help="Grant all resources of a type, such as ec2:image. Repeatable."
         ),
     ] = None
+    exact: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exact", metavar="TYPE", help="Grant names of a type as seen, such as s3:object. Repeatable."
+        ),
+    ] = None
 
 
 _LEFT_OUT = frozenset(
@@ -115,7 +121,7 @@ def command(
         allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
     )
     notify = message_sink(quiet=quiet)
-    suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
+    suggest = grants.suggest(open_decisions(decisions), on, grants.opened or (), grants.exact or ())
     current = open_account(account.live_by_default(logs), notify, wanted)
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)

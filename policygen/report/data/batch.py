@@ -15,7 +15,7 @@ from policygen.report.data.cells import Cell, csv_table
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
     "events", "days", "questions", "needed", "unverified", "actions_now", "actions_proposed", "escalations_closed",
-    "escalations_left", "losses",
+    "escalations_left", "losses", "replay_calls", "replay_denied",
 }  # fmt: skip
 
 

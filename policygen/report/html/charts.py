@@ -173,6 +173,35 @@ def curve(numbers: Sequence[int]) -> Markup:
     return _svg("curve", parts)
 
 
+def lines(series: Sequence[Sequence[float]]) -> Markup:
+    """Draw shares as lines over the same places, each with a class of its own: ``line1``, ``line2`` …
+
+    Heights are square roots, so that a small share can be told from none.
+    """
+    width = max(1, max(map(len, series)) - 1)
+    top = max((share for one in series for share in one), default=0) or 1
+    paths = []
+    for number, shares in enumerate(series, 1):
+        heights = [CURVE - round((CURVE - ABOVE) * (share / top) ** 0.5) for share in shares]
+        points = "L".join(f"{i} {height}" for i, height in enumerate(heights))
+        paths.append(f'<path class="line line{number}" d="M{points}"/>')
+    label = f'<text y="{ABOVE - 6}">{100 * top:.1f} %</text>'
+    return _svg("curve", [_stretched(f"0 0 {width} {CURVE}", "".join(paths)), label])
+
+
+def ticks(labels: Sequence[str]) -> Markup:
+    """Draw labels under lines, the first at the left edge and the last at the right one."""
+    last = max(1, len(labels) - 1)
+    ends = [' class="end"' if i == last else "" for i in range(len(labels))]
+    return _svg(
+        "axis",
+        (
+            f'<text{end} x="{_part(i, last)}" y="13">{label}</text>'
+            for i, (label, end) in enumerate(zip(labels, ends, strict=True))
+        ),
+    )
+
+
 def _runs(values: Sequence[State] | Sequence[int] | Sequence[bool]) -> Iterator[tuple[int, int]]:
     """Yield (start, length) of each run of equal values."""
     start = 0

@@ -45,6 +45,7 @@ _ANCHORS = {
     "unread-use": "blind",
     "no-report": "blind",
     "missing": "missing",
+    "replay": "proof",
     "unmapped": "unmapped",
     "still-learning": "learning",
     "few-active-days": "activity",
@@ -80,6 +81,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         suspects=suspects,
         others=others,
         functions=functions,
+        perhaps_fixed=[one for one in plan.names if one.asked and one.declared],
         families=_families,
         steps=[
             step[:1].upper() + step[1:]

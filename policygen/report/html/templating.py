@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from policygen.plan.fast_json import indented
 from policygen.report.suspects import result_in_words, results_in_words
-from policygen.report.wording import answer_of
+from policygen.report.wording import answer_of, percent
 from policygen.text import escape_controls, pluralize, visible_json
 from policygen.version import VERSION
 
@@ -106,6 +106,7 @@ def _environment() -> Environment:
         "answer": answer_of,
         "n": _number,
         "count": pluralize,
+        "percent": percent,
         "minute": _minute,
         "by_service": _by_service,
         "lines": _lines,

@@ -72,6 +72,7 @@ def _head(plan: Plan) -> str:
             f"- {'✔' if one.held else '✘'} **{prose(one.promise)}**: {prose(one.finding)}"
             for one in plan.proof[:SHOWN]
         ),
+        f"Replay: {prose(plan.replay.sentence)}" if plan.replay else "",
         "\n".join(_figures(plan)),
         f"Evidence: {pluralize(seen.count, 'event')} on {plan.coverage.days_with_events} of {days}{last}.",
         "Today's policies are not known: this rests on the evidence alone." if plan.today is None else "",

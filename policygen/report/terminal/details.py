@@ -17,6 +17,7 @@ from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, Layout, sparks
 from policygen.report.terminal.questions import render_questions
 from policygen.report.terminal.records import render_records
+from policygen.report.terminal.replay import render_replay
 from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, minute, short
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import escape_controls, pluralize
@@ -274,6 +275,7 @@ def _learning(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(
             "One day   ", f"{pluralize(len(readiness.once), 'permission')} seen on one day only: {names}"
         )
+    yield from render_replay(plan, layout, "Replay    ")
 
 
 _FAMILIES = {

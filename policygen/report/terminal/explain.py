@@ -36,6 +36,14 @@ _FIXED: Mapping[Verdict, str] = {
 """Likewise for a role that nobody can edit: its policies are edited elsewhere."""
 
 
+_CHOICES = {
+    "open": "expect more",
+    "closed": "no others expected",
+    "ask": "not enough to tell whether there are others",
+}
+"""What the evidence says of names -> the screen's words for it."""
+
+
 def render_explanation_text(
     explanation: Explanation, *, show_events: bool = False, ascii_only: bool = False, width: int = WIDTH
 ) -> str:
@@ -147,6 +155,7 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "granted by" if place.effect == "Allow" else "denied by", _statement(place)
     if explanation.granted_by == ():
         yield "granted by", "no current policy"
+    yield from _listed("names", [f"{one.why}: {_CHOICES[one.choice]}" for one in explanation.names])
     for rule in explanation.rules:
         yield "ARN", f"written by rule: {rule}"
     for keep in explanation.keeps[:LISTED]:
@@ -310,6 +319,19 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "kept_in": list(explanation.kept_in),
         "keeps": [{"resource": keep.grant.resource, "why": keep.why} for keep in explanation.keeps],
         "rules": list(explanation.rules),
+        "names": [
+            {
+                "type": one.type,
+                "parent": one.parent,
+                "seen": one.seen,
+                "active_days": one.active_days,
+                "new_days": one.new_days,
+                "late_days": one.late_days,
+                "choice": one.choice,
+                "why": one.why,
+            }
+            for one in explanation.names
+        ],
         "visible": blind_spot is None,
         "why_not_visible": blind_spot.why if blind_spot else "",
         "visible_since": explanation.observability.since,

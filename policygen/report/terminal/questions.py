@@ -23,6 +23,7 @@ def render_questions(plan: Plan, layout: Layout) -> Iterator[str]:
             yield from _question(plan, question, layout)
     yield from _open_names(plan, layout)
     yield from _fixed_names(plan, layout)
+    yield from _perhaps_fixed(plan, layout)
 
 
 def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[str]:
@@ -62,3 +63,14 @@ def _fixed_names(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped("  ? ", f"{short(one.folder)}: {', '.join(one.names)}", "      ")
         if plan.today is not None:
             yield f"      {one.option}"
+
+
+def _perhaps_fixed(plan: Plan, layout: Layout) -> Iterator[str]:
+    """List the names that are written as a pattern though the evidence does not show that new ones appear."""
+    found = [one for one in plan.names if one.asked and one.declared]
+    if found:
+        title = f"Names that may be fixed ({len(found)}): written as patterns"
+        yield from ("", *layout.wrapped("", title, "  "))
+    for one in found:
+        yield from layout.wrapped("  ? ", f"{one.action} on {short(one.parent)}: {one.why}", "      ")
+        yield f"      --exact {one.type} writes them as seen"

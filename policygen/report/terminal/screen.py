@@ -11,7 +11,11 @@ from policygen.report.terminal.layout import WIDTH, Layout, finished
 from policygen.report.terminal.needed import render_needed
 from policygen.report.terminal.next_steps import render_next
 from policygen.report.terminal.notices import render_notices
+from policygen.report.terminal.replay import render_replay
 from policygen.report.terminal.verdict import render_head, render_proof, render_verdict
+
+_DENIED = 3
+"""Permissions missing in the replay that the summary lists."""
 
 
 def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, width: int = WIDTH) -> str:
@@ -41,4 +45,5 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, widt
 def _summary(plan: Plan, layout: Layout) -> Iterator[str]:
     yield from render_needed(plan, layout)
     yield from render_notices(plan, layout)
+    yield from render_replay(plan, layout, "Replay  ", _DENIED)
     yield from render_proof(plan, layout)

@@ -21,6 +21,7 @@ _BRIEF = {
     "unusual": "unusual call",
     "missing": "permission not allowed today",
     "open-names": "type of new names",
+    "replay": "denied later call",
     "unmapped": "unknown call",
     "narrowed": "narrower permission",
     "expired": "expired decision",
@@ -140,20 +141,13 @@ def _sum(plan: Plan) -> str:
     return f"{plan.tightness.words.replace(', ', ' + ')} = {plan.actions_proposed:,}"
 
 
-_FAMILIES = {"escalation": "escalation", "exfiltration": "data", "exposure": "exposure"}
-
-
 def _risk(plan: Plan, layout: Layout) -> Iterator[str]:
-    """Render how many risks the proposal closes, by family, and the first of those that it leaves."""
+    """Render how many risks the proposal closes, and the first of those that it leaves."""
     closed, left = plan.risks.removed, plan.risks.left
     if not closed and not left:
         return
-    families = Counter(_FAMILIES.get(risk.family, risk.family) for risk in closed)
-    parts = ", ".join(f"{number} {family}" for family, number in sorted(families.items()))
     named = f": {left[0].title}{f' +{len(left) - 1}' if len(left) > 1 else ''}" if left else ""
-    yield from layout.joined(
-        "Risk    ", [f"{len(closed)} closed{f': {parts}' if parts else ''}", f"{len(left)} left{named}"]
-    )
+    yield from layout.joined("Risk    ", [f"{len(closed)} closed", f"{len(left)} left{named}"])
 
 
 def _logs(plan: Plan, layout: Layout) -> Iterator[str]:

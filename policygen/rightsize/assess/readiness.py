@@ -77,6 +77,8 @@ class OpenIssues:
     """Requests seen in use that only policies which are not known can have allowed."""
     open_names: int = 0
     """Resource types whose names may be new next time."""
+    replayed: int = 0
+    """Later calls that a policy learnt on the first part of the window would have denied."""
     unmapped: int = 0
     """Calls that no rule maps to permissions."""
     narrowed: int = 0
@@ -306,6 +308,7 @@ _POINTS = {
     "unread_use": ("unread-use", "permission", "that IAM saw in use, with no event: a log is missing"),
     "missing": ("missing", "request", "seen in use that today's policies do not allow: are they all there?"),
     "open_names": ("open-names", "resource type", "whose names may be new next time"),
+    "replayed": ("replay", "later call", "that a policy learnt on the first part of the window denies"),
     "unmapped": ("unmapped", "call", "not mapped to permissions"),
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "to keep a permission has expired"),

@@ -12,7 +12,8 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, get_args
 
 from policygen.catalog.mapping import action_rules
 from policygen.catalog.rule_model import Generalisation
@@ -39,8 +40,11 @@ _VARYING = re.compile(
 )
 
 
-Mode = Literal["exact", "pattern", "type"]
-"""How to write resources: as seen; by the declared rules; or as every resource of the type."""
+Mode = Literal["auto", "exact", "pattern", "type"]
+"""How to write resources: by the declared rules, but as seen where the evidence closes them (`names`); as seen; by the
+declared rules; or as every resource of the type."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 WHOLE_TYPE = "every resource of the type, as asked"
 
@@ -54,7 +58,10 @@ class Written:
 
 
 def generalise(
-    requests: Iterable[AccessRequest], mode: Mode = "pattern", opened: Collection[str] = ()
+    requests: Iterable[AccessRequest],
+    mode: Mode = "pattern",
+    opened: Collection[str] = (),
+    as_seen: Mapping[AccessRequest, str] = MappingProxyType({}),
 ) -> dict[AccessRequest, Written]:
     """Return how to write the resource of each request.
 
@@ -65,18 +72,22 @@ def generalise(
         requests: the observed requests.
         mode: how to write resources.
         opened: types (``ec2:image``) of which every resource is granted, in any mode but `exact`.
+        as_seen: requests whose names are written as seen, whatever is declared -> why.
     """
     result: dict[AccessRequest, Written] = {}
     learning: dict[tuple[str, str, str, str], list[tuple[AccessRequest, str]]] = defaultdict(list)
     for request in requests:
-        how = _rule(request) if mode != "exact" else None
+        how = declared_rule(request) if mode != "exact" else None
         if request.wild or request.resource == "*":
             result[request] = Written(request.resource, "as far as the record tells" if request.wild else "")
-        elif (mode == "type" or (mode == "pattern" and type_name(request) in opened)) and (
+        elif (mode == "type" or (mode != "exact" and type_name(request) in opened)) and (
             whole := _whole_type(request)
         ):
             result[request] = Written(whole, WHOLE_TYPE)
-        elif how is None or how.ask or (found := _parse(request, how)) is None:
+        elif request in as_seen:
+            rule = _unwritable(request.resource) or as_seen[request]
+            result[request] = Written(arn.escape(request.resource), rule)
+        elif how is None or how.ask or (found := parse_name(request, how)) is None:
             result[request] = Written(arn.escape(request.resource), _unwritable(request.resource))
         elif how.learn:
             _, values = found
@@ -90,8 +101,8 @@ def generalise(
         patterns = learn_patterns(name for _, name in members)
         for request, name in members:
             pattern = patterns[name]
-            as_seen = pattern == arn.escape(name) and parent == _exact_parent(request, name)
-            result[request] = Written(parent.replace("\0", pattern), _unwritable(name) if as_seen else rule)
+            exact = pattern == arn.escape(name) and parent == _exact_parent(request, name)
+            result[request] = Written(parent.replace("\0", pattern), _unwritable(name) if exact else rule)
     return result
 
 
@@ -125,7 +136,7 @@ def open_names(requests: Iterable[AccessRequest], opened: Collection[str] = ()) 
     names: dict[str, set[str]] = defaultdict(set)
     reasons: dict[str, str] = {}
     for request in requests:
-        how = _rule(request)
+        how = declared_rule(request)
         if how and how.ask and not request.wild and (kind := type_name(request)) not in opened:
             names[kind].add(request.resource)
             reasons[kind] = how.ask
@@ -140,12 +151,14 @@ def _unwritable(name: str) -> str:
     return "characters that IAM cannot store" if arn.needs_wildcard(name) else ""
 
 
-def _rule(request: AccessRequest) -> Generalisation | None:
+def declared_rule(request: AccessRequest) -> Generalisation | None:
+    """Return what the service file declares of the names of a request's type; None where it declares nothing."""
     rules = action_rules(request.action)
     return rules.generalise.get(request.resource_type) if rules and request.resource_type else None
 
 
-def _parse(request: AccessRequest, how: Generalisation) -> tuple[ArnPattern, dict[str, str]] | None:
+def parse_name(request: AccessRequest, how: Generalisation) -> tuple[ArnPattern, dict[str, str]] | None:
+    """Return the pattern that a request's ARN matches, and the parts of its name; None where a rule is not about it."""
     if how.match:
         patterns: tuple[ArnPattern, ...] = (reference.compile_pattern(how.match),)
     else:

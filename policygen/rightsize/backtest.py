@@ -1,0 +1,126 @@
+"""Back-test of one role: what policies that were learnt on the first days deny later, by how names are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policygen.account.current import CurrentAccess
+from policygen.days import dates_from
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.usage import Usage
+from policygen.iam.request import AccessRequest, RoleKey
+from policygen.logs.window import Window
+from policygen.rightsize.assess.replay import (
+    Parts,
+    Replay,
+    parts_of,
+    replay,
+    split_of,
+    timed_calls,
+    unused_grants,
+)
+from policygen.rightsize.current_access import split_by_current_access
+from policygen.rightsize.generate.generalise import MODES, Mode
+from policygen.rightsize.generate.names import NameUse, all_uses, name_uses
+from policygen.rightsize.observed_grants import learner
+from policygen.rightsize.suggestion import SuggestOptions
+
+CURVE = (3, 5, 7, 10, 14, 21, 30, 45, 60)
+"""Days after which the curve is looked at, as far as the window is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a policy that was learnt on some days denies on the others."""
+
+    mode: Mode
+    replay: Replay
+    grants: int
+    """Grants of the policy."""
+    unused: int
+    """Those of them that no later call used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """The back-test of one role."""
+
+    role: RoleKey
+    window: Window
+    outcomes: tuple[Outcome, ...]
+    """One for each mode, learnt on the same days."""
+    curve: tuple[Outcome, ...]
+    """By days learnt, then by mode; () where it was not asked for."""
+    names: tuple[NameUse, ...]
+    """How the names were used in the whole window."""
+
+    def outcome(self, mode: Mode = MODES[0]) -> Outcome:
+        """Return the outcome of a mode."""
+        return next(one for one in self.outcomes if one.mode == mode)
+
+    def days_until_none(self, mode: Mode) -> int | None:
+        """Return the days of the curve from which on no later call was denied; None for none."""
+        found = None
+        for one in reversed([one for one in self.curve if one.mode == mode and one.replay.made]):
+            if one.replay.denied:
+                break
+            found = one.replay.learnt
+        return found
+
+
+def backtest(
+    usage: Usage,
+    coverage: Coverage,
+    current: CurrentAccess | None = None,
+    *,
+    learnt: int = 0,
+    curve: bool = False,
+) -> Backtest:
+    """Learn on the first days of the window and replay the others, for each way to write names.
+
+    Args:
+        usage: the requests that the role made.
+        coverage: what the logs could have shown.
+        current: the role's policies and bounds, which leave out calls that something else allowed; None for none.
+        learnt: days that are learnt from; 0 for two thirds of the window.
+        curve: whether to look at other numbers of days as well.
+    """
+    allowed, missing = split_by_current_access(usage.requests, current)
+    unmeant = {one.request for one in missing}
+
+    def meant(request: AccessRequest) -> bool:
+        return request in allowed or (request.wild and request not in unmeant)
+
+    window = usage.window
+    dates, calls = window.dates(), timed_calls(usage, meant)
+    first = coverage.first_day or window.start
+    split = learnt or split_of(window.days)
+    return Backtest(
+        usage.role,
+        window,
+        outcomes=_outcomes(parts_of(calls, dates, split), first),
+        curve=tuple(
+            outcome
+            for days in sorted({*CURVE, split} if curve else ())
+            if 0 < days < window.days
+            for outcome in _outcomes(parts_of(calls, dates, days), first)
+        ),
+        names=tuple(
+            all_uses(
+                name_uses(
+                    {one: seen.days for one, seen in allowed.items()}, dates_from(first, window.last_day)
+                )
+            )
+        ),
+    )
+
+
+def _outcomes(parts: Parts, first: str) -> tuple[Outcome, ...]:
+    found: Sequence[Outcome] = [_outcome(parts, mode, first) for mode in MODES]
+    return tuple(found)
+
+
+def _outcome(parts: Parts, mode: Mode, first: str) -> Outcome:
+    grants = learner(SuggestOptions(resources=mode), first)(parts.known, parts.dates[: parts.learnt])
+    return Outcome(mode, replay(parts, lambda *_: grants), len(set(grants)), unused_grants(parts, grants))

@@ -144,6 +144,31 @@ def evidence_for_role(
         PolicygenError: the role did nothing that counts; see each function.
         BugError: PG-E351, a record was lost.
     """
+    try:
+        return _evidence_for_role(
+            read_report, counts, wanted, options, limit, account, current, similar, knowledge
+        )
+    except NothingFoundError as error:
+        if gaps := read_report.gaps:
+            error.hints = (
+                f"evidence is missing, and its calls may be in it: {escape_controls(gaps[0])}",
+                *error.hints,
+            )
+        raise
+
+
+def _evidence_for_role(
+    read_report: ReadReport,
+    counts: CallCounts,
+    wanted: RoleSelector,
+    options: ObserveOptions,
+    limit: WindowEnd | None,
+    account: Account | None,
+    current: Role | None,
+    similar: Coverage | None,
+    knowledge: Knowledge | None,
+) -> RoleEvidence:
+    """Collect the evidence for one role, as `evidence_for_role`, whatever could not be read."""
     if not (limit or counts.totals.last):  # without any event there is no window, and no role
         resolve_role(counts, wanted, current.key if current else None)
     window = window_of(options.days, limit, counts.totals.last)

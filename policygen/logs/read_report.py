@@ -72,6 +72,12 @@ class ReadReport:
         self.others += other.others
 
     @property
+    def nothing_read(self) -> bool:
+        """Whether not one record could be read: then nothing is known of any role, not even that it made no call."""
+        read = self.items - self.malformed - sum(self.passed_over.values())
+        return not (read or self.counted_by_engine)
+
+    @property
     def gaps(self) -> tuple[str, ...]:
         """All that could not be read or proved, a line each."""
         unread = [*((name, reason) for name, _, reason in self.damaged), *self.unreadable]
@@ -82,36 +88,75 @@ class ReadReport:
 
 
 def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None:
-    """Stop where the evidence has gaps.
+    """Stop where the evidence has gaps, and where gaps are all that there is, whatever was accepted.
 
     Raises:
         IncompleteError: PG-W311, a file is damaged or a record unreadable; PG-W312, no digest vouches for something.
     """
-    if allow_incomplete or not read_report.gaps:
+    if not read_report.gaps:
         return
+    if not allow_incomplete:
+        raise _incomplete(
+            read_report,
+            damaged=("a policy made without them could be too small: fetch them again",),
+            unproved=("--until and --days narrow the window to what is proved",),
+            accept=True,
+        )
+    if read_report.nothing_read:
+        left = "--allow-incomplete goes on with what is left, and nothing is: no role can be judged"
+        raise _incomplete(read_report, damaged=("fetch them again", left), unproved=(left,), accept=False)
+
+
+def _incomplete(
+    read_report: ReadReport, *, damaged: Sequence[str], unproved: Sequence[str], accept: bool
+) -> IncompleteError:
+    """Return the error for gaps.
+
+    Args:
+        read_report: what was read.
+        damaged: what to do about files and records that could not be read.
+        unproved: what to do about what no digest proves.
+        accept: whether gaps can be accepted; else nothing at all was read.
+    """
+    nothing = "" if accept else "no record was read: "
+    instead = ("", "--allow-incomplete") if accept else None
     if not (read_report.damaged or read_report.unreadable):
-        raise _unproved([f"{name}: {reason}" for name, reason in read_report.unproved])
+        gaps = [f"{name}: {reason}" for name, reason in read_report.unproved]
+        return IncompleteError(
+            f"{nothing}no digest proves {gaps[0]}",
+            *_first(gaps[1:], 4),
+            *unproved,
+            *(["or accept what is not with --allow-incomplete"] if accept else []),
+            code="PG-W312",
+        )
+    what, names = _unread(read_report)
+    return IncompleteError(
+        f"{nothing}{what}",
+        *_first(names, 5),
+        *damaged,
+        *(["or accept the gap with --allow-incomplete"] if accept else []),
+        code="PG-W311",
+        instead=instead,
+    )
+
+
+def _unread(read_report: ReadReport) -> tuple[str, list[str]]:
+    """Return what could not be read and why, and the names of the files."""
     total = pluralize(read_report.files, "log file")
     if read_report.damaged:
         _, byte, reason = read_report.damaged[0]
         where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
         bad = len(read_report.damaged)
         what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
-        names = [escape_controls(one) for one, _, _ in read_report.damaged]
-    else:
-        what = f"{pluralize(len(read_report.unreadable), 'record')} of {total} cannot be read: "
-        what += _reasons([reason for _, reason in read_report.unreadable])
-        names = sorted({escape_controls(one) for one, _ in read_report.unreadable})
-    more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
-    raise IncompleteError(
-        what,
-        *names[:5],
-        *more,
-        "a policy made without them could be too small: fetch them again",
-        "or accept the gap with --allow-incomplete",
-        code="PG-W311",
-        instead=("", "--allow-incomplete"),
-    )
+        return what, [escape_controls(one) for one, _, _ in read_report.damaged]
+    what = f"{pluralize(len(read_report.unreadable), 'record')} of {total} cannot be read: "
+    what += _reasons([reason for _, reason in read_report.unreadable])
+    return what, sorted({escape_controls(one) for one, _ in read_report.unreadable})
+
+
+def _first(names: Sequence[str], number: int) -> list[str]:
+    """Return the first names, and how many more there are."""
+    return [*names[:number], *([f"and {len(names) - number} more"] if len(names) > number else [])]
 
 
 def _reasons(reasons: Sequence[str]) -> str:
@@ -122,15 +167,3 @@ def _reasons(reasons: Sequence[str]) -> str:
     shown = [f"{count:,} {reason}" for reason, count in counts[:3]]
     more = f"; and {len(counts) - 3:,} more reasons" if len(counts) > 3 else ""
     return f"{'; '.join(shown)}{more}"
-
-
-def _unproved(gaps: Sequence[str]) -> IncompleteError:
-    more = [f"and {len(gaps) - 5} more"] if len(gaps) > 5 else []
-    return IncompleteError(
-        f"no digest proves {gaps[0]}",
-        *gaps[1:5],
-        *more,
-        "--until and --days narrow the window to what is proved",
-        "or accept what is not with --allow-incomplete",
-        code="PG-W312",
-    )

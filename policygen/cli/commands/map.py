@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,9 +86,8 @@ def command(
             write_stdout("".join(lines), utf8=format_ == "jsonl")
     if not quiet:
         _summary(read_report, counts, unmapped, others.total())
-    require_complete(
-        ReadReport(read_report.files, damaged=read_report.damaged), allow_incomplete=allow_incomplete
-    )
+    damage = replace(read_report, unreadable=[], unproved=[])  # these have lines of their own above
+    require_complete(damage, allow_incomplete=allow_incomplete)
     if wanted and not counts:
         raise _no_role(wanted, others)
 

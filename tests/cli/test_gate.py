@@ -216,6 +216,65 @@ def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
     assert "; 1 of its entries no longer found" in run(place, *OWN, "--baseline", "known.json").stdout
 
 
+SINCE = ("--baseline", "known.json", "--baseline-before", "before.json")
+
+
+@pytest.fixture
+def accepted(place: Path) -> Path:
+    """A policy that passes iam:PassRole, and a change that lets the baseline accept it."""
+    assert run(place, *ALL, "--write-baseline", "before.json").code == 0
+    allow(place, "orders-api", "iam:PassRole")
+    assert run(place, *ALL, "--write-baseline", "known.json").code == 0
+    assert (
+        run(place, *ALL, "--baseline", "known.json").code == 0
+    )  # the file of the change accepts its own finding
+    return place
+
+
+def test_a_change_does_not_accept_its_own_finding(accepted: Path) -> None:
+    done = run(accepted, *OWN, *SINCE)
+    assert done.code == 1
+    assert "  newly accepted in this change, not counted yet:\n" in done.stdout
+    assert "    PG101 iam:PassRole on * (1)\n" in done.stdout
+    run(accepted, *ALL, "--write-baseline", "before.json")  # merged
+    done = run(accepted, *OWN, *SINCE)
+    assert done.code == 0
+    assert "newly accepted" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("github", "::warning file=known.json,line=1,title=policygen baseline::orders-api: newly accepted "),
+        ("markdown", "**Newly accepted in this change, not counted yet**:\n\n- "),
+        ("json", '"newly_accepted": [\n'),
+        ("junit", '<property name="newly accepted" value="PG1'),
+        ("sarif", '"newly_accepted": [\n'),
+    ],
+)
+def test_every_format_names_what_a_change_accepts(kind: str, shown: str, accepted: Path) -> None:
+    done = run(accepted, *OWN, *SINCE, "-f", kind)
+    assert done.code == 1
+    assert shown in done.stdout
+    assert "iam:PassRole on * (1)" in done.stdout.replace("`", "")
+
+
+def test_what_is_accepted_of_a_role_that_is_not_checked_is_named_too(accepted: Path) -> None:
+    done = run(
+        accepted, "check", "iam/image-resizer.json", "--plan", "plans/image-resizer.json", "-q", *SINCE
+    )
+    assert done.code == 0
+    assert "of orders-api, not checked here: PG101 iam:PassRole on * (1)\n" in done.stdout
+
+
+def test_what_a_change_takes_out_of_the_baseline_counts_again(accepted: Path) -> None:
+    (accepted / "known.json").rename(accepted / "old.json")
+    (accepted / "before.json").rename(accepted / "known.json")
+    done = run(accepted, *OWN, "--baseline", "known.json", "--baseline-before", "old.json")
+    assert done.code == 1
+    assert "newly accepted" not in done.stdout
+
+
 def test_a_baseline_is_read_as_it_was_written() -> None:
     from policygen.iam.locations import Location
 
@@ -348,6 +407,23 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
             "'nothing.json' is no baseline: No such file or directory  PG-E246, exit 2",
             WRITE_ONE,
             "policygen check iam/orders-api.json --plan plans/orders-api.json -q --write-baseline nothing.json",
+        ),
+    ),
+    "an older baseline that is not there": (
+        {"known.json": '{"policygen_baseline": 1, "accepted": []}'},
+        (*OWN, "--baseline", "known.json", "--baseline-before", "nothing.json"),
+        (
+            "'nothing.json' is no baseline: No such file or directory  PG-E246, exit 2",
+            "git show origin/main:known.json > nothing.json",
+            'where that branch has none: echo \'{"policygen_baseline": 1, "accepted": []}\' > nothing.json',
+        ),
+    ),
+    "an older baseline alone": (
+        {},
+        (*OWN, "--baseline-before", "nothing.json"),
+        (
+            "--baseline-before needs --baseline, the file of this change  PG-E248, exit 2",
+            "policygen check iam/orders-api.json --plan plans/orders-api.json -q --baseline nothing.json",
         ),
     ),
     "a policy as a baseline": (

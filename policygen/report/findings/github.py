@@ -37,6 +37,11 @@ def _lines(report: FindingsReport) -> Iterator[str]:
     )
     for members in groups.values():
         yield _line(members, "error" if id(members[0]) in failing else _COMMANDS[members[0].level])
+    if report.newly:
+        place = f"file={_property(report.baseline)},line=1,title=policygen baseline"
+        told = f"{report.role}: {report.newly_accepted}: {'; '.join(report.newly[:_NAMED])}"
+        told += f" and {len(report.newly) - _NAMED:,} more" if len(report.newly) > _NAMED else ""
+        yield f"::warning {place}::{_data(escape_controls(told))}"
     if report.command == "check" and report.outcome != "passed":
         file = f"file={_property(report.files[0])},line=1," if report.error and report.files else ""
         verdict = escape_controls(f"{report.role}: {report.verdict}")

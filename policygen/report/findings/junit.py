@@ -26,9 +26,11 @@ def _suite(report: FindingsReport) -> Xml.Element:
 
     failed = {id(finding) for finding in (failing(report.findings, report.fail_on) if report.fail_on else ())}
     suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))
-    if report.plan:
-        about = Xml.SubElement(suite, "properties")
-        Xml.SubElement(about, "property", name="plan", value=_text(report.plan))
+    about = [("plan", report.plan)] * bool(report.plan) + [("newly accepted", one) for one in report.newly]
+    if about:
+        properties = Xml.SubElement(suite, "properties")
+        for name, text in about:
+            Xml.SubElement(properties, "property", name=name, value=_text(text))
     if report.error:
         case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: checked"))
         Xml.SubElement(case, "error", message=_text(report.error))

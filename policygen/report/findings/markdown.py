@@ -9,6 +9,9 @@ from policygen.report.markdown.escape import Section, code, comment, fitted_sect
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
 
+_NEWLY = 20
+"""Newly accepted entries that are listed; the rest is counted."""
+
 
 def render(reports: Sequence[FindingsReport]) -> str:
     """Return one comment, cut at its limit: the verdict of each role, then its findings, the worst first."""
@@ -18,7 +21,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
     parts = [
         section
         for report in reports
-        if report.shown
+        if report.shown or report.newly
         for section in (Section("\n\n".join(_head(report))), *_table(report))
     ]
     return comment([Section("\n\n".join(overview)), *parts])
@@ -57,6 +60,11 @@ def _head(report: FindingsReport) -> Iterator[str]:
         yield f"{prose(report.evidence[:1].upper() + report.evidence[1:])}.{plan}"
     if report.accepted:
         yield f"Baseline: {prose(report.accepted)}."
+    if report.newly:
+        shown = [f"- {prose(one)}" for one in report.newly[:_NEWLY]]
+        more = len(report.newly) - _NEWLY
+        shown += [f"- and {more:,} more"] * (more > 0)
+        yield f"**{report.newly_accepted[:1].upper()}{report.newly_accepted[1:]}**:\n\n" + "\n".join(shown)
     if report.hidden:
         yield f"Not shown: {prose(report.hidden)}."
 

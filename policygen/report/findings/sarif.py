@@ -65,6 +65,8 @@ def _run(report: FindingsReport) -> dict[str, Any]:
         "results": [_result(report, finding, names) for finding in report.findings[:LIMIT]],
     }
     properties: dict[str, Any] = {"plan": report.plan} if report.plan else {}
+    if report.newly:
+        properties |= {"newly_accepted": list(report.newly)}
     if len(report.findings) > LIMIT:
         properties |= {"omitted": len(report.findings) - LIMIT}
     if properties:

@@ -40,8 +40,18 @@ def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
 def _head(report: FindingsReport) -> Iterator[str]:
     never = " (--fail-on never)" if report.fail_on is None else ""
     yield from wrapped("", f"gate {report.outcome}  {report.role}: {report.verdict}{never}", "  ")
-    if not report.last:
-        return
+    if report.last:
+        yield from _basis(report)
+    if report.newly:
+        yield from wrapped("  ", f"{report.newly_accepted}:")
+        for one in report.newly[:_LISTED]:
+            yield from wrapped("    ", one, "      ")
+        if len(report.newly) > _LISTED:
+            yield f"    and {len(report.newly) - _LISTED:,} more (-f json lists them)"
+
+
+def _basis(report: FindingsReport) -> Iterator[str]:
+    """Yield what the verdict rests on."""
     yield from wrapped("  ", f"{pluralize(len(report.files), 'file')}, {report.evidence}")
     if report.plan:
         yield f"  {report.plan_text}"

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 import yaml
 
+from tests.judges.actionlint import judge as actionlint
 from tests.support import ROOT
 from tests.support.command import Done
 from tests.support.shell import bash, judge, settled, stand_in
@@ -110,14 +111,39 @@ def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_
         assert named <= set(loaded(ACTION)["outputs"])
 
 
-def test_zizmor_finds_nothing() -> None:
-    judge(
-        "zizmor", "--offline", "--persona=auditor", "--no-progress", *map(str, (ACTION, *WORKFLOWS.values()))
-    )
+def shown_steps() -> dict[str, str]:
+    """Steps that pages show, each as a job: the blocks in YAML that are a list with `run` or `uses`."""
+    found: dict[str, str] = {}
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for number, block in enumerate(re.findall(r"```ya?ml\n(.*?)```", page.read_text("utf-8"), re.S)):
+            content = yaml.safe_load(block.replace("!", ""))  # a template's own tags are of no interest
+            if isinstance(content, list) and all({"run", "uses"} & set(one) for one in content):
+                found[f"{page.name}-{number}"] = actionlint.job_of(content)
+    return found
 
 
-def test_actionlint_finds_nothing() -> None:
-    judge("actionlint", *map(str, WORKFLOWS.values()))
+def test_zizmor_finds_nothing(tmp_path: Path) -> None:
+    shown = [tmp_path / f"{name}.yml" for name in shown_steps()]
+    for path, text in zip(shown, shown_steps().values(), strict=True):
+        path.write_text(text, "utf-8")
+    files = map(str, (ACTION, *WORKFLOWS.values(), *shown))
+    judge("zizmor", "--offline", "--persona=auditor", "--no-progress", *files)
+
+
+@pytest.mark.skipif(not actionlint.available(), reason="actionlint is not installed")
+def test_actionlint_finds_nothing_but_planted_faults() -> None:
+    workflows = {path.name: path.read_text("utf-8") for path in WORKFLOWS.values()}
+    shown = shown_steps()
+    assert list(shown) == ["gate.md-0"]
+    own = {"action.yml": actionlint.job_of(list(steps().values()), INPUTS)}
+    assert actionlint.findings(workflows | shown | own) == []
+    wrong = {
+        name: text.replace("inputs.mode", "inputs.mod").replace("ubuntu-latest", "ubuntu-lates")
+        for name, text in (workflows | shown | own).items()
+    }
+    found = actionlint.findings(wrong)
+    assert {one.split(":")[0] for one in found} == set(wrong)
+    assert any('property "mod" is not defined' in one for one in found)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

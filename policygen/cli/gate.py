@@ -148,7 +148,7 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
     return FindingsReport(
         subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
         baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject.role),
-        error=f"{subject.error}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
+        error=f"{subject.error.message}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
     )  # fmt: skip
 
 

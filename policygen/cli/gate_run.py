@@ -44,7 +44,7 @@ def gate_reports(
             report = gate_report(subject, options)
             error = too_old(report, options)
             if error:
-                report = replace(report, error=f"{error}  {error.code}")
+                report = replace(report, error=f"{error.message}  {error.code}")
             elif report.is_old:
                 log_line(f"warning: {report.role}: {report.plan_text}")
         reports.append(report)

@@ -207,6 +207,53 @@ def test_a_role_that_cannot_be_checked_does_not_hide_the_others(place: Path) -> 
         assert shown in run(place, *ALL, "-f", kind).stdout
 
 
+def test_why_a_role_is_not_checked_is_one_line_without_hints(place: Path) -> None:
+    (place / "policygen.toml").unlink()
+    (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n', "utf-8")
+    told = run(place, *ALL, "-f", "github").stdout
+    assert "for role 'new'  PG-E272" in told
+    assert "hint" not in told
+    assert told.count("PG-E272") == 2  # the annotation, and the line of the verdict
+
+
+ROLE_ARN = "arn:aws:iam::111122223333:role/service-role/orders-api"
+
+
+def test_a_role_that_two_tables_name_is_refused(place: Path) -> None:
+    """Each table alone would be checked without what the other one grants."""
+    tables = "".join(
+        f'[[role]]\nname = "{name}"\npolicy = "iam/orders-api.json"\n' for name in ("orders-api", ROLE_ARN)
+    )
+    (place / "policygen.toml").unlink()
+    (place / "policygen.toml").write_text(tables, "utf-8")
+    done = run(place, *ALL)
+    assert done.code == 2
+    assert (
+        f"role[1].name {ROLE_ARN[:64]!r} is orders-api, which is there before  PG-E247, exit 2" in done.stderr
+    )
+
+
+def test_a_policy_that_iam_could_never_take_is_refused_at_once(place: Path) -> None:
+    allow(place, "orders-api", *(f"s3:Get{n}" for n in range(10_000)))
+    done = run(place, *OWN)
+    assert done.code == 2
+    assert "'iam/orders-api.json': it has 1" in done.stderr
+    assert "characters, and IAM takes at most 10,240 of a role  PG-E219, exit 2" in done.stderr
+
+
+def test_white_space_and_a_link_do_no_harm_and_a_link_to_nothing_is_told(place: Path) -> None:
+    file = place / "iam" / "orders-api.json"
+    file.write_text(file.read_text("utf-8") + " " * 2_000_000, "utf-8")
+    (place / "link.json").symlink_to(file)
+    own = ("--plan", "plans/orders-api.json", "-q")
+    assert run(place, "check", "link.json", *own).code == 0
+    (place / "loop.json").symlink_to("loop.json")
+    done = run(place, "check", "loop.json", *own)
+    assert done.stderr.startswith(
+        "error: cannot read 'loop.json': Too many levels of symbolic links  PG-E219, exit 2"
+    )
+
+
 def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
     allow(place, "orders-api", "iam:PassRole")
     run(place, *OWN, "--write-baseline", "known.json")

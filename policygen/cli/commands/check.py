@@ -194,7 +194,7 @@ def command(
     if format_ == "github" or not all(report.error for report in reports):
         _write(reports, format_, color)
     for error in errors[1:]:
-        log_line(f"error: {error}  {error.code}")
+        log_line(f"error: {error.message}  {error.code}")
     if errors:
         raise errors[0]
     if any(report.failed for report in reports):
@@ -293,7 +293,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     """Yield the roles of the plans, or every role of the configuration.
 
     Raises:
-        UsageError: PG-E247, the configuration names no role.
+        UsageError: PG-E247, the configuration names no role, or one role twice.
     """
     from policygen.cli.gate import by_plan
     from policygen.cli.role_map import read_role_map, wrong_role_map
@@ -306,8 +306,13 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     mapped = read_role_map()
     if not mapped:
         raise wrong_role_map("", "there is no [[role]]")
-    for name, files in mapped.items():
-        yield by_plan(name, gate.plans, "", files, {})
+    checked: dict[tuple[str, str], str] = {}
+    for number, (name, files) in enumerate(mapped.items()):
+        subject = by_plan(name, gate.plans, "", files, {})
+        before = checked.setdefault((subject.account, subject.role), name)
+        if before != name:  # each table would be checked without what the other one grants
+            raise wrong_role_map("", f"role[{number}].name {name!r} is {subject.role}, which is there before")
+        yield subject
 
 
 def _from_logs(

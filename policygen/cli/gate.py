@@ -61,11 +61,17 @@ class GateOptions(NamedTuple):
     notes: bool
     baseline: Baseline | None = None
     baseline_file: str = ""
+    before_file: str = ""
+    """The older baseline, which has to accept too what `baseline` accepts; "" for none."""
     rules_url: str = ""
     today: date | None = None
     """The day on which plans have their age; None for no age."""
     max_plan_age: int | None = None
     """Days after which a plan is too old to rest on; None for never."""
+
+    def newly_of(self, role: str) -> list[str]:
+        """Return what the baseline newly accepts of a role, and what does not count for that."""
+        return self.baseline.newly_of(role) if self.baseline else []
 
 
 def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: CheckBasis) -> GateSubject:
@@ -141,7 +147,8 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
 
     return FindingsReport(
         subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
-        error=f"{subject.error}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
+        baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject.role),
+        error=f"{subject.error.message}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
     )  # fmt: skip
 
 
@@ -168,6 +175,8 @@ def gate_report(subject: GateSubject, options: GateOptions) -> FindingsReport:
         baseline=options.baseline_file,
         known=found.known,
         gone=found.gone,
+        before=options.before_file,
+        newly=options.newly_of(subject.role),
         rules_url=options.rules_url or RULES_URL,
         plan=subject.plan,
         age=(options.today - date.fromisoformat(subject.plan)).days

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -17,10 +18,16 @@ from policygen.cli.gate import (
     too_old,
     unchecked_report,
 )
-from policygen.errors import PolicygenError
+from policygen.errors import PolicygenError, UsageError
 from policygen.files import check_writable, write_file
 from policygen.report.findings.report import FindingsReport
-from policygen.rightsize.check.baseline import baseline_text
+from policygen.rightsize.check.baseline import (
+    EMPTY,
+    Baseline,
+    baseline_text,
+    no_baseline,
+    parse_baseline,
+)
 from policygen.text import escape_controls, pluralize
 
 
@@ -37,13 +44,58 @@ def gate_reports(
             report = gate_report(subject, options)
             error = too_old(report, options)
             if error:
-                report = replace(report, error=f"{error}  {error.code}")
+                report = replace(report, error=f"{error.message}  {error.code}")
             elif report.is_old:
                 log_line(f"warning: {report.role}: {report.plan_text}")
         reports.append(report)
         if error:
             errors.append(error)
+    if options.baseline and reports:
+        others = options.baseline.newly_of_others(report.role for report in reports)
+        reports[0] = replace(reports[0], newly=[*reports[0].newly, *others])
     return reports, errors
+
+
+def read_baselines(path: Path | None, before: Path | None) -> Baseline | None:
+    """Read the accepted findings, where there is an older baseline as well only those that it accepts too.
+
+    Raises:
+        UsageError: PG-E246, a file cannot be read; PG-E248, there is only the older one.
+    """
+    if path is None and before is None:
+        return None
+    if path is None:
+        raise UsageError(
+            "--baseline-before needs --baseline, the file of this change",
+            code="PG-E248",
+            instead=("--baseline-before", "--baseline"),
+        )
+    baseline = _read_baseline(path, instead=("--baseline", "--write-baseline"))
+    if before is None:
+        return baseline
+    file, older = shlex.quote(str(path)), shlex.quote(str(before))
+    return baseline.since(
+        _read_baseline(
+            before,
+            f"git show origin/main:{file} > {older}",
+            f"where that branch has none: echo '{EMPTY}' > {older}",
+        )
+    )
+
+
+def _read_baseline(path: Path, *hints: str, instead: tuple[str, str] | None = None) -> Baseline:
+    """Read a baseline; the hints, or the word instead, are for a file that is not there."""
+    name = str(path)
+    try:
+        return parse_baseline(path.read_text("utf-8-sig"), name)
+    except FileNotFoundError as error:
+        raise no_baseline(
+            name, error.strerror or str(error), *map(escape_controls, hints), instead=instead
+        ) from None
+    except OSError as error:
+        raise no_baseline(name, error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise no_baseline(name, "it is not UTF-8") from None
 
 
 def today() -> date:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _YAML = (".yaml", ".yml")
 
+_LARGEST = 100_000
+"""Characters without white space of a document, ten times what IAM takes of a role: no more is compared."""
+
 
 def policies_of(path: Path, context: TemplateContext | None = None) -> list[PolicySource]:
     """Read the policies of a file, or of the ``.json`` files of a folder by name; ``-`` is standard input.
@@ -83,6 +86,9 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
         return template
     if places is not None:
         raise _unreadable(name, "it is no template of CloudFormation or SAM")
+    size = len(json.dumps(content, separators=(",", ":"))) if len(text) > _LARGEST else 0
+    if size > _LARGEST:
+        raise _unreadable(name, f"it has {size:,} characters, and IAM takes at most 10,240 of a role")
     return [policy_source(shown, text, parse_policy(text, name, exact=True))]
 
 

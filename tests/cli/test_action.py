@@ -13,6 +13,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 import yaml
 
+from tests.judges.actionlint import judge as actionlint
 from tests.support import ROOT
 from tests.support.command import Done
 from tests.support.shell import bash, judge, settled, stand_in
@@ -51,14 +52,15 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def step(place: Path, name: str, **inputs: str) -> Done:
+def step(place: Path, name: str, *, base_ref: str = "", queue: str = "", **inputs: str) -> Done:
     """A step of the action with inputs; what it puts out is there for the next one."""
     output = place / "output"
     told = (
         dict(line.split("=", 1) for line in output.read_text("utf-8").splitlines()) if output.exists() else {}
     )
     given = {f"inputs.{key.replace('_', '-')}": value for key, value in (INPUTS | inputs).items()}
-    given |= {"github.event.pull_request.number": "7"}
+    given |= {"github.event.pull_request.number": "7", "github.base_ref": base_ref}
+    given |= {"github.event.merge_group.base_sha": queue}
     given |= {f"steps.check.outputs.{key}": value for key, value in told.items()}
     found = steps()[name]
     variables = {
@@ -82,7 +84,7 @@ def test_the_action_is_a_composite_one_whose_inputs_are_all_used_and_all_told() 
 
 
 def test_no_expression_stands_in_a_script() -> None:
-    assert len(SCRIPTS) == 5
+    assert len(SCRIPTS) == 6
     assert [name for name in SCRIPTS if "${{" in steps()[name]["run"]] == []
 
 
@@ -109,14 +111,39 @@ def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_
         assert named <= set(loaded(ACTION)["outputs"])
 
 
-def test_zizmor_finds_nothing() -> None:
-    judge(
-        "zizmor", "--offline", "--persona=auditor", "--no-progress", *map(str, (ACTION, *WORKFLOWS.values()))
-    )
+def shown_steps() -> dict[str, str]:
+    """Steps that pages show, each as a job: the blocks in YAML that are a list with `run` or `uses`."""
+    found: dict[str, str] = {}
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for number, block in enumerate(re.findall(r"```ya?ml\n(.*?)```", page.read_text("utf-8"), re.S)):
+            content = yaml.safe_load(block.replace("!", ""))  # a template's own tags are of no interest
+            if isinstance(content, list) and all({"run", "uses"} & set(one) for one in content):
+                found[f"{page.name}-{number}"] = actionlint.job_of(content)
+    return found
 
 
-def test_actionlint_finds_nothing() -> None:
-    judge("actionlint", *map(str, WORKFLOWS.values()))
+def test_zizmor_finds_nothing(tmp_path: Path) -> None:
+    shown = [tmp_path / f"{name}.yml" for name in shown_steps()]
+    for path, text in zip(shown, shown_steps().values(), strict=True):
+        path.write_text(text, "utf-8")
+    files = map(str, (ACTION, *WORKFLOWS.values(), *shown))
+    judge("zizmor", "--offline", "--persona=auditor", "--no-progress", *files)
+
+
+@pytest.mark.skipif(not actionlint.available(), reason="actionlint is not installed")
+def test_actionlint_finds_nothing_but_planted_faults() -> None:
+    workflows = {path.name: path.read_text("utf-8") for path in WORKFLOWS.values()}
+    shown = shown_steps()
+    assert list(shown) == ["gate.md-0"]
+    own = {"action.yml": actionlint.job_of(list(steps().values()), INPUTS)}
+    assert actionlint.findings(workflows | shown | own) == []
+    wrong = {
+        name: text.replace("inputs.mode", "inputs.mod").replace("ubuntu-latest", "ubuntu-lates")
+        for name, text in (workflows | shown | own).items()
+    }
+    found = actionlint.findings(wrong)
+    assert {one.split(":")[0] for one in found} == set(wrong)
+    assert any('property "mod" is not defined' in one for one in found)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -254,6 +281,78 @@ def test_an_old_plan_does_not_pass_and_a_baseline_may_come_later(place: Path) ->
     assert step(place, "Gate").code == 0
 
 
+GH_BASELINE = """\
+printf '%s\\n' "$@" > said
+if [ -e base.json ]; then exec cat base.json; fi
+echo '{"message":"Not Found"}'
+echo "gh: ${GH_SAYS:-Not Found (HTTP 404)}" >&2
+exit 1
+"""
+
+
+def passes_a_role(place: Path) -> dict[str, str]:
+    """A change that passes iam:PassRole, and accepts that in the baseline; return what the check is asked."""
+    assert step(place, "Plan", **NIGHT).code == 0
+    stand_in(place, "gh", GH_BASELINE)
+    plan = json.loads((place / "policygen-plans" / "orders-api.json").read_text("utf-8"))
+    policy = plan["policies"][0]["document"]
+    policy["Statement"].append({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"})
+    (place / "p.json").write_text(json.dumps(policy), "utf-8")
+    script = 'policygen check p.json --plan policygen-plans/orders-api.json -q --write-baseline "k n.json"'
+    assert bash(place, script).code == 0
+    return {"roles": "orders-api\n", "policy": "p.json", "baseline": "k n.json"}
+
+
+@pytest.mark.parametrize("base", ["no file", "one that accepts nothing"])
+@pytest.mark.parametrize(
+    ("event", "asked_for"),
+    [({"base_ref": "main"}, "refs/heads/main"), ({"queue": "b" * 40}, "b" * 40)],
+    ids=["a pull request", "a merge queue"],
+)
+def test_a_pull_request_does_not_accept_its_own_finding(
+    event: dict[str, Any], asked_for: str, base: str, place: Path
+) -> None:
+    asked = passes_a_role(place)
+    if base != "no file":
+        (place / "base.json").write_text('{"policygen_baseline": 1, "accepted": []}', "utf-8")
+    read = step(place, "Baseline", **event, **asked)
+    assert read.code == 0
+    assert read.stdout.startswith("::notice::the base branch has no baseline") == (base == "no file")
+    said = (place / "said").read_text("utf-8").splitlines()
+    assert said[-1] == f"repos/o/r/contents/k%20n.json?ref={asked_for}"
+    done = step(place, "Check", **event, **asked)
+    assert (
+        "::warning file=k n.json,line=1,title=policygen baseline::orders-api: newly accepted" in done.stdout
+    )
+    assert "PG101 iam:PassRole on * (1)" in done.stdout
+    assert "Newly accepted" in (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert step(place, "Gate").code == 1
+
+
+def test_a_finding_that_the_base_branch_accepts_passes(place: Path) -> None:
+    asked = passes_a_role(place)
+    (place / "base.json").write_bytes((place / "k n.json").read_bytes())
+    assert step(place, "Baseline", base_ref="main", **asked) == Done("", "", 0)
+    assert "newly accepted" not in step(place, "Check", base_ref="main", **asked).stdout
+    assert step(place, "Gate").code == 0
+
+
+def test_on_a_branch_its_own_baseline_counts_and_none_of_an_earlier_step(place: Path) -> None:
+    asked = passes_a_role(place)
+    assert step(place, "Baseline", base_ref="main", **asked).code == 0
+    assert step(place, "Baseline", **asked) == Done("", "", 0)
+    assert step(place, "Check", **asked).code == 0
+    assert step(place, "Gate").code == 0
+
+
+def test_a_base_branch_that_cannot_be_read_ends_the_job(place: Path) -> None:
+    asked = passes_a_role(place)
+    stand_in(place, "gh", f"GH_SAYS='Bad credentials (HTTP 401)'\n{GH_BASELINE}")
+    done = step(place, "Baseline", base_ref="main", **asked)
+    assert done.code == 1
+    assert done.stdout.startswith("::error::the baseline of refs/heads/main could not be read: gh: Bad cred")
+
+
 HOSTILE = {
     "a command in quotes": 'x"; touch pwned; "',
     "a substitution": "$(touch pwned)`touch pwned`",
@@ -273,7 +372,8 @@ def test_no_input_becomes_a_command_or_an_option(name: str, value: str, place: P
     stand_in(place, "python", "echo 0123")
     if name == "baseline":
         (place / value).write_text("{}", "utf-8")
-    for one in ("Plan", "Check"):
+    stand_in(place, "gh", GH_BASELINE)
+    for one in ("Plan", "Baseline", "Check"):
         step(place, one, **({"roles": "x"} | {name: value}))
     said = (place / "said").read_bytes().decode().split("\0")
     assert not list(place.rglob("pwned"))

@@ -207,6 +207,53 @@ def test_a_role_that_cannot_be_checked_does_not_hide_the_others(place: Path) -> 
         assert shown in run(place, *ALL, "-f", kind).stdout
 
 
+def test_why_a_role_is_not_checked_is_one_line_without_hints(place: Path) -> None:
+    (place / "policygen.toml").unlink()
+    (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n', "utf-8")
+    told = run(place, *ALL, "-f", "github").stdout
+    assert "for role 'new'  PG-E272" in told
+    assert "hint" not in told
+    assert told.count("PG-E272") == 2  # the annotation, and the line of the verdict
+
+
+ROLE_ARN = "arn:aws:iam::111122223333:role/service-role/orders-api"
+
+
+def test_a_role_that_two_tables_name_is_refused(place: Path) -> None:
+    """Each table alone would be checked without what the other one grants."""
+    tables = "".join(
+        f'[[role]]\nname = "{name}"\npolicy = "iam/orders-api.json"\n' for name in ("orders-api", ROLE_ARN)
+    )
+    (place / "policygen.toml").unlink()
+    (place / "policygen.toml").write_text(tables, "utf-8")
+    done = run(place, *ALL)
+    assert done.code == 2
+    assert (
+        f"role[1].name {ROLE_ARN[:64]!r} is orders-api, which is there before  PG-E247, exit 2" in done.stderr
+    )
+
+
+def test_a_policy_that_iam_could_never_take_is_refused_at_once(place: Path) -> None:
+    allow(place, "orders-api", *(f"s3:Get{n}" for n in range(10_000)))
+    done = run(place, *OWN)
+    assert done.code == 2
+    assert "'iam/orders-api.json': it has 1" in done.stderr
+    assert "characters, and IAM takes at most 10,240 of a role  PG-E219, exit 2" in done.stderr
+
+
+def test_white_space_and_a_link_do_no_harm_and_a_link_to_nothing_is_told(place: Path) -> None:
+    file = place / "iam" / "orders-api.json"
+    file.write_text(file.read_text("utf-8") + " " * 2_000_000, "utf-8")
+    (place / "link.json").symlink_to(file)
+    own = ("--plan", "plans/orders-api.json", "-q")
+    assert run(place, "check", "link.json", *own).code == 0
+    (place / "loop.json").symlink_to("loop.json")
+    done = run(place, "check", "loop.json", *own)
+    assert done.stderr.startswith(
+        "error: cannot read 'loop.json': Too many levels of symbolic links  PG-E219, exit 2"
+    )
+
+
 def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
     allow(place, "orders-api", "iam:PassRole")
     run(place, *OWN, "--write-baseline", "known.json")
@@ -214,6 +261,65 @@ def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
     plan = read_plan((place / "plans" / "orders-api.json").read_bytes(), "p")
     (place / "iam" / "orders-api.json").write_text(json.dumps(plan.policies[0].document))
     assert "; 1 of its entries no longer found" in run(place, *OWN, "--baseline", "known.json").stdout
+
+
+SINCE = ("--baseline", "known.json", "--baseline-before", "before.json")
+
+
+@pytest.fixture
+def accepted(place: Path) -> Path:
+    """A policy that passes iam:PassRole, and a change that lets the baseline accept it."""
+    assert run(place, *ALL, "--write-baseline", "before.json").code == 0
+    allow(place, "orders-api", "iam:PassRole")
+    assert run(place, *ALL, "--write-baseline", "known.json").code == 0
+    assert (
+        run(place, *ALL, "--baseline", "known.json").code == 0
+    )  # the file of the change accepts its own finding
+    return place
+
+
+def test_a_change_does_not_accept_its_own_finding(accepted: Path) -> None:
+    done = run(accepted, *OWN, *SINCE)
+    assert done.code == 1
+    assert "  newly accepted in this change, not counted yet:\n" in done.stdout
+    assert "    PG101 iam:PassRole on * (1)\n" in done.stdout
+    run(accepted, *ALL, "--write-baseline", "before.json")  # merged
+    done = run(accepted, *OWN, *SINCE)
+    assert done.code == 0
+    assert "newly accepted" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("github", "::warning file=known.json,line=1,title=policygen baseline::orders-api: newly accepted "),
+        ("markdown", "**Newly accepted in this change, not counted yet**:\n\n- "),
+        ("json", '"newly_accepted": [\n'),
+        ("junit", '<property name="newly accepted" value="PG1'),
+        ("sarif", '"newly_accepted": [\n'),
+    ],
+)
+def test_every_format_names_what_a_change_accepts(kind: str, shown: str, accepted: Path) -> None:
+    done = run(accepted, *OWN, *SINCE, "-f", kind)
+    assert done.code == 1
+    assert shown in done.stdout
+    assert "iam:PassRole on * (1)" in done.stdout.replace("`", "")
+
+
+def test_what_is_accepted_of_a_role_that_is_not_checked_is_named_too(accepted: Path) -> None:
+    done = run(
+        accepted, "check", "iam/image-resizer.json", "--plan", "plans/image-resizer.json", "-q", *SINCE
+    )
+    assert done.code == 0
+    assert "of orders-api, not checked here: PG101 iam:PassRole on * (1)\n" in done.stdout
+
+
+def test_what_a_change_takes_out_of_the_baseline_counts_again(accepted: Path) -> None:
+    (accepted / "known.json").rename(accepted / "old.json")
+    (accepted / "before.json").rename(accepted / "known.json")
+    done = run(accepted, *OWN, "--baseline", "known.json", "--baseline-before", "old.json")
+    assert done.code == 1
+    assert "newly accepted" not in done.stdout
 
 
 def test_a_baseline_is_read_as_it_was_written() -> None:
@@ -348,6 +454,23 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
             "'nothing.json' is no baseline: No such file or directory  PG-E246, exit 2",
             WRITE_ONE,
             "policygen check iam/orders-api.json --plan plans/orders-api.json -q --write-baseline nothing.json",
+        ),
+    ),
+    "an older baseline that is not there": (
+        {"known.json": '{"policygen_baseline": 1, "accepted": []}'},
+        (*OWN, "--baseline", "known.json", "--baseline-before", "nothing.json"),
+        (
+            "'nothing.json' is no baseline: No such file or directory  PG-E246, exit 2",
+            "git show origin/main:known.json > nothing.json",
+            'where that branch has none: echo \'{"policygen_baseline": 1, "accepted": []}\' > nothing.json',
+        ),
+    ),
+    "an older baseline alone": (
+        {},
+        (*OWN, "--baseline-before", "nothing.json"),
+        (
+            "--baseline-before needs --baseline, the file of this change  PG-E248, exit 2",
+            "policygen check iam/orders-api.json --plan plans/orders-api.json -q --baseline nothing.json",
         ),
     ),
     "a policy as a baseline": (

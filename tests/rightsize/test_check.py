@@ -171,6 +171,62 @@ def test_what_fails_is_an_annotation_of_an_error_and_a_rule_has_one_on_each_line
     assert render("github", report(*many)).startswith("::warning file=p.json,")
 
 
+def on_one_line(rule: str, number: int) -> list[Finding]:
+    """Findings of a NotAction: as many messages, on one line."""
+    return [
+        Finding(RULES[rule], f"EX-{n:02} risk", f"by a:B{n} on *", f"fix {n}", "p.json", Location(3, 7))
+        for n in range(number)
+    ]
+
+
+def alike(number: int) -> list[Finding]:
+    """Notes that say the same, each on its own line."""
+    fix, rule = "no action needed", RULES["PG301"]
+    return [Finding(rule, f"a:B{n}", "no event", fix, "p.json", Location(n + 1, 7)) for n in range(number)]
+
+
+def test_what_stands_on_one_line_is_told_together() -> None:
+    made = report(*on_one_line("PG107", 77))
+    text = render("text", made)
+    assert len(text.splitlines()) < 80
+    assert "error PG107 opens a risk that nothing needs (77)\n" in text
+    assert text.count("by a:B") == 20
+    assert "  p.json:3:7  And 57 more here: EX-20 risk, EX-21 risk," in text
+    markdown = render("markdown", made)
+    assert markdown.count("| error |") == 21
+    assert "And 57 more here" in markdown.replace("`", "")
+    (result,) = json.loads(render("sarif", made))["runs"][0]["results"]
+    assert "And 76 more here: EX-01 risk, " in result["message"]["text"]
+    assert "and 68 others." in result["message"]["text"]
+    (suite,) = Xml.fromstring(render("junit", made))
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    (case,) = suite.findall("testcase")
+    assert case.get("name") == "EX-00 risk and 76 more"
+    assert all(f"EX-{n:02} risk\nby a:B{n} on *" in case.findtext("failure", "") for n in range(77))
+    assert len(json.loads(render("json", made))["findings"]) == 77
+    assert render("github", made).count("::error file") == 1
+
+
+def test_equal_notes_are_one_row_for_people() -> None:
+    made = report(*alike(60))
+    assert render("text", made).count("no event") == 1
+    assert "  and 40 more (-f json lists them)\n" in render("text", made)
+    (row,) = [line for line in render("markdown", made).splitlines() if line.startswith("| note |")]
+    assert "`a:B7` and 52 more | `p.json:1:7`, " in row
+    assert len(json.loads(render("sarif", made))["runs"][0]["results"]) == 60  # a line has its own alert
+    (suite,) = Xml.fromstring(render("junit", made))
+    assert (suite.get("tests"), suite.get("skipped")) == ("60", "60")
+
+
+def test_another_finding_on_a_line_is_another_alert() -> None:
+    def fingerprint(*found: Finding) -> Any:
+        (result,) = json.loads(render("sarif", report(*found)))["runs"][0]["results"]
+        return result["partialFingerprints"]
+
+    many = on_one_line("PG107", 3)
+    assert fingerprint(*many) == fingerprint(*many[::-1]) != fingerprint(*many[:2])
+
+
 def test_junit_can_be_read_and_counts_failures_and_what_nobody_can_know() -> None:
     root = Xml.fromstring(render("junit", report(*EVERY)))
     (suite,) = root

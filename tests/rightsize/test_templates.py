@@ -147,6 +147,40 @@ TERRAFORM: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("kind", "attribute", "refers"),
+    [
+        ("aws_iam_role_policy", "role", None),
+        ("aws_iam_role_policy", "role", "var.role"),
+        ("aws_iam_role_policy_attachment", "role", "module.roles.orders"),
+        ("aws_iam_policy_attachment", "roles", "local.roles"),
+    ],
+)
+def test_a_policy_of_a_role_that_the_plan_does_not_tell_is_no_policy_of_another_one(
+    kind: str, attribute: str, refers: str | None, read: Read
+) -> None:
+    unknown = resource(f"{kind}.x", {"policy": json.dumps(document("*", "*"))})
+    refs = {f"{kind}.x": {attribute: refers}} if refers else {}
+    with pytest.raises(
+        UsageError, match=f"{kind}.x cannot be checked: which role it is of is known only"
+    ) as told:
+        read(terraform(ROLE, INLINE, unknown, refs=refs))
+    assert told.value.code == "PG-E251"
+
+
+def test_an_attachment_to_users_and_an_instance_by_key_are_of_no_unknown_role(read: Read) -> None:
+    users = resource(
+        "aws_iam_policy_attachment.u", {"users": ["ann"], "policy_arn": "arn:aws:iam::aws:policy/X"}
+    )
+    other = resource('aws_iam_role_policy.o["b"]', {"policy": json.dumps(document("*", "*"))})
+    plan = terraform(ROLE, OTHER, INLINE, users, other)
+    refers = {"role": {"references": ["aws_iam_role.other", "each.key"]}}
+    plan["configuration"]["root_module"]["resources"] = [
+        {"address": "aws_iam_role_policy.o", "expressions": refers}
+    ]
+    assert granted(read(plan)) == [ITEM]
+
+
 @pytest.mark.parametrize("name", TERRAFORM)
 def test_the_policies_of_a_role_are_found_in_what_terraform_shows(name: str, read: Read) -> None:
     value, expected, unread = TERRAFORM[name]

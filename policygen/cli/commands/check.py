@@ -92,6 +92,14 @@ class GateInput:
         Path | None,
         typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
     ] = None
+    baseline_before: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline-before",
+            metavar="FILE",
+            help="Count only what this older baseline accepts too, and name what is new.",
+        ),
+    ] = None
     write_baseline: Annotated[
         Path | None,
         typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
@@ -186,7 +194,7 @@ def command(
     if format_ == "github" or not all(report.error for report in reports):
         _write(reports, format_, color)
     for error in errors[1:]:
-        log_line(f"error: {error}  {error.code}")
+        log_line(f"error: {error.message}  {error.code}")
     if errors:
         raise errors[0]
     if any(report.failed for report in reports):
@@ -197,28 +205,24 @@ def _options(gate: GateInput) -> GateOptions:
     """Return what fails the gate, and read the baseline.
 
     Raises:
-        UsageError: PG-E218, there is no such level; PG-E246, the baseline cannot be read.
+        UsageError: PG-E218, there is no such level; PG-E246, a baseline cannot be read; PG-E248, the older one alone.
     """
     from policygen.cli.gate import GateOptions
-    from policygen.cli.gate_run import today
+    from policygen.cli.gate_run import read_baselines, today
+    from policygen.text import escape_controls
 
     level = _level(gate.fail_on)
     pages = os.environ.get("POLICYGEN_RULES_URL", "").rstrip("/")
-    if not gate.baseline:
-        return GateOptions(level, gate.notes, rules_url=pages, today=today(), max_plan_age=gate.max_plan_age)
-    from policygen.rightsize.check.baseline import no_baseline, parse_baseline
-    from policygen.text import escape_controls
-
-    name = str(gate.baseline)
-    try:
-        text = gate.baseline.read_text("utf-8-sig")
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise no_baseline(name, error.strerror or str(error), missing=missing) from None
-    except UnicodeDecodeError:
-        raise no_baseline(name, "it is not UTF-8") from None
-    known = parse_baseline(text, name)
-    return GateOptions(level, gate.notes, known, escape_controls(name), pages, today(), gate.max_plan_age)
+    return GateOptions(
+        level,
+        gate.notes,
+        read_baselines(gate.baseline, gate.baseline_before),
+        escape_controls(str(gate.baseline or "")),
+        escape_controls(str(gate.baseline_before or "")),
+        pages,
+        today(),
+        gate.max_plan_age,
+    )
 
 
 def _level(fail_on: str) -> Level | None:
@@ -289,7 +293,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     """Yield the roles of the plans, or every role of the configuration.
 
     Raises:
-        UsageError: PG-E247, the configuration names no role.
+        UsageError: PG-E247, the configuration names no role, or one role twice.
     """
     from policygen.cli.gate import by_plan
     from policygen.cli.role_map import read_role_map, wrong_role_map
@@ -302,8 +306,13 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     mapped = read_role_map()
     if not mapped:
         raise wrong_role_map("", "there is no [[role]]")
-    for name, files in mapped.items():
-        yield by_plan(name, gate.plans, "", files, {})
+    checked: dict[tuple[str, str], str] = {}
+    for number, (name, files) in enumerate(mapped.items()):
+        subject = by_plan(name, gate.plans, "", files, {})
+        before = checked.setdefault((subject.account, subject.role), name)
+        if before != name:  # each table would be checked without what the other one grants
+            raise wrong_role_map("", f"role[{number}].name {name!r} is {subject.role}, which is there before")
+        yield subject
 
 
 def _from_logs(

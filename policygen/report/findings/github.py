@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policygen.report.figures import grouped
+from policygen.report.findings.places import by_place, more_here
 from policygen.report.findings.report import FindingsReport
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 _NAMED = 8
-"""Further findings of a rule on a line that an annotation names."""
+"""Newly accepted entries that an annotation names."""
 
 
 def render(report: FindingsReport) -> str:
@@ -28,15 +28,13 @@ def render(report: FindingsReport) -> str:
 
 def _lines(report: FindingsReport) -> Iterator[str]:
     failing = {id(one) for one in report.failing}
-    # A plan's findings all stand on its first line.
-    groups = grouped(
-        ((one.rule.id, one.file, one.place.line, id(one) in failing), one)
-        if report.command == "check"
-        else (id(one), one)
-        for one in report.shown
-    )
-    for members in groups.values():
+    for members in by_place(report, report.shown):
         yield _line(members, "error" if id(members[0]) in failing else _COMMANDS[members[0].level])
+    if report.newly:
+        place = f"file={_property(report.baseline)},line=1,title=policygen baseline"
+        told = f"{report.role}: {report.newly_accepted}: {'; '.join(report.newly[:_NAMED])}"
+        told += f" and {len(report.newly) - _NAMED:,} more" if len(report.newly) > _NAMED else ""
+        yield f"::warning {place}::{_data(escape_controls(told))}"
     if report.command == "check" and report.outcome != "passed":
         file = f"file={_property(report.files[0])},line=1," if report.error and report.files else ""
         verdict = escape_controls(f"{report.role}: {report.verdict}")
@@ -49,15 +47,11 @@ def _lines(report: FindingsReport) -> Iterator[str]:
 
 
 def _line(members: Sequence[Finding], command: str) -> str:
-    first, *rest = members
+    first, more = members[0], more_here(members)
     place = f"file={_property(first.file)},line={first.place.line},col={first.place.column}"
     title = _property(f"{first.rule.id} {first.rule.title}")
-    more = f" And {len(rest):,} more here: {', '.join(one.subject for one in rest[:_NAMED])}" if rest else ""
-    more += f" and {len(rest) - _NAMED:,} others." if len(rest) > _NAMED else "." * bool(rest)
-    return (
-        f"::{command} {place},title={title}::"
-        f"{_data(escape_controls(f'{first.subject}: {first.message}. Fix: {first.fix}.{more}'))}"
-    )
+    text = f"{first.subject}: {first.message}. Fix: {first.fix}.{f' {more}' if more else ''}"
+    return f"::{command} {place},title={title}::{_data(escape_controls(text))}"
 
 
 def _data(text: str) -> str:

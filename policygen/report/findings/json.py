@@ -29,7 +29,13 @@ def _object(report: FindingsReport) -> dict[str, Any]:
         "last": report.last,
         "plan": report.plan,
         "error": report.error,
-        "baseline": {"file": report.baseline, "accepted": report.known, "gone": report.gone},
+        "baseline": {
+            "file": report.baseline,
+            "accepted": report.known,
+            "gone": report.gone,
+            "before": report.before,
+            "newly_accepted": list(report.newly),
+        },
         "findings": [
             {
                 "rule": finding.rule.id,

@@ -1,12 +1,17 @@
-"""Renders findings as JUnit XML: a test case for each finding; a note is skipped, not failed."""
+"""Renders findings as JUnit XML: a test case for each rule and line of a gate, for each finding of a plan.
+
+A note is skipped, not failed.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as Xml
 
+from policygen.report.findings.places import by_place, more_here
 from policygen.report.findings.report import FindingsReport
+from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls
 
 # Characters that XML 1.0 cannot hold (section 2.2).
@@ -26,30 +31,34 @@ def _suite(report: FindingsReport) -> Xml.Element:
 
     failed = {id(finding) for finding in (failing(report.findings, report.fail_on) if report.fail_on else ())}
     suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))
-    if report.plan:
-        about = Xml.SubElement(suite, "properties")
-        Xml.SubElement(about, "property", name="plan", value=_text(report.plan))
+    about = [("plan", report.plan)] * bool(report.plan) + [("newly accepted", one) for one in report.newly]
+    if about:
+        properties = Xml.SubElement(suite, "properties")
+        for name, text in about:
+            Xml.SubElement(properties, "property", name=name, value=_text(text))
     if report.error:
         case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: checked"))
         Xml.SubElement(case, "error", message=_text(report.error))
-    skipped = 0
-    for finding in report.findings:
+    skipped = failures = 0
+    for members in by_place(report, report.findings):
+        finding = members[0]
         case = Xml.SubElement(
             suite,
             "testcase",
             classname=_text(f"{finding.file}.{finding.rule.id}"),
-            name=_text(f"{finding.subject} {finding.resource}".strip()),
+            name=_text(_name(members)),
             file=_text(finding.file),
             line=str(finding.place.line),
         )
-        place = f"{finding.file}:{finding.place.line}:{finding.place.column}"
-        text = "\n".join(map(_text, (finding.message, f"fix: {finding.fix}", place)))
+        text = "\n".join(map(_text, _lines(members)))
         if id(finding) in failed:
+            failures += 1
             Xml.SubElement(
                 case, "failure", message=_text(finding.rule.title), type=finding.rule.id
             ).text = text
         elif finding.level == "note":
-            Xml.SubElement(case, "skipped", message=_text(f"{finding.rule.title}: {finding.message}"))
+            message = " ".join(filter(None, (finding.message, more_here(members))))
+            Xml.SubElement(case, "skipped", message=_text(f"{finding.rule.title}: {message}"))
             skipped += 1
         else:
             Xml.SubElement(case, "system-out").text = text
@@ -57,12 +66,26 @@ def _suite(report: FindingsReport) -> Xml.Element:
         Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: nothing found"))
     for key, value in (
         ("tests", len(suite.findall("testcase"))),
-        ("failures", len(failed)),
+        ("failures", failures),
         ("errors", int(bool(report.error))),
         ("skipped", skipped),
     ):
         suite.set(key, str(value))
     return suite
+
+
+def _name(members: Sequence[Finding]) -> str:
+    more = f" and {len(members) - 1:,} more" if len(members) > 1 else ""
+    return f"{members[0].subject} {members[0].resource}".strip() + more
+
+
+def _lines(members: Sequence[Finding]) -> Iterator[str]:
+    """Yield what was found, then where."""
+    for one in members:
+        if len(members) > 1:
+            yield one.subject
+        yield from (one.message, f"fix: {one.fix}")
+    yield f"{members[0].file}:{members[0].place.line}:{members[0].place.column}"
 
 
 def _text(text: str) -> str:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from policygen.report.figures import grouped
+from policygen.report.findings.places import told
 from policygen.report.findings.report import FindingsReport
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
+
+_NAMED = 8
+"""Subjects and places of equal findings that a row names."""
+_NEWLY = 20
+"""Newly accepted entries that are listed; the rest is counted."""
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
@@ -18,7 +25,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
     parts = [
         section
         for report in reports
-        if report.shown
+        if report.shown or report.newly
         for section in (Section("\n\n".join(_head(report))), *_table(report))
     ]
     return comment([Section("\n\n".join(overview)), *parts])
@@ -57,6 +64,11 @@ def _head(report: FindingsReport) -> Iterator[str]:
         yield f"{prose(report.evidence[:1].upper() + report.evidence[1:])}.{plan}"
     if report.accepted:
         yield f"Baseline: {prose(report.accepted)}."
+    if report.newly:
+        shown = [f"- {prose(one)}" for one in report.newly[:_NEWLY]]
+        more = len(report.newly) - _NEWLY
+        shown += [f"- and {more:,} more"] * (more > 0)
+        yield f"**{report.newly_accepted[:1].upper()}{report.newly_accepted[1:]}**:\n\n" + "\n".join(shown)
     if report.hidden:
         yield f"Not shown: {prose(report.hidden)}."
 
@@ -65,7 +77,7 @@ def _table(report: FindingsReport) -> Iterator[Section]:
     columns = [row("level", "rule", "finding", "where", "what", "fix"), row(*[":--"] * 6)]
     return fitted_section(
         "Findings",
-        [_row(finding, report.rules_url) for finding in report.shown],
+        [*_rows(report)],
         opening="\n".join(columns),
         noun="finding",
         rest=f"{code('policygen check -f json')} prints all",
@@ -73,12 +85,28 @@ def _table(report: FindingsReport) -> Iterator[Section]:
     )
 
 
-def _row(finding: Finding, pages: str) -> str:
-    return row(
-        finding.level,
-        f"[{finding.rule.id}]({pages}/{finding.rule.id}.md)",
-        f"{prose(finding.rule.title)}: {code(finding.subject)}",
-        code(f"{finding.file}:{finding.place.line}:{finding.place.column}"),
-        prose(finding.message),
-        prose(finding.fix),
-    )
+def _rows(report: FindingsReport) -> Iterator[str]:
+    """Yield a row for equal findings, and one for what is left of a line with too many of them."""
+    for members in grouped(((one.rule.id, one.against), one) for one in report.shown).values():
+        equal, more = told(report, members)
+        for alike in equal:
+            first = alike[0]
+            subjects = _several([code(one.subject) for one in alike])
+            places = _several(list(dict.fromkeys(code(_place(one)) for one in alike)))
+            yield _row(first, report.rules_url, subjects, places, prose(first.message), prose(first.fix))
+        for first, rest in more:
+            yield _row(first, report.rules_url, "", code(_place(first)), prose(rest), "")
+
+
+def _several(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _NAMED:,} more" if len(texts) > _NAMED else ""
+    return ", ".join(texts[:_NAMED]) + more
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.file}:{finding.place.line}:{finding.place.column}"
+
+
+def _row(first: Finding, pages: str, subjects: str, places: str, what: str, fix: str) -> str:
+    title = prose(first.rule.title) + (f": {subjects}" if subjects else "")
+    return row(first.level, f"[{first.rule.id}]({pages}/{first.rule.id}.md)", title, places, what, fix)

@@ -58,6 +58,10 @@ class FindingsReport:
     """Findings that the baseline accepts."""
     gone: int = 0
     """Entries of the baseline of which nothing was found."""
+    before: str = ""
+    """The older baseline, which had to accept the known findings too; "" for none."""
+    newly: Sequence[str] = ()
+    """What the baseline accepts in addition to it, and what does not count for that: rule, subject and place."""
     error: str = ""
     """Why the role was not checked, or not by what it should be; "" where it was."""
     plan: str = ""
@@ -123,6 +127,11 @@ class FindingsReport:
         parts = [pluralize(len(notes), "note")] * bool(notes)
         parts += [f"{pluralize(rest, 'finding')} that the suggestion for the role has too"] * bool(rest)
         return " and ".join(parts)
+
+    @property
+    def newly_accepted(self) -> str:
+        """What stands before the list of newly accepted entries; "" where there is none."""
+        return "newly accepted in this change, not counted yet" if self.newly else ""
 
     @property
     def accepted(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from policygen.errors import UsageError
+from policygen.report.findings.places import by_place, more_here
 from policygen.report.findings.report import FindingsReport
 from policygen.rightsize.check.findings import RULES, CheckRule, Finding
 from policygen.text import escape_controls, visible_json
@@ -27,8 +28,9 @@ RUNS = 20
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
-    """Return a run for each report; paths are as they were given: in a repository, relative to its root.
+    """Return a run for each report; of a gate with one result for each rule and line.
 
+    Paths are as they were given: in a repository, relative to its root.
     A role that was not checked has no run: one without results would close its alerts.
 
     Raises:
@@ -49,7 +51,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 
 def _run(report: FindingsReport) -> dict[str, Any]:
-    names = list(RULES)
+    names, found = list(RULES), by_place(report, report.findings)
     # Each role and command has its own category, so that results of one do not replace those of another.
     whose = "" if report.command == "check" else f"{report.command}/"
     run: dict[str, Any] = {
@@ -62,11 +64,13 @@ def _run(report: FindingsReport) -> dict[str, Any]:
         },
         "automationDetails": {"id": f"policygen/{whose}{report.account}/{report.role}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(report, finding, names) for finding in report.findings[:LIMIT]],
+        "results": [_result(report, members, names) for members in found[:LIMIT]],
     }
     properties: dict[str, Any] = {"plan": report.plan} if report.plan else {}
-    if len(report.findings) > LIMIT:
-        properties |= {"omitted": len(report.findings) - LIMIT}
+    if report.newly:
+        properties |= {"newly_accepted": list(report.newly)}
+    if len(found) > LIMIT:
+        properties |= {"omitted": len(found) - LIMIT}
     if properties:
         run["properties"] = properties
     return run
@@ -85,11 +89,15 @@ def _rule(rule: CheckRule, pages: str) -> dict[str, Any]:
     }
 
 
-def _result(report: FindingsReport, finding: Finding, names: list[str]) -> dict[str, Any]:
+def _result(report: FindingsReport, members: Sequence[Finding], names: list[str]) -> dict[str, Any]:
+    """Return the result of findings of one rule on one line; another one among them is another alert."""
+    finding, more = members[0], more_here(members)
     place = {"startLine": finding.place.line, "startColumn": finding.place.column}
-    parts = (report.role, finding.rule.id, finding.key or finding.subject, finding.resource)
+    about = sorted({(one.key or one.subject, one.resource) for one in members})
+    parts = (report.role, finding.rule.id, *(part for one in about for part in one))
     identity = escape_controls("\x1f".join(parts))
     message = f"{finding.rule.title}: {finding.subject}. {finding.message}. Fix: {finding.fix}."
+    message += f" {more}" if more else ""
     return {
         "ruleId": finding.rule.id,
         "ruleIndex": names.index(finding.rule.id),

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from policygen.report.figures import grouped
+from policygen.report.findings.places import LISTED, told
 from policygen.report.findings.report import FindingsReport
 from policygen.report.terminal.layout import wrapped
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
-
-_LISTED = 20
-"""Subjects with the same message that are listed; the rest is counted."""
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
@@ -40,8 +38,18 @@ def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
 def _head(report: FindingsReport) -> Iterator[str]:
     never = " (--fail-on never)" if report.fail_on is None else ""
     yield from wrapped("", f"gate {report.outcome}  {report.role}: {report.verdict}{never}", "  ")
-    if not report.last:
-        return
+    if report.last:
+        yield from _basis(report)
+    if report.newly:
+        yield from wrapped("  ", f"{report.newly_accepted}:")
+        for one in report.newly[:LISTED]:
+            yield from wrapped("    ", one, "      ")
+        if len(report.newly) > LISTED:
+            yield f"    and {len(report.newly) - LISTED:,} more (-f json lists them)"
+
+
+def _basis(report: FindingsReport) -> Iterator[str]:
+    """Yield what the verdict rests on."""
     yield from wrapped("  ", f"{pluralize(len(report.files), 'file')}, {report.evidence}")
     if report.plan:
         yield f"  {report.plan_text}"
@@ -54,24 +62,27 @@ def _head(report: FindingsReport) -> Iterator[str]:
 def _findings(report: FindingsReport) -> Iterator[str]:
     for members in grouped(((one.rule.id, one.against), one) for one in report.shown).values():
         yield ""
-        yield from _group(members)
+        yield from _group(report, members)
 
 
-def _group(findings: Sequence[Finding]) -> Iterator[str]:
+def _group(report: FindingsReport, findings: Sequence[Finding]) -> Iterator[str]:
     """Yield the findings of one rule: an equal message once, and a fix once where it is that of all."""
     first = findings[0]
     count = f" ({len(findings):,})" if len(findings) > 1 else ""
     yield from wrapped("", f"{first.level} {first.rule.id} {first.rule.title}{count}", "  ")
     width = min(max(len(_place(one)) for one in findings), 40)
     one_fix = len({one.fix for one in findings}) == 1
-    for (message, fix), members in grouped(((one.message, one.fix), one) for one in findings).items():
-        for one in members[:_LISTED]:
+    equal, more = told(report, findings)
+    for members in equal:
+        for one in members[:LISTED]:
             yield from wrapped(f"  {_place(one):<{width}}  ", one.subject, " " * 6)
-        if len(members) > _LISTED:
-            yield f"  and {len(members) - _LISTED:,} more (-f json lists them)"
-        yield from wrapped("      ", message)
+        if len(members) > LISTED:
+            yield f"  and {len(members) - LISTED:,} more (-f json lists them)"
+        yield from wrapped("      ", members[0].message)
         if not one_fix:
-            yield from wrapped("      fix: ", fix)
+            yield from wrapped("      fix: ", members[0].fix)
+    for one, rest in more:
+        yield from wrapped(f"  {_place(one):<{width}}  ", f"{rest} (-f json lists them)", " " * 6)
     if not first.against:
         yield from wrapped("  ", "not against the policy: the suggestion for this role has it too")
     if one_fix:

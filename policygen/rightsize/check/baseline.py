@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from policygen.errors import UsageError
+from policygen.iam import reference
 from policygen.rightsize.check.findings import RULES, Finding
 from policygen.text import escape_controls, visible_json
 
 _KEY = "policygen_baseline"
 _VERSION = 1
+EMPTY = json.dumps({_KEY: _VERSION, "accepted": []})
+"""A baseline that accepts nothing."""
 
 Points = frozenset[tuple[str, str, str]]
 """Rule, subject and where it holds, as `Finding.points` has them."""
@@ -35,9 +38,19 @@ class AgainstBaseline(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a file accepts, by role name."""
+    """What a file accepts, by role name, and what it accepts in addition to an older one, which does not count."""
 
     accepted: Mapping[str, Points]
+    newly: Mapping[str, Points] = field(default_factory=dict)
+
+    def since(self, before: Baseline) -> Baseline:
+        """Return the baseline that accepts what both accept: a change cannot accept its own findings."""
+        nothing: Points = frozenset()
+        pairs = {role: (points, before.accepted.get(role, nothing)) for role, points in self.accepted.items()}
+        return Baseline(
+            {role: own & older for role, (own, older) in pairs.items()},
+            {role: own - older for role, (own, older) in pairs.items() if own - older},
+        )
 
     def against(self, role: str, findings: Iterable[Finding]) -> AgainstBaseline:
         """Split findings about a role into new ones and known ones."""
@@ -46,6 +59,38 @@ class Baseline:
         new = tuple(one for one in found if not one.points <= accepted)
         gone = accepted.difference(*(one.points for one in found))
         return AgainstBaseline(new, len(found) - len(new), len(gone))
+
+    def newly_of(self, role: str) -> list[str]:
+        """Return what is newly accepted of a role, a text for each rule and place."""
+        return _listed(self.newly.get(role, ()))
+
+    def newly_of_others(self, roles: Iterable[str]) -> list[str]:
+        """Return what is newly accepted of all roles but these, a text for each role, rule and place."""
+        others = sorted(set(self.newly).difference(roles))
+        return [f"of {role}, not checked here: {one}" for role in others for one in self.newly_of(role)]
+
+
+_NAMED = 4
+"""Subjects of a rule and place that are named."""
+
+
+def _listed(points: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Return a text for each rule and place: ``PG101 iam:PassRole on * (1)``, with the number of subjects."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for rule, subject, where in sorted(points):
+        places.setdefault((rule, where), []).append(subject)
+    texts = []
+    for (rule, where), subjects in places.items():
+        names = ", ".join(map(_spelled, subjects[:_NAMED]))
+        more = f" and {len(subjects) - _NAMED:,} more" if len(subjects) > _NAMED else ""
+        texts.append(f"{rule} {names}{more}{f' on {where}' if where else ''} ({len(subjects):,})")
+    return texts
+
+
+def _spelled(subject: str) -> str:
+    """Return a subject with its actions as IAM spells them; points have them in lower case."""
+    found = ((word, reference.action(word)) for word in subject.split(" "))
+    return " ".join(action.name if action else word for word, action in found)
 
 
 def baseline_text(findings: Mapping[str, Sequence[Finding]], before: str = "", name: str = "") -> str:
@@ -119,11 +164,11 @@ def _is_row(row: Any) -> bool:
     )
 
 
-def no_baseline(name: str, reason: str, *, missing: bool = False) -> UsageError:
-    """Return the error for a file that cannot be read as a baseline; the next command writes one that is missing."""
+def no_baseline(name: str, reason: str, *hints: str, instead: tuple[str, str] | None = None) -> UsageError:
+    """Return the error for a file that cannot be read as a baseline."""
     return UsageError(
         f"{escape_controls(name)!r} is no baseline: {reason}",
-        "--write-baseline FILE writes one of what is found today",
+        *(hints or ("--write-baseline FILE writes one of what is found today",)),
         code="PG-E246",
-        instead=("--baseline", "--write-baseline") if missing else None,
+        instead=instead,
     )

@@ -132,13 +132,23 @@ class _Reader:
         return [one for one in self._resources if one.kind == kind]
 
     def _is_of(self, one: _Resource, attribute: str, roles: Sequence[_Resource]) -> bool:
-        """Return whether an attribute names the role, or refers to it where its value is not known yet."""
+        """Return whether an attribute names the role, or refers to it where its value is not known yet.
+
+        Raises:
+            UsageError: PG-E251, nothing says which role it is.
+        """
         value = one.values.get(attribute)
         values = value if isinstance(value, list) else [value]
         names = {self._context.role, *(role.values.get("name") for role in roles)} - {None}
         if not names.isdisjoint(values):
             return True
-        return None in values and any(_refers(one, attribute, role) for role in roles)
+        if None not in values:
+            return False
+        if any(_refers(one, attribute, role) for role in roles):
+            return True
+        if _may_be_any(one, attribute):
+            raise unknown_value(self._file, one.address, "which role it is of is known only after apply")
+        return False
 
     def _attached_policy(self, one: _Resource) -> _Resource | str:
         arn = one.values.get("policy_arn")
@@ -154,6 +164,23 @@ class _Reader:
         if not isinstance(text, str):
             raise unknown_value(self._file, name, "its policy is known only after apply")
         return name, text, path
+
+
+_INDEXES = ("each.", "count.")
+"""Beginnings of references that choose an instance of a resource."""
+
+
+def _may_be_any(one: _Resource, attribute: str) -> bool:
+    """Return whether an attribute without a value may name any role: it refers to more than roles of its module."""
+    refers = one.refers.get(attribute, ())
+    if attribute == "roles" or one.kind == "aws_iam_policy_attachment":  # these may leave it out
+        return bool(refers) and not _names_roles(refers)
+    return not _names_roles(refers)
+
+
+def _names_roles(refers: Sequence[str]) -> bool:
+    named = [ref for ref in refers if not ref.startswith(_INDEXES)]
+    return bool(named) and all(ref.startswith("aws_iam_role.") for ref in named)
 
 
 def _refers(one: _Resource, attribute: str, target: _Resource) -> bool:

@@ -36,6 +36,7 @@ SETTINGS: Mapping[str, Setting] = {
     "days": Setting(int, "30"),
     "profile": Setting(str, "AWS's own"),
     "region": Setting(str, "AWS's own"),
+    "all_accounts": Setting(bool, "where they may have calls that the own lack"),
     "format": Setting(str, "text"),
     "unverified": Setting(str, "keep"),
     "plans": Setting(str, "policygen's own folder", place=True),
@@ -124,7 +125,12 @@ def _settings(table: Mapping[str, Any], path: Path) -> Iterable[tuple[str, Any]]
         setting, value = SETTINGS[key], table[key]
         texts: Any = [value] if setting.kind is list and isinstance(value, str) else value
         if not _fits(texts, setting.kind):
-            needed = {list: "a text or a list of texts", int: "a whole number", str: "a text"}[setting.kind]
+            needed = {
+                list: "a text or a list of texts",
+                int: "a whole number",
+                bool: "true or false",
+                str: "a text",
+            }[setting.kind]
             raise UsageError(
                 f"{escape_controls(str(path))}: {key} is {escape_controls(repr(value))[:60]}, and must be {needed}",
                 "policygen config --help",
@@ -155,7 +161,7 @@ def check_variable(name: str, text: str, setting: Setting) -> None:
 def _fits(value: Any, kind: type) -> bool:
     if kind is list:
         return isinstance(value, list) and bool(value) and all(_fits(one, str) for one in value)
-    return isinstance(value, kind) and not isinstance(value, bool) and value != ""
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and value != ""
 
 
 def _seen_from_here(text: str, folder: Path) -> str:

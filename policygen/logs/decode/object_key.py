@@ -18,6 +18,11 @@ _STAMP = re.compile(r"\d{12}_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
 STAMP = "%Y%m%dT%H%MZ"
 
 
+_ORGANIZATION = re.compile(
+    r"(?P<tree>.*[/\\]|)AWSLogs[/\\](?P<id>o-[a-z0-9]+)[/\\](?P<account>\d{12})[/\\]CloudTrail[/\\]"
+)
+
+
 class LogName(NamedTuple):
     """What the name of a log file says; a field is "" where the name does not say it."""
 
@@ -41,6 +46,16 @@ def published(name: str) -> str:
     """Return when a file was published, to the minute, ``20261124T2235Z`` (`STAMP`); "" where its name does not say."""
     match = _STAMP.match(name.rsplit("/", 1)[-1])
     return match[1] if match else ""
+
+
+def organization_trail(locator: str, account: str) -> str:
+    """Return what tells an organization's trail from other trails, from the place of an account's file (2.1).
+
+    Returns:
+        The folder that it delivers to and the organization's id; "" for a file that no organization's trail delivered.
+    """
+    match = _ORGANIZATION.match(locator)
+    return f"{match['tree']}{match['id']}" if match and match["account"] == account else ""
 
 
 def kind_of_name(name: str) -> str | None:

@@ -60,6 +60,8 @@ def organization_trail(locator: str, account: str) -> str:
 
 def kind_of_name(name: str) -> str | None:
     """Return the kind of a file that trails keep apart from logs (2.1), digest or insight; None for any other."""
+    if "CloudTrail-" not in name:
+        return None
     parts = PurePosixPath(name).parts
     for folder, kind in (("CloudTrail-Digest", "digest"), ("CloudTrail-Insight", "insight")):
         if folder in parts or f"_{folder}_" in parts[-1]:

@@ -53,8 +53,9 @@ OURS = {
     "all roles": [sys.executable, "-c", _READ, "{logs}", "", ""],
     "again": [sys.executable, "-c", _READ, "{logs}", "{role}", "{cache}"],
 }
-"""policygen's command for each job. As `suggest` reads, other accounts' logs are left out where the own log has the same
-calls; the other jobs read all files, as the other programs do. ``again`` runs twice: the first run, not timed, reads all days but the last."""
+"""policygen's command for each job. As `suggest` reads, other accounts' logs are left out where the own log has the
+same calls; the other jobs read all files, as the other programs do. ``again`` runs twice: the first run, not timed,
+reads all days but the last."""
 
 
 class Contender(NamedTuple):

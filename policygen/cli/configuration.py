@@ -144,12 +144,29 @@ def _settings(table: Mapping[str, Any], path: Path) -> Iterable[tuple[str, Any]]
             yield key, _seen_from_here(texts, path.parent)
 
 
+def text_of(value: Any) -> str:
+    """Return the value of a setting as messages show it."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_BOOLEANS = frozenset({"true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"})
+"""What an option takes in a variable."""
+
+
 def check_variable(name: str, text: str, setting: Setting) -> None:
     """Check what a variable of the environment says.
 
     Raises:
-        UsageError: PG-E238, it is no whole number, where the setting is one.
+        UsageError: PG-E238, it is no whole number, or neither true nor false, where the setting is one.
     """
+    if setting.kind is bool and text.strip().lower() not in _BOOLEANS:
+        raise UsageError(
+            f"{name} is {escape_controls(repr(text))[:60]}, and must be true or false",
+            f"export {name}=true",
+            code="PG-E238",
+        )
     if setting.kind is int and not re.fullmatch(r"\s*[+-]?\d+\s*", text, re.ASCII):
         raise UsageError(
             f"{name} is {escape_controls(repr(text))[:60]}, and must be a whole number",

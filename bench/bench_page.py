@@ -13,6 +13,7 @@ from baselines.contenders import PLAIN
 JOBS = {
     "floor": "unpack every file",
     "one role": "one role, cold",
+    "one role, as `suggest`": "one role, as `suggest` reads",
     "all roles": "all roles, cold",
     "again": "one role, one new day of 30",
 }
@@ -125,6 +126,9 @@ this, most of all in the number of files: what counts here are the ratios.
 
 - **Unpack every file**: the floor. Nothing can read the logs in less time with the same library.
 - **One role, cold**: what the busiest role did, with an empty cache. The busiest role is the hardest.
+- **One role, as `suggest` reads**: the same, without the logs of other accounts that
+  [can be left out](../reference/logs.md#logs-of-other-accounts). The logs are invented so that some records of the
+  role's own account are missing, and of these calls the copies are left out too.
 - **All roles, cold**: what every role did.
 - **One role, one new day of 30**: a second run. The first, not timed, has read the other 29 days.
 

@@ -30,6 +30,7 @@ def suggest_role(
     *,
     days: int = 30,
     until: str = "",
+    all_accounts: bool | None = None,
     snapshot: str | Path | Account | None = None,
     allow_incomplete: bool = False,
     add_observed: bool = False,
@@ -49,6 +50,8 @@ def suggest_role(
         logs: a file or folder of CloudTrail logs, or several.
         days: length of the window in whole UTC days.
         until: ISO date or time in UTC at which the window ends; "" for the newest event read.
+        all_accounts: whether to read the logs of other accounts too; None for those that may have calls that its own
+            lack.
         snapshot: account snapshot or its path; None to use the logs alone.
         allow_incomplete: continue where files are damaged.
         add_observed: grant observed requests that the current policies do not allow.
@@ -76,6 +79,7 @@ def suggest_role(
         observe=ObserveOptions(
             days=days,
             until=until,
+            all_accounts=all_accounts,
             allow_incomplete=allow_incomplete,
             accepted=accepted,
             traces=read_traces([str(one) for one in _paths(traces)]) if traces else None,

@@ -24,13 +24,15 @@ from policygen.logs.read_report import require_complete
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
 from policygen.logs.calls.spill import SpillStore, unpack_calls
-logs, role, cache = sys.argv[1:]
+from policygen.logs.source import EVERYTHING, Scope
+logs, role, cache, *pruned = sys.argv[1:]
 kept = lambda one: Cache.open(Path(cache), one.name, one.select, print) if cache else None
 with SpillStore() as spill:
     if role:
         name = parse_role(role)
         request = ReadRequest(name.matches, role, search=name.record_filter)
-        done = read_source(open_source(logs), request, options=ReadOptions(cache=kept))
+        scope = Scope(account=name.account) if pruned else EVERYTHING
+        done = read_source(open_source(logs), request, scope, ReadOptions(cache=kept))
         found = list(done.counts.calls.values())
     else:
         done = read_source(open_source(logs), ReadRequest(lambda _: True), options=ReadOptions(spill=spill))
@@ -47,10 +49,13 @@ POLICYGEN, PLAIN = "policygen", "gzip + json"
 
 OURS = {
     "one role": [sys.executable, "-c", _READ, "{logs}", "{role}", ""],
+    "one role, as `suggest`": [sys.executable, "-c", _READ, "{logs}", "{role}", "", "pruned"],
     "all roles": [sys.executable, "-c", _READ, "{logs}", "", ""],
     "again": [sys.executable, "-c", _READ, "{logs}", "{role}", "{cache}"],
 }
-"""policygen's command for each job. ``again`` runs twice: the first run, not timed, reads all days but the last."""
+"""policygen's command for each job. As `suggest` reads, other accounts' logs are left out where the own log has the
+same calls; the other jobs read all files, as the other programs do. ``again`` runs twice: the first run, not timed,
+reads all days but the last."""
 
 
 class Contender(NamedTuple):
@@ -58,7 +63,7 @@ class Contender(NamedTuple):
 
     name: str
     job: str
-    """``floor``, ``one role``, ``all roles`` or ``again``."""
+    """``floor``, or a key of `OURS`."""
     command: list[str]
     lacks: str = ""
     """The program or package that is not installed; "" if it can run."""
@@ -69,6 +74,7 @@ def contenders() -> list[Contender]:
     return [
         Contender("python-isal", "floor", _script("floor.py"), _no_module("isal")),
         *_both(POLICYGEN, OURS["one role"], OURS["all roles"]),
+        Contender(POLICYGEN, "one role, as `suggest`", OURS["one role, as `suggest`"]),
         Contender(POLICYGEN, "again", OURS["again"]),
         *_both(PLAIN, _script("reference.py", "{role}"), _script("reference.py")),
         *_both("DuckDB", _script("sql.py", "{role}"), _script("sql.py"), _no_module("duckdb")),

@@ -36,6 +36,7 @@ SETTINGS: Mapping[str, Setting] = {
     "days": Setting(int, "30"),
     "profile": Setting(str, "AWS's own"),
     "region": Setting(str, "AWS's own"),
+    "all_accounts": Setting(bool, "where they may have calls that the own lack"),
     "format": Setting(str, "text"),
     "unverified": Setting(str, "keep"),
     "plans": Setting(str, "policygen's own folder", place=True),
@@ -124,7 +125,12 @@ def _settings(table: Mapping[str, Any], path: Path) -> Iterable[tuple[str, Any]]
         setting, value = SETTINGS[key], table[key]
         texts: Any = [value] if setting.kind is list and isinstance(value, str) else value
         if not _fits(texts, setting.kind):
-            needed = {list: "a text or a list of texts", int: "a whole number", str: "a text"}[setting.kind]
+            needed = {
+                list: "a text or a list of texts",
+                int: "a whole number",
+                bool: "true or false",
+                str: "a text",
+            }[setting.kind]
             raise UsageError(
                 f"{escape_controls(str(path))}: {key} is {escape_controls(repr(value))[:60]}, and must be {needed}",
                 "policygen config --help",
@@ -138,12 +144,29 @@ def _settings(table: Mapping[str, Any], path: Path) -> Iterable[tuple[str, Any]]
             yield key, _seen_from_here(texts, path.parent)
 
 
+def text_of(value: Any) -> str:
+    """Return the value of a setting as messages show it."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_BOOLEANS = frozenset({"true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"})
+"""What an option takes in a variable."""
+
+
 def check_variable(name: str, text: str, setting: Setting) -> None:
     """Check what a variable of the environment says.
 
     Raises:
-        UsageError: PG-E238, it is no whole number, where the setting is one.
+        UsageError: PG-E238, it is no whole number, or neither true nor false, where the setting is one.
     """
+    if setting.kind is bool and text.strip().lower() not in _BOOLEANS:
+        raise UsageError(
+            f"{name} is {escape_controls(repr(text))[:60]}, and must be true or false",
+            f"export {name}=true",
+            code="PG-E238",
+        )
     if setting.kind is int and not re.fullmatch(r"\s*[+-]?\d+\s*", text, re.ASCII):
         raise UsageError(
             f"{name} is {escape_controls(repr(text))[:60]}, and must be a whole number",
@@ -155,7 +178,7 @@ def check_variable(name: str, text: str, setting: Setting) -> None:
 def _fits(value: Any, kind: type) -> bool:
     if kind is list:
         return isinstance(value, list) and bool(value) and all(_fits(one, str) for one in value)
-    return isinstance(value, kind) and not isinstance(value, bool) and value != ""
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and value != ""
 
 
 def _seen_from_here(text: str, folder: Path) -> str:

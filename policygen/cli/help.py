@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from policygen.cli.configuration import defaults_of, read_configuration
+from policygen.cli.configuration import defaults_of, read_configuration, text_of
 from policygen.cli.console import log_line
 
 PANELS = ("Arguments", "Input", "Window", "AWS", "Decisions", "Output", "Performance")
@@ -30,7 +30,7 @@ class PanelCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Name the settings that the configuration file decides, and run the command."""
         decided = [
-            f"{param.opts[0].lstrip('-')} {_shown(ctx.params[param.name])}"
+            f"{param.opts[0].lstrip('-')} {text_of(ctx.params[param.name])}"
             for param in self.params
             if getattr(ctx.get_parameter_source(param.name), "name", "") == "DEFAULT_MAP"
         ]
@@ -63,10 +63,6 @@ class PanelGroup(TyperGroup):
         ]
         _write_panels(rows, formatter)
         _write_panels(_records(self.get_params(ctx), ctx), formatter)
-
-
-def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _records(params: Iterable[Any], ctx: Any) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -147,6 +147,34 @@ class WindowInput:
 
 
 @dataclass(frozen=True)
+class RoleWindowInput(WindowInput):
+    """The days, and the accounts, whose logs count for one role."""
+
+    all_accounts: Annotated[
+        bool | None,
+        typer.Option(
+            "--all-accounts/--own-account",
+            envvar="POLICYGEN_ALL_ACCOUNTS",
+            help="Read the logs of all accounts, or only of the role's.",
+            show_default="and of others where they may have calls that its own lack",
+            rich_help_panel="Input",
+        ),
+    ] = None
+
+    def observe(
+        self,
+        *,
+        allow_incomplete: bool,
+        accepted: Collection[AnomalyRule] = (),
+        on: date | None = None,
+        traces: Traces | None = None,
+    ) -> ObserveOptions:
+        """As `WindowInput.observe`, with the accounts."""
+        found = super().observe(allow_incomplete=allow_incomplete, accepted=accepted, on=on, traces=traces)
+        return replace(found, all_accounts=self.all_accounts)
+
+
+@dataclass(frozen=True)
 class WitnessInput:
     """What a person hands over besides the logs."""
 

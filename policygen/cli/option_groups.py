@@ -23,6 +23,7 @@ from policygen.cli.input_groups import (
     LogInput,
     ReadInput,
     RoleInput,
+    RoleWindowInput,
     WindowInput,
     WitnessInput,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "PlanOutput",
     "ReadInput",
     "RoleInput",
+    "RoleWindowInput",
     "WindowInput",
     "WitnessInput",
     "with_option_groups",

@@ -157,6 +157,8 @@ def summarise(evidence: RoleEvidence) -> None:
         parts.append(
             "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(read_report.passed_over.items()))
         )
+    if left_out := read_report.unread_summary:
+        parts.append(f"{left_out} (--all-accounts reads them)")
     log_line("; ".join(parts))
     for gap in read_report.gaps[:5]:
         log_line(f"warning: {gap}")

@@ -54,6 +54,8 @@ class ObserveOptions:
     """Today's date, on which a window of logs from AWS ends; None to end it with the newest event."""
     traces: Traces | None = None
     """Calls that traces show; None without any."""
+    all_accounts: bool | None = None
+    """Whether to read the logs of other accounts than the role's; None for those that may have calls its own lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def collect_evidence(
     source = open_source(logs)
     limit = limit or end_of(source, options.on)
     key = today_role.key if today_role else None
-    read_report, counts = _read(source, wanted, options.days, limit, key, read)
+    read_report, counts = _read(source, wanted, options, limit, key, read)
     require_complete(read_report, allow_incomplete=options.allow_incomplete)
     return evidence_for_role(
         read_report, counts, wanted, options, limit=limit, account=account, current=today_role
@@ -247,14 +249,14 @@ def _traced(
 def _read(
     source: Source,
     wanted: RoleSelector,
-    days: int,
+    observe: ObserveOptions,
     until: WindowEnd | None,
     role: RoleKey | None,
     options: ReadOptions | None,
 ) -> tuple[ReadReport, CallCounts]:
     """Read only records with the role's name; where there is none read all, whose roles give hints."""
     account = wanted.account or (role.account if role else "")
-    scope = scope_of(days, until, account)
+    scope = scope_of(observe.days, until, account)._replace(all_accounts=observe.all_accounts)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By the name in the account's own spelling; roles of that name in other accounts are found as well.
     record_filter = (replace(wanted, name=role.name) if role else wanted).record_filter

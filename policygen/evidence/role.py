@@ -92,7 +92,7 @@ def _is_copy(record: CheckedRecord) -> bool:
 def _is_nameless(record: CheckedRecord) -> bool:
     """Return whether a record of a session names its role by id alone: any field may be missing (1.3)."""
     who = record.userIdentity
-    if who.type != "AssumedRole" or who.arn:
+    if who.arn or who.type != "AssumedRole":
         return False
     issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
     return not (issuer and (issuer.userName or issuer.arn))

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
 
 from policygen.account.model import Trail
 from policygen.errors import IncompleteError
 from policygen.logs.source import Batch
 from policygen.text import escape_controls, pluralize
+
+UnreadDay = tuple[str, str, str]
+"""Account, region, and date of publishing."""
+
+
+class UnreadAccount(NamedTuple):
+    """Logs of an account that were left out."""
+
+    account: str
+    regions: list[str]
+    days: int
+    files: int
+    """Files that were listed and not read; 0 where they were not listed."""
 
 
 @dataclass(slots=True)
@@ -39,6 +54,8 @@ class ReadReport:
     """What decided which events the source holds, where that was not the account's trails; None where it was."""
     unproved: list[tuple[str, str]] = field(default_factory=list)
     """(name, reason) of log files and stretches of time that no digest proves, though they were verified."""
+    unread: Counter[UnreadDay] = field(default_factory=Counter)
+    """Days of other accounts' logs that were left out (`other_accounts`) -> files; 0 where they were not listed."""
 
     def note(self, batch: Batch) -> None:
         """Add one batch."""
@@ -70,6 +87,22 @@ class ReadReport:
         self.items += other.items
         self.malformed += other.malformed
         self.others += other.others
+        self.unread.update(other.unread)
+
+    @property
+    def unread_accounts(self) -> list[UnreadAccount]:
+        """What was left out of each other account's logs, in the order of accounts."""
+        by_account = groupby(sorted(self.unread.items()), key=lambda one: one[0][0])
+        return [_unread_account(account, dict(days)) for account, days in by_account]
+
+    @property
+    def unread_summary(self) -> str:
+        """Say in few words which logs of other accounts were left out; "" for none."""
+        if not self.unread:
+            return ""
+        accounts = pluralize(len({account for account, _, _ in self.unread}), "other account")
+        files = f"{self.unread.total():,} of the files" if self.unread.total() else "log files"
+        return f"left out {files} of {accounts}"
 
     @property
     def nothing_read(self) -> bool:
@@ -85,6 +118,11 @@ class ReadReport:
             *(f"not read whole: {name}: {reason}" for name, reason in unread),
             *(f"not proved: {name}: {reason}" for name, reason in self.unproved),
         )
+
+
+def _unread_account(account: str, days: Mapping[UnreadDay, int]) -> UnreadAccount:
+    regions = sorted({region for _, region, _ in days})
+    return UnreadAccount(account, regions, len({day for _, _, day in days}), sum(days.values()))
 
 
 def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None:

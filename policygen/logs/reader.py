@@ -1,14 +1,14 @@
 """From a log source to counted calls: in this process or in several, with or without a cache, the same answer.
 
-The stages of `read_source`: list the objects; decide what to search and cache, and whether workers pay; make chunks of
-the objects of each day; have the chunks counted; merge them in the order of their days, each without the records that
-were counted before; at last count the cross-account copies that no own record covers. A `QuerySource` does all this in
-its own engine.
+The stages of `read_source`: list the objects; leave out other accounts' logs that one role does not need; decide what
+to search and cache, and whether workers pay; make chunks of the objects of each day; have the chunks counted; merge
+them in the order of their days, each without the records that were counted before; at last count the cross-account
+copies that no own record covers. A `QuerySource` does all this in its own engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from policygen.logs.chunk import (
     make_chunks,
 )
 from policygen.logs.events.event import LOST
+from policygen.logs.other_accounts import without_spare
 from policygen.logs.read_report import ReadReport
 from policygen.logs.search_scope import searched
 from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, QuerySource, Reader, Scope, Source
@@ -133,10 +134,13 @@ def _read_objects(
 ) -> None:
     """Count all objects of a source into a result."""
     objects = _list_objects(source, scope, result.read_report)
+    is_searched = sum(one.size for one in objects) >= MIN_CACHED_BYTES or source.remote
+    if request.search.own and scope.listed_account and (is_searched or scope.all_accounts is False):
+        objects = _in_order(without_spare(source, objects, scope, result.read_report))
     size = sum(one.size for one in objects)
     executor = options.executor if _workers_pay(size, request, source.reader) else None
     cache = None
-    if size >= MIN_CACHED_BYTES or source.remote:
+    if is_searched:
         objects = searched(objects, request.search) if request.search.own else objects
         cache = options.cache(request) if request.name else None
     progress = Progress(0, len(objects), 0, size, 0, _matches(result.counts, request))
@@ -175,6 +179,10 @@ def _list_objects(source: LogSource, scope: Scope, read_report: ReadReport) -> l
             read_report.note(one)
         else:
             objects.append(one)
+    return _in_order(objects)
+
+
+def _in_order(objects: Iterable[LogObject]) -> list[LogObject]:
     return sorted(objects, key=lambda one: (one.day, one.account, one.region, one.name))
 
 

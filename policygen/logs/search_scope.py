@@ -26,7 +26,7 @@ def searched(objects: Sequence[LogObject], search: RecordFilter) -> list[LogObje
     newest event.
     """
     stamps = [published(one.name) for one in objects]
-    recent = _before(max(stamps, default=""))
+    recent = before(max(stamps, default=""))
     samples: set[str] = set()
     for members in _by_account_and_region(objects).values():
         telling = [one for one in members if one.size >= TELLING] or [max(members, key=lambda one: one.size)]
@@ -47,7 +47,7 @@ def _by_account_and_region(objects: Sequence[LogObject]) -> dict[tuple[str, str]
     return groups
 
 
-def _before(stamp: str) -> str:
+def before(stamp: str) -> str:
     """Return the time `LATEST` minutes before a stamp."""
     if not stamp:
         return ""

@@ -25,6 +25,7 @@ __all__ = [
     "Batch",
     "BytePattern",
     "Damage",
+    "LogFolder",
     "LogObject",
     "LogSource",
     "QuerySource",
@@ -142,6 +143,16 @@ class LogObject(NamedTuple):
     """SHA-256 digests in hex, one of which its unpacked content has to have; any content will do where it is empty."""
 
 
+class LogFolder(NamedTuple):
+    """The logs of one day of an account other than the role's, which a source knows of and has not listed."""
+
+    locator: str
+    """Where the source finds it."""
+    account: str
+    region: str
+    day: str
+
+
 class Scope(NamedTuple):
     """The part of a source that is needed, so that it lists no more; "" for no bound."""
 
@@ -152,6 +163,13 @@ class Scope(NamedTuple):
     """The account of the role."""
     until: str = ""
     """The instant within the last day at which the window ends, ISO 8601 in UTC; "" for the end of that day."""
+    all_accounts: bool | None = None
+    """Whether logs of other accounts than the role's are needed; None for those that may hold what its own lack."""
+
+    @property
+    def listed_account(self) -> str:
+        """The account whose logs are listed first; "" for all accounts."""
+        return "" if self.all_accounts else self.account
 
 
 EVERYTHING = Scope()
@@ -203,6 +221,17 @@ class LogSource(ABC):
         Raises:
             PolicygenError: nothing can be listed at all.
         """
+
+    def other_accounts(self) -> Sequence[LogFolder | Batch]:
+        """Return the days of other accounts that the latest `objects` passed over, for it was asked for one account.
+
+        Batches stand for what cannot be listed.
+        """
+        return ()
+
+    def objects_in(self, folders: Iterable[LogFolder]) -> Iterator[LogObject | Batch]:  # noqa: ARG002 - it gave none
+        """List folders that `other_accounts` gave; batches as in `objects`."""
+        return iter(())
 
     @abstractmethod
     def no_logs_error(self, passed: Counter[str]) -> PolicygenError:

@@ -300,6 +300,7 @@ def reading_part(read_report: ReadReport, totals: Totals, audit: RecordAudit) ->
             for name, byte, reason in sorted(read_report.damaged)
         ],
         "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(read_report.unreadable)],
+        "unread": [one._asdict() for one in read_report.unread_accounts],
         "first": totals.first,
         "last": totals.last,
         "audit": {

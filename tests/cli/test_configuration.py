@@ -12,6 +12,7 @@ from policygen.cli.app import app
 from policygen.cli.completion import complete_sign
 from policygen.cli.configuration import SETTINGS
 from policygen.evidence.anomalies import ANOMALY_RULES
+from tests.support import ROOT
 from tests.support.command import READ, run
 from tests.support.records import write_logs
 
@@ -57,6 +58,9 @@ def test_config_refuses_a_variable_that_no_command_takes(world: Path) -> None:
     assert (done.stdout, done.code) == ("", 2)
     assert "POLICYGEN_DAYS is 'seven', and must be a whole number  PG-E238" in done.stderr
     assert run(world, "config", POLICYGEN_DAYS="7").code == 0
+    done = run(world, "config", POLICYGEN_ALL_ACCOUNTS="maybe")
+    assert "POLICYGEN_ALL_ACCOUNTS is 'maybe', and must be true or false  PG-E238" in done.stderr
+    assert run(world, "config", POLICYGEN_ALL_ACCOUNTS="no").code == 0
 
 
 def test_accept_completes_the_kinds_of_suspicious_calls() -> None:
@@ -94,6 +98,7 @@ def test_the_folder_of_plans_is_configured_for_all_commands(world: Path) -> None
         ('days = "3"', "error: policygen.toml: days is '3', and must be a whole number  PG-E238, exit 2\n"),
         ("days = true", "error: policygen.toml: days is True, and must be a whole number  PG-E238"),
         ("logs = [1]", "error: policygen.toml: logs is [1], and must be a text or a list of texts  PG-E238"),
+        ("all_accounts = 1", "error: policygen.toml: all_accounts is 1, and must be true or false  PG-E238"),
         ("plans = ''", "error: policygen.toml: plans is '', and must be a text  PG-E238"),
         ("days =", "error: policygen.toml is not TOML: "),
     ],
@@ -117,7 +122,7 @@ def test_config_prints_each_value_with_its_origin(world: Path) -> None:
         row[0].split()[0]: (row[0].split(maxsplit=1)[-1], row[-1].strip()) for row in rows if len(row) > 1
     }
     assert values["days"][1] == "POLICYGEN_DAYS"
-    assert "logs        ../logs s3://trail" in shown.stdout
+    assert "logs         ../logs s3://trail" in shown.stdout
     assert values["format"][1] == "default"
     assert shown.stdout.endswith(
         "\nread: ../policygen.toml\ndecisions of ../policygen.toml apply: 1 protection\n"
@@ -126,6 +131,21 @@ def test_config_prints_each_value_with_its_origin(world: Path) -> None:
     assert document["settings"]["days"] == {"value": "50", "from": "POLICYGEN_DAYS"}
     assert document["settings"]["logs"] == {"value": "../logs s3://trail", "from": "../policygen.toml"}
     assert set(document["settings"]) == set(SETTINGS)
+
+
+def test_whose_logs_are_read_is_configured_and_said(tmp_path: Path) -> None:
+    """The sample's logs have a copy of a call in the log of another account."""
+    role, logs = "orders-api", ["-l", ROOT / "samples" / "trail", "-s", ROOT / "samples" / "account.json"]
+    words = ("suggest", role, *logs, "-f", "json", "--no-plan")
+    own = run(tmp_path, *words, POLICYGEN_ALL_ACCOUNTS="false")
+    (tmp_path / "policygen.toml").write_text("all_accounts = true\n")
+    every = run(tmp_path, *words)
+    assert "; left out 5 of the files of 1 other account (--all-accounts reads them)\n" in own.stderr
+    unread = {"account": "444455556666", "regions": ["eu-west-1"], "days": 5, "files": 5}
+    assert json.loads(own.stdout)["reading"]["unread"] == [unread]
+    assert "left out" not in every.stderr
+    assert "settings of policygen.toml apply: all-accounts true\n" in every.stderr
+    assert json.loads(every.stdout)["reading"]["unread"] == []
 
 
 def test_every_setting_is_an_option_and_every_variable_a_setting() -> None:

@@ -17,7 +17,7 @@ from policygen.cli.option_groups import (
     LogInput,
     ReadInput,
     RoleInput,
-    WindowInput,
+    RoleWindowInput,
     with_option_groups,
 )
 from policygen.cli.options import IncompleteOption, QuietOption, format_option
@@ -34,7 +34,7 @@ def command(
     *,
     role: RoleInput,
     logs: LogInput,
-    window: WindowInput,
+    window: RoleWindowInput,
     account: AccountInput,
     learn: Annotated[
         int | None,

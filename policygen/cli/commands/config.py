@@ -20,7 +20,7 @@ def command(
     import json
     import os
 
-    from policygen.cli.configuration import SETTINGS, check_variable, read_configuration
+    from policygen.cli.configuration import SETTINGS, check_variable, read_configuration, text_of
     from policygen.cli.output import write_stdout
     from policygen.report.formats import require_format
     from policygen.rightsize.decisions.load import decisions_of
@@ -36,7 +36,7 @@ def command(
             rows.append((key, given, variable))
         elif key in found.settings:
             value = found.settings[key]
-            rows.append((key, " ".join(value) if isinstance(value, list) else str(value), found.name))
+            rows.append((key, text_of(value), found.name))
         else:
             rows.append((key, setting.default, "default"))
     if format_ == "json":
@@ -44,7 +44,7 @@ def command(
         write_stdout(json.dumps({"file": found.name, "settings": settings}, indent=2) + "\n", utf8=True)
         return
     width = max(len(value) for _, value, _ in rows)
-    lines = [f"{key:<11} {value:<{width}}  {origin}" for key, value, origin in rows]
+    lines = [f"{key:<12} {value:<{width}}  {origin}" for key, value, origin in rows]
     note = decisions_of(found.table, str(found.path)).note if found.decides else ""
     file = (
         f"read: {found.name}"

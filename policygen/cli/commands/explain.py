@@ -23,7 +23,7 @@ from policygen.cli.option_groups import (
     DigestInput,
     LogInput,
     ReadInput,
-    WindowInput,
+    RoleWindowInput,
     WitnessInput,
     with_option_groups,
 )
@@ -37,7 +37,7 @@ def command(
     actions: Annotated[list[str], typer.Argument(metavar="ACTION", help="Actions, such as s3:GetObject.")],
     role: RoleOption,
     logs: LogInput,
-    window: WindowInput,
+    window: RoleWindowInput,
     account: AccountInput,
     witnesses: WitnessInput,
     format_: Annotated[str, format_option("text", "json")] = "text",

@@ -27,7 +27,7 @@ from policygen.cli.option_groups import (
     PlanOutput,
     ReadInput,
     RoleInput,
-    WindowInput,
+    RoleWindowInput,
     WitnessInput,
     with_option_groups,
 )
@@ -74,7 +74,7 @@ def command(
     context: typer.Context,
     role: RoleInput,
     logs: LogInput,
-    window: WindowInput,
+    window: RoleWindowInput,
     account: AccountInput,
     witnesses: WitnessInput,
     output: PlanOutput,

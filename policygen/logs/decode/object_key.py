@@ -18,6 +18,11 @@ _STAMP = re.compile(r"\d{12}_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
 STAMP = "%Y%m%dT%H%MZ"
 
 
+_ORGANIZATION = re.compile(
+    r"(?P<tree>.*[/\\]|)AWSLogs[/\\](?P<id>o-[a-z0-9]+)[/\\](?P<account>\d{12})[/\\]CloudTrail[/\\]"
+)
+
+
 class LogName(NamedTuple):
     """What the name of a log file says; a field is "" where the name does not say it."""
 
@@ -43,8 +48,20 @@ def published(name: str) -> str:
     return match[1] if match else ""
 
 
+def organization_trail(locator: str, account: str) -> str:
+    """Return what tells an organization's trail from other trails, from the place of an account's file (2.1).
+
+    Returns:
+        The folder that it delivers to and the organization's id; "" for a file that no organization's trail delivered.
+    """
+    match = _ORGANIZATION.match(locator)
+    return f"{match['tree']}{match['id']}" if match and match["account"] == account else ""
+
+
 def kind_of_name(name: str) -> str | None:
     """Return the kind of a file that trails keep apart from logs (2.1), digest or insight; None for any other."""
+    if "CloudTrail-" not in name:
+        return None
     parts = PurePosixPath(name).parts
     for folder, kind in (("CloudTrail-Digest", "digest"), ("CloudTrail-Insight", "insight")):
         if folder in parts or f"_{folder}_" in parts[-1]:

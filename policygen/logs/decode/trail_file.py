@@ -28,6 +28,9 @@ NON_CALL_CATEGORIES = {"Insight": "insight", "Aggregated": "aggregated"}
 _DENSE = 1 << 20
 """Braces in one text from which decoding it at once may need too much memory: 100,000 records of a trail have them."""
 
+_SMALLEST = len(b"{},")
+"""Bytes that an object of a list needs."""
+
 _LONG = 32 << 20
 """Bytes of a text from which a string that is not ASCII may need too much memory: four times its size."""
 
@@ -57,7 +60,7 @@ def is_sound(data: bytes) -> bool:
     return (
         invalid_utf8_offset(data) is None
         and len(find_all(data, b'"Records"')) < 2
-        and (len(data) <= _DENSE or data.count(b"{") <= _DENSE)
+        and (len(data) <= _SMALLEST * _DENSE or data.count(b"{") <= _DENSE)
         and (len(data) <= _LONG or data.isascii())
     )
 

@@ -9,7 +9,7 @@ import difflib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
@@ -55,9 +55,11 @@ class FileSource(LogSource):
         for path in self.paths:
             label = path.as_posix() if len(self.paths) > 1 else ""
             if path.is_dir():
-                yield from _folder(path, label, seen)
+                listed: Iterable[LogObject | Batch | None] = _folder(_locator(path), label, seen)
             else:
-                yield from _file(path, label or path.as_posix(), seen, expects_log=True, given=True)
+                name = label or path.as_posix()
+                listed = [_file(_locator(path), name, seen, expects_log=True, given=True)]
+            yield from filter(None, listed)
 
     def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """Return the error for a source without a log file (PG-E302)."""
@@ -89,50 +91,49 @@ def _passed_over_summary(passed: Counter[str]) -> str:
 # ---- listing --------------------------------------------------------------------------------------------
 
 
-def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[LogObject | Batch]:
+# Texts and `os` in place of paths: a folder may hold a hundred thousand files, and making their paths would take longer
+# than looking at them.
+
+
+def _folder(folder: str, name: str, seen: set[tuple[int, int]]) -> Iterator[LogObject | Batch | None]:
     """Yield all files below `folder`, in the order of relative paths: a folder sorts as its name and a slash."""
     try:
-        if not _is_new(folder.stat(), seen):
+        if not _is_new(os.stat(folder), seen):  # noqa: PTH116 - see above
             return
         with os.scandir(folder) as entries:
             inside = sorted((entry.name + "/" * entry.is_dir(), entry.name) for entry in entries)
     except OSError as error:
-        yield Batch.damaged(name or str(folder), Damage(None, reason_of(error)))
+        yield Batch.damaged(name or folder, Damage(None, reason_of(error)))
         return
     for key, entry_name in inside:
-        path, label = folder / entry_name, f"{name}/{entry_name}" if name else entry_name
+        path, label = os.path.join(folder, entry_name), f"{name}/{entry_name}" if name else entry_name  # noqa: PTH118 - see above
         if entry_name.startswith("."):
             yield Batch.passed(label, "hidden")
         elif key.endswith("/"):
             yield from _folder(path, label, seen)
         else:
-            yield from _file(path, label, seen, expects_log=has_log_suffix(entry_name))
+            yield _file(path, label, seen, expects_log=has_log_suffix(entry_name))
 
 
 def _file(
-    path: Path, name: str, seen: set[tuple[int, int]], *, expects_log: bool, given: bool = False
-) -> Iterator[LogObject | Batch]:
+    path: str, name: str, seen: set[tuple[int, int]], *, expects_log: bool, given: bool = False
+) -> LogObject | Batch | None:
+    """Return a file, or the batch that says why it is none; None for one that was seen before."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - see above
     except OSError as error:
-        yield Batch.damaged(name, Damage(None, reason_of(error)))
-        return
+        return Batch.damaged(name, Damage(None, reason_of(error)))
     if not _is_new(status, seen):
-        return
+        return None
     regular = stat.S_ISREG(status.st_mode)
     if not (given or regular):  # opening a pipe would wait for its writer
-        yield Batch.passed(name, "not-a-file")
-    elif kind := kind_of_name(path.as_posix()):
-        yield Batch.passed(name, kind)
-    else:
-        # git detects changed files in the same way: nobody can set back an inode's time of last change. A file that is
-        # not regular can be read only once, and has no version.
-        version = (
-            f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
-        )
-        yield LogObject(
-            name, _locator(path), status.st_size, version, expects_log, *parse_log_name(path.name)
-        )
+        return Batch.passed(name, "not-a-file")
+    if kind := kind_of_name(path.replace(os.sep, "/")):
+        return Batch.passed(name, kind)
+    # git detects changed files in the same way: nobody can set back an inode's time of last change. A file that is not
+    # regular can be read only once, and has no version.
+    version = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
+    return LogObject(name, path, status.st_size, version, expects_log, *parse_log_name(name))
 
 
 def _locator(path: Path) -> str:

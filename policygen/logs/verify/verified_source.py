@@ -17,7 +17,16 @@ from policygen.account.aws_session import Aws, open_session
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError, UsageError
 from policygen.logs.decode.object_key import published
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope, Source
+from policygen.logs.source import (
+    EVERYTHING,
+    Batch,
+    Damage,
+    LogFolder,
+    LogObject,
+    LogSource,
+    Scope,
+    Source,
+)
 from policygen.logs.sources.files import FileSource
 from policygen.logs.sources.s3.source import S3Source
 from policygen.logs.verify.chain import DigestWindow, Hour, Verdict, add_hours, coverage_check
@@ -90,6 +99,7 @@ class VerifiedSource(LogSource):
     def __init__(self, source: LogSource, verify: Verify, on_message: Callable[[str], None]) -> None:
         self.reader, self.remote = source.reader, source.remote
         self._source, self._verify, self._on_message = source, verify, on_message
+        self._scope = EVERYTHING
         self._known: tuple[Sequence[LogObject], Scope, Verification] | None = None
 
     @property
@@ -108,7 +118,18 @@ class VerifiedSource(LogSource):
         Raises:
             PolicygenError: as from the source; there is no digest (PG-E331), or digests cannot be read.
         """
-        listed = list(self._source.objects(scope))
+        self._scope = scope
+        yield from self._checked(list(self._source.objects(scope)), scope)
+
+    def other_accounts(self) -> Sequence[LogFolder | Batch]:
+        """Return what the source itself passed over."""
+        return self._source.other_accounts()
+
+    def objects_in(self, folders: Iterable[LogFolder]) -> Iterator[LogObject | Batch]:
+        """List folders of the source, as checked as the objects."""
+        yield from self._checked(list(self._source.objects_in(folders)), self._scope._replace(account=""))
+
+    def _checked(self, listed: Sequence[LogObject | Batch], scope: Scope) -> Iterator[LogObject | Batch]:
         yield from (one for one in listed if isinstance(one, Batch))
         logs = [one for one in listed if isinstance(one, LogObject)]
         if logs:

@@ -27,7 +27,8 @@ from policygen.text import escape_controls
 FLAG_REASON = "asked for on the command line"
 DECISIONS = ("keep", "drop", "protect", "evidence", "unverified")
 KEYS = (
-    *DECISIONS, "logs", "snapshot", "days", "profile", "region", "format", "plans", "decisions", "role"
+    *DECISIONS, "logs", "snapshot", "days", "profile", "region", "all_accounts", "format", "plans", "decisions",
+    "role",
 )  # fmt: skip
 """Keys at the top of the file: decisions, settings of the command line, and the roles that ``check`` knows."""
 

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import NamedTuple, TypeVar
 
 from policygen.logs.decode.object_key import LogName, has_log_suffix, kind_of_name, parse_log_name
-from policygen.logs.source import Batch, LogObject, Scope
+from policygen.logs.source import Batch, LogFolder, LogObject, Scope
 from policygen.logs.sources.s3.client import (
     BrokenListingError,
     BucketPrefix,
@@ -55,6 +55,19 @@ class DayBounds(NamedTuple):
         """Return the first and the last day as a trail's folders write them."""
         return self.first.replace("-", "/"), self.last.replace("-", "/")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a first and a last day."""
+        return bool(self.first and self.last)
+
+    def day_paths(self, beginning: str = "") -> list[str]:
+        """Return the days, as a trail's folders write them, that begin with a text; none without bounds."""
+        if not self.is_known:
+            return []
+        first, last = date.fromisoformat(self.first), date.fromisoformat(self.last)
+        days = (f"{first + timedelta(number):%Y/%m/%d}" for number in range((last - first).days + 1))
+        return [day for day in days if day.startswith(beginning)]
+
     def includes(self, name: LogName) -> bool:
         """Return whether a file may be wanted, judged by its name."""
         in_time = not name.day or self.first <= name.day <= (self.last or "9999")
@@ -94,7 +107,25 @@ class Lister:
     def trail_objects(self, trails: Iterable[tuple[str, TrailFolder]]) -> Iterator[LogObject | Batch]:
         """Yield the log files that trails delivered, given (bucket, folder), by region, day and key."""
         regions = self._flat_map(self._regions, trails)
-        days = self._flat_map(self._days, regions)
+        yield from self._objects_of(self._flat_map(self._days, regions))
+
+    def day_folders(self, trails: Iterable[tuple[str, TrailFolder]]) -> Iterator[LogFolder | Batch]:
+        """Yield the folders of the days that trails delivered; in a window of known bounds no day is looked for."""
+        for one in self._flat_map(self._regions, trails):
+            found = [one] if isinstance(one, Batch) else self._days(one, listed=not self._bounds.is_known)
+            for day in found:
+                yield day if isinstance(day, Batch) else LogFolder(url(day.bucket, day.prefix), *day.name)
+
+    def objects_in(self, folders: Iterable[LogFolder]) -> Iterator[LogObject | Batch]:
+        """Yield the log files of folders that `day_folders` gave."""
+        split = ((one.locator.removeprefix("s3://").partition("/"), one) for one in folders)
+        return self._objects_of(
+            _Day(bucket, prefix, LogName(one.account, one.region, one.day))
+            for (bucket, _, prefix), one in split
+        )
+
+    def _objects_of(self, days: Iterable[_Day | Batch]) -> Iterator[LogObject | Batch]:
+        """Yield the log files of days."""
         for listed in self.map(_pass_batches(self._first_page), days):
             if isinstance(listed, Batch):
                 yield listed
@@ -147,11 +178,14 @@ class Lister:
         names = [trail.region] if trail.region else self.folders(bucket, failures)(trail.prefix)
         return [*(_Region(bucket, trail, name) for name in names), *failures]
 
-    def _days(self, located: _Region) -> list[_Day | Batch]:
+    def _days(self, located: _Region, *, listed: bool = True) -> list[_Day | Batch]:
+        """Return the days of a region that have a folder; all days of the window where they are not to be listed."""
         bucket, trail, region = located
         failures: list[Batch] = []
         prefix = f"{trail.prefix}{region}/"
-        paths = days_in(prefix, trail.date, *self._bounds.paths(), self.folders(bucket, failures))
+        paths: Iterable[str] = self._bounds.day_paths(trail.date)
+        if listed:
+            paths = days_in(prefix, trail.date, *self._bounds.paths(), self.folders(bucket, failures))
         days = [
             _Day(bucket, f"{prefix}{path}/", LogName(trail.account, region, path.replace("/", "-")))
             for path in paths

@@ -1,7 +1,8 @@
 """Log source "s3": what trails delivered to a bucket, as ``s3://BUCKET[/PREFIX]``.
 
-Only the days of the window are listed, and only the wanted account. A file that cannot be listed or fetched counts as
-damage, and reading goes on; it stops only where every further request would fail alike.
+Only the days of the window are listed, and first only the wanted account; then those of others that are asked for. A
+file that cannot be listed or fetched counts as damage, and reading goes on; it stops only where every further request
+would fail alike.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from policygen.account.aws_errors import PERMISSIONS_HINT
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.decode.object_key import has_log_suffix, kind_of_name
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
+from policygen.logs.source import EVERYTHING, Batch, Damage, LogFolder, LogObject, LogSource, Scope
 from policygen.logs.sources.s3.client import KMS_HINT, BucketPrefix, S3Access, list_page, listing_error
 from policygen.logs.sources.s3.discovery import (
     FolderSearch,
@@ -85,6 +87,9 @@ class S3Source(LogSource):
         self.access = access or S3Access()
         self.reader = S3Reader(fetcher or Boto3Fetcher(self.access))
         self.account = account
+        self._others: list[tuple[str, TrailFolder]] = []
+        """Trail folders of other accounts than the role's, which the latest `objects` passed over."""
+        self._bounds = DayBounds.of(EVERYTHING)
         self._notes = tuple(notes)
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
@@ -94,18 +99,35 @@ class S3Source(LogSource):
             AwsError: a bucket cannot be listed at all (PG-E110, PG-E105), or credentials expire on the way (PG-E102).
             NothingFoundError: there are logs, but none of the account (PG-E302).
         """
-        bounds = DayBounds.of(scope._replace(account=scope.account or self.account))
-        pool = ThreadPoolExecutor(LISTERS, "policygen-list")
-        try:
-            lister = Lister(self.access, bounds, pool)
+        account = scope.listed_account or ("" if scope.all_accounts else self.account)
+        bounds = self._bounds = DayBounds.of(scope._replace(account=account))
+        with self._lister(bounds) as lister:
             found = _Discovered()
             for location in self.locations:
                 self._discover(location, found, lister)
             trails = self._trails_of(bounds.account, found)
+            passed_over = set(found.trails).difference(trails) if scope.listed_account else ()
+            self._others = sorted(passed_over, key=lambda one: (one[1].account, one[0], one[1]))
             yield from found.failures
             yield from lister.trail_objects(trails)
             for location in found.other_locations:
                 yield from lister.objects_below(location)
+
+    def other_accounts(self) -> list[LogFolder | Batch]:
+        """Return the days of accounts that the latest `objects` passed over: it listed only the role's."""
+        with self._lister(self._bounds) as lister:
+            return list(lister.day_folders(self._others))
+
+    def objects_in(self, folders: Iterable[LogFolder]) -> Iterator[LogObject | Batch]:
+        """List folders that `other_accounts` gave."""
+        with self._lister(self._bounds) as lister:
+            yield from lister.objects_in(folders)
+
+    @contextmanager
+    def _lister(self, bounds: DayBounds) -> Iterator[Lister]:
+        pool = ThreadPoolExecutor(LISTERS, "policygen-list")
+        try:
+            yield Lister(self.access, bounds, pool)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

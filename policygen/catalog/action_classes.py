@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
+
+import msgspec
 
 from policygen.catalog.action_events import event_names
 from policygen.iam import reference
@@ -23,8 +24,7 @@ ClassName = Literal["retired", "service-role", "agent", "asked-with", "console"]
 FILE = "action_classes.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class ActionClass:
+class ActionClass(msgspec.Struct, frozen=True):
     """What asks for an action, and the page that says so."""
 
     name: ClassName

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 
+import msgspec
+
 Reach = Literal["anywhere", "vpc", "vpc-unless-public"]
 
 
-@dataclass(frozen=True, slots=True)
-class DataPlane:
+class DataPlane(msgspec.Struct, frozen=True):
     """Actions on the resources of some types."""
 
     name: str

@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+
+import msgspec
 
 from policygen.iam.arn import action_matches
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.request import AccessRequest
 
 
-@dataclass(frozen=True, slots=True)
-class SentKey:
+class SentKey(msgspec.Struct, frozen=True):
     """A condition key, and the actions whose requests always have it."""
 
     key: str

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
+
+import msgspec
 
 from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import declared_data_types, rules_for_service
@@ -20,8 +21,7 @@ Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
 MANAGEMENT_EVENTS = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html"
 
 
-@dataclass(frozen=True, slots=True)
-class Visibility:
+class Visibility(msgspec.Struct, frozen=True):
     """How a use of an action would be logged.
 
     ``implied`` actions have no event of their own and are derived from the parameters of other calls. No known

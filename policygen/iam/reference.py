@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
+
+import msgspec
 
 LONGEST_ARN = 2048
 """Characters. A longer text is not an ARN and is not matched."""
@@ -23,8 +24,7 @@ _OPEN = {"Partition": "[^:]+", "Region": "[^:]*", "Account": "[^:]*"}
 _ACCOUNT = re.compile(r"(?<=:)\$\{(?:AccountId|ManagementAccountId|VpcOwnerAccount)\}(?=:)")
 
 
-@dataclass(frozen=True, slots=True)
-class ArnPattern:
+class ArnPattern(msgspec.Struct, frozen=True):
     """One ARN pattern of a resource type, ``arn:${Partition}:s3:::${BucketName}/${ObjectName}``."""
 
     text: str
@@ -104,16 +104,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.S)
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceType:
+class ResourceType(msgspec.Struct, frozen=True):
     """A resource type of a service and its ARN patterns."""
 
     name: str
     patterns: tuple[ArnPattern, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """One IAM action."""
 
     name: str
@@ -145,8 +143,7 @@ def _writes(access_level: str) -> bool:
     return any(level.strip() not in {"Read", "List"} for level in access_level.split(","))
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """The actions and resource types of one service prefix."""
 
     prefix: str

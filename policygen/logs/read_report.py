@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policygen.account.model import Trail
 from policygen.errors import IncompleteError
@@ -12,20 +13,19 @@ from policygen.logs.source import Batch
 from policygen.text import escape_controls, pluralize
 
 
-@dataclass(slots=True)
-class ReadReport:
+class ReadReport(msgspec.Struct):
     """The files that were read, and what of them could not be used."""
 
     files: int = 0
     logs: int = 0
     """Batches of logs."""
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = msgspec.field(default_factory=Counter)
     """Kind -> files that are no logs."""
-    passed_over: Counter[str] = field(default_factory=Counter)
+    passed_over: Counter[str] = msgspec.field(default_factory=Counter)
     """Kind -> files or records that are knowingly no evidence."""
-    damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
+    damaged: list[tuple[str, int | None, str]] = msgspec.field(default_factory=list)
     """(file, byte, reason)."""
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = msgspec.field(default_factory=list)
     """(file, reason) of single records."""
     items: int = 0
     """Records that were met, decoded or not, and what was passed over: counted as the files were decoded."""
@@ -37,7 +37,7 @@ class ReadReport:
     """Whether an engine counted the records where they are stored: then `items` is 0."""
     trails: Sequence[Trail] | None = None
     """What decided which events the source holds, where that was not the account's trails; None where it was."""
-    unproved: list[tuple[str, str]] = field(default_factory=list)
+    unproved: list[tuple[str, str]] = msgspec.field(default_factory=list)
     """(name, reason) of log files and stretches of time that no digest proves, though they were verified."""
 
     def note(self, batch: Batch) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.account.model import LastAccessed, ServiceUse
 from policygen.catalog.action_events import event_names, has_operations
@@ -31,8 +33,7 @@ Sightings = Mapping[str, Collection[tuple[str, str]]]
 """Action or service prefix in lower case -> (day, region) of each event of it that was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class LastAccessedFinding:
+class LastAccessedFinding(msgspec.Struct, frozen=True):
     """What IAM's last-accessed report says about a permission.
 
     ``used_unseen``: there was an attempt within the window, and no event of it was read: the log has a blind
@@ -93,7 +94,7 @@ def last_accessed_finding(
         what, level, (when, region) = action, "action", tracked
     else:
         what, level, when, region = prefix, "service", use.last, use.region
-    about = replace(about, level=level, last=when, region=region)  # type: ignore[arg-type]
+    about = replace(about, level=level, last=when, region=region)
     if not when or is_forgotten(when, last.generated_at):
         return _absent(about, what, created)
     places = seen.get(what.lower(), ())

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.rightsize.check.findings import RULES, Finding
@@ -33,8 +34,7 @@ class AgainstBaseline(NamedTuple):
     """Entries of the baseline about the role that nothing was found of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True):
     """What a file accepts, by role name."""
 
     accepted: Mapping[str, Points]

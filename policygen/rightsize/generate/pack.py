@@ -11,9 +11,10 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+
+from msgspec.structs import replace
 
 from policygen.errors import GateError
 from policygen.iam.document import Conditions, Policy, Statement

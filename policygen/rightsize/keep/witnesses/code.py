@@ -10,10 +10,11 @@ an SDK.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.account.function_code import FunctionCode

@@ -7,11 +7,9 @@ is missing there proves nothing, since a recorder may leave types out and an ind
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.resources import files
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -19,6 +17,7 @@ import msgspec
 
 from policygen.account.aws_errors import error_code
 from policygen.account.snapshot_schema import Json
+from policygen.data_files import read_table
 from policygen.errors import AwsError
 
 WORKERS = 8
@@ -86,8 +85,9 @@ class _Answer(msgspec.Struct):
 @cache
 def resource_lists() -> tuple[ResourceList, ...]:
     """Return the types that are read, as the table resource_lists.toml has them."""
-    text = (files("policygen.account") / "resource_lists.toml").read_text("utf-8")
-    return tuple(ResourceList(**row) for row in tomllib.loads(text)["list"])
+    return tuple(
+        ResourceList(**row) for row in read_table("policygen.account", "resource_lists.toml")["list"]
+    )
 
 
 class ListPermission(NamedTuple):

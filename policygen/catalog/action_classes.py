@@ -7,16 +7,15 @@ service asks for is of use in that service's role alone. The table names its sou
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase, translate
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import msgspec
 
 from policygen.catalog.action_events import event_names
+from policygen.data_files import read_table
 from policygen.iam import reference
 
 ClassName = Literal["retired", "service-role", "agent", "asked-with", "console"]
@@ -42,8 +41,7 @@ class ActionClass(msgspec.Struct, frozen=True):
 
 @cache
 def _groups() -> tuple[Mapping[str, Any], ...]:
-    text = (files("policygen.catalog") / "data" / FILE).read_text("utf-8")
-    return tuple(tomllib.loads(text)["group"])
+    return tuple(read_table("policygen.catalog", f"data/{FILE}")["group"])
 
 
 def _rows() -> Iterator[tuple[str, str, ActionClass]]:
@@ -105,8 +103,7 @@ def parent_actions(parents: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _callers() -> Mapping[str, Any]:
-    text = (files("policygen.catalog") / "data" / "assumers.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return read_table("policygen.catalog", "data/assumers.toml")  # type: ignore[no-any-return]
 
 
 def runs_programs_only(service: str) -> bool:

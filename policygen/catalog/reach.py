@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Literal
 
 import msgspec
+
+from policygen.data_files import read_table
 
 Reach = Literal["anywhere", "vpc", "vpc-unless-public"]
 
@@ -52,7 +52,6 @@ class DataPlane(msgspec.Struct, frozen=True):
 @cache
 def data_planes() -> tuple[DataPlane, ...]:
     """Return the data planes that are known, in the order of the table."""
-    text = (files("policygen.catalog") / "data" / "reach.toml").read_text("utf-8")
     return tuple(
         DataPlane(
             name,
@@ -63,7 +62,7 @@ def data_planes() -> tuple[DataPlane, ...]:
             row["source"],
             tuple(row.get("resources", ())),
         )
-        for name, row in tomllib.loads(text).items()
+        for name, row in read_table("policygen.catalog", "data/reach.toml").items()
     )
 
 

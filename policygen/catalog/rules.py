@@ -28,6 +28,7 @@ from policygen.catalog.rule_model import (
     ServiceRules,
 )
 from policygen.catalog.template import Template, first_member, parse_template, parse_test
+from policygen.data_files import parse_table
 from policygen.iam.request import Grade
 
 
@@ -184,7 +185,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             the file.
     """
     try:
-        raw = tomllib.loads(text)
+        raw = parse_table(text)
         _reject_unknown_keys(raw, _KEYS, "file")
         service, sources = raw["service"], _strings(raw["event_sources"])
         _reject_unknown_keys(raw.get("visibility", {}), {"data", "never", "reference"}, "visibility")
@@ -234,7 +235,7 @@ def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
     by_source: dict[str, str] = {}
     by_service: dict[str, str] = {}
     for name, text in _texts().items():
-        first_lines = tomllib.loads(text.split("\n[", 1)[0])
+        first_lines = parse_table(text.split("\n[", 1)[0])
         by_service[first_lines["service"]] = name
         for source in _strings(first_lines["event_sources"]):
             by_source[source.lower()] = name

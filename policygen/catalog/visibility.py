@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import translate
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +13,7 @@ import msgspec
 from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import declared_data_types, rules_for_service
 from policygen.catalog.service_names import botocore_facts, service_prefix
+from policygen.data_files import read_table
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
 
@@ -50,8 +49,7 @@ MANAGEMENT = Visibility("management")
 @cache
 def listed_actions() -> Mapping[str, Any]:
     """Return the actions that IAM's last-accessed report tracks, as AWS lists them; the table tracked_actions.toml."""
-    text = (files("policygen.catalog") / "data" / "tracked_actions.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return read_table("policygen.catalog", "data/tracked_actions.toml")  # type: ignore[no-any-return]
 
 
 @cache
@@ -69,7 +67,7 @@ def _tracked_visibility() -> Visibility:
 @cache
 def visibility_table() -> Mapping[str, Any]:
     """Return the table for services without a service file."""
-    return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
+    return read_table("policygen.catalog", "data/visibility.toml")  # type: ignore[no-any-return]
 
 
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:

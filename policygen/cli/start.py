@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def start_command_line() -> None:
     """Import the command line, which takes a while, and run it."""
+    gc.set_threshold(
+        1_000_000, 50, 100
+    )  # imports and the reading of a trail make many objects and few cycles
     try:
         from policygen.cli.app import main
     except KeyboardInterrupt:

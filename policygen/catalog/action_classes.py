@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase, translate
+from fnmatch import translate
 from functools import cache, lru_cache
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import msgspec
 from policygen.catalog.action_events import event_names
 from policygen.data_files import read_table
 from policygen.iam import reference
+from policygen.iam.arn import action_glob
 
 ClassName = Literal["retired", "service-role", "agent", "asked-with", "console"]
 
@@ -95,7 +96,7 @@ def parent_actions(parents: tuple[str, ...]) -> tuple[str, ...]:
     """Return the actions that IAM knows and that some names or patterns mean."""
     found: set[str] = set()
     for pattern in parents:
-        matches = re.compile(translate(pattern.lower())).match
+        matches = action_glob(pattern).matches
         prefix = pattern.partition(":")[0]
         found.update(one for one in reference.action_names(prefix) if matches(one.lower()))
     return tuple(sorted(found))
@@ -119,7 +120,7 @@ def may_be_asked_by_tools(service: str, action: str) -> bool:
     if runs_programs_only(service):
         return False
     asks = _callers()["tools"]["asks"].get(service)
-    return asks is None or any(fnmatchcase(action.lower(), one.lower()) for one in asks)
+    return asks is None or any(action_glob(one).matches(action.lower()) for one in asks)
 
 
 def authenticates_machines(provider: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import Literal
 
 import msgspec
 
 from policygen.data_files import read_table
+from policygen.iam.arn import action_glob
 
 Reach = Literal["anywhere", "vpc", "vpc-unless-public"]
 
@@ -71,7 +71,7 @@ def data_plane(action: str) -> DataPlane | None:
     """Return the data plane of an action, in any letter case; None for one that needs no such resource."""
     asked = action.lower()
     for plane in data_planes():
-        if any(fnmatchcase(asked, pattern.lower()) for pattern in plane.actions):
+        if any(action_glob(pattern).matches(asked) for pattern in plane.actions):
             return plane
     return None
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping
-from fnmatch import translate
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any, Literal
 
@@ -14,6 +12,7 @@ from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import declared_data_types, rules_for_service
 from policygen.catalog.service_names import botocore_facts, service_prefix
 from policygen.data_files import read_table
+from policygen.iam.arn import action_glob
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
 
@@ -94,8 +93,8 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
 
 
 @cache
-def _matchers(prefix: str) -> tuple[tuple[re.Pattern[str], Visibility], ...]:
-    return tuple((re.compile(translate(pattern.lower())), found) for pattern, found in _rows(prefix))
+def _matchers(prefix: str) -> tuple[tuple[Callable[[str], bool], Visibility], ...]:
+    return tuple((action_glob(f"{prefix}:{pattern}").matches, found) for pattern, found in _rows(prefix))
 
 
 @lru_cache(maxsize=65536)
@@ -108,8 +107,8 @@ def visibility_of(action: str) -> Visibility:
     """
     prefix, _, name = action.partition(":")
     prefix, folded = prefix.lower(), name.lower()
-    for matcher, found in _matchers(prefix):
-        if matcher.match(folded):
+    for matches, found in _matchers(prefix):
+        if matches(f"{prefix}:{folded}"):
             return found
     if f"{prefix}:{folded}" in _tracked("actions"):
         return _tracked_visibility()

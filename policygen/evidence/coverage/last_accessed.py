@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
-from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from policygen.catalog.action_events import event_names, has_operations
 from policygen.catalog.visibility import visibility_of
 from policygen.data_files import read_table
 from policygen.evidence.coverage.event_set import GLOBAL
+from policygen.iam.arn import action_glob
 from policygen.logs.window import Window
 
 LAST_ACCESSED = "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html"
@@ -181,7 +181,7 @@ def is_listing_sure(action: str) -> bool:
 
 def _is_listed(part: str, folded: str) -> bool:
     """Return whether a pattern of a part of the facts matches an action in lower case."""
-    return any(fnmatchcase(folded, one.lower()) for one in last_accessed_facts()[part]["actions"])
+    return any(action_glob(one).matches(folded) for one in last_accessed_facts()[part]["actions"])
 
 
 @lru_cache(maxsize=65536)

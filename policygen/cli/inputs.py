@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
@@ -61,6 +59,7 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
     Raises:
         UsageError: PG-E208, both processes and a cluster are given; what `cluster_at` raises.
     """
+
     from policygen.cli.console import LINE
     from policygen.cli.progress import ProgressBar
     from policygen.logs.reader import ReadOptions
@@ -216,6 +215,8 @@ def report_options(journal: Path, notify: Callable[[str], None], *, quiet: bool)
         notify: takes messages.
         quiet: whether to show no progress.
     """
+    from msgspec.structs import replace
+
     from policygen.account.report_journal import ReportJournal
     from policygen.account.report_reader import ReportOptions
     from policygen.cli.progress import ProgressBar
@@ -308,6 +309,8 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     Raises:
         UsageError: PG-E360 to PG-E366, they cannot be read or contradict each other.
     """
+    from msgspec.structs import replace
+
     from policygen.cli.configuration import read_configuration
     from policygen.cli.console import log_line
     from policygen.rightsize.decisions.load import decisions_of, load_decisions, with_flags

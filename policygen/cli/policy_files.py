@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 if TYPE_CHECKING:
     from policygen.iam.locations import Location
     from policygen.iam.locations import Path as Place
@@ -35,6 +33,8 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
     """
     file, mark, name = str(path).rpartition("#")
     if mark and context and not path.exists():
+        from msgspec.structs import replace
+
         return policies_of(Path(file), replace(context, role=name))
     if path.is_dir():
         files = sorted(path.glob("*.json"))

@@ -353,6 +353,8 @@ def with_witnesses(
     Raises:
         UsageError: PG-E266, a file of code cannot be read, or there is no account whose functions it could be of.
     """
+    from msgspec.structs import replace
+
     code = open_code(witnesses, account_known=account is not None)
     say_traces(traces, [account] if account else [], notify)
     return replace(account, code=code) if account else None

@@ -113,7 +113,7 @@ class Suggestion(msgspec.Struct, frozen=True):
     """The unverified permissions as questions, the riskiest first."""
     open_names: Mapping[str, tuple[int, str]] = msgspec.field(default_factory=dict)
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
-    names: Mapping[AccessRequest, NameUse] = field(default_factory=dict)
+    names: Mapping[AccessRequest, NameUse] = msgspec.field(default_factory=dict)
     """Request that names a resource -> how the names of its kind were used."""
     replay: Replay = NOT_REPLAYED
     """What a policy made like this one, but earlier, would have denied."""

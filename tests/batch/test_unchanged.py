@@ -201,7 +201,9 @@ def test_today_s_date_counts_only_where_a_decision_expires() -> None:
 @pytest.mark.parametrize("field", ["trails", "functions", "scps", "entities"])
 def test_what_the_account_is_like_counts(field: str) -> None:
     plain = settings()
-    other = replace(plain, accounts={PRODUCTION: msgspec.structs.replace(plain.accounts[PRODUCTION], **{field: ()})})
+    other = replace(
+        plain, accounts={PRODUCTION: msgspec.structs.replace(plain.accounts[PRODUCTION], **{field: ()})}
+    )
     assert shared_digests(plain) != shared_digests(other)
 
 

@@ -28,12 +28,12 @@ ACCOUNT = "111122223333"
 _BATCH = """
 import contextlib, csv, json, sys
 from pathlib import Path
-from policygen.cli.app import main
+from policygen.cli.start import start_command_line
 logs, snapshot, out = sys.argv[1:]
 sys.argv = ["policygen", "batch", "--logs", logs, "--snapshot", snapshot, "--out", out, "--no-cache", "--quiet"]
 with open(Path(out).with_suffix(".txt"), "w") as screen, contextlib.redirect_stdout(screen):
     with contextlib.suppress(SystemExit):
-        main()
+        start_command_line()
 with open(Path(out) / "roles.csv", newline="") as file:
     rows = list(csv.DictReader(file))
 print(json.dumps({"roles": len(rows), "plans": sum(1 for row in rows if row["plan"])}))

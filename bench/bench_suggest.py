@@ -25,7 +25,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.json.gz")):
     n += len(json.loads(gzip.decompress(path.read_bytes()))["Records"])
 print(n)
 """
-OURS = "import sys; sys.argv[0] = 'policygen'; from policygen.cli.app import main; main()"
+OURS = "import sys; sys.argv[0] = 'policygen'; from policygen.cli.start import start_command_line; start_command_line()"
 
 
 def measure(command: list[str]) -> tuple[float, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
+
+import msgspec
 
 from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws
@@ -32,14 +33,13 @@ MessageSink = Callable[[str], None]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class AccountReader:
+class AccountReader(msgspec.Struct, frozen=True):
     """Reads one account; `reports` says how IAM's last-accessed reports are read."""
 
     aws: Aws
     on_message: MessageSink
-    reports: ReportOptions = field(default_factory=ReportOptions)
-    errors: list[Json] = field(default_factory=list)
+    reports: ReportOptions = msgspec.field(default_factory=ReportOptions)
+    errors: list[Json] = msgspec.field(default_factory=list)
 
     def authorization(self) -> Json:
         """Return all roles and policies, with the policy documents that AWS leaves out of its summary."""

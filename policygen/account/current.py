@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
@@ -26,15 +27,14 @@ from policygen.iam.principal import bound_by, principal_facts
 from policygen.text import sanitize
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentAccess:
+class CurrentAccess(msgspec.Struct, frozen=True):
     """The current access of a role; a suggestion must not exceed it."""
 
     policies: tuple[Policy, ...]
     boundary: Policy | None = None
     functions: tuple[Function, ...] | None = None
     mappings: tuple[EventSourceMapping, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     guardrails: tuple[tuple[Policy, ...], ...] = ()
     """Levels of SCPs, and RCPs as one level; () where the organization's policies are not known."""
     account: str = ""

@@ -16,9 +16,10 @@ import binascii
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.files import UnreadableJson, files_in, json_documents
@@ -41,8 +42,7 @@ class CodeCall(NamedTuple):
     services: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionCode:
+class FunctionCode(msgspec.Struct, frozen=True):
     """What one analysis found."""
 
     file: str

@@ -7,7 +7,6 @@ type in `complete` is it known that nothing else exists.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,8 +14,7 @@ import msgspec
 from policygen.text import sanitize
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One resource that exists."""
 
     type: str
@@ -28,11 +26,10 @@ class Item:
     """Whether it can be reached without its VPC; None where that is not known."""
     auth: str = ""
     """How callers prove who they are, ``AWS_IAM``; "" where that is not known."""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(msgspec.Struct, frozen=True):
     """The resources of an account, and of which types and regions they are all."""
 
     items: tuple[Item, ...]

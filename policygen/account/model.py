@@ -7,8 +7,10 @@ None``, a role whose managed policy is not in the file has its ARN in `Role.miss
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
@@ -25,16 +27,14 @@ Levels = tuple[tuple[Policy, ...], ...]
 """Policies of an organisation, by level: the root first, the account last."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttachedPolicy:
+class AttachedPolicy(msgspec.Struct, frozen=True):
     """A managed policy attached to a role; `policy` is None where its document was not read."""
 
     arn: str
     policy: Policy | None
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(msgspec.Struct, frozen=True):
     """One role and everything that decides its access, except session policies and SCPs.
 
     `policies` are the inline policies, with their plain names as `Policy.name`; `create_date` and `last_used` are ISO
@@ -48,8 +48,8 @@ class Role:
     attached: tuple[AttachedPolicy, ...] = ()
     boundary: Policy | None = None
     boundary_arn: str = ""
-    trust: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    trust: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)
     last_used: str = ""
 
     @property
@@ -120,8 +120,7 @@ class Role:
         return self.name.startswith("AWSReservedSSO_") and self.path.startswith(SSO_MANAGED)
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A Lambda function's configuration, which decides what the platform needs of its role (3.6).
 
     `kms_key` and `dead_letter` are ARNs or ""; `raw` is the whole configuration as AWS gives it. `arn` of a published
@@ -149,8 +148,7 @@ class Function:
         return unqualified(self.arn)
 
 
-@dataclass(frozen=True, slots=True)
-class EventSourceMapping:
+class EventSourceMapping(msgspec.Struct, frozen=True):
     """A queue or stream that Lambda polls with the role of `function_arn` (3.6).
 
     `source_arn` is "" for sources without an ARN, such as self-managed Kafka; `on_failure` is an ARN, ``kafka://TOPIC``
@@ -173,8 +171,7 @@ class EventSourceMapping:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InvokeConfig:
+class InvokeConfig(msgspec.Struct, frozen=True):
     """Where Lambda sends the records of a function's asynchronous calls, with the function's role (3.6).
 
     `function_arn` has a qualifier (``:$LATEST``, a version, an alias); destinations are ARNs or "".
@@ -186,8 +183,7 @@ class InvokeConfig:
     raw: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(msgspec.Struct, frozen=True):
     """A CloudTrail trail as it is now: what it logged before may differ (3.4.6).
 
     `logging` is None where its status was not read. `selectors` (basic) and `advanced` are the event selectors as AWS
@@ -211,8 +207,7 @@ class Trail:
     raw: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceUse:
+class ServiceUse(msgspec.Struct, frozen=True):
     """IAM's report of a role's last attempt to use one service (3.5).
 
     `last` is ISO 8601 UTC, "" where IAM saw no attempt in its tracking period; `actions` are the tracked actions, name
@@ -223,11 +218,10 @@ class ServiceUse:
     last: str
     region: str = ""
     actions: Mapping[str, str] | None = None
-    action_regions: Mapping[str, str] = field(default_factory=dict)
+    action_regions: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class LastAccessed:
+class LastAccessed(msgspec.Struct, frozen=True):
     """IAM's last-accessed report of one role (3.5): evidence besides the log, with its own limits.
 
     It has the services that the role's identity policies grant, by IAM prefix, and counts attempts, denied attempts
@@ -238,8 +232,7 @@ class LastAccessed:
     services: Mapping[str, ServiceUse]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """A part of the account that AWS refused: ``cloudtrail:GetTrailStatus``, AWS's code and message.
 
     `region` is "" where the snapshot does not have it.
@@ -251,8 +244,7 @@ class Refusal:
     region: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True, dict=True):
     """The account as it was at `generated_at` (ISO 8601, "" where the file does not have it).
 
     `functions`, `mappings` and `trails` are None where they were not read at all; `errors` names what AWS refused, so a
@@ -284,18 +276,19 @@ class Account:
     rcps: Levels | None = None
     management: bool | None = None
     entities: tuple[str, ...] = ()
-    instance_profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    instance_profiles: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     resources: Inventory | None = None
     tracked_actions: frozenset[str] = frozenset()
     code: tuple[FunctionCode, ...] = ()
     """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
-    _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _index(self) -> Mapping[str, Role]:
+        """The roles by everything that they are called, in folded case."""
         index = {alias.casefold(): role for role in self.roles for alias in _aliases(role)}
         # Last, so that a role named like the id of another is not found in its place.
         index.update({role.key.role_id.casefold(): role for role in self.roles if role.key.role_id})
-        object.__setattr__(self, "_index", index)
+        return index
 
     def role(self, name_or_arn: str) -> Role:
         """Return the role with a name, path and name, role ARN, session ARN or role id, in any letter case (1.3.8).

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,12 +25,11 @@ class _Line(msgspec.Struct, frozen=True):
     report: Json
 
 
-@dataclass(slots=True)
-class ReportJournal:
+class ReportJournal(msgspec.Struct):
     """The file of an account's reports. Where it cannot be written, nothing is kept, and the reading goes on."""
 
     path: Path
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    now: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
 
     def load(self, account: str, roles: Mapping[str, str]) -> dict[str, Json]:
         """Return the reports of an earlier run by role ARN: of these roles, of this account, and not too old.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
+
+import msgspec
 
 from policygen.account.aws_errors import error_code, is_denied, is_throttled
 from policygen.account.report_journal import ReportJournal
@@ -45,8 +46,7 @@ def _no_progress(done: int, total: int) -> None:
     """Take the progress and do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
+class ReportOptions(msgspec.Struct, frozen=True):
     """How reports are read."""
 
     pause: Callable[[float], None] = time.sleep
@@ -70,8 +70,7 @@ class RefusedReports(NamedTuple):
     """ARNs."""
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(msgspec.Struct):
     role: str
     id: str
     started: float
@@ -82,15 +81,14 @@ class _GivenUpError(Exception):
     """No further call makes sense, for the reason that the last one failed."""
 
 
-@dataclass(slots=True)
-class ReportReader:
+class ReportReader(msgspec.Struct):
     """Reads the reports of one account's roles with one client of IAM."""
 
     iam: Any
     options: ReportOptions
     on_report: Callable[[str, Json], None]
     """Takes role ARN and finished report, as soon as it was read."""
-    refused: dict[tuple[str, str], RefusedReports] = field(default_factory=dict)
+    refused: dict[tuple[str, str], RefusedReports] = msgspec.field(default_factory=dict)
     _gap: float = 0.0
     _ages: tuple[float, ...] = POLL_AGES
     _done: int = 0

@@ -7,17 +7,17 @@ is missing there proves nothing, since a recorder may leave types out and an ind
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from threading import Lock
 from typing import Any, NamedTuple
 
+import msgspec
+
 from policygen.account.aws_errors import error_code
 from policygen.account.snapshot_schema import Json
+from policygen.data_files import read_table
 from policygen.errors import AwsError
 
 WORKERS = 8
@@ -33,8 +33,7 @@ _ENGINES = {"AWS::Neptune::DBCluster": ("neptune",)}
 _NOT_RDS = ("neptune", "docdb")
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceList:
+class ResourceList(msgspec.Struct, frozen=True):
     """How the resources of one type are listed; see the table."""
 
     type: str
@@ -45,9 +44,9 @@ class ResourceList:
     source: str
     arn: str = ""
     resource: str = "*"
-    arguments: Json = field(default_factory=dict)
+    arguments: Json = msgspec.field(default_factory=dict)
     names: str = ""
-    details: Json = field(default_factory=dict)
+    details: Json = msgspec.field(default_factory=dict)
     everywhere: bool = False
 
 
@@ -64,8 +63,7 @@ class UnknownTypes(NamedTuple):
     types: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ListPlace:
+class ListPlace(msgspec.Struct, frozen=True):
     """Where a list is read; region "" for the list of all regions."""
 
     partition: str
@@ -73,8 +71,7 @@ class ListPlace:
     region: str
 
 
-@dataclass(slots=True)
-class _Answer:
+class _Answer(msgspec.Struct):
     """What one list said in one region: items, or why there are none."""
 
     listed: ResourceList
@@ -88,8 +85,9 @@ class _Answer:
 @cache
 def resource_lists() -> tuple[ResourceList, ...]:
     """Return the types that are read, as the table resource_lists.toml has them."""
-    text = (files("policygen.account") / "resource_lists.toml").read_text("utf-8")
-    return tuple(ResourceList(**row) for row in tomllib.loads(text)["list"])
+    return tuple(
+        ResourceList(**row) for row in read_table("policygen.account", "resource_lists.toml")["list"]
+    )
 
 
 class ListPermission(NamedTuple):
@@ -110,8 +108,7 @@ def list_actions() -> dict[str, ListPermission]:
     return dict(sorted(found.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceReader:
+class ResourceReader(msgspec.Struct, frozen=True):
     """Reads the resources of one account."""
 
     partition: str
@@ -120,7 +117,7 @@ class ResourceReader:
     """Returns the client of a service in a region; called by several threads, one at a time."""
     offered: Callable[[str], Iterable[str]]
     """Returns the regions in which a service is, as far as the SDK knows."""
-    _lock: Lock = field(default_factory=Lock)
+    _lock: Lock = msgspec.field(default_factory=Lock)
 
     def read(
         self, lists: Sequence[ResourceList], regions: Sequence[str], *, every: bool

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
@@ -166,7 +169,7 @@ def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, 
         settings.knowledge[key] = knowledge_of(settings.counts.totals, account)
     evidence = evidence_for_role(
         settings.read_report,
-        replace(settings.counts, calls=calls),
+        dataclasses.replace(settings.counts, calls=calls),
         RoleSelector(target.name, target.account, target.arn),
         settings.observe,
         limit=settings.limit,

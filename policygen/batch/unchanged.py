@@ -8,12 +8,13 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.files import UnreadableJson, unpacked, write_file
 from policygen.iam.reference import data_version

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from policygen.account.function_code import FunctionCode
 from policygen.account.model import Account, Accounts

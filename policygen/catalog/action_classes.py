@@ -7,24 +7,24 @@ service asks for is of use in that service's role alone. The table names its sou
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase, translate
+from fnmatch import translate
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any, Literal
 
+import msgspec
+
 from policygen.catalog.action_events import event_names
+from policygen.data_files import read_table
 from policygen.iam import reference
+from policygen.iam.arn import action_glob
 
 ClassName = Literal["retired", "service-role", "agent", "asked-with", "console"]
 
 FILE = "action_classes.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class ActionClass:
+class ActionClass(msgspec.Struct, frozen=True):
     """What asks for an action, and the page that says so."""
 
     name: ClassName
@@ -42,8 +42,7 @@ class ActionClass:
 
 @cache
 def _groups() -> tuple[Mapping[str, Any], ...]:
-    text = (files("policygen.catalog") / "data" / FILE).read_text("utf-8")
-    return tuple(tomllib.loads(text)["group"])
+    return tuple(read_table("policygen.catalog", f"data/{FILE}")["group"])
 
 
 def _rows() -> Iterator[tuple[str, str, ActionClass]]:
@@ -97,7 +96,7 @@ def parent_actions(parents: tuple[str, ...]) -> tuple[str, ...]:
     """Return the actions that IAM knows and that some names or patterns mean."""
     found: set[str] = set()
     for pattern in parents:
-        matches = re.compile(translate(pattern.lower())).match
+        matches = action_glob(pattern).matches
         prefix = pattern.partition(":")[0]
         found.update(one for one in reference.action_names(prefix) if matches(one.lower()))
     return tuple(sorted(found))
@@ -105,8 +104,7 @@ def parent_actions(parents: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _callers() -> Mapping[str, Any]:
-    text = (files("policygen.catalog") / "data" / "assumers.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return read_table("policygen.catalog", "data/assumers.toml")  # type: ignore[no-any-return]
 
 
 def runs_programs_only(service: str) -> bool:
@@ -122,7 +120,7 @@ def may_be_asked_by_tools(service: str, action: str) -> bool:
     if runs_programs_only(service):
         return False
     asks = _callers()["tools"]["asks"].get(service)
-    return asks is None or any(fnmatchcase(action.lower(), one.lower()) for one in asks)
+    return asks is None or any(action_glob(one).matches(action.lower()) for one in asks)
 
 
 def authenticates_machines(provider: str) -> bool:

@@ -7,13 +7,12 @@ service without a public API, it is only checked along with other calls, or it i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from policygen.catalog.rule_model import RequiredAction
 from policygen.catalog.rules import rules_for_service
+from policygen.data_files import read_table
 
 FILE = "action_events.json"
 
@@ -23,7 +22,7 @@ _DATED = frozenset({"lambda", "cloudfront"})
 
 @cache
 def _actions() -> Mapping[str, str]:
-    return json.loads((files("policygen.catalog") / "data" / FILE).read_text("utf-8"))["actions"]  # type: ignore[no-any-return]
+    return read_table("policygen.catalog", f"data/{FILE}")["actions"]  # type: ignore[no-any-return]
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
-from importlib.resources import files
+
+from policygen.data_files import read_table
 
 ANY = "*"
 """The pattern of every action."""
@@ -16,7 +16,7 @@ _ALWAYS = frozenset({"kms:*", "iam:passrole", "iam:createservicelinkedrole"})
 
 @cache
 def _table() -> Mapping[str, Mapping[str, str | list[str]]]:
-    return tomllib.loads((files("policygen.catalog") / "data" / "forwarding.toml").read_text("utf-8"))
+    return read_table("policygen.catalog", "data/forwarding.toml")  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=8192)

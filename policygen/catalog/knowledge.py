@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 
 class Fact(NamedTuple):
@@ -23,11 +24,10 @@ class Fact(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
+class Knowledge(msgspec.Struct, frozen=True):
     """Facts to look up. Two facts about one name are both possible: a role may have been made anew elsewhere."""
 
-    facts: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    facts: Mapping[tuple[str, str], frozenset[str]] = msgspec.field(default_factory=dict)
     """(relation, key) -> values."""
     beneath: Knowledge | None = None
     """Knowledge that these facts are added to, without a copy: all roles of an account share it."""

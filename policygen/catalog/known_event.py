@@ -7,9 +7,10 @@ cannot disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+import msgspec
 
 from policygen.catalog.rule_model import RequiredAction, ServiceRules
 from policygen.catalog.rules import rules_for_source
@@ -34,8 +35,7 @@ Status = Literal["mapped", "no-permission-needed", "ignored", "unmapped"]
 _ROLE_IS_OBJECT = frozenset({"iam", "sts", "kms", "access-analyzer", "organizations", "sso", "tag", "ram"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KnownEvent:
+class KnownEvent(msgspec.Struct, frozen=True, eq=False):
     """What is known about an event without its record. `why` explains a status other than ``mapped``."""
 
     status: Status

@@ -14,7 +14,7 @@ from policygen.catalog.knowledge import Fact, fact_key, facts_of_arns
 from policygen.catalog.known_event import known_event
 from policygen.catalog.resources import role_arns
 from policygen.catalog.rule_model import LearnRule
-from policygen.catalog.rules import learning_sources, rules_for_source
+from policygen.catalog.rules import learn_rules_of, learning_sources
 from policygen.catalog.service_names import strip_version
 from policygen.catalog.template import FieldScope, Template
 
@@ -25,17 +25,15 @@ RESPONSE = "response"
 @lru_cache(maxsize=8192)
 def learn_rules(source: str, name: str) -> tuple[LearnRule, ...]:
     """Return what the records of an event tell of names."""
-    if source.lower() not in learning_sources():
-        return ()
-    rules = rules_for_source(source)
-    return (*rules.learn.get(strip_version(name).lower(), ()), *rules.learn.get("*", ())) if rules else ()
+    rules = learn_rules_of(source)
+    return (*rules.get(strip_version(name).lower(), ()), *rules.get("*", ()))
 
 
 @cache
 def learned_texts() -> tuple[bytes, ...]:
     """Return the texts of which a record must hold one to tell something by the rules that name a text."""
-    rules = (rules_for_source(source) for source in learning_sources())
-    found = {one.text for known in rules if known for rows in known.learn.values() for one in rows}
+    rules = map(learn_rules_of, learning_sources())
+    found = {one.text for known in rules for rows in known.values() for one in rows}
     return tuple(sorted(found - {b""}))
 
 

@@ -7,10 +7,12 @@ guessed. Each request carries the rule that gave its action and the step that ga
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+import msgspec
 
 from policygen.catalog import apigateway
 from policygen.catalog.call import Call, MappedRequest, Provenance
@@ -35,8 +37,7 @@ _STAR = Text("*")
 _WILD_STAR = Text("*", wild=True)
 
 
-@dataclass(frozen=True, slots=True)
-class MappingResult:
+class MappingResult(msgspec.Struct, frozen=True):
     """The access requests of a call; `why` explains a status without requests."""
 
     status: Status
@@ -55,7 +56,7 @@ def requests_for(call: Call) -> MappingResult:
         return MappingResult(event.status, why=event.why)
     params = percent_decoded(call.params, event.path_members) if event.path_members else call.params
     if params is not call.params:
-        call = replace(call, params=params)
+        call = dataclasses.replace(call, params=params)
     resolver = Resolver(call, event.service, event.rules, event.operation)
     found = _main_requests(call, event, resolver)
     if event.also:

@@ -8,9 +8,10 @@ that the selected parameters map to the same requests as all parameters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+import msgspec
 
 from policygen.catalog.known_event import KnownEvent, known_event
 from policygen.catalog.learning import learn_rules
@@ -44,19 +45,18 @@ class MemberRule(NamedTuple):
     """Whether an ARN in it may be a resource of the call."""
 
 
-@dataclass(slots=True)
-class Projection:
+class Projection(msgspec.Struct):
     """What to keep of one event's parameters."""
 
-    members: MemberTree = field(default_factory=dict)
+    members: MemberTree = msgspec.field(default_factory=dict)
     """Members that rules read."""
     scalar_names: frozenset[str] = frozenset()
     """Normalised names of scalars to keep at the first two levels."""
-    role_members: MemberTree = field(default_factory=dict)
+    role_members: MemberTree = msgspec.field(default_factory=dict)
     """Members that pass a role."""
     any_arn: bool = False
     """Whether any ARN among the parameters may be a resource of the call."""
-    _member_rules: dict[str, MemberRule] = field(default_factory=dict)
+    _member_rules: dict[str, MemberRule] = msgspec.field(default_factory=dict)
 
     def member_rule(self, name: str) -> MemberRule:
         """Return what to keep of a member, by its name as logged."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Literal
+
+import msgspec
+
+from policygen.data_files import read_table
+from policygen.iam.arn import action_glob
 
 Reach = Literal["anywhere", "vpc", "vpc-unless-public"]
 
 
-@dataclass(frozen=True, slots=True)
-class DataPlane:
+class DataPlane(msgspec.Struct, frozen=True):
     """Actions on the resources of some types."""
 
     name: str
@@ -52,7 +52,6 @@ class DataPlane:
 @cache
 def data_planes() -> tuple[DataPlane, ...]:
     """Return the data planes that are known, in the order of the table."""
-    text = (files("policygen.catalog") / "data" / "reach.toml").read_text("utf-8")
     return tuple(
         DataPlane(
             name,
@@ -63,7 +62,7 @@ def data_planes() -> tuple[DataPlane, ...]:
             row["source"],
             tuple(row.get("resources", ())),
         )
-        for name, row in tomllib.loads(text).items()
+        for name, row in read_table("policygen.catalog", "data/reach.toml").items()
     )
 
 
@@ -72,7 +71,7 @@ def data_plane(action: str) -> DataPlane | None:
     """Return the data plane of an action, in any letter case; None for one that needs no such resource."""
     asked = action.lower()
     for plane in data_planes():
-        if any(fnmatchcase(asked, pattern.lower()) for pattern in plane.actions):
+        if any(action_glob(pattern).matches(asked) for pattern in plane.actions):
             return plane
     return None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from policygen.catalog.knowledge import Fact
 from policygen.catalog.template import Template, Test
@@ -20,8 +21,7 @@ PARAMETERS = "parameters"
 """The step that searches the parameters: for values that fill the ARN pattern, and for ARNs. It is the default."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequiredAction:
+class RequiredAction(msgspec.Struct, frozen=True):
     """One action that a call asks for, on one or more resource types."""
 
     action: Template
@@ -44,8 +44,7 @@ class RequiredAction:
     """Position among the event's needs; those of `also` come last."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRule:
+class EventRule(msgspec.Struct, frozen=True):
     """What one event needs. `needs` replace the action with the event's name, `also` come in addition."""
 
     name: str
@@ -54,8 +53,7 @@ class EventRule:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenResource:
+class OpenResource(msgspec.Struct, frozen=True):
     """Resources whose own policy lets every principal of the account in, so that no identity policy is needed."""
 
     known: str
@@ -67,8 +65,7 @@ class OpenResource:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class LearnRule:
+class LearnRule(msgspec.Struct, frozen=True):
     """What a record tells of a name in other records (`knowledge`). Paths begin with ``response`` for its answer."""
 
     relation: str
@@ -79,8 +76,7 @@ class LearnRule:
     """A text without which the request tells nothing, so that most records need not be decoded; "" for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Generalisation:
+class Generalisation(msgspec.Struct, frozen=True):
     """How a policy writes the names of a resource type.
 
     `open` placeholders become ``*``. The `learn` placeholder keeps the constant beginning of each name, as
@@ -99,8 +95,7 @@ class Generalisation:
     """A regular expression that an open name must match. Other names are written as observed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(msgspec.Struct, frozen=True):
     """A call and the requests it maps to: a test, kept beside the rule it tests."""
 
     event: str
@@ -122,8 +117,7 @@ class Example:
     """The page that supports it; by default the service's reference page."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredVisibility:
+class DeclaredVisibility(msgspec.Struct, frozen=True):
     """Which actions CloudTrail logs as data events, by type, and which it never logs (3.3)."""
 
     data: Mapping[str, tuple[str, ...]]
@@ -132,8 +126,7 @@ class DeclaredVisibility:
     """The page that says so; "" where the file has no such table."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ServiceRules:
+class ServiceRules(msgspec.Struct, frozen=True, eq=False):
     """The rules of one service file. Each file is parsed once; rules are compared by identity."""
 
     file: str

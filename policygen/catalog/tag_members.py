@@ -6,16 +6,15 @@ have given any; where its only member for tags is one that the catalog reads, it
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Literal
 
 from policygen.catalog.parameters import TAG_MEMBERS
 from policygen.catalog.projection import projection
 from policygen.catalog.service_names import model_names, strip_version
+from policygen.data_files import read_table
 
 FILE = "tag_members.json"
 
@@ -29,7 +28,7 @@ def makes_something(name: str) -> bool:
 
 @cache
 def _operations() -> Mapping[str, Mapping[str, list[str]]]:
-    data = json.loads((files("policygen.catalog") / "data" / FILE).read_text("utf-8"))
+    data = read_table("policygen.catalog", f"data/{FILE}")
     found: Mapping[str, Mapping[str, list[str]]] = data["operations"]
     return found
 

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, groupby, product
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from policygen.catalog import extractors
 from policygen.catalog.call import Call
@@ -50,13 +51,12 @@ UNTOLD = Text("*", wild=True)
 """A region or an account that the record does not tell."""
 
 
-@dataclass(slots=True, eq=False)
-class FieldScope:
+class FieldScope(msgspec.Struct, eq=False):
     """Where fields are looked up: first the item of an `each`, then the request's parameters."""
 
     call: Call
     item: Any = None
-    arns_of_type: Callable[[str], tuple[Text, ...]] = field(default=lambda _: ())
+    arns_of_type: Callable[[str], tuple[Text, ...]] = lambda _: ()
     """Returns the ARNs of a resource type, for ``{@table}``."""
     member_names: frozenset[str] | None = None
     """The request's member names in lower case. A field whose first member is not among them has no value."""
@@ -139,8 +139,7 @@ def lookup(value: Any, name: str) -> Any:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A path and its extractors."""
 
     path: str
@@ -215,8 +214,7 @@ def scalar(value: Any) -> str:
     return str(value) if isinstance(value, int | float) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class CallText:
+class CallText(msgspec.Struct, frozen=True):
     """Text with attributes of the call: ``arn:{partition}:sqs:{region}:{account}:``."""
 
     text_format: str
@@ -232,8 +230,7 @@ class CallText:
         return (Text(self.text_format % tuple(value or "*" for value in values), wild=True),)
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(msgspec.Struct, frozen=True):
     """Constant text of a template."""
 
     texts: tuple[Text, ...]
@@ -243,8 +240,7 @@ class Constant:
         return self.texts
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """Text with fields."""
 
     source: str
@@ -359,8 +355,7 @@ def parse_field(text: str) -> Field:
     return Field(path, tuple(parsed), source, path_steps(path), member, required)
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(msgspec.Struct, frozen=True):
     """A condition of a rule: a field is present, or has one of the listed values (``field=a,b``)."""
 
     source: str

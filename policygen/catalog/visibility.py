@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from fnmatch import translate
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any, Literal
+
+import msgspec
 
 from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import declared_data_types, rules_for_service
 from policygen.catalog.service_names import botocore_facts, service_prefix
+from policygen.data_files import read_table
+from policygen.iam.arn import action_glob
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
 
 MANAGEMENT_EVENTS = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html"
 
 
-@dataclass(frozen=True, slots=True)
-class Visibility:
+class Visibility(msgspec.Struct, frozen=True):
     """How a use of an action would be logged.
 
     ``implied`` actions have no event of their own and are derived from the parameters of other calls. No known
@@ -50,8 +48,7 @@ MANAGEMENT = Visibility("management")
 @cache
 def listed_actions() -> Mapping[str, Any]:
     """Return the actions that IAM's last-accessed report tracks, as AWS lists them; the table tracked_actions.toml."""
-    text = (files("policygen.catalog") / "data" / "tracked_actions.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return read_table("policygen.catalog", "data/tracked_actions.toml")  # type: ignore[no-any-return]
 
 
 @cache
@@ -69,7 +66,7 @@ def _tracked_visibility() -> Visibility:
 @cache
 def visibility_table() -> Mapping[str, Any]:
     """Return the table for services without a service file."""
-    return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
+    return read_table("policygen.catalog", "data/visibility.toml")  # type: ignore[no-any-return]
 
 
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
@@ -96,8 +93,8 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
 
 
 @cache
-def _matchers(prefix: str) -> tuple[tuple[re.Pattern[str], Visibility], ...]:
-    return tuple((re.compile(translate(pattern.lower())), found) for pattern, found in _rows(prefix))
+def _matchers(prefix: str) -> tuple[tuple[Callable[[str], bool], Visibility], ...]:
+    return tuple((action_glob(f"{prefix}:{pattern}").matches, found) for pattern, found in _rows(prefix))
 
 
 @lru_cache(maxsize=65536)
@@ -110,8 +107,8 @@ def visibility_of(action: str) -> Visibility:
     """
     prefix, _, name = action.partition(":")
     prefix, folded = prefix.lower(), name.lower()
-    for matcher, found in _matchers(prefix):
-        if matcher.match(folded):
+    for matches, found in _matchers(prefix):
+        if matches(f"{prefix}:{folded}"):
             return found
     if f"{prefix}:{folded}" in _tracked("actions"):
         return _tracked_visibility()

@@ -1,4 +1,4 @@
-"""The command line: registers the commands, runs one, and ends with its exit code. Each command has its own file.
+"""The command line: registers the command, runs one, and ends with its exit code. Each command has its own file.
 
 The result goes to stdout, progress and messages go to stderr. An expected failure prints an ``error:`` line and
 ``hint:`` lines and ends with the exit code of its class; any other exception is a bug and ends with exit 70.
@@ -8,10 +8,9 @@ Help must start quickly, so commands import what is heavy when they run.
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import import_module
 from typing import NoReturn
@@ -32,16 +31,31 @@ EPILOG = (
 
 ABOUT = "Turn CloudTrail logs into a least-privilege IAM policy, with evidence for every permission kept or removed."
 
-app = typer.Typer(
-    cls=PanelGroup,
-    name="policygen",
-    help=ABOUT,
-    epilog=EPILOG,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+def program(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line, with all commands, or with none but the one that it is called with.
+
+    Importing a command and reading its options takes time, and the help of the whole program alone shows all of them.
+
+    Args:
+        words: what stands on the command line after the program's name.
+    """
+    made = typer.Typer(
+        cls=PanelGroup,
+        name="policygen",
+        help=ABOUT,
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    for name in [word for word in words[:1] if word in COMMANDS] or COMMANDS:
+        made.command(name=name, cls=PanelCommand, rich_help_panel=COMMANDS[name])(
+            _with_exit_codes(import_module(f"policygen.cli.commands.{name}").command)
+        )
+    return made
 
 
 def _version(requested: bool) -> None:
@@ -50,8 +64,7 @@ def _version(requested: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def root(
+def _root(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
@@ -85,18 +98,14 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _name, _panel in COMMANDS.items():
-    app.command(name=_name, cls=PanelCommand, rich_help_panel=_panel)(
-        _with_exit_codes(import_module(f"policygen.cli.commands.{_name}").command)
-    )
-
-
 def main() -> None:
     """Run the command line and end the process with the exit code of what happened."""
-    gc.set_threshold(1_000_000, 50, 100)  # reading a trail makes millions of objects and few cycles
     _fill_closed_streams()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(program(sys.argv[1:])(standalone_mode=False) or 0)
+    except KeyboardInterrupt:  # while a command is imported
+        log_line("stopped by Ctrl-C, exit 130")
+        sys.exit(130)
     except PARSER_ERROR as error:
         if "Help" in type(error).__name__:  # no argument at all
             error.show()  # type: ignore[attr-defined]

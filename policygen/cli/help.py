@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from policygen.cli.configuration import defaults_of, read_configuration, text_of
 from policygen.cli.console import log_line
+from policygen.cli.plain_values import take_plain_values
 
 PANELS = ("Arguments", "Input", "Window", "AWS", "Decisions", "Output", "Performance")
 """Panels in the order of the help; others follow, in the order of their options."""
@@ -26,6 +27,11 @@ class PanelCommand(TyperCommand):
         if any(param.envvar for param in self.params) and not {"-h", "--help"} & {*args}:
             extra["default_map"] = defaults_of(self.params, read_configuration())
         return super().make_context(info_name, args, parent, **extra)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the words of the command."""
+        take_plain_values(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Name the settings that the configuration file decides, and run the command."""
@@ -49,6 +55,11 @@ class PanelCommand(TyperCommand):
 
 class PanelGroup(TyperGroup):
     """The program: its commands in panels, each with its whole first sentence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the options that come before a command."""
+        take_plain_values(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def format_help_text(self, _: Any, formatter: Any) -> None:
         """Write the paragraphs of the help."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +59,7 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
     Raises:
         UsageError: PG-E208, both processes and a cluster are given; what `cluster_at` raises.
     """
+
     from policygen.cli.console import LINE
     from policygen.cli.progress import ProgressBar
     from policygen.logs.reader import ReadOptions
@@ -215,6 +215,8 @@ def report_options(journal: Path, notify: Callable[[str], None], *, quiet: bool)
         notify: takes messages.
         quiet: whether to show no progress.
     """
+    from msgspec.structs import replace
+
     from policygen.account.report_journal import ReportJournal
     from policygen.account.report_reader import ReportOptions
     from policygen.cli.progress import ProgressBar
@@ -307,6 +309,8 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     Raises:
         UsageError: PG-E360 to PG-E366, they cannot be read or contradict each other.
     """
+    from msgspec.structs import replace
+
     from policygen.cli.configuration import read_configuration
     from policygen.cli.console import log_line
     from policygen.rightsize.decisions.load import decisions_of, load_decisions, with_flags
@@ -349,6 +353,8 @@ def with_witnesses(
     Raises:
         UsageError: PG-E266, a file of code cannot be read, or there is no account whose functions it could be of.
     """
+    from msgspec.structs import replace
+
     code = open_code(witnesses, account_known=account is not None)
     say_traces(traces, [account] if account else [], notify)
     return replace(account, code=code) if account else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,8 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
     """
     file, mark, name = str(path).rpartition("#")
     if mark and context and not path.exists():
+        from msgspec.structs import replace
+
         return policies_of(Path(file), replace(context, role=name))
     if path.is_dir():
         files = sorted(path.glob("*.json"))

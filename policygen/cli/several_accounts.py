@@ -99,6 +99,8 @@ def with_shared_witnesses(
     Raises:
         UsageError: PG-E266, a file of code cannot be read, or there is no account whose functions it could be of.
     """
+    import msgspec
+
     from policygen.batch.witnesses import code_of_accounts, traces_of_accounts
 
     code, sentences = code_of_accounts(open_code(witnesses, account_known=bool(accounts)), accounts)
@@ -106,4 +108,6 @@ def with_shared_witnesses(
     say_traces(traces, accounts.values(), notify)
     for sentence in sentences:
         notify(sentence)
-    return {account_id: replace(one, code=code) for account_id, one in accounts.items()}, traces
+    return {
+        account_id: msgspec.structs.replace(one, code=code) for account_id, one in accounts.items()
+    }, traces

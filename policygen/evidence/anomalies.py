@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.days import days_between
 from policygen.logs.calls.call import CallBucket, Calls
@@ -68,8 +69,7 @@ class Anomaly(NamedTuple):
     """The function that the credentials were issued to; "" for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class SplitCalls:
+class SplitCalls(msgspec.Struct, frozen=True):
     """A role's calls, split by whether they look like the workload."""
 
     workload: Calls
@@ -80,7 +80,7 @@ class SplitCalls:
     """The kinds of calls that match a rule, accepted or not."""
     accepted: frozenset[AnomalyRule] = frozenset()
     """Rules whose calls a person accepted."""
-    matched: Mapping[CallBucket, AnomalyRule] = field(default_factory=dict)
+    matched: Mapping[CallBucket, AnomalyRule] = msgspec.field(default_factory=dict)
     """The calls that `anomalies` sums up, each with its rule."""
 
     def evidence(self, key: CallBucket) -> Evidence:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
@@ -38,8 +40,7 @@ from policygen.text import escape_controls, pluralize
 Logs = Source | Sequence[str | Path]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObserveOptions:
+class ObserveOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of the logs counts as evidence."""
 
     days: int = 30
@@ -58,8 +59,7 @@ class ObserveOptions:
     """Whether to read the logs of other accounts than the role's; None for those that may have calls its own lack."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoleEvidence:
+class RoleEvidence(msgspec.Struct, frozen=True):
     """Everything that is known of one role before a policy is suggested."""
 
     read_report: ReadReport

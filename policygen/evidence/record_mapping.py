@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from policygen.catalog import mapping
 from policygen.catalog.call import MappedRequest
@@ -24,8 +25,7 @@ from policygen.logs.source import Batch
 from policygen.text import sanitize
 
 
-@dataclass(frozen=True, slots=True)
-class MappedRecord:
+class MappedRecord(msgspec.Struct, frozen=True):
     """One record: its status, the requests behind it, and the reason."""
 
     event_id: str

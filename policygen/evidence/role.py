@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from policygen.catalog.known_event import known_event
 from policygen.catalog.learning import learn_rules, learned_texts
@@ -25,8 +26,7 @@ _ROLE_ARN = re.compile(
 _SESSION_ARN = re.compile(r"arn:[^:]+:sts::(?P<account>\d{12}):assumed-role/(?P<name>[^/]+)(/.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSelector:
+class RoleSelector(msgspec.Struct, frozen=True):
     """A role as the user named it; "" for a part that was not given."""
 
     name: str
@@ -118,8 +118,7 @@ def parse_role(text: str) -> RoleSelector:
     return RoleSelector(name)
 
 
-@dataclass(frozen=True, slots=True)
-class Predecessor:
+class Predecessor(msgspec.Struct, frozen=True):
     """A deleted role of the same name (1.3.6), whose calls do not count for the role."""
 
     role: RoleKey
@@ -127,8 +126,7 @@ class Predecessor:
     last: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedRole:
+class ResolvedRole(msgspec.Struct, frozen=True):
     """The role, its calls, and deleted roles of the same name."""
 
     role: RoleKey

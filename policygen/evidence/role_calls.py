@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.evidence.observe import ObserveOptions, no_events_error
 from policygen.iam.request import RoleKey

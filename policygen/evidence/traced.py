@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.account.model import Account, Role, unqualified
 from policygen.catalog.knowledge import Knowledge
@@ -75,8 +75,7 @@ def _names(role: Role) -> set[str]:
     return {role.name.casefold(), role.key.arn.casefold()}
 
 
-@dataclass(frozen=True, slots=True)
-class TraceReport:
+class TraceReport(msgspec.Struct, frozen=True):
     """What became of the calls of traces."""
 
     files: int

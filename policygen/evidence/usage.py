@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.catalog import mapping
 from policygen.catalog.call import MappedRequest, Provenance
@@ -20,8 +22,7 @@ from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.window import Window
 
 
-@dataclass(frozen=True, slots=True)
-class DeniedRequest:
+class DeniedRequest(msgspec.Struct, frozen=True):
     """A permission that a denied call needed."""
 
     action: str
@@ -32,8 +33,7 @@ class DeniedRequest:
     event: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unmapped:
+class Unmapped(msgspec.Struct, frozen=True):
     """A call that no rule maps to access requests: reported, never guessed."""
 
     source: str
@@ -41,8 +41,7 @@ class Unmapped:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """The access requests of one role in a window, and its calls that made none."""
 
     role: RoleKey
@@ -63,17 +62,17 @@ class Usage:
     calls: int
     """Distinct calls."""
     regions: tuple[str, ...]
-    daily: Mapping[CallBucket, Evidence] = field(default_factory=dict)
+    daily: Mapping[CallBucket, Evidence] = msgspec.field(default_factory=dict)
     """Evidence by call, day and user, within the window."""
-    needs: Mapping[CallSignature, tuple[AccessRequest, ...]] = field(default_factory=dict)
+    needs: Mapping[CallSignature, tuple[AccessRequest, ...]] = msgspec.field(default_factory=dict)
     """Authorised call -> the `requests` behind it, for calls that have any."""
     knowledge: Knowledge = NOTHING_KNOWN
     """What the calls were mapped with."""
-    users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
+    users: Mapping[str, Mapping[AccessRequest, Evidence]] = msgspec.field(default_factory=dict)
     """Function that the credentials were issued to, "" for none -> the requests made with them."""
-    seen: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    seen: Mapping[str, frozenset[tuple[str, str]]] = msgspec.field(default_factory=dict)
     """Action or service prefix in lower case -> (day, region) of the events of it, denied ones too."""
-    traced: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    traced: Mapping[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
     """The requests that traces show, those among them that the logs show as well."""
     traced_only: frozenset[str] = frozenset()
     """The actions that traces show and the logs do not."""
@@ -210,20 +209,19 @@ def _order(call: CallSignature) -> tuple[str, ...]:
     )
 
 
-@dataclass(slots=True)
-class _UsageBuilder:
+class _UsageBuilder(msgspec.Struct):
     knowledge: Knowledge
-    requests: dict[AccessRequest, Evidence] = field(default_factory=dict)
-    informational: dict[AccessRequest, Evidence] = field(default_factory=dict)
-    origins: dict[AccessRequest, set[Provenance]] = field(default_factory=dict)
-    sources: dict[AccessRequest, set[str]] = field(default_factory=dict)
-    denied: dict[DeniedRequest, Evidence] = field(default_factory=dict)
-    unmapped: dict[Unmapped, Evidence] = field(default_factory=dict)
-    no_permission: dict[str, Evidence] = field(default_factory=dict)
+    requests: dict[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
+    informational: dict[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
+    origins: dict[AccessRequest, set[Provenance]] = msgspec.field(default_factory=dict)
+    sources: dict[AccessRequest, set[str]] = msgspec.field(default_factory=dict)
+    denied: dict[DeniedRequest, Evidence] = msgspec.field(default_factory=dict)
+    unmapped: dict[Unmapped, Evidence] = msgspec.field(default_factory=dict)
+    no_permission: dict[str, Evidence] = msgspec.field(default_factory=dict)
     unauthenticated: Evidence | None = None
-    needs: dict[CallSignature, tuple[AccessRequest, ...]] = field(default_factory=dict)
-    users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
-    seen: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    needs: dict[CallSignature, tuple[AccessRequest, ...]] = msgspec.field(default_factory=dict)
+    users: dict[str, dict[AccessRequest, Evidence]] = msgspec.field(default_factory=dict)
+    seen: dict[str, set[tuple[str, str]]] = msgspec.field(default_factory=dict)
 
     def add(self, call: CallSignature, users: Mapping[str, Evidence], *, cut_off: bool = False) -> None:
         """Add a call, with its evidence by the function that its credentials were issued to.

@@ -8,9 +8,10 @@ proof nor a counterexample is reported as unsure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice, product
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
@@ -54,8 +55,7 @@ class UndecidedGrant(NamedTuple):
         return f"{self.side}: {self.grant}"
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """What changes from old to new. All fields are sorted; each grant has at most one counterexample."""
 
     verdict: Verdict

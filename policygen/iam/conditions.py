@@ -10,13 +10,14 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
+
+import msgspec
 
 from policygen.iam.arn import arn_glob, parse, quote, string_glob
 from policygen.iam.document import Conditions
@@ -61,8 +62,7 @@ def any_of(truths: Iterable[Truth]) -> Truth:
 # --- The known condition keys of a request --------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ContextFacts:
+class ContextFacts(msgspec.Struct, frozen=True):
     """The condition keys of one request that are known.
 
     Attributes:

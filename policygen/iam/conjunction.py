@@ -8,9 +8,10 @@ operator are intersected in one entry where IAM can express it; else the result 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
+
+import msgspec
 
 from policygen.iam.arn import quote
 from policygen.iam.conditions import OPERATORS, ConditionOperator, parse_operator
@@ -33,8 +34,7 @@ _TWINS = {
 _NEVER = "which contradict each other"
 
 
-@dataclass(frozen=True, slots=True)
-class Conjunction:
+class Conjunction(msgspec.Struct, frozen=True):
     """Two blocks in one."""
 
     conditions: Conditions | None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam import arn
@@ -49,8 +50,7 @@ _EVERY_ACTION = re.compile(r"\*+(?::\*+)?")
 _EFFECTS: dict[str, Effect] = {"allow": "Allow", "deny": "Deny"}
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """One statement of an identity policy.
 
     With `not_actions`, `actions` are the values of NotAction; likewise `not_resources`.
@@ -98,8 +98,7 @@ def _minified(element: Mapping[str, Any]) -> str:
     return json.dumps(element, separators=(",", ":"), ensure_ascii=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """An identity policy, or a control policy of an organization; `kind` says which.
 
     `name` is for people and not part of the document.

@@ -9,8 +9,9 @@ Organizations User Guide, orgs_manage_policies_scps_evaluation; 4.1, 4.3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from policygen.iam.arn import action_contains, action_overlaps, actions_about, parse, service_of
 from policygen.iam.conditions import ContextFacts, Truth, context_facts
@@ -24,8 +25,7 @@ from policygen.text import sanitize
 Outcome = Literal["ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The decision of policies about one access request.
 
     Attributes:

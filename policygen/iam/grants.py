@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
@@ -331,8 +333,7 @@ def minimal_cover(table: CoverMatrix, fixed: Iterable[Grant] = ()) -> list[Grant
     return [grant for grant in table.requests_by_grant if grant in kept]
 
 
-@dataclass(frozen=True, slots=True)
-class CoverMatrix:
+class CoverMatrix(msgspec.Struct, frozen=True):
     """Which grants cover which requests."""
 
     requests_by_grant: dict[Grant, list[AccessRequest]]

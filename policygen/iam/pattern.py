@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
+
+import msgspec
 
 STEPS = 15_000
 """Steps of one search; one takes about a microsecond."""
@@ -81,8 +82,7 @@ def _regex(tokens: Sequence[Token]) -> re.Pattern[str]:
     return re.compile(chunk + regex, re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Glob:
+class Glob(msgspec.Struct, frozen=True):
     """A compiled pattern. `literal` is the only string that it matches; None when it may match several."""
 
     tokens: tuple[Token, ...]

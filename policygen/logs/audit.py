@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.errors import BugError
 from policygen.iam.request import RoleKey
@@ -20,8 +21,7 @@ from policygen.text import pluralize
 ROLES = "calls of other roles"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordAudit:
+class RecordAudit(msgspec.Struct, frozen=True):
     """What became of the records that were read.
 
     Attributes:

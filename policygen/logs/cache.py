@@ -13,7 +13,6 @@ import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -109,14 +108,13 @@ def _sources(
             yield name, entry.read_bytes()
 
 
-@dataclass(slots=True)
-class Cache:
+class Cache(msgspec.Struct):
     """The cached chunks of one request."""
 
     folder: Path
     select: Select
     on_message: Callable[[str], None] = lambda _: None
-    _waiting: list[CachedChunk] = field(default_factory=list)
+    _waiting: list[CachedChunk] = msgspec.field(default_factory=list)
     _broken: bool = False
 
     @classmethod

@@ -7,9 +7,10 @@ returns a picklable result, so it runs in this process or in any `concurrent.fut
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
+
+import msgspec
 
 from policygen.iam.request import RoleKey
 from policygen.logs.cache import Cache, CachedChunk
@@ -65,12 +66,11 @@ class Chunk(NamedTuple):
         return sum(one.size for one in self.objects)
 
 
-@dataclass(slots=True)
-class ChunkResult:
+class ChunkResult(msgspec.Struct):
     """What one or several chunks gave."""
 
     counts: CallCounts
-    read_report: ReadReport = field(default_factory=ReadReport)
+    read_report: ReadReport = msgspec.field(default_factory=ReadReport)
     packed: PackedParts | None = None
     """The calls of `counts`, where they were packed for the disk and taken out of it."""
 

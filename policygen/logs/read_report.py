@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
+
+import msgspec
 
 from policygen.account.model import Trail
 from policygen.errors import IncompleteError
@@ -27,20 +28,19 @@ class UnreadAccount(NamedTuple):
     """Files that were listed and not read; 0 where they were not listed."""
 
 
-@dataclass(slots=True)
-class ReadReport:
+class ReadReport(msgspec.Struct):
     """The files that were read, and what of them could not be used."""
 
     files: int = 0
     logs: int = 0
     """Batches of logs."""
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = msgspec.field(default_factory=Counter)
     """Kind -> files that are no logs."""
-    passed_over: Counter[str] = field(default_factory=Counter)
+    passed_over: Counter[str] = msgspec.field(default_factory=Counter)
     """Kind -> files or records that are knowingly no evidence."""
-    damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
+    damaged: list[tuple[str, int | None, str]] = msgspec.field(default_factory=list)
     """(file, byte, reason)."""
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = msgspec.field(default_factory=list)
     """(file, reason) of single records."""
     items: int = 0
     """Records that were met, decoded or not, and what was passed over: counted as the files were decoded."""
@@ -52,9 +52,9 @@ class ReadReport:
     """Whether an engine counted the records where they are stored: then `items` is 0."""
     trails: Sequence[Trail] | None = None
     """What decided which events the source holds, where that was not the account's trails; None where it was."""
-    unproved: list[tuple[str, str]] = field(default_factory=list)
+    unproved: list[tuple[str, str]] = msgspec.field(default_factory=list)
     """(name, reason) of log files and stretches of time that no digest proves, though they were verified."""
-    unread: Counter[UnreadDay] = field(default_factory=Counter)
+    unread: Counter[UnreadDay] = msgspec.field(default_factory=Counter)
     """Days of other accounts' logs that were left out (`other_accounts`) -> files; 0 where they were not listed."""
 
     def note(self, batch: Batch) -> None:

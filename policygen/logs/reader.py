@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from policygen.logs.audit import audit_reading
 from policygen.logs.cache import Cache, CachedChunk
@@ -75,8 +76,7 @@ def _no_cache(_: ReadRequest) -> None:
     """Cache nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(msgspec.Struct, frozen=True):
     """How to read logs: executor, cache, progress. The answer does not depend on it."""
 
     executor: Executor | None = None
@@ -227,8 +227,7 @@ def _days_to_compare(chunks: Sequence[Chunk]) -> set[str]:
     return days_within_reach(days, changed)
 
 
-@dataclass(slots=True)
-class _Merger:
+class _Merger(msgspec.Struct):
     """Adds chunk after chunk to a result, each without the records that were counted before it. See `dedup`.
 
     Attributes:

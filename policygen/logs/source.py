@@ -11,8 +11,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
@@ -37,8 +38,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     """A file, or the rest of a file, that could not be read.
 
     `byte` is the offset in the file as stored (in the unpacked text when the packing is sound), None where
@@ -49,8 +49,7 @@ class Damage:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """A record that could not be used; `position` counts the records of its file from 1."""
 
     file: str
@@ -58,8 +57,7 @@ class Unreadable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """A part of a file, or all of it. The records may share the file's memory: copy what you keep of them.
 
     A long file comes in several batches of the same name; the first has its `size` (bytes as stored), the others 0.
@@ -68,9 +66,9 @@ class Batch:
     """
 
     name: str
-    records: list[Record] = field(default_factory=list)
+    records: list[Record] = msgspec.field(default_factory=list)
     unreadable: tuple[Unreadable, ...] = ()
-    passed_over: Mapping[str, int] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = msgspec.field(default_factory=dict)
     damage: Damage | None = None
     kind: str = "log"
     size: int = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.logs.events.event_time import FIRST_DAY
@@ -20,8 +21,7 @@ LONGEST = 36_500
 """Days of the longest window; CloudTrail began in 2013."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """Whole days in UTC; `start`, `end` and `last_day` are the texts that JSON and screens show."""
 
     first: date

@@ -8,10 +8,11 @@ again, so that the findings are those that the logs would give.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.account.model import Trail
@@ -37,8 +38,7 @@ _UNUSED = ("created", "region_days")
 """What only the suggestion asks of the coverage. It is large: a text for each region and day."""
 
 
-@dataclass(frozen=True, slots=True)
-class _GatePart:
+class _GatePart(msgspec.Struct, frozen=True):
     """The part of a plan that only the gate reads."""
 
     coverage: ObservabilityRules

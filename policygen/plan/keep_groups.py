@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.plan.model import Plan, PlanKeep
 
 
-@dataclass(frozen=True, slots=True)
-class KeepGroup:
+class KeepGroup(msgspec.Struct, frozen=True):
     """Permissions that are kept for one reason."""
 
     why: str

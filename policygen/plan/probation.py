@@ -8,8 +8,9 @@ through, or of which something says that it is used is never matched.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from policygen.errors import GateError, NothingFoundError
 from policygen.iam import arn, reference
@@ -36,8 +37,7 @@ _MOST = 10
 """Managed policies that a probation may take; a role has room for twenty with its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probation:
+class Probation(msgspec.Struct, frozen=True):
     """What is denied, until when, and how."""
 
     role: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.account.fixed_roles import refuse_fixed
 from policygen.account.model import Account
@@ -20,8 +21,7 @@ from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 from policygen.text import escape_controls
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(msgspec.Struct, frozen=True):
     """A suggestion, and the evidence it was made from."""
 
     suggestion: Suggestion

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.account.current import CurrentAccess
 from policygen.days import dates_from
@@ -30,8 +31,7 @@ CURVE = (3, 5, 7, 10, 14, 21, 30, 45, 60)
 """Days after which the curve is looked at, as far as the window is longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What a policy that was learnt on some days denies on the others."""
 
     mode: Mode
@@ -42,8 +42,7 @@ class Outcome:
     """Those of them that no later call used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backtest:
+class Backtest(msgspec.Struct, frozen=True):
     """The back-test of one role."""
 
     role: RoleKey

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.account.current import CurrentAccess
 from policygen.iam.evaluate import IDENTITY, Decision
@@ -24,8 +25,7 @@ POLICIES_CHANGED = "the policies changed after the call"
 """The cause where no resource policy may have allowed a call, and nothing of today forbids it."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotCurrentlyAllowed:
+class NotCurrentlyAllowed(msgspec.Struct, frozen=True):
     """An observed request that the current identity policies do not allow, and the likely cause."""
 
     request: AccessRequest

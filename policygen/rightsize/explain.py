@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.account.fixed_roles import FixedRole, fixed_role
 from policygen.errors import UsageError
@@ -40,8 +41,7 @@ class DailyCall(NamedTuple):
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedUse:
+class ObservedUse(msgspec.Struct, frozen=True):
     """The calls that used an action."""
 
     evidence: Evidence | None
@@ -60,8 +60,7 @@ class ObservedUse:
     """Calls of another kind that show it indirectly, or often need it: they are not counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatementRef:
+class StatementRef(msgspec.Struct, frozen=True):
     """A statement that allows or denies an action."""
 
     policy: str
@@ -74,8 +73,7 @@ class StatementRef:
     """Resource patterns; a leading ``!`` marks a pattern of NotResource."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """Everything that is known of one action of one role."""
 
     action: str
@@ -109,7 +107,7 @@ class Explanation:
     """What IAM's last-accessed report says; "" where it says nothing."""
     why_removed: str
     """"" where the action is not removed."""
-    traced: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    traced: Mapping[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
     """The requests that traces show, whether the logs show them or not."""
     decided_by: Removal | None = None
     """What decides that the action goes; None where it is not removed."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from math import ceil
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.errors import GateError
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements

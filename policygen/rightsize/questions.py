@@ -10,10 +10,11 @@ not stand alone. The riskiest question comes first.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.catalog.visibility import visibility_of
 from policygen.iam import reference
@@ -49,8 +50,7 @@ class Topic(NamedTuple):
         return f"{self.answer}:{self.about}" if self.about else self.answer
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """A question about unverified permissions."""
 
     topics: tuple[Topic, ...]
@@ -159,8 +159,7 @@ def _decided_services(keeps: Iterable[Keep]) -> frozenset[str]:
 # --- Groups ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Group:
+class _Group(msgspec.Struct, frozen=True, eq=False, dict=True):
     """Keeps that one question is about; its properties are asked for each pair of hundreds of groups."""
 
     topics: tuple[Topic, ...]

@@ -8,8 +8,9 @@ and what the proposal changes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.days import dates_from

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
+
+import msgspec
 
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
@@ -35,8 +36,7 @@ from policygen.rightsize.questions import Question
 from policygen.text import pluralize, sanitize
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuggestOptions:
+class SuggestOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to write the proposed policy, and which decisions bind it."""
 
     name: str = "policygen"
@@ -66,8 +66,7 @@ class InformationalRequest(NamedTuple):
     allowed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(msgspec.Struct, frozen=True):
     """The proposed policy of one role, and everything it rests on."""
 
     role: RoleKey
@@ -106,15 +105,15 @@ class Suggestion:
     """Levels of SCPs, and RCPs as one level, as `CurrentAccess` has them."""
     min_days: int = 0
     """Days for which a permission must have been visible before its absence means anything."""
-    split: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
+    split: SplitCalls = msgspec.field(default_factory=lambda: SplitCalls({}, {}, {}))
     """The role's calls, split into those of the workload and anomalous ones."""
     apart: Usage | None = None
     """The requests behind anomalous calls; None where there are none."""
     questions: tuple[Question, ...] = ()
     """The unverified permissions as questions, the riskiest first."""
-    open_names: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    open_names: Mapping[str, tuple[int, str]] = msgspec.field(default_factory=dict)
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
-    names: Mapping[AccessRequest, NameUse] = field(default_factory=dict)
+    names: Mapping[AccessRequest, NameUse] = msgspec.field(default_factory=dict)
     """Request that names a resource -> how the names of its kind were used."""
     replay: Replay = NOT_REPLAYED
     """What a policy made like this one, but earlier, would have denied."""
@@ -122,11 +121,11 @@ class Suggestion:
     """Grants that had to be narrower than both the observed pattern and the current statement."""
     needed: frozenset[str] = frozenset()
     """Actions that AWS's own services need of the role."""
-    decided: DecisionEffects = field(default_factory=DecisionEffects)
+    decided: DecisionEffects = msgspec.field(default_factory=DecisionEffects)
     """What people's decisions did."""
-    seasonal: Mapping[str, str] = field(default_factory=dict)
+    seasonal: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Kept action -> what IAM saw of it before or after the window."""
-    said: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Current action -> what IAM's last-accessed report says of it, where it says anything."""
     strength: Readiness | None = None
     """How good the evidence is, with a verdict; None only while the suggestion is being made."""
@@ -134,9 +133,9 @@ class Suggestion:
     """Named risks that today's policies have and the new policy has not."""
     risks_left: tuple[Risk, ...] = ()
     """Named risks that the new policy still has."""
-    unverified: UnverifiedChoice = field(default_factory=UnverifiedChoice)
+    unverified: UnverifiedChoice = msgspec.field(default_factory=UnverifiedChoice)
     """What a person chose to do with unverified permissions, and what that did."""
-    barred: Mapping[str, str] = field(default_factory=dict)
+    barred: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Action that the current policies grant and a bound never allows -> the bound's name; it is not kept."""
 
     def __repr__(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import json
 import re
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
@@ -109,7 +109,7 @@ def test_one_role_is_read_as_the_snapshot_has_it(account: Any) -> None:
     whole = to_account(take_snapshot(account, now=NOW), "account 123456789012")
     alone = read_role("orders-fn", account, now=NOW)
     # The mock's trails were delivered to "now", which is none of ours.
-    assert dataclasses.replace(alone, trails=()) == dataclasses.replace(whole, trails=())
+    assert msgspec.structs.replace(alone, trails=()) == msgspec.structs.replace(whole, trails=())
     (one,), (other,) = alone.trails or (), whole.trails or ()
     assert (one.name, one.selectors, one.advanced) == (other.name, other.selectors, other.advanced)
 

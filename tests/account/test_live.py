@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from policygen.account.live import read_role
 from policygen.account.snapshot import load_snapshot
-from policygen.cli.app import app
+from policygen.cli.app import program
 from policygen.rightsize.analysis import analyse
 from tests.support.aws_stubs import client_error
 from tests.support.records import crowd, record, write_logs
@@ -124,7 +124,7 @@ def logging_since(session: boto3.Session, name: str, day: datetime) -> None:
 
 def policygen(*args: str | Path) -> str:
     """What a command prints on stdout; nothing on stderr, exit 0."""
-    done = CliRunner().invoke(app, [*map(str, args), "-q"], catch_exceptions=False)
+    done = CliRunner().invoke(program(), [*map(str, args), "-q"], catch_exceptions=False)
     assert (done.stderr, done.exit_code) == ("", 0)
     return done.stdout
 
@@ -316,10 +316,10 @@ def test_from_credentials_to_a_policy_with_no_other_word(
     }
     deliver(session, "trail-logs", [record(one, i) for i, one in enumerate(crowd([event]))])
     command = ["suggest", "--role", "orders", "--days", "30", "--no-inventory"]
-    made = CliRunner().invoke(app, command)
+    made = CliRunner().invoke(program(), command)
     assert made.exit_code == 0, made.output
     assert "iam:ListUsers" in made.stdout
     assert "trail all" in made.stderr
-    policy = json.loads(CliRunner().invoke(app, [*command, "-f", "policy"]).stdout)
+    policy = json.loads(CliRunner().invoke(program(), [*command, "-f", "policy"]).stdout)
     assert [one["Action"] for one in policy["Statement"]] == [["iam:ListUsers"]]
     assert list(tmp_path.glob("calls/*/*"))  # what came over the network is not fetched again

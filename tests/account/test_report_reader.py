@@ -16,7 +16,7 @@ from policygen.account import live
 from policygen.account.aws_reader import AccountReader
 from policygen.account.report_journal import ReportJournal
 from policygen.account.report_reader import OPEN_JOBS, ReportOptions
-from policygen.cli.app import app
+from policygen.cli.app import program
 from tests.support.aws_stubs import TRUST, client_error
 from tests.support.fake_iam import MADE, FakeIam, role_arn
 
@@ -233,7 +233,7 @@ def snapshot_command(monkeypatch: pytest.MonkeyPatch, iam: FakeIam, *options: st
         "policygen.account.report_reader.ReportOptions",
         lambda **more: ReportOptions(iam.pause, iam.clock, **more),
     )
-    return CliRunner().invoke(app, ["snapshot", "--no-inventory", "--output", "account.json", *options])
+    return CliRunner().invoke(program(), ["snapshot", "--no-inventory", "--output", "account.json", *options])
 
 
 def test_snapshot_reads_reports_unless_told_not_to_and_goes_on_after_ctrl_c(

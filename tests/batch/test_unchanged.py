@@ -201,13 +201,15 @@ def test_today_s_date_counts_only_where_a_decision_expires() -> None:
 @pytest.mark.parametrize("field", ["trails", "functions", "scps", "entities"])
 def test_what_the_account_is_like_counts(field: str) -> None:
     plain = settings()
-    other = replace(plain, accounts={PRODUCTION: replace(plain.accounts[PRODUCTION], **{field: ()})})
+    other = replace(
+        plain, accounts={PRODUCTION: msgspec.structs.replace(plain.accounts[PRODUCTION], **{field: ()})}
+    )
     assert shared_digests(plain) != shared_digests(other)
 
 
 def test_a_newer_snapshot_of_the_same_is_the_same() -> None:
     plain = settings()
-    known = replace(plain.accounts[PRODUCTION], generated_at="2027-01-01T00:00:00Z")
+    known = msgspec.structs.replace(plain.accounts[PRODUCTION], generated_at="2027-01-01T00:00:00Z")
     later = replace(plain, accounts={PRODUCTION: known})
     assert shared_digests(plain) == shared_digests(later)
 
@@ -218,7 +220,7 @@ def test_iam_s_report_of_a_role_counts_for_that_role() -> None:
     chosen = targets((), plain.accounts, RoleFilter(["orders-api", "bastion"]))
     reports = dict(known.last_accessed or {})
     del reports[next(one.arn for one in chosen if one.name == "bastion")]
-    other = replace(plain, accounts={PRODUCTION: replace(known, last_accessed=reports)})
+    other = replace(plain, accounts={PRODUCTION: msgspec.structs.replace(known, last_accessed=reports)})
     same = {one.name: inputs_digest(plain, one, {}) == inputs_digest(other, one, {}) for one in chosen}
     assert same == {"orders-api": True, "bastion": False}
 

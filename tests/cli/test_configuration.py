@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from policygen.cli.app import app
+from policygen.cli.app import program
 from policygen.cli.completion import complete_sign
 from policygen.cli.configuration import SETTINGS
 from policygen.evidence.anomalies import ANOMALY_RULES
@@ -149,7 +149,7 @@ def test_whose_logs_are_read_is_configured_and_said(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_an_option_and_every_variable_a_setting() -> None:
-    commands = get_command(app).commands.values()  # type: ignore[attr-defined]
+    commands = get_command(program()).commands.values()  # type: ignore[attr-defined]
     variables = {param.envvar for command in commands for param in command.params if param.envvar}
     assert variables == {f"POLICYGEN_{key.upper()}" for key in SETTINGS}
 

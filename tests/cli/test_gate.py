@@ -85,7 +85,15 @@ def test_a_check_by_a_plan_starts_without_what_reads_logs(made: Path) -> None:
     )
     loaded = set(done.stdout.splitlines())
     assert "policygen.plan.gate" in loaded
-    slow = {"boto3", "botocore", "pandas", "jinja2", "policygen.logs.reader", "policygen.rightsize.suggest"}
+    slow = {
+        "boto3",
+        "botocore",
+        "pandas",
+        "pydantic",
+        "jinja2",
+        "policygen.logs.reader",
+        "policygen.rightsize.suggest",
+    }
     assert loaded.isdisjoint(slow)
 
 

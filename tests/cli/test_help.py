@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from policygen.cli.app import COMMANDS, app
+from policygen.cli.app import COMMANDS, program
 from policygen.cli.help import PANELS
 from tests.support.command import run, run_in_root
 
@@ -19,7 +19,7 @@ TAKEN = {"Roles", "Probation", "Options"}
 def test_the_program_lists_each_command_with_its_whole_summary() -> None:
     shown = run_in_root("--help").stdout
     assert max(map(len, shown.splitlines())) <= 80
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in get_command(program()).commands.items():  # type: ignore[attr-defined]
         summary = command.help.split("\n\n")[0]
         assert re.search(rf"^  {name} +{re.escape(summary)}$", shown, re.M), name
     assert [panel for panel in dict.fromkeys(COMMANDS.values()) if f"\n{panel}:\n" not in shown] == []

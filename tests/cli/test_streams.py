@@ -161,15 +161,19 @@ def test_ctrl_c_twice_ends_a_batch_whose_workers_do_not_end(world: Path) -> None
     assert stderr.endswith(b"stopped by Ctrl-C, exit 130\n")
 
 
+@pytest.mark.parametrize("module", ["policygen.cli.app", "policygen.cli.commands.diff"])
 def test_ctrl_c_while_the_command_line_is_imported_is_ctrl_c(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Pressed(MetaPathFinder):
         def find_spec(self, name: str, *_: object) -> None:
-            if name == "policygen.cli.app":
+            if name == module:
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "policygen.cli.app")
+    monkeypatch.setattr(sys, "argv", ["policygen", "diff", "--help"])
+    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    monkeypatch.setattr("atexit.register", lambda *_: None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
     with pytest.raises(SystemExit) as ended:
         start.start_command_line()

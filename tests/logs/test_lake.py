@@ -18,7 +18,7 @@ from policygen.account.required_permissions import NEEDS
 from policygen.account.snapshot import load_snapshot
 from policygen.batch.read import read_logs as batch_read
 from policygen.batch.select import RoleFilter
-from policygen.cli.app import app
+from policygen.cli.app import program
 from policygen.errors import AwsError, IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.coverage.remediation import (
     enable_events_command,
@@ -600,7 +600,7 @@ def test_the_command_line_reads_a_store(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("policygen.logs.sources.lake.source.open_session", lambda _: aws.session())
     monkeypatch.setattr("policygen.logs.sources.lake.client.time.sleep", aws.clock.sleep)
     made = CliRunner().invoke(
-        app,
+        program(),
         [
             "suggest",
             "-r",

@@ -25,7 +25,7 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from policygen.account.live import read_role
-from policygen.cli.app import COMMANDS, app
+from policygen.cli.app import COMMANDS, program
 from policygen.errors import PolicygenError
 from policygen.logs.sources.s3.client import drop_clients
 from tests.account.test_live import TABLE, an_account, deliver
@@ -95,7 +95,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def policygen(*words: str) -> Result:
-    return CliRunner().invoke(app, words)
+    return CliRunner().invoke(program(), words)
 
 
 def error_of(done: Result) -> str:

@@ -79,7 +79,6 @@ Run = Callable[..., Done]
 def policygen_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Runs a command in this process, where moto is, with a cache of its own."""
     monkeypatch.setenv("POLICYGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
 
     def run(*words: str | Path) -> Done:
         monkeypatch.setattr(sys, "argv", ["policygen", *map(str, words)])

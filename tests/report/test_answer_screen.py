@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from policygen.cli.app import app
+from policygen.cli.app import program
 from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
@@ -353,7 +353,7 @@ def test_what_was_accepted_is_said_beside_the_answer(shop: Path) -> None:
 
 @pytest.mark.parametrize(("name", "options"), [("doctor", DOCTOR), ("explain", EXPLAIN)])
 def test_a_command_gets_what_it_takes_of_what_was_given(name: str, options: frozenset[str]) -> None:
-    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands = get_command(program()).commands  # type: ignore[attr-defined]
     own, ours = ({opt for one in commands[of].params for opt in _words(one)} for of in (name, "suggest"))
     assert options <= own & ours
     left = {

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
+from msgspec.structs import replace
 
 from policygen.plan.batch_table import VERDICT_MEANINGS, BatchQuestion, BatchSince
 from policygen.plan.change_groups import PlanChange

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from policygen.account.function_code import CodeCall, FunctionCode, read_code
 from policygen.account.snapshot import to_account

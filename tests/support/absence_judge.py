@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.account.snapshot import to_account
 from policygen.batch.rightsize_role import BatchSettings, Result, right_size

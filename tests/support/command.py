@@ -149,9 +149,7 @@ def _no_main_module() -> Iterator[None]:
 @contextlib.contextmanager
 def _same_collector() -> Iterator[None]:
     """Undoes what a command does to the garbage collector for the rest of its process."""
-    threshold = gc.get_threshold()
     try:
         yield
     finally:
-        gc.set_threshold(*threshold)
         gc.unfreeze()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, TypedDict
+
+from msgspec.structs import fields
 
 from policygen.evidence.observe import ObserveOptions
 from policygen.rightsize.suggestion import SuggestOptions

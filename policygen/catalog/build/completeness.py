@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from policygen.catalog import mapping
 from policygen.catalog.call import Call
@@ -49,8 +50,7 @@ class OperationRow(NamedTuple):
     """The requests in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One operation of one model, the invented call, and its mapping."""
 
     model: str
@@ -140,8 +140,7 @@ def operation_kind(source: str, name: str) -> Kind:
 _BY_LOCATION = frozenset({"s3", "s3control"})
 
 
-@dataclass(slots=True)
-class _Shapes:
+class _Shapes(msgspec.Struct):
     """Invents values for a model's shapes."""
 
     shapes: Mapping[str, Any]

@@ -19,8 +19,9 @@ def command(
     policygen data --format json
     """
     import json
-    from dataclasses import asdict
     from datetime import UTC, date, datetime
+
+    from msgspec.structs import asdict
 
     from policygen.catalog.service_info import data_facts
     from policygen.cli.output import write_stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +45,8 @@ def command(
 
     policygen map event.json --role orders-api -f text --why
     """
+    from msgspec.structs import replace
+
     from policygen.catalog.knowledge import NOTHING_KNOWN
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError

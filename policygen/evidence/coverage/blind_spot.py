@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.account.model import Trail
 from policygen.evidence.coverage.event_set import EventSet, Ignoring, logged_share
@@ -16,8 +17,7 @@ REFERENCE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BlindSpot:
+class BlindSpot(msgspec.Struct, frozen=True):
     """Why the logs cannot show the use of a permission."""
 
     id: str

@@ -5,12 +5,11 @@ Where a type is off, CloudTrail counts nothing: the number of calls decides, whi
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
+from policygen.data_files import read_table
 from policygen.days import days_between
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.table import CoverageRow
@@ -46,7 +45,7 @@ class MonthlyCost(NamedTuple):
 
 @cache
 def _table() -> Mapping[str, Any]:
-    return tomllib.loads((files("policygen.evidence.coverage") / "prices.toml").read_text("utf-8"))
+    return read_table("policygen.evidence.coverage", "prices.toml")  # type: ignore[no-any-return]
 
 
 def data_event_price() -> EventPrice:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from policygen.account.model import Trail
 from policygen.catalog.visibility import Visibility, data_types
 from policygen.evidence.coverage.blind_spot import BlindSpot
@@ -28,15 +30,14 @@ _FEW_VALUES = frozenset({"eventSource", "readOnly", "region", "userIdentity.arn"
 """Fields that have few values among all permissions of a role."""
 
 
-@dataclass(slots=True)
-class ObservabilityCache:
+class ObservabilityCache(msgspec.Struct):
     """Answers given before."""
 
-    logged_since: dict[tuple[EventSet, ...], str] = field(default_factory=dict)
-    blind_spots: dict[tuple[tuple[EventSet, ...], str], BlindSpot] = field(default_factory=dict)
-    observability: dict[tuple[str, bool], ObservedSince] = field(default_factory=dict)
+    logged_since: dict[tuple[EventSet, ...], str] = msgspec.field(default_factory=dict)
+    blind_spots: dict[tuple[tuple[EventSet, ...], str], BlindSpot] = msgspec.field(default_factory=dict)
+    observability: dict[tuple[str, bool], ObservedSince] = msgspec.field(default_factory=dict)
     """Of permissions on every resource, so that there are no more entries than IAM has actions."""
-    absence: dict[tuple[str, int], AbsenceVerdict] = field(default_factory=dict)
+    absence: dict[tuple[str, int], AbsenceVerdict] = msgspec.field(default_factory=dict)
     """As `observability`, by the days that are needed."""
 
 

@@ -7,19 +7,20 @@ would have seen it. So the report can prove a blind spot and support an absence,
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from fnmatch import fnmatchcase
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.account.model import LastAccessed, ServiceUse
 from policygen.catalog.action_events import event_names, has_operations
 from policygen.catalog.visibility import visibility_of
+from policygen.data_files import read_table
 from policygen.evidence.coverage.event_set import GLOBAL
+from policygen.iam.arn import action_glob
 from policygen.logs.window import Window
 
 LAST_ACCESSED = "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html"
@@ -31,8 +32,7 @@ Sightings = Mapping[str, Collection[tuple[str, str]]]
 """Action or service prefix in lower case -> (day, region) of each event of it that was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class LastAccessedFinding:
+class LastAccessedFinding(msgspec.Struct, frozen=True):
     """What IAM's last-accessed report says about a permission.
 
     ``used_unseen``: there was an attempt within the window, and no event of it was read: the log has a blind
@@ -93,7 +93,7 @@ def last_accessed_finding(
         what, level, (when, region) = action, "action", tracked
     else:
         what, level, when, region = prefix, "service", use.last, use.region
-    about = replace(about, level=level, last=when, region=region)  # type: ignore[arg-type]
+    about = replace(about, level=level, last=when, region=region)
     if not when or is_forgotten(when, last.generated_at):
         return _absent(about, what, created)
     places = seen.get(what.lower(), ())
@@ -181,7 +181,7 @@ def is_listing_sure(action: str) -> bool:
 
 def _is_listed(part: str, folded: str) -> bool:
     """Return whether a pattern of a part of the facts matches an action in lower case."""
-    return any(fnmatchcase(folded, one.lower()) for one in last_accessed_facts()[part]["actions"])
+    return any(action_glob(one).matches(folded) for one in last_accessed_facts()[part]["actions"])
 
 
 @lru_cache(maxsize=65536)
@@ -236,4 +236,4 @@ def _after(when: str, window: Window) -> bool:
 @cache
 def last_accessed_facts() -> Mapping[str, Any]:
     """Return the limits of IAM's report, the table last_accessed.toml."""
-    return tomllib.loads((files("policygen.evidence.coverage") / "last_accessed.toml").read_text("utf-8"))
+    return read_table("policygen.evidence.coverage", "last_accessed.toml")  # type: ignore[no-any-return]

@@ -10,9 +10,12 @@ may come from a selector of one bucket. The rules take for granted that every tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.account.model import Trail
 from policygen.catalog.visibility import Visibility, visibility_with
@@ -58,8 +61,7 @@ class AbsenceVerdict(NamedTuple):
     """Since when the permission was visible; "" if the absence proves nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrailPeriod:
+class TrailPeriod(msgspec.Struct, frozen=True):
     """A part of the window in which no trail changed."""
 
     start: str

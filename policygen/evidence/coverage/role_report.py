@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from policygen.account.model import LastAccessed
 from policygen.days import days_between
@@ -31,8 +32,7 @@ class Attempt(NamedTuple):
     """"" where unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoleReport:
+class RoleReport(msgspec.Struct, frozen=True):
     """IAM's last-accessed report of a role, and what it takes to read it: the logs, and where the role may work."""
 
     report: LastAccessed
@@ -41,7 +41,7 @@ class RoleReport:
     """The events of the role in the window, denied ones too."""
     created: str = ""
     """When the role was made, ISO 8601; "" where unknown."""
-    workplaces: Workplaces = field(default_factory=Workplaces)
+    workplaces: Workplaces = msgspec.field(default_factory=Workplaces)
     """The regions in which the role may have worked."""
     leader: str = "us-east-1"
     """The region of the partition's global services."""

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.iam.arn import resource_glob, string_glob
 from policygen.iam.containment import includes
@@ -26,8 +28,7 @@ Selectors = Sequence[Mapping[str, Any]]
 """Event selectors as AWS gives them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(msgspec.Struct, frozen=True):
     """The events that the use of a permission makes. "" and None stand for a field that is not known."""
 
     category: Literal["Management", "Data"]

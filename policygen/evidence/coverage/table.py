@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from policygen.catalog.service_names import service_prefix
 from policygen.catalog.visibility import data_types
@@ -22,8 +23,7 @@ State = Literal["on", "partly", "off", "unknown"]
 _STATES: Mapping[Answer, State] = {"all": "on", "part": "partly", "none": "off"}
 
 
-@dataclass(frozen=True, slots=True)
-class CoverageRow:
+class CoverageRow(msgspec.Struct, frozen=True):
     """One kind of events and whether the trails log it."""
 
     kind: Literal["management", "source", "regions", "data"]

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.account.model import Trail
 from policygen.iam import arn
@@ -29,8 +31,7 @@ EVENTS = frozenset(
 """The events that change what a trail logs. PutInsightSelectors does not: Insights events are no calls."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrailChange:
+class TrailChange(msgspec.Struct, frozen=True):
     """One event of `SOURCE`, of any caller, whose name is in `EVENTS`."""
 
     time: str
@@ -45,8 +46,7 @@ class TrailChange:
     """errorCode; a change that failed changes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrailInterval:
+class TrailInterval(msgspec.Struct, frozen=True):
     """A part of the window in which a trail did not change."""
 
     start: str
@@ -59,8 +59,7 @@ class TrailInterval:
     """The event between the interval before and this one; "" at the window's start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """A part of the window in which a trail did not log."""
 
     start: str

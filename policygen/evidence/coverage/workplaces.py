@@ -7,7 +7,8 @@ only as far as nothing contradicts it: the functions of that region, or what exi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policygen.account.current import CurrentAccess
 from policygen.account.inventory import Inventory
@@ -17,13 +18,12 @@ from policygen.evidence.coverage.tracked_regions import is_tracked_region, regio
 from policygen.iam.arn import parse, service_of
 
 
-@dataclass(frozen=True, slots=True)
-class Workplaces:
+class Workplaces(msgspec.Struct, frozen=True):
     """The regions in which a role may have worked."""
 
     own: frozenset[str] = frozenset()
     """By what is known of the role itself; patterns as well."""
-    shared: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    shared: Mapping[str, frozenset[str] | None] = msgspec.field(default_factory=dict)
     """Region untracked by IAM in which others work, and the role may -> the services of which something is there; None
     for any."""
     others: frozenset[str] = frozenset()

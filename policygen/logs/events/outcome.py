@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from typing import Literal, cast
 
+from policygen.data_files import read_table
 from policygen.text import sanitize
 
 CodeMeaning = Literal["denied", "unauthenticated", "dependency", "used"]
@@ -120,8 +119,9 @@ _POLICY_WORD = re.compile(r"\s+polic(?:y|ies)$")
 @cache
 def _meanings() -> Mapping[tuple[str, str], CodeMeaning]:
     """Return the table of error codes: (event source or "any", code) -> what it means."""
-    text = (files("policygen.logs.events") / "error_codes.toml").read_text("utf-8")
-    table = cast("dict[CodeMeaning, dict[str, list[str]]]", tomllib.loads(text))
+    table = cast(
+        "dict[CodeMeaning, dict[str, list[str]]]", read_table("policygen.logs.events", "error_codes.toml")
+    )
     return {
         (source, code): meaning
         for meaning, by_source in table.items()

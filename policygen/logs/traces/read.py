@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.errors import UsageError
 from policygen.files import LARGEST, UnreadableJson, files_in, json_documents
@@ -38,15 +40,14 @@ _SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".txt")
 _KNOWN = "what is read: X-Ray's batch-get-traces, OTLP in JSON lines, messages of SDK monitoring, policies of iamlive"
 
 
-@dataclass(slots=True)
-class Traces:
+class Traces(msgspec.Struct):
     """The calls of AWS in files of traces, by caller; those that no event source is known for are counted apart."""
 
-    calls: dict[Caller, Calls] = field(default_factory=dict)
+    calls: dict[Caller, Calls] = msgspec.field(default_factory=dict)
     files: int = 0
     count: int = 0
     """Calls of AWS that were read."""
-    unknown: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = msgspec.field(default_factory=Counter)
     """Why a call cannot be mapped -> calls."""
     missing: int = 0
     """Traces that X-Ray did not give, or cut."""

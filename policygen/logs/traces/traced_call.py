@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,8 +32,7 @@ class Caller(NamedTuple):
     """The role that a person said the file is of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracedCall:
+class TracedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of AWS, in the words of the trace; "" for what it does not tell."""
 
     caller: Caller
@@ -44,7 +42,7 @@ class TracedCall:
     region: str = ""
     time: str = ""
     """ISO 8601 in UTC, to the second; "" where the format has no times."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """By CloudTrail's names of them."""
     arns: tuple[str, ...] = ()
     """Resources that it names by ARN."""

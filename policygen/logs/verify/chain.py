@@ -7,10 +7,11 @@ trail has one chain for each region, and one more of backfill digests. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.logs.verify.digest import (
     ALGORITHM,
@@ -73,13 +74,12 @@ class Verdict(NamedTuple):
     """SHA-256, in hex, of which its unpacked content must have one."""
 
 
-@dataclass(frozen=True, slots=True)
-class DigestReport:
+class DigestReport(msgspec.Struct, frozen=True):
     """What the digests prove, by hour and by log file."""
 
     hours: tuple[Hour, ...] = ()
     """Sorted by account, region, trail and time."""
-    logs: Mapping[str, Verdict] = field(default_factory=dict)
+    logs: Mapping[str, Verdict] = msgspec.field(default_factory=dict)
     """Unpacked name of a listed log file -> its verdict."""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policygen.errors import IncompleteError
 from policygen.logs.decode.object_key import parse_log_name
@@ -31,15 +32,14 @@ _BELOW = re.compile(r".*/AWSLogs/(?:o-[a-z0-9]+(?:/|$))?(.*)", re.DOTALL)
 _MAX_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(msgspec.Struct, frozen=True):
     """What the digests prove about a source's log files. `verdicts` is by the `locator` of a log object."""
 
     hours: tuple[Hour, ...]
     verdicts: Mapping[str, Verdict]
     missing: tuple[str, ...] = ()
     """Names of log files that a valid digest lists and the source does not have."""
-    _unknown: Verdict = field(default=Verdict("gap", "it was not there when digests were read"), repr=False)
+    _unknown: Verdict = Verdict("gap", "it was not there when digests were read")
 
     def verdict(self, one: LogObject) -> Verdict:
         """Return the verdict on a log object; a valid one has the hashes that `check_content` compares."""

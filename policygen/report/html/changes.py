@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange
@@ -37,8 +39,7 @@ _SAMPLES = 3
 _USED = {"narrowed", "unchanged", "added", "granted"}
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """A resource pattern of the proposal, and its evidence."""
 
     pattern: str
@@ -49,8 +50,7 @@ class Pattern:
     event_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeLine:
+class ChangeLine(msgspec.Struct, frozen=True):
     """One row of the table."""
 
     kind: str
@@ -78,8 +78,7 @@ class ChangeLine:
         return tuple(action.split(":", 1)[1] for action in self.actions)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """The table, and how much of it is shown."""
 
     lines: tuple[ChangeLine, ...]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from policygen.report.html.heatmap import LEVELS, HeatRow
 
@@ -26,8 +27,7 @@ State = Literal["z", "x"] | int
 """A cell: ``z`` no event, ``x`` no event and no proof of anything, else a level, `LEVELS` for the most events."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChartBar:
+class ChartBar(msgspec.Struct, frozen=True):
     """How many permissions of one service there are, by what becomes of them."""
 
     service: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from string import ascii_lowercase
+
+import msgspec
 
 from policygen.plan.batch_table import BatchQuestion, BatchRow
 from policygen.report.wording import answer_of
@@ -17,8 +18,7 @@ MOST = 150
 """Most values of one choice: those that most rows have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facet:
+class Facet(msgspec.Struct, frozen=True):
     """One choice: its name, and its values in the order in which they are offered."""
 
     name: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 from policygen.days import dates_from
 from policygen.evidence.coverage.observability import VISIBLE
@@ -24,8 +25,7 @@ _SINCE = re.compile(VISIBLE + r" since (\d{4}-\d{2}-\d{2})")
 _NEVER = "9999-12-31"
 
 
-@dataclass(frozen=True, slots=True)
-class HeatRow:
+class HeatRow(msgspec.Struct, frozen=True):
     """The events of one service."""
 
     service: str
@@ -42,8 +42,7 @@ class HeatRow:
         return sum(self.events)
 
 
-@dataclass(frozen=True, slots=True)
-class Heat:
+class Heat(msgspec.Struct, frozen=True):
     """The heat map: services that were used, or may be used, by day or week."""
 
     columns: tuple[str, ...]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from policygen.report.iac.common import Planned, listed
 from policygen.report.iac.layout import array, block
@@ -36,8 +37,7 @@ Properties = Sequence[tuple[str, str]]
 """Names in snake case, each with an expression."""
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(msgspec.Struct, frozen=True):
     """How a language writes objects, strings and constructs."""
 
     step: str

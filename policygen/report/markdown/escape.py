@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from policygen.text import escape_controls, pluralize
 
@@ -84,8 +85,7 @@ def _longest(text: str) -> int:
     return max((len(run) for run in _RUN.findall(text)), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """A part of a comment; it can be cut at its end, between items."""
 
     head: str = ""

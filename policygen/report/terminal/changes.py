@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, count_changes
@@ -18,8 +19,7 @@ from policygen.rightsize.assess.changes import Kind
 from policygen.text import pluralize
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
+class _Section(msgspec.Struct, frozen=True):
     """The plan, with its requests and grants indexed for the section."""
 
     plan: Plan

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from policygen.account.model import Account, Trail
 from policygen.evidence.coverage.cost import data_event_price, metric_of, monthly_costs
@@ -21,8 +22,7 @@ from policygen.text import pluralize, visible_json
 _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """What `doctor` found."""
 
     read_report: ReadReport

@@ -8,10 +8,11 @@ no claim that everything was seen: its finding counts what was, and what is kept
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
 from typing import NamedTuple
+
+import msgspec
 
 from policygen.account.current import CurrentAccess
 from policygen.iam import arn
@@ -26,8 +27,7 @@ from policygen.text import pluralize
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One promise: whether it holds, what was checked, and counter-examples."""
 
     promise: str
@@ -38,8 +38,7 @@ class Check:
     counter_examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True):
     """All checks of one suggestion."""
 
     checks: tuple[Check, ...]

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.days import dates_from, days_between
 from policygen.iam.request import AccessRequest
@@ -61,8 +62,7 @@ class Schedule(NamedTuple):
     """``on Mondays, 4 times``."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenIssues:
+class OpenIssues(msgspec.Struct, frozen=True):
     """Counts of what a person should look at before the policy is applied."""
 
     losses: int = 0
@@ -100,8 +100,7 @@ class ReportGain(NamedTuple):
     """All unverified permissions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
+class Readiness(msgspec.Struct, frozen=True):
     """How good the evidence of one role in one window is."""
 
     days: int

@@ -9,8 +9,9 @@ are in neither part, nor are calls that need no permission, or none that the pro
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from policygen.evidence.usage import Usage
 from policygen.iam.conditions import Truth
@@ -38,8 +39,7 @@ class TimedCall(NamedTuple):
     days: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class DeniedUse:
+class DeniedUse(msgspec.Struct, frozen=True):
     """A permission that was missing in the replay, on one type of resources."""
 
     action: str
@@ -60,8 +60,7 @@ class DeniedUse:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """What a policy that was learnt on the first days would have denied on the others."""
 
     days: int

@@ -8,14 +8,14 @@ missing one is never seen.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
+from policygen.data_files import read_table
 from policygen.iam import arn, reference
 from policygen.iam.conditions import ContextFacts, Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Policy, Statement
@@ -26,8 +26,7 @@ _PASS_ROLE = "iam:PassRole"  # noqa: S105 an action
 _PASSED_TO = "iam:PassedToService"
 
 
-@dataclass(frozen=True, slots=True)
-class RiskRule:
+class RiskRule(msgspec.Struct, frozen=True):
     """A named risk: it holds where policies allow at least one action of each of its groups."""
 
     id: str
@@ -49,8 +48,7 @@ class RiskRule:
         return tuple(dict.fromkeys((*passing, *chain(*self.open), *chain(*self.needs))))
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(msgspec.Struct, frozen=True):
     """A rule that holds for some policies."""
 
     rule: str
@@ -67,7 +65,7 @@ class Risk:
 @cache
 def rules() -> tuple[RiskRule, ...]:
     """Return all rules, in the order of the file."""
-    table = tomllib.loads((files("policygen.rightsize.assess") / "risk.toml").read_text("utf-8"))
+    table = read_table("policygen.rightsize.assess", "risk.toml")
     return tuple(_rule(raw) for raw in table["rule"])
 
 

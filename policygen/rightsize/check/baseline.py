@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam import reference
@@ -36,12 +37,11 @@ class AgainstBaseline(NamedTuple):
     """Entries of the baseline about the role that nothing was found of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True):
     """What a file accepts, by role name, and what it accepts in addition to an older one, which does not count."""
 
     accepted: Mapping[str, Points]
-    newly: Mapping[str, Points] = field(default_factory=dict)
+    newly: Mapping[str, Points] = msgspec.field(default_factory=dict)
 
     def since(self, before: Baseline) -> Baseline:
         """Return the baseline that accepts what both accept: a change cannot accept its own findings."""

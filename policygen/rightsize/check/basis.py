@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policygen.account.current import CurrentAccess
 from policygen.evidence.coverage.coverage import Coverage
@@ -15,8 +16,7 @@ from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.keep.model import Keep
 
 
-@dataclass(frozen=True, slots=True)
-class CheckBasis:
+class CheckBasis(msgspec.Struct, frozen=True):
     """What the findings rest on."""
 
     observed: Collection[AccessRequest]
@@ -24,17 +24,17 @@ class CheckBasis:
     coverage: Coverage
     min_days: int = 0
     """Days for which a permission must have been visible before its absence means anything."""
-    requests: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    requests: Mapping[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
     """Observed requests, each cut to what the current policies allow of it; all of them where these are not known."""
     missing: Sequence[NotCurrentlyAllowed] = ()
     """Observed requests that the current policies do not allow."""
     keeps: Sequence[Keep] = ()
     """What stays without evidence: platform needs, people's decisions, and what the logs cannot show."""
-    suspicious: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    suspicious: Mapping[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
     """The requests behind calls that do not look like the workload."""
     current: CurrentAccess | None = None
     """The role's policies and bounds; None where they are not known."""
-    barred: Mapping[str, str] = field(default_factory=dict)
+    barred: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Action that the current policies grant and a bound never allows -> the bound's name."""
     suggested: tuple[Policy, ...] = ()
     """The policies that `suggest` proposes for the role; () where it proposes none."""

@@ -8,7 +8,8 @@ does not need is an error, even if the current policies have it too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.denied import denied, platform, set_apart, wider

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.iam.document import Conditions, Policy
 from policygen.iam.locations import Location, Path, locations
@@ -124,14 +125,13 @@ class Spot(NamedTuple):
     """Whether it is a NotAction."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySource:
+class PolicySource(msgspec.Struct, frozen=True):
     """A policy file: its name, its text, and the policy in it."""
 
     name: str
     text: str
     policy: Policy
-    places: Mapping[Path, Location] = field(default_factory=dict)
+    places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
     unread: tuple[tuple[str, Location], ...] = ()
     """Policies that are attached beside it, whose documents nobody gave, and where they are attached."""
     part: str = ""
@@ -170,8 +170,7 @@ def scopes(resources: Sequence[str], excluded: Sequence[str], conditions: Condit
     return [f"all but {', '.join(excluded)}{when}"] if excluded else [f"{one}{when}" for one in resources]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One finding, its place in the file, and how to fix it."""
 
     rule: CheckRule

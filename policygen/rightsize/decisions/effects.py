@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.evidence.usage import Usage
 from policygen.iam.document import Statement
@@ -20,8 +22,7 @@ from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.removal import Removal
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionEffects:
+class DecisionEffects(msgspec.Struct, frozen=True):
     """What people's decisions did to a role's permissions."""
 
     losses: tuple[Loss, ...] = ()

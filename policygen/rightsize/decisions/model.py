@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.errors import GateError, UsageError
 from policygen.iam import arn
@@ -17,8 +18,7 @@ Kind = Literal["keep", "drop"]
 FILE = "policygen.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRule:
+class DecisionRule(msgspec.Struct, frozen=True):
     """A permission to keep or to drop."""
 
     kind: Kind
@@ -77,8 +77,7 @@ grants them in policies of their own."""
 UNVERIFIED: tuple[Unverified, ...] = ("keep", "drop", "split")
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(msgspec.Struct, frozen=True):
     """Everything that people decided."""
 
     rules: tuple[DecisionRule, ...] = ()

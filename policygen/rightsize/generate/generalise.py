@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
+
+import msgspec
 
 from policygen.catalog.mapping import action_rules
 from policygen.catalog.rule_model import Generalisation
@@ -49,8 +50,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 WHOLE_TYPE = "every resource of the type, as asked"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """How one request's resource is written: an IAM pattern, and the rule that made it ("" = as seen)."""
 
     pattern: str

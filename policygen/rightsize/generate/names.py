@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from policygen.catalog.parameters import normalise
 from policygen.iam import reference
@@ -41,8 +42,7 @@ _MADE = re.compile(
 """An id that AWS made: ``i-0a48a9b1b9a7f5b0a``, a UUID."""
 
 
-@dataclass(frozen=True, slots=True)
-class NameUse:
+class NameUse(msgspec.Struct, frozen=True):
     """How the names of one type below one parent were used by one action."""
 
     action: str

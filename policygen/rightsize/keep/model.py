@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.document import Conditions, Statement
@@ -16,8 +17,7 @@ CALLED = "the code calls"
 """How the note begins of permissions that code asks for: that proves no use, but the wish for one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """A grant that stays without evidence of its use."""
 
     grant: Grant
@@ -32,16 +32,15 @@ class Keep:
     """A warning to show beside it; "" for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeepResult:
+class KeepResult(msgspec.Struct, frozen=True):
     """What stays without evidence, and why the rest of the current permissions goes."""
 
     keeps: tuple[Keep, ...]
-    removed: Mapping[str, Removal] = field(default_factory=dict)
+    removed: Mapping[str, Removal] = msgspec.field(default_factory=dict)
     """Action -> what decides that it goes: its absence from the logs, a witness, a decision."""
-    seasonal: Mapping[str, str] = field(default_factory=dict)
+    seasonal: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Kept action -> what IAM saw of it before or after the window."""
-    last_accessed: Mapping[str, str] = field(default_factory=dict)
+    last_accessed: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Action -> what IAM's last-accessed report says of it, where it says anything."""
     needed: frozenset[str] = frozenset()
     """Actions that AWS's own services need of the role, also where an unverified permission holds them too."""
@@ -49,7 +48,7 @@ class KeepResult:
     """Actions that IAM itself saw the role ask for, one by one, though no event of it was read."""
     tried: frozenset[str] = frozenset()
     """These, and all actions of services at which IAM saw an attempt of which no event was read."""
-    dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
+    dropped: DroppedNeeds = msgspec.field(default_factory=DroppedNeeds)
     """What the drop rules did to needs of AWS's own services, and to what is unverified."""
 
 

@@ -7,7 +7,8 @@ only after failures. These are needs, not grants: `retain` cuts them to what the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from policygen.account.model import EventSourceMapping, Function, InvokeConfig, Role, unqualified
 from policygen.evidence.coverage.blind_spot import BlindSpot

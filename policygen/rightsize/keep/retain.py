@@ -7,8 +7,9 @@ use (`unobservable`), or a person decided so (`decisions`). Each keep stays insi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.account.model import unqualified

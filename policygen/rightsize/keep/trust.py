@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from policygen.account.model import Role
 from policygen.catalog.action_classes import (
@@ -16,8 +17,7 @@ from policygen.catalog.action_classes import (
 _PROVIDER = ":oidc-provider/"
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedParties:
+class TrustedParties(msgspec.Struct, frozen=True):
     """The parties that the Allow statements of a trust policy name; what its conditions and Denies take away stays."""
 
     services: frozenset[str]

@@ -7,8 +7,10 @@ action it was used, whoever tells: that is not dropped.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.iam.arn import service_of
 from policygen.rightsize.decisions.model import Unverified
@@ -17,8 +19,7 @@ from policygen.rightsize.removal import Removal
 from policygen.text import pluralize
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedChoice:
+class UnverifiedChoice(msgspec.Struct, frozen=True):
     """What was chosen, and what that did."""
 
     mode: Unverified = "keep"

@@ -8,7 +8,8 @@ and it says nothing where it does not know. One witness is one module in `witnes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from policygen.account.current import CurrentAccess
 from policygen.evidence.coverage.blind_spot import BlindSpot
@@ -23,8 +24,7 @@ USE_PROVED = frozenset({"used-unseen", "used-outside-window", "unmapped-call", "
 """Blind spots that witnesses cannot lift: something says that the permission, or one of its service, was used."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RoleFacts:
+class RoleFacts(msgspec.Struct, frozen=True, eq=False):
     """What a witness may look at: the role, its account, and what was read of both.
 
     It is equal to itself alone, so that what a witness derives from all of it can be remembered.
@@ -46,8 +46,7 @@ class RoleFacts:
     """Whether any call came from the AWS console or a browser."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """The question to a witness: was this permission used where nothing would have shown it?"""
 
     grant: Grant

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from policygen.account.aws_errors import error_code, is_aws_error, is_denied
 from policygen.account.aws_session import Aws
@@ -56,8 +57,7 @@ def parse_table_location(spec: str) -> TableLocation:
     return TableLocation(database, table, **settings)
 
 
-@dataclass(slots=True)
-class AthenaClient:
+class AthenaClient(msgspec.Struct):
     """Runs queries in Athena. `scanned` is the number of bytes that all of them read."""
 
     aws: Aws
@@ -65,7 +65,7 @@ class AthenaClient:
     max_scan: int | None = None
     """Bytes that all queries together may read; None for no limit."""
     sleep: Callable[[float], None] = time.sleep
-    token: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
+    token: Callable[[], str] = msgspec.field(default=lambda: str(uuid.uuid4()))
     """Returns the token by which AWS tells the start of a query from its retry."""
     scanned: int = 0
 

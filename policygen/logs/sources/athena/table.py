@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.text import escape_controls
@@ -43,8 +44,7 @@ _ACCOUNTS = frozenset({"account", "accountid", "account_id", "aws_account_id"})
 _SORTED_FORMAT = re.compile(r"yyyy(?P<a>[/-]?)MM(?P=a)dd")
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(msgspec.Struct, frozen=True):
     """A partition key. `projection` is its projected type, or ""; `format` is that of a date, ``yyyy/MM/dd``."""
 
     name: str
@@ -53,8 +53,7 @@ class Partition:
     format: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A table of CloudTrail logs."""
 
     database: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from policygen.account.aws_errors import error_code, is_aws_error
 from policygen.account.aws_session import Aws
@@ -62,8 +63,7 @@ def parse_store(spec: str) -> EventDataStore:
     return EventDataStore(match["id"], arn, match["region"] or "", match["owner"] or "")
 
 
-@dataclass(slots=True)
-class LakeClient:
+class LakeClient(msgspec.Struct):
     """Runs queries on an event data store. `scanned` is the number of bytes that all of them read."""
 
     aws: Aws

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal, Protocol, TypeVar
+
+import msgspec
 
 from policygen.account.aws_errors import is_aws_error
 from policygen.account.aws_session import open_session, user_agent
@@ -43,11 +45,10 @@ class Fetcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Boto3Fetcher:
+class Boto3Fetcher(msgspec.Struct, frozen=True):
     """Fetches through boto3."""
 
-    access: S3Access = field(default_factory=S3Access)
+    access: S3Access = msgspec.field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
         """Return all bytes of one object; a stream that breaks is requested again a few times."""
@@ -71,15 +72,14 @@ class Boto3Fetcher:
         return data
 
 
-@dataclass(frozen=True, slots=True)
-class ObstoreFetcher:
+class ObstoreFetcher(msgspec.Struct, frozen=True):
     """Fetches through obstore with the credentials of boto3.
 
     If obstore fails, boto3 fetches the object: its errors say why. If boto3 succeeds, obstore is not used for this
     bucket any more, because a proxy, a certificate or an endpoint that only boto3 knows would make it fail every time.
     """
 
-    access: S3Access = field(default_factory=S3Access)
+    access: S3Access = msgspec.field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
         """Return all bytes of one object."""

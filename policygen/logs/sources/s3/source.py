@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policygen.account.aws_errors import PERMISSIONS_HINT
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
@@ -205,15 +206,14 @@ class S3Source(LogSource):
         return wanted
 
 
-@dataclass(slots=True)
-class _Discovered:
+class _Discovered(msgspec.Struct):
     """What the locations hold."""
 
-    trails: list[tuple[str, TrailFolder]] = field(default_factory=list)
+    trails: list[tuple[str, TrailFolder]] = msgspec.field(default_factory=list)
     """Each bucket with a folder of a trail in it."""
-    other_locations: list[BucketPrefix] = field(default_factory=list)
+    other_locations: list[BucketPrefix] = msgspec.field(default_factory=list)
     """Locations outside a trail's layout."""
-    failures: list[Batch] = field(default_factory=list)
+    failures: list[Batch] = msgspec.field(default_factory=list)
     """Folders that could not be searched, as damage."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam.document import Policy, parse_policy
@@ -13,8 +14,7 @@ from policygen.rightsize.check.findings import PolicySource
 from policygen.text import escape_controls
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateContext:
+class TemplateContext(msgspec.Struct, frozen=True):
     """The role under check, and what a template leaves to the place where it is deployed."""
 
     role: str
@@ -23,7 +23,7 @@ class TemplateContext:
     partition: str = "aws"
     region: str = ""
     """"" where it is not known, or the role works in several."""
-    known: Mapping[str, Policy] = field(default_factory=dict)
+    known: Mapping[str, Policy] = msgspec.field(default_factory=dict)
     """ARN of a managed policy that the role has today -> its document."""
 
     def document_of(self, attached: str) -> Policy | None:

@@ -10,10 +10,10 @@ an SDK.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.account.function_code import FunctionCode
@@ -24,7 +24,7 @@ from policygen.catalog.known_event import known_event
 from policygen.catalog.sdk_names import operation_key, source_of_service
 from policygen.catalog.service_names import service_prefix
 from policygen.evidence.usage import Usage
-from policygen.iam.arn import service_of
+from policygen.iam.arn import action_glob, service_of
 from policygen.rightsize.keep.event_sources import features
 from policygen.rightsize.keep.model import CALLED, Keep
 from policygen.rightsize.keep.witness import Asked, RoleFacts
@@ -63,7 +63,7 @@ class CodeReach(NamedTuple):
 
     def may_forward(self, action: str) -> bool:
         """Return whether a service may ask for an action for its caller."""
-        return any(fnmatchcase(action.lower(), pattern) for pattern in self.forwarded)
+        return any(action_glob(pattern).matches(action.lower()) for pattern in self.forwarded)
 
 
 @cache

@@ -170,8 +170,10 @@ class RoleWindowInput(WindowInput):
         traces: Traces | None = None,
     ) -> ObserveOptions:
         """As `WindowInput.observe`, with the accounts."""
+        from msgspec.structs import replace as replace_fields
+
         found = super().observe(allow_incomplete=allow_incomplete, accepted=accepted, on=on, traces=traces)
-        return replace(found, all_accounts=self.all_accounts)
+        return replace_fields(found, all_accounts=self.all_accounts)
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,6 @@ def role_questions(
                 asks=asks,
                 permissions=len(actions),
                 riskiest=" ".join(riskiest(actions)),
-                answer=one.topic.answer,
                 command=_command(topic, one.row, parts or CommandParts()),
                 drop=rule_line(one.row.role, one.drops, asks, f"batch.json, questions, {topic.id}"),
             )

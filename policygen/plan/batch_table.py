@@ -132,10 +132,8 @@ class RoleQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """How many permissions of the role it is about."""
     riskiest: str
     """Some of them, with spaces between."""
-    answer: str
-    """What would answer it."""
     command: str
-    """The command for that; "" where there is none."""
+    """The command that would answer it; "" where there is none."""
     drop: str
     """A rule in one line that drops the permissions, and nothing that the role needs; "" where there is none."""
 

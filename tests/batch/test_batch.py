@@ -799,7 +799,7 @@ def test_ages_are_in_their_largest_unit(time: str, says: str) -> None:
 def test_no_cell_is_a_formula(text: str) -> None:
     assert plain_cell(text).startswith("'")
     asked = RoleQuestion(
-        role=text, owner=text, account="", question="", asks=text, permissions=1, riskiest="", answer="",
+        role=text, owner=text, account="", question="", asks=text, permissions=1, riskiest="",
         command=text, drop=text,
     )  # fmt: skip
     (question,) = csv.DictReader(questions_to_csv([asked]).splitlines())

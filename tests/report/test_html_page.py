@@ -330,16 +330,29 @@ def test_a_page_grows_by_little_for_each_operation_and_then_no_more() -> None:
     assert sizes[2_000] < 200_000
 
 
+def test_a_rule_that_drops_and_keeps_the_same_actions_is_written_once() -> None:
+    made = document()
+    (question,) = made["questions"][:1]
+    rule = '[[drop]]\nrole = "a"\naction = "sqs:SendMessage"\nreason = "b"\n'
+    for keep, rules in ((rule.replace("drop", "keep"), 1), (rule.replace("drop", "keep") + "\n", 2)):
+        made["questions"] = [question | {"drop": rule, "keep": keep}]
+        (section,) = read(render("html", parse_plan(made))).all("section", id="call")
+        assert [one.text.strip() for one in section.all("pre")][-rules:] == [rule.strip(), keep.strip()][
+            :rules
+        ]
+        assert ("with [[keep]] it keeps them" in section.words) == (rules == 1)
+
+
 def test_documents_that_are_too_long_are_named_with_the_command_that_prints_them() -> None:
     made = document()
     (policy,) = made["policies"]
-    made["policies"] = [policy | {"name": name, "size": 40_000} for name in ("first", "second", "third")]
+    made["policies"] = [policy | {"name": name, "size": 9_000} for name in ("first", "second", "third")]
     (section,) = read(render("html", parse_plan(made))).all("section", id="policies")
     shown = [one.attributes["id"] for one in section.all("pre") if "id" in one.attributes]
     assert shown == ["policy-1", "policy-2"]
     assert [one.attributes["data-copy"] for one in section.all("button")] == shown
     text = " ".join(section.words.split())
-    assert "third 40,000 characters as IAM counts, of 6,144 Too long for this page" in text
+    assert "third 9,000 characters as IAM counts, of 6,144 Too long for this page" in text
     assert "has it under policies , and policygen report -f policy prints it" in text
     assert len(section.all("details")) == len(made["today"])
     assert text.count("the plan's JSON has it under today") == len(made["today"])
@@ -755,7 +768,7 @@ def test_the_command_of_a_question_is_whole_and_one_for_all_stands_before_them()
     )  # fmt: skip
     root = read(first_index(found, questions=(asked,), data_events=command))
     assert [one.text for one in root.all("pre") if one.text.startswith("policygen doctor")] == [command] * 2
-    assert "run only one of them" in root.words
+    assert "run no other one for it" in root.words
 
 
 def test_each_row_carries_its_questions_and_each_question_the_number_of_its_roles() -> None:

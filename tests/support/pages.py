@@ -257,7 +257,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "index": lambda: first_index(index(40), since=since(), questions=questions(index(40))),
     "empty index": lambda: first_index([]),
     "index without today": lambda: first_index(
-        index(4, actions_now=None, account=""), account="", incomplete=("a", "b")
+        index(4, actions_now=None, account=""), accounts=(), incomplete=("a", "b")
     ),
 }
 

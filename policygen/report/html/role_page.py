@@ -35,8 +35,10 @@ LIMITS = {
 """Most entries of each table; omitted ones are counted, with their key in the plan's JSON."""
 _DENSE = 8_000
 """Characters of the proposal above which each statement stands on one line."""
-_DOCUMENTS, _TODAY = 90_000, 40_000
-"""Characters of documents that are shown, the proposed ones first; and of today's documents."""
+_DOCUMENTS, _TODAY = 20_000, 20_000
+"""Characters of documents that are shown, the proposed ones first; and of today's documents.
+
+An inline policy always has room."""
 _BLIND_NAMES = 300
 
 _ANCHORS = {

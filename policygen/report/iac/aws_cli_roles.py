@@ -30,7 +30,7 @@ notes="$0.{digest}.applied"
 """
 
 _END = """\
-# Which roles were begun and which are done stands in a file beside this one: a second run goes on where the first
+# Which roles were begun and which are done stands in a file next to this one: a second run goes on where the first
 # stopped, and undo leaves the roles alone that were never touched. A script of other plans has another file.
 current=''
 noted() { [ -f "$notes" ] && grep -qxF -e "$1" "$notes"; }

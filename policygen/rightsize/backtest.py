@@ -31,7 +31,7 @@ CURVE = (3, 5, 7, 10, 14, 21, 30, 45, 60)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ModeResult:
     """What a policy that was learnt on some days denies on the others."""
 
     mode: Mode
@@ -48,14 +48,14 @@ class Backtest:
 
     role: RoleKey
     window: Window
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ModeResult, ...]
     """One for each mode, learnt on the same days."""
-    curve: tuple[Outcome, ...]
+    curve: tuple[ModeResult, ...]
     """By days learnt, then by mode; () where it was not asked for."""
     names: tuple[NameUse, ...]
     """How the names were used in the whole window."""
 
-    def outcome(self, mode: Mode = MODES[0]) -> Outcome:
+    def outcome(self, mode: Mode = MODES[0]) -> ModeResult:
         """Return the outcome of a mode."""
         return next(one for one in self.outcomes if one.mode == mode)
 
@@ -116,11 +116,11 @@ def backtest(
     )
 
 
-def _outcomes(parts: Parts, first: str) -> tuple[Outcome, ...]:
-    found: Sequence[Outcome] = [_outcome(parts, mode, first) for mode in MODES]
+def _outcomes(parts: Parts, first: str) -> tuple[ModeResult, ...]:
+    found: Sequence[ModeResult] = [_outcome(parts, mode, first) for mode in MODES]
     return tuple(found)
 
 
-def _outcome(parts: Parts, mode: Mode, first: str) -> Outcome:
+def _outcome(parts: Parts, mode: Mode, first: str) -> ModeResult:
     grants = learner(SuggestOptions(resources=mode), first)(parts.known, parts.dates[: parts.learnt])
-    return Outcome(mode, replay(parts, lambda *_: grants), len(set(grants)), unused_grants(parts, grants))
+    return ModeResult(mode, replay(parts, lambda *_: grants), len(set(grants)), unused_grants(parts, grants))

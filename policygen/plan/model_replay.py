@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 
@@ -23,8 +21,8 @@ class PlanDeniedUse(msgspec.Struct, frozen=True):
 class PlanReplay(msgspec.Struct, frozen=True):
     """What a policy made like this one, but learnt on the first days of the window, denies on the others."""
 
-    claim: Literal["made", "none"]
-    """``none``: nothing was learnt or nothing replayed, so that the numbers say nothing."""
+    claim: str
+    """``made``; or ``none``: nothing was learnt or nothing replayed, so that the numbers say nothing."""
     sentence: str
     days: int
     """Days of the window."""
@@ -48,7 +46,8 @@ class PlanNames(msgspec.Struct, frozen=True):
     active_days: int
     new_days: int
     late_days: int
-    choice: Literal["open", "closed", "ask"]
+    choice: str
+    """``open``, ``closed`` or ``ask``."""
     declared: bool
     asked: bool
     """Whether there were days enough to decide, and they do not."""

@@ -31,7 +31,7 @@ CURVE = (3, 5, 7, 10, 14, 21, 30, 45, 60)
 """Days after which the curve is looked at, as far as the window is longer."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ModeResult(msgspec.Struct, frozen=True):
     """What a policy that was learnt on some days denies on the others."""
 
     mode: Mode
@@ -47,14 +47,14 @@ class Backtest(msgspec.Struct, frozen=True):
 
     role: RoleKey
     window: Window
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ModeResult, ...]
     """One for each mode, learnt on the same days."""
-    curve: tuple[Outcome, ...]
+    curve: tuple[ModeResult, ...]
     """By days learnt, then by mode; () where it was not asked for."""
     names: tuple[NameUse, ...]
     """How the names were used in the whole window."""
 
-    def outcome(self, mode: Mode = MODES[0]) -> Outcome:
+    def outcome(self, mode: Mode = MODES[0]) -> ModeResult:
         """Return the outcome of a mode."""
         return next(one for one in self.outcomes if one.mode == mode)
 
@@ -115,11 +115,11 @@ def backtest(
     )
 
 
-def _outcomes(parts: Parts, first: str) -> tuple[Outcome, ...]:
-    found: Sequence[Outcome] = [_outcome(parts, mode, first) for mode in MODES]
+def _outcomes(parts: Parts, first: str) -> tuple[ModeResult, ...]:
+    found: Sequence[ModeResult] = [_outcome(parts, mode, first) for mode in MODES]
     return tuple(found)
 
 
-def _outcome(parts: Parts, mode: Mode, first: str) -> Outcome:
+def _outcome(parts: Parts, mode: Mode, first: str) -> ModeResult:
     grants = learner(SuggestOptions(resources=mode), first)(parts.known, parts.dates[: parts.learnt])
-    return Outcome(mode, replay(parts, lambda *_: grants), len(set(grants)), unused_grants(parts, grants))
+    return ModeResult(mode, replay(parts, lambda *_: grants), len(set(grants)), unused_grants(parts, grants))

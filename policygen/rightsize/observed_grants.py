@@ -33,7 +33,7 @@ class WrittenNames(NamedTuple):
     uses: Mapping[AccessRequest, NameUse]
 
 
-def write_names(requests: Dates, days: Sequence[str], options: SuggestOptions) -> WrittenNames:
+def written_names(requests: Dates, days: Sequence[str], options: SuggestOptions) -> WrittenNames:
     """Return how each request's resource is written.
 
     Args:
@@ -56,7 +56,7 @@ def learner(options: SuggestOptions, first: str, given: Sequence[Grant] = ()) ->
     """
 
     def learn(requests: Dates, days: Sequence[str]) -> list[Grant]:
-        written = write_names(requests, [day for day in days if day >= first], options).written
+        written = written_names(requests, [day for day in days if day >= first], options).written
         return [*candidate_grants(list(requests), written), *given]
 
     return learn

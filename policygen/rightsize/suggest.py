@@ -64,7 +64,7 @@ from policygen.rightsize.observed_grants import (
     candidate_grants,
     learner,
     observed_grants,
-    write_names,
+    written_names,
 )
 from policygen.rightsize.propose import Demanded, Naming, Proposal, Today
 from policygen.rightsize.questions import questions_about
@@ -112,7 +112,7 @@ def suggest(
 
     demand = _demand(usage, current, options, rules)
     days = dates_from(coverage.first_day or usage.window.start, usage.window.last_day)
-    names = write_names({one: seen.days for one, seen in demand.requests.items()}, days, options)
+    names = written_names({one: seen.days for one, seen in demand.requests.items()}, days, options)
     observed = observed_grants(names.written, demand.bounds)
     kept = keep_without_evidence(
         usage,

@@ -259,7 +259,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
     "a way of writing names that there is not": (
         (*SUGGEST, "--resources", "wide"),
         2,
-        said("--resources is 'wide'  PG-E215, exit 2", "there are: exact, pattern, type"),
+        said("--resources is 'wide'  PG-E215, exit 2", "there are: auto, exact, pattern, type"),
     ),
     "decisions that are not there": (
         (*SUGGEST, "--decisions", "nothing.toml"),

@@ -717,7 +717,7 @@ def test_the_index_sums_its_rows_and_keeps_their_order() -> None:
     shown = rows(root.all("table", id="role-table")[0])
     assert [row[0].split()[0] for row in shown] == [row.role for row in found]
     assert shown[0] == ["payments-stream-consumer-0 /service-role/ payments", "yes", "2026-11-24 22:36", "9,412", "18",
-                        "3", "0", "14 → 0", "30", found[0].reason]  # fmt: skip
+                        "3", "0", "14 → 0", "30", "–", found[0].reason]  # fmt: skip
     assert shown[-1][2:8] == ["never", "–", "–", "–", "0", "–"]
     assert shown[-1][-1].endswith(" PG-E110")
     cards = " ".join(" ".join(card.words.split()) for card in root.all("div", class_="card"))

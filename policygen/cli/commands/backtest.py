@@ -86,7 +86,7 @@ def command(
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Learn on the first days of the window, and count the later calls that would be denied.
+    """Learn on the first days, and replay the calls of the others.
 
     policygen backtest orders-api -l ./trail --days 30 --learn 20
 

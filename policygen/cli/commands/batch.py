@@ -94,20 +94,6 @@ class RoleFilterInput:
         )
 
 
-@dataclass(frozen=True)
-class BatchGrantInput(GrantInput):
-    """How the policies grant what was observed."""
-
-    resources: Annotated[
-        str,
-        typer.Option(
-            "--resources",
-            metavar="exact|pattern|type",
-            help="Resources as seen, as patterns by declared rules, or whole types.",
-        ),
-    ] = "pattern"
-
-
 @with_option_groups
 def command(
     *,
@@ -147,7 +133,7 @@ def command(
         ),
     ] = "policy",
     allow_incomplete: IncompleteOption = False,
-    grants: BatchGrantInput,
+    grants: GrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
     show_all: DetailsOption = False,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from policygen.report.data.cells import csv_table
-from policygen.rightsize.backtest import Backtest, Outcome
+from policygen.rightsize.backtest import Backtest, ModeResult
 from policygen.rightsize.generate.generalise import MODES, Mode
 from policygen.text import visible_json
 
@@ -74,7 +74,7 @@ def backtest_dict(found: Backtest, mode: Mode = MODES[0]) -> dict[str, Any]:
     }
 
 
-def _numbers(one: Outcome) -> dict[str, Any]:
+def _numbers(one: ModeResult) -> dict[str, Any]:
     return {
         "calls": one.replay.calls,
         "denied": one.replay.denied,
@@ -85,7 +85,7 @@ def _numbers(one: Outcome) -> dict[str, Any]:
     }
 
 
-def _denied_by(one: Outcome) -> list[dict[str, Any]]:
+def _denied_by(one: ModeResult) -> list[dict[str, Any]]:
     return [
         {
             "action": use.action,

@@ -30,7 +30,7 @@ def render(found: Backtest, mode: Mode = MODES[0]) -> str:
         days=days,
         shares=shares,
         until={name: found.days_until_none(name) for name in MODES},
-        curve=charts.lines(list(shares.values())) if days else "",
+        curve=charts.share_lines(list(shares.values())) if days else "",
         curve_axis=charts.ticks([str(day) for day in days]) if days else "",
         limit=LIMIT,
     )

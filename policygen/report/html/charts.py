@@ -173,7 +173,7 @@ def curve(numbers: Sequence[int]) -> Markup:
     return _svg("curve", parts)
 
 
-def lines(series: Sequence[Sequence[float]]) -> Markup:
+def share_lines(series: Sequence[Sequence[float]]) -> Markup:
     """Draw shares as lines over the same places, each with a class of its own: ``line1``, ``line2`` …
 
     Heights are square roots, so that a small share can be told from none.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished
 from policygen.report.wording import percent, places, short
-from policygen.rightsize.backtest import Backtest, Outcome
+from policygen.rightsize.backtest import Backtest, ModeResult
 from policygen.rightsize.generate.generalise import MODES, Mode
 from policygen.text import pluralize
 
@@ -46,11 +46,11 @@ def _modes(found: Backtest) -> Iterator[str]:
         )
 
 
-def _share(one: Outcome) -> str:
+def _share(one: ModeResult) -> str:
     return percent(one.replay.share) if one.replay.made else "-"
 
 
-def _denied(chosen: Outcome, account: str, layout: Layout) -> Iterator[str]:
+def _denied(chosen: ModeResult, account: str, layout: Layout) -> Iterator[str]:
     uses = chosen.replay.uses
     if uses:
         yield from ("", f"Denied with names written as {chosen.mode}")

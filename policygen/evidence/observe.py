@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
 from policygen.catalog.knowledge import Knowledge
-from policygen.errors import NothingFoundError, no_such
+from policygen.errors import NothingFoundError, UsageError, no_such
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.coverage.role_report import recent_attempts
@@ -254,8 +254,18 @@ def _read(
     role: RoleKey | None,
     options: ReadOptions | None,
 ) -> tuple[ReadReport, CallCounts]:
-    """Read only records with the role's name; where there is none read all, whose roles give hints."""
+    """Read only records with the role's name; where there is none read all, whose roles give hints.
+
+    Raises:
+        UsageError: PG-E267, only the role's account is wanted, and it is not known.
+    """
     account = wanted.account or (role.account if role else "")
+    if observe.all_accounts is False and not account:
+        raise UsageError(
+            f"--own-account, and it is not known which account {wanted.name} is in",
+            "give the role's ARN, or --snapshot",
+            code="PG-E267",
+        )
     scope = scope_of(observe.days, until, account)._replace(all_accounts=observe.all_accounts)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By the name in the account's own spelling; roles of that name in other accounts are found as well.

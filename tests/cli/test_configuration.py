@@ -138,6 +138,10 @@ def test_whose_logs_are_read_is_configured_and_said(tmp_path: Path) -> None:
     role, logs = "orders-api", ["-l", ROOT / "samples" / "trail", "-s", ROOT / "samples" / "account.json"]
     words = ("suggest", role, *logs, "-f", "json", "--no-plan")
     own = run(tmp_path, *words, POLICYGEN_ALL_ACCOUNTS="false")
+    unknown = run(tmp_path, "suggest", role, *logs[:2], "--own-account", "--no-plan")
+    assert unknown.stderr.startswith(
+        "error: --own-account, and it is not known which account orders-api is in  PG-E267, exit 2\n"
+    )
     (tmp_path / "policygen.toml").write_text("all_accounts = true\n")
     every = run(tmp_path, *words)
     assert "; left out 5 of the files of 1 other account (--all-accounts reads them)\n" in own.stderr

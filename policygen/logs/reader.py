@@ -162,7 +162,8 @@ def _read_objects(
                 options.on_progress(progress)
                 if options.spill and sum(map(len, result.counts.calls.values())) > ROOM:
                     options.spill.write(result.counts.calls)
-                collect_young()
+                if source.remote:
+                    collect_young()
     finally:
         if cache:
             cache.close()

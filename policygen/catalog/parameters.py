@@ -54,7 +54,9 @@ def noun_of(type_name: str) -> str:
 def names_operation(type_name: str, operation: str) -> bool:
     """Whether an operation's name contains a type as a word of its own: ``DescribeClusters`` has cluster, not es."""
     noun = noun_of(type_name)
-    if not noun or (operation.isascii() and noun not in normalise(operation)):  # to compile a pattern takes longer
+    if not noun or (
+        operation.isascii() and noun not in normalise(operation)
+    ):  # to compile a pattern takes longer
         return False
     return any(
         not match.group()[0].islower() and not re.match("(?!s)[a-z]", operation[match.end() :])

@@ -129,7 +129,7 @@ def count_chunk(
     """
     duplicates = DuplicateFilter(counted_elsewhere)
     result = ChunkResult(CallCounts(request.select, until=request.until, duplicates=duplicates))
-    count_into(result, reader, objects)
+    count_into(result, reader, objects, TableCounter(result.counts))
     return result
 
 
@@ -141,10 +141,11 @@ def count_and_pack_chunk(reader: Reader, objects: Sequence[LogObject], request: 
     return result
 
 
-def count_into(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> None:
-    """Count the records of some objects into a result."""
+def count_into(
+    result: ChunkResult, reader: Reader, objects: Sequence[LogObject], tables: TableCounter
+) -> None:
+    """Count the records of some objects into a result; `tables` is the counter of its counts."""
     counts = result.counts
-    tables = TableCounter(counts)
     with gc_paused():
         counts.add_all(_records(result, reader, objects, tables))
         tables.flush()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import CallBucket, call_of
-from policygen.logs.calls.dedup import digest_of, digest_of_common
+from policygen.logs.calls.dedup import like_digests
 from policygen.logs.calls.evidence import SAMPLES, Evidence, sample, singleton
 from policygen.logs.events.credentials import credential_use_of
 from policygen.logs.events.event import (
@@ -82,7 +82,7 @@ class EventGroup:
     """Records of one day with the same caller, operation and outcome, made through the same channel.
 
     Attributes:
-        digests: of the caller, and of the common fields.
+        digests: `like_digests` of each record.
         caller: who called, or why these records are no calls.
         day: date in UTC.
         account: the account that the records were delivered to.
@@ -99,7 +99,7 @@ class EventGroup:
 
     def __init__(self, record: Record, select: Callable[[RoleKey], bool]) -> None:
         """Read one record for the whole group; `select` says which roles' calls are kept."""
-        self.digests = (digest_of(record.userIdentity), digest_of_common(record))
+        self.digests = like_digests(record)
         self.caller: Principal | SkippedRecord = principal_or_skip(record)
         self.selected = False
         self.counts: dict[Touched, GroupCount] = {}

@@ -94,7 +94,7 @@ class CallCounts:
                 group = groups[fields] = EventGroup(record, self.is_selected)
                 held += 1
             params = bytes(record.requestParameters)
-            key = key_at(record, time, *group.digests)
+            key = key_at(record, time, group.digests)
             if not admit(key):
                 duplicates += 1
                 continue

@@ -69,29 +69,31 @@ def record_key(
     event_id: str,
     time: str,
     address: str | None,
-    agent: str | None,
     caller: str,
     common: str,
+    place: str,
+    agent: str,
     params: str,
     resources: str,
     more: str,
 ) -> str:
     """Return what identifies a record: its eventID, and a hash of all that is read of it.
 
-    Few records share an eventID, so 32 bits tell them apart. The text that a caller chooses comes last.
+    Few records share an eventID, so 32 bits tell them apart.
 
     Args:
         event_id: eventID, which a record without one has no key of; see `key_of`.
         time: as `utc_time` returns it; as delivered where that is "".
         address: sourceIPAddress.
-        agent: userAgent.
         caller: digest of userIdentity.
         common: digest of the common fields.
+        place: digest of awsRegion, recipientAccountId and vpcEndpointId.
+        agent: digest of userAgent.
         params: digest of requestParameters.
         resources: digest of resources.
         more: `digest_of_more` of what few records have.
     """
-    text = f"{time} {address} {caller}{common}{params}{resources}{more} {agent}"
+    text = f"{caller}{common}{place}{agent}{params}{resources}{more} {time} {address}"
     return f"{event_id}{crc32(_bytes(text)):08x}"
 
 
@@ -131,11 +133,25 @@ def key_of(record: Record) -> str:
     time = record.eventTime or ""
     if not is_plain_clock(time, 10):  # as in `CallCounts.add_all`, which keeps a day that no calendar has
         time = utc_time(time)
-    return key_at(record, time, digest_of(record.userIdentity), digest_of_common(record))
+    return key_at(record, time, like_digests(record))
 
 
-def key_at(record: Record, time: str, caller: str, common: str) -> str:
-    """Return the key of a record whose time, as `utc_time` returns it, and first two digests are known."""
+LikeDigests = tuple[str, str, str, str]
+"""What `like_digests` returns."""
+
+
+def like_digests(record: Record) -> LikeDigests:
+    """Return the digests of what like records have in common: caller, common fields, place, agent."""
+    return (
+        digest_of(record.userIdentity),
+        digest_of_common(record),
+        digest_of((record.awsRegion, record.recipientAccountId, record.vpcEndpointId)),
+        digest_of(record.userAgent),
+    )
+
+
+def key_at(record: Record, time: str, like: LikeDigests) -> str:
+    """Return the key of a record whose time, as `utc_time` returns it, and `like_digests` are known."""
     if not record.eventID:
         return _long_key(record, time)
     params = bytes(record.requestParameters)
@@ -143,9 +159,7 @@ def key_at(record: Record, time: str, caller: str, common: str) -> str:
         record.eventID,
         time or record.eventTime or "",
         record.sourceIPAddress,
-        record.userAgent,
-        caller,
-        common,
+        *like,
         _params_cached(params) if len(params) < _CACHED else digest_of_params(params),
         digest_of_resources(record.resources),
         digest_of_more(record.sharedEventID, record.errorMessage, is_presigned(record)),
@@ -219,7 +233,7 @@ class DuplicateFilter:
         some = frozenset(keys)
         if (
             len(some) == len(keys)
-            and all([day.keys().isdisjoint(some) for day in self._days])
+            and all(day.keys().isdisjoint(some) for day in self._days)
             and self.counted_elsewhere.isdisjoint(some)
         ):
             self._days[-1] |= dict.fromkeys(keys, self.location)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,6 +12,7 @@ from policygen.catalog.rules import learning_sources
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import identifying
 from policygen.logs.calls.dedup import digest_of, digest_of_common, digest_of_params, digest_of_resources
+from policygen.logs.calls.evidence import singleton
 from policygen.logs.calls.totals import is_change
 from policygen.logs.events.credentials import CredentialUse, credential_use_of
 from policygen.logs.events.event import (
@@ -48,22 +50,45 @@ class OwnerPart(msgspec.Struct, frozen=True, eq=False):
     via: str | None
 
 
+class AgentPart:
+    """A user agent: as it is shown, alone in a set; and its digest."""
+
+    __slots__ = ("digest", "shown", "text")
+
+    def __init__(self, agent: str | None) -> None:
+        self.text = clean_word(agent, 256)
+        self.shown = singleton(self.text)
+        self.digest = digest_of(agent)
+
+
+class AddressPart:
+    """A sourceIPAddress: as delivered; as it is shown, alone in a set; and whether it is an IP address."""
+
+    __slots__ = ("is_ip_address", "shown", "text")
+
+    def __init__(self, address: str | None) -> None:
+        self.text = address
+        self.shown = singleton(clean_word(address))
+        self.is_ip_address = is_ip_address(address)
+
+
 class CallerPart:
     """A caller, as the records of an account name it.
 
     Attributes:
+        sessions: the name of its session alone, or the empty set.
         owner: whose calls its calls are; None where they are not kept.
         reason: why its records are no calls that need permissions, or "".
     """
 
-    __slots__ = ("digest", "function", "is_copy", "owner", "principal", "reason", "session", "via")
+    __slots__ = ("digest", "is_copy", "owner", "principal", "reason", "sessions", "via")
 
     def __init__(self, who: UserIdentity | None, recipient: str | None) -> None:
         self.principal = principal_of(who, recipient)
         self.reason = no_caller_reason(self.principal, who)
         self.digest = digest_of(who)
         self.via = who.invokedBy if who else None
-        self.session, self.function = self.principal.session, self.principal.function
+        self.sessions = singleton(self.principal.session)
         self.is_copy = self.principal.role is not None and self.principal.is_cross_account_copy
         self.owner: OwnerPart | None = None
 
@@ -83,32 +108,49 @@ class ParamsPart:
         self.kept: bytes | None = None
 
 
+class PlacePart:
+    """The region and the VPC endpoint of a call, and the account that its record was delivered to."""
+
+    __slots__ = ("account", "digest", "region", "vpce")
+
+    def __init__(self, place: tuple[str | None, str | None, str | None]) -> None:
+        region, account, self.vpce = place
+        self.region, self.account = clean_word(region), clean_word(account)
+        self.digest = digest_of(place)
+
+
 class OperationPart:
     """What the common fields of records say."""
 
     __slots__ = (
-        "account", "changes", "denied", "digest", "fields", "from_console", "is_data", "params", "read_only", "reason",
-        "recipient", "region", "weak",
+        "_common", "_fields", "changes", "denied", "digest", "from_console", "is_data", "name", "params", "read_only",
+        "reason", "source", "weak",
     )  # fmt: skip
 
     def __init__(self, common: CommonFields, params: Memo[bytes, ParamsPart]) -> None:
         self.params = params
-        self.recipient = common.recipientAccountId
         self.reason = no_call_reason(common)
         self.digest = digest_of_common(common)
-        self.fields: Memo[str | None, EventFields] = Memo(lambda via: fields_of(common, via))
-        fields = self.fields[None]
+        self._common = common
+        self._fields: dict[tuple[str, str | None, str | None], EventFields] = {}
+        fields = self.fields("", None, None)
+        self.source, self.name = fields.source, fields.name
         self.denied, self.weak = fields.outcome is Outcome.DENIED, fields.outcome is Outcome.WEAK
-        self.account, self.region = clean_word(self.recipient), fields.region
         self.is_data, self.read_only = common.eventCategory == "Data", bool(common.readOnly)
         self.from_console = is_from_console(common)
         self.changes = is_change(common)
 
+    def fields(self, region: str, vpce: str | None, via: str | None) -> EventFields:
+        """Return the fields of its events in a region, through an endpoint, by way of a service."""
+        found = self._fields.get((region, vpce, via))
+        if found is None:
+            found = self._fields[region, vpce, via] = fields_of(self._common, region, vpce, via)
+        return found
+
     def kept(self, params: ParamsPart) -> bytes:
         """Return what identifies the resources among parameters."""
         if params.kept is None:
-            fields = self.fields[None]
-            params.kept = identifying(fields.source, fields.name, params.raw)
+            params.kept = identifying(self.source, self.name, params.raw)
         return params.kept
 
 
@@ -129,38 +171,61 @@ class Parts:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self.held = 0
+        """Long parameters that were met since the last time that some were forgotten."""
         self._owners: dict[tuple[object, ...], OwnerPart] = {}
         self._params: dict[tuple[str, str, bool], Memo[bytes, ParamsPart]] = {}
+        self.days = Memo(self._counts_on)
         self.operations = Memo(self._operation)
+        self.places = Memo(PlacePart)
         self.callers = Memo(self._caller)
         self.resources = Memo(ResourcesPart)
-        self.days = Memo(self._day)
-        self.is_ip_address = Memo(is_ip_address)
+        self.agents = Memo(AgentPart, size_of=_length)
+        self.addresses = Memo(AddressPart, size_of=_length)
         self.users = Memo(_user)
+
+    def days_of(self, times: Sequence[str]) -> list[str] | None:
+        """Return the days of eventTimes; None where one is not in the usual form, or is not within the window."""
+        if not (
+            all(map(_is_minute, [time[10:17] for time in times]))
+            and all(map(_is_second, [time[17:] for time in times]))
+        ):
+            return None
+        days = [time[:10] for time in times]
+        return days if all(map(self.days.__getitem__, set(days))) else None
 
     def forget(self) -> None:
         """Forget what seldom comes again."""
         self.held = 0
-        for memo in (*self._params.values(), self.resources, self.users, self.days):
-            memo.clear()
+        for params in self._params.values():
+            params.clear()
+        self.resources.clear()
+
+    def _counts_on(self, day: str) -> bool:
+        """Return whether a day is one of the calendar on which all events count."""
+        until = self._selection.until
+        return bool(utc_time(f"{day}T23:59:59Z")) and not (until and until.excludes(f"{day}T23:59:59Z"))
 
     def _operation(self, common: CommonFields) -> OperationPart:
-        source, name, writes = common.eventSource or "", common.eventName or "", common.readOnly is False
-        params = self._params.get((source, name, writes))
+        key = (common.eventSource or "", common.eventName or "", common.readOnly is False)
+        params = self._params.get(key)
         if params is None:
-            texts = [rule.text for rule in learn_rules(source, name)]
-            learns = source in learning_sources()
-
-            def make(raw: bytes) -> ParamsPart:
-                self.held += len(raw) // 2048
-                passes_role = b":role/" in raw
-                tells = (learns or (passes_role and writes)) and (
-                    passes_role or any(text in raw for text in texts)
-                )
-                return ParamsPart(raw, digest_of_params(raw), tells=tells)
-
-            params = self._params[source, name, writes] = Memo(make, size_of=len)
+            params = self._params[key] = Memo(self._params_reader(*key), size_of=len)
         return OperationPart(common, params)
+
+    def _params_reader(self, source: str, name: str, writes: bool) -> Callable[[bytes], ParamsPart]:
+        """Return the function that reads the parameters of an operation."""
+        texts = [rule.text for rule in learn_rules(source, name)]
+        learns = source in learning_sources()
+
+        def read(raw: bytes) -> ParamsPart:
+            self.held += 1 + len(raw) // 2048
+            passes_role = b":role/" in raw
+            tells = (learns or (passes_role and writes)) and (
+                passes_role or any(text in raw for text in texts)
+            )
+            return ParamsPart(raw, digest_of_params(raw), tells=tells)
+
+        return read
 
     def _caller(self, key: tuple[UserIdentity | None, str | None]) -> CallerPart:
         caller = CallerPart(*key)
@@ -173,20 +238,24 @@ class Parts:
                 caller.owner = self._owners[owner] = OwnerPart(role, principal, caller.via)
         return caller
 
-    def _day(self, time: str | None) -> str:
-        """Return the day of a time in the usual form, within the window; "" for any other."""
-        until = self._selection.until
-        if not time or not is_plain_clock(time, 10) or not utc_time(time) or (until and until.excludes(time)):
-            return ""
-        return time[:10]
+
+# What follows the date in a time, in two pieces: there are few of each.
+_MINUTES: Memo[str, bool] = Memo(lambda text: is_plain_clock(f"{text}00Z") is not None, size_of=len)
+_SECONDS: Memo[str, bool] = Memo(lambda text: is_plain_clock(f"T00:00:{text}") is not None, size_of=len)
+_is_minute, _is_second = _MINUTES.__getitem__, _SECONDS.__getitem__
 
 
-def _user(key: tuple[CallerPart, str | None, bool, bool, bool]) -> CredentialUse:
+def _length(text: str | None) -> int:
+    return len(text or "")
+
+
+def _user(key: tuple[CallerPart, AgentPart, bool, bool, bool]) -> CredentialUse:
     caller, agent, from_ip_address, presigned, from_console = key
+    who = caller.principal
     return credential_use_of(
-        caller.function,
-        caller.session,
-        clean_word(agent, 256),
+        who.function,
+        who.session,
+        agent.text,
         clean_word(caller.via),
         from_ip_address,
         presigned,

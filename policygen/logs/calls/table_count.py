@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import compress
+from operator import attrgetter
 from typing import NamedTuple
 
 from policygen.logs.calls.call import CallBucket, count_in, signature_of
@@ -17,11 +18,14 @@ from policygen.logs.calls.counts import ROOM, CallCounts
 from policygen.logs.calls.dedup import digest_of_more, record_key
 from policygen.logs.calls.evidence import SAMPLES, Evidence, sample, singleton
 from policygen.logs.calls.record_parts import (
+    AddressPart,
+    AgentPart,
     CallerPart,
     OperationPart,
     OwnerPart,
     ParamsPart,
     Parts,
+    PlacePart,
     ResourcesPart,
 )
 from policygen.logs.events.credentials import CredentialUse
@@ -29,37 +33,39 @@ from policygen.logs.events.event import denial_told, says_presigned
 from policygen.logs.events.outcome import Denial
 from policygen.logs.events.record import ABSENT
 from policygen.logs.events.record_table import RecordTable
-from policygen.text import clean_word, sanitize
+from policygen.text import sanitize
 
 
 class _Rows(NamedTuple):
     """Columns of equal length: what is read of records."""
 
     operations: list[OperationPart]
+    places: list[PlacePart]
     callers: list[CallerPart]
     params: list[ParamsPart]
     resources: list[ResourcesPart]
     times: list[str]
     days: list[str]
     ids: list[str]
-    addresses: list[str | None]
-    agents: list[str | None]
+    addresses: list[AddressPart]
+    agents: list[AgentPart]
     presigned: list[bool]
     messages: list[str | None]
     shared: list[str | None]
     keys: list[str]
-    places: list[int]
-    """Of the records in their table."""
+    numbers: list[int]
+    """Of the records in their table, from 0."""
 
     def where(self, kept: Sequence[object]) -> _Rows:
         """Return the rows for which a value is true."""
-        return _Rows(*(list(compress(column, kept)) for column in self))
+        return _Rows._make([list(compress(column, kept)) for column in self])
 
 
+_place_of = attrgetter("awsRegion", "recipientAccountId", "vpcEndpointId")
 _NO_MORE = (None, None, False)
-_Key = tuple[OwnerPart, OperationPart, CredentialUse, str, bytes, ResourcesPart, Denial | None]
-_Item = tuple[str, str, "str | None", str, "str | None"]
-"""Time, eventID, address, session and user agent of an event."""
+_Key = tuple[OwnerPart, OperationPart, PlacePart, CredentialUse, str, bytes, ResourcesPart, Denial | None]
+_Item = tuple[str, str, frozenset[str], frozenset[str], frozenset[str]]
+"""Time, eventID, session, user agent and address of an event."""
 
 
 class TableCounter:
@@ -69,16 +75,16 @@ class TableCounter:
         self._counts = counts
         self._parts = Parts(counts)
         self._groups: defaultdict[_Key, list[_Item]] = defaultdict(list)
-        self._operations: Counter[tuple[OperationPart, str]] = Counter()
+        self._operations: Counter[tuple[OperationPart, PlacePart, str]] = Counter()
         self._callers: Counter[CallerPart] = Counter()
         self._touched: Counter[ResourcesPart] = Counter()
 
     def add(self, table: RecordTable) -> bool:
         """Add the records of a table; return False, and add none, where they have to be added one by one."""
-        times = [one.eventTime for one in table.raw]
-        days = list(map(self._parts.days.__getitem__, times))
-        ids = [one.eventID for one in table.raw]
-        if not (all(days) and all(ids)):
+        times = [one.eventTime or "" for one in table.raw]
+        days = self._parts.days_of(times)
+        ids = [one.eventID or "" for one in table.raw]
+        if days is None or not all(ids):
             return False
         rows = self._admitted(self._rows(table, times, days, ids))
         reasons = [one.reason or who.reason for one, who in zip(rows.operations, rows.callers, strict=True)]
@@ -94,12 +100,13 @@ class TableCounter:
     def _rows(self, table: RecordTable, times: list[str], days: list[str], ids: list[str]) -> _Rows:
         parts, raw = self._parts, table.raw
         operations = list(map(parts.operations.__getitem__, table.common))
-        recipients = [one.recipient for one in operations]
+        recipients = [one.recipientAccountId for one in raw]
+        places = list(map(parts.places.__getitem__, map(_place_of, raw)))
         callers = list(map(parts.callers.__getitem__, zip(table.identities, recipients, strict=True)))
         params = [one.params[text] for one, text in zip(operations, table.params, strict=True)]
         resources = list(map(parts.resources.__getitem__, table.resources))
-        addresses = [one.sourceIPAddress for one in raw]
-        agents = [one.userAgent for one in raw]
+        addresses = list(map(parts.addresses.__getitem__, [one.sourceIPAddress for one in raw]))
+        agents = list(map(parts.agents.__getitem__, [one.userAgent for one in raw]))
         extras = [one.additionalEventData for one in raw]
         presigned = [one is not ABSENT and says_presigned(one) for one in extras]
         messages = [one.errorMessage for one in raw]
@@ -108,13 +115,28 @@ class TableCounter:
             digest_of_more(*one) if one != _NO_MORE else ""
             for one in zip(shared, messages, presigned, strict=True)
         ]
-        digests = ([one.digest for one in column] for column in (callers, operations, params, resources))
-        keys = list(map(record_key, ids, times, addresses, agents, *digests, more))
-        places = list(range(len(raw)))
+        digests = (
+            [one.digest for one in column]
+            for column in (callers, operations, places, agents, params, resources)
+        )
+        keys = list(map(record_key, ids, times, [one.text for one in addresses], *digests, more))
         return _Rows(
-            operations, callers, params, resources, times, days, ids, addresses, agents, presigned, messages,
-            shared, keys, places,
-        )  # fmt: skip
+            operations=operations,
+            places=places,
+            callers=callers,
+            params=params,
+            resources=resources,
+            times=times,
+            days=days,
+            ids=_shown(ids),
+            addresses=addresses,
+            agents=agents,
+            presigned=presigned,
+            messages=messages,
+            shared=shared,
+            keys=keys,
+            numbers=list(range(len(raw))),
+        )
 
     def _admitted(self, rows: _Rows) -> _Rows:
         """Return the rows of records that were not read before."""
@@ -131,7 +153,7 @@ class TableCounter:
         totals = self._counts.totals
         totals.first = min(totals.first or "~", *rows.times)
         totals.last = max(totals.last, *rows.times)
-        self._operations.update(zip(rows.operations, rows.days, strict=True))
+        self._operations.update(zip(rows.operations, rows.places, rows.days, strict=True))
         self._callers.update(rows.callers)
         is_data = [one.is_data for one in rows.operations]
         if any(is_data):
@@ -147,16 +169,16 @@ class TableCounter:
         ]
         if any(special):
             few = rows.where(special)
-            columns = (few.places, few.params, few.callers, few.times, few.keys)
-            for place, params, who, time, key in zip(*columns, strict=True):
-                self._counts.note_special(table[place], who.principal, params.raw, time, key)
+            columns = (few.numbers, few.params, few.callers, few.times, few.keys)
+            for number, params, who, time, key in zip(*columns, strict=True):
+                self._counts.note_special(table[number], who.principal, params.raw, time, key)
 
     def _group(self, rows: _Rows) -> None:
         """Put the events of selected roles into groups, each of one call."""
         selected = [one.owner is not None for one in rows.callers]
         if not all(selected):
             rows = rows.where(selected)
-        is_from_ip = list(map(self._parts.is_ip_address.__getitem__, rows.addresses))
+        is_from_ip = [one.is_ip_address for one in rows.addresses]
         consoles = [one.from_console for one in rows.operations]
         users = map(
             self._parts.users.__getitem__,
@@ -164,13 +186,17 @@ class TableCounter:
         )
         kept = [one.kept(params) for one, params in zip(rows.operations, rows.params, strict=True)]
         denials = [
-            denial_told(one.fields[who.via], message) if one.denied else None
+            denial_told(one.fields("", None, who.via), message) if one.denied else None
             for one, who, message in zip(rows.operations, rows.callers, rows.messages, strict=True)
         ]
         owners = [one.owner for one in rows.callers]
-        keys = zip(owners, rows.operations, users, rows.days, kept, rows.resources, denials, strict=True)
-        sessions = [one.session for one in rows.callers]
-        items = zip(rows.times, rows.ids, rows.addresses, sessions, rows.agents, strict=True)
+        keys = zip(
+            owners, rows.operations, rows.places, users, rows.days, kept, rows.resources, denials, strict=True
+        )
+        sessions = [one.sessions for one in rows.callers]
+        addresses = [one.shown for one in rows.addresses]
+        agents = [one.shown for one in rows.agents]
+        items = zip(rows.times, rows.ids, sessions, agents, addresses, strict=True)
         groups = self._groups
         for key, item in zip(keys, items, strict=True):
             groups[key].append(item)
@@ -181,8 +207,8 @@ class TableCounter:
         """Add what is held to the counts."""
         self._add_totals()
         calls = self._counts.calls
-        for (owner, operation, user, day, kept, resources, denial), items in self._groups.items():
-            fields = operation.fields[owner.via]
+        for (owner, operation, place, user, day, kept, resources, denial), items in self._groups.items():
+            fields = operation.fields(place.region, place.vpce, owner.via)
             call = signature_of(fields, owner.principal, denial, kept, resources.entries)
             evidence = _evidence(items, singleton(day), weak=operation.weak)
             count_in(calls.setdefault(owner.role, {}), CallBucket(call, day, user), evidence)
@@ -191,11 +217,11 @@ class TableCounter:
 
     def _add_totals(self) -> None:
         totals = self._counts.totals
-        for (one, day), events in self._operations.items():
+        for (one, place, day), events in self._operations.items():
             totals.days[day] += events
-            totals.account_days[f"{one.account} {day}"] += events
-            totals.regions[one.region] += events
-            totals.region_days[f"{one.region} {day}"] += events
+            totals.account_days[f"{place.account} {day}"] += events
+            totals.regions[place.region] += events
+            totals.region_days[f"{place.region} {day}"] += events
             if not one.is_data:
                 totals.management["read" if one.read_only else "write"] += events
         for resources, events in self._touched.items():
@@ -211,31 +237,28 @@ class TableCounter:
             counter.clear()
 
 
+def _shown(ids: list[str]) -> list[str]:
+    """Return eventIDs as they are shown; nearly all are as they were delivered."""
+    text = "".join(ids)
+    if text.isascii() and text.isprintable() and max(map(len, ids), default=0) <= 128:
+        return ids
+    return [sanitize(one, 128) for one in ids]
+
+
 def _evidence(items: Sequence[_Item], days: frozenset[str], *, weak: bool) -> Evidence:
     """Return the evidence of some events of one day."""
     if len(items) == 1:
-        time, event_id, address, session, agent = items[0]
-        return Evidence(
-            1,
-            time,
-            time,
-            days,
-            ((time, sanitize(event_id, 128)),),
-            singleton(session),
-            singleton(clean_word(agent, 256)),
-            singleton(clean_word(address)),
-            int(weak),
-        )
-    times, ids, addresses, sessions, agents = zip(*items, strict=True)
-    samples = sorted({(time, sanitize(one, 128)) for time, one in zip(times, ids, strict=True)})
+        time, event_id, session, agent, address = items[0]
+        return Evidence(1, time, time, days, ((time, event_id),), session, agent, address, int(weak))
+    times, ids, sessions, agents, addresses = zip(*items, strict=True)
     return Evidence(
         len(items),
         min(times),
         max(times),
         days,
-        tuple(samples[:SAMPLES]),
-        sample(frozenset(filter(None, sessions))),
-        sample(frozenset([clean_word(one, 256) for one in set(agents) if one])),
-        sample(frozenset([clean_word(one) for one in set(addresses) if one])),
+        tuple(sorted({*zip(times, ids, strict=True)})[:SAMPLES]),
+        sample(frozenset[str]().union(*sessions)),
+        sample(frozenset[str]().union(*agents)),
+        sample(frozenset[str]().union(*addresses)),
         len(items) if weak else 0,
     )

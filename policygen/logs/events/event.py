@@ -156,19 +156,22 @@ _LONG = 1024
 
 def normalize(record: Record) -> EventFields:
     """Return the fields of a record that `principal_or_skip` accepted."""
-    return fields_of(record, record.userIdentity.invokedBy if record.userIdentity else None)
+    via = record.userIdentity.invokedBy if record.userIdentity else None
+    return fields_of(record, record.awsRegion, record.vpcEndpointId, via)
 
 
-def fields_of(record: Record | CommonFields, via: str | None) -> EventFields:
-    """Return the fields of events with these common fields, where `via` is the caller's invokedBy."""
-    texts = (
-        record.eventSource,
-        record.eventName,
-        record.awsRegion,
-        record.errorCode,
-        via,
-        record.vpcEndpointId,
-    )
+def fields_of(
+    record: Record | CommonFields, region: str | None, vpce: str | None, via: str | None
+) -> EventFields:
+    """Return the fields of events.
+
+    Args:
+        record: a record of them, or its common fields.
+        region: awsRegion.
+        vpce: vpcEndpointId.
+        via: the caller's invokedBy.
+    """
+    texts = (record.eventSource, record.eventName, region, record.errorCode, via, vpce)
     read = _fields_cached if sum([len(text) for text in texts if text]) < _LONG else _fields_of
     return read(*texts)
 

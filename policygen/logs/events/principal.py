@@ -34,6 +34,7 @@ class Principal:
 _AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
 
 
+@lru_cache(maxsize=4096)
 def partition_of_arn(text: str) -> str:
     """Return the partition of an ARN; ``aws`` where it has none."""
     pieces = text.split(":", 2)

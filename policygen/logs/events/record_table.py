@@ -54,20 +54,17 @@ class CommonFields(Wire, frozen=True, gc=False, eq=False):
     errorCode: str | None  # noqa: N815
     eventType: str | None  # noqa: N815
     eventCategory: str | None  # noqa: N815
-    awsRegion: str | None  # noqa: N815
-    recipientAccountId: str | None  # noqa: N815
-    vpcEndpointId: str | None  # noqa: N815
     readOnly: bool | None  # noqa: N815
     sessionCredentialFromConsole: bool | str | None  # noqa: N815
 
 
 class RawRecord(Wire, frozen=True, gc=False):
-    """A `Record` in which the caller and the resources are not decoded either."""
+    """A `Record` in which the caller and the resources are not decoded either; a call has a source and a name."""
 
+    eventSource: str  # noqa: N815
+    eventName: str  # noqa: N815
     eventID: str | None = None  # noqa: N815
     eventTime: str | None = None  # noqa: N815
-    eventSource: str | None = None  # noqa: N815
-    eventName: str | None = None  # noqa: N815
     eventType: str | None = None  # noqa: N815
     eventCategory: str | None = None  # noqa: N815
     awsRegion: str | None = None  # noqa: N815

@@ -129,7 +129,9 @@ def count_chunk(
     """
     duplicates = DuplicateFilter(counted_elsewhere)
     result = ChunkResult(CallCounts(request.select, until=request.until, duplicates=duplicates))
-    count_into(result, reader, objects, TableCounter(result.counts))
+    tables = TableCounter(result.counts)
+    count_into(result, reader, objects, tables)
+    tables.clear()
     return result
 
 

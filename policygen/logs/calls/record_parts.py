@@ -200,6 +200,14 @@ class Parts:
             params.clear()
         self.resources.clear()
 
+    def clear(self) -> None:
+        """Forget all of them: the memos refer to their parts, so that nothing else would free them for long."""
+        self.forget()
+        self._params.clear()
+        self._owners.clear()
+        for memo in (self.operations, self.places, self.callers, self.agents, self.addresses, self.users):
+            memo.clear()
+
     def _counts_on(self, day: str) -> bool:
         """Return whether a day is one of the calendar on which all events count."""
         until = self._selection.until

@@ -215,6 +215,10 @@ class TableCounter:
         self._groups.clear()
         self._parts.forget()
 
+    def clear(self) -> None:
+        """Forget all that was met, after the last `flush`."""
+        self._parts.clear()
+
     def _add_totals(self) -> None:
         totals = self._counts.totals
         for (one, place, day), events in self._operations.items():

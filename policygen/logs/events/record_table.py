@@ -117,6 +117,12 @@ class RecordTable(Sequence[Record]):
             _NO_RESOURCES if one.resources is ABSENT else _RESOURCES[bytes(one.resources)] for one in raw
         ]
 
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another sequence has the same records."""
+        return list(self) == list(other) if isinstance(other, RecordTable | list) else NotImplemented
+
     def __len__(self) -> int:
         return len(self.raw)
 

@@ -131,6 +131,27 @@ def test_a_table_is_a_sequence_of_the_records_that_the_file_holds() -> None:
     assert table == list(table) != table[1:]
 
 
+def test_all_that_events_of_one_call_tell_is_added_up() -> None:
+    usual = {name: values[0] for name, values in CHOICES.items()} | {"errorCode": "ThrottlingException"}
+    records = [
+        {
+            **usual,
+            "eventID": f"id-{n}",
+            "eventTime": f"2026-11-03T08:00:{59 - n:02}Z",
+            "sourceIPAddress": f"10.0.0.{n}",
+            "userAgent": f"aws-sdk exec-env/AWS_Lambda_{n}",
+        }
+        for n in range(8)
+    ]
+    tables = tables_of([records])
+    counts = by_column(tables, everybody, None)
+    check(counts, plain(tables, everybody, None))
+    ((evidence,),) = (list(calls.values()) for calls in counts.calls.values())
+    assert (evidence.count, evidence.weak, evidence.first[-3:], evidence.last[-3:]) == (8, 8, "52Z", "59Z")
+    assert evidence.event_ids == ("id-7", "id-6", "id-5", "id-4", "id-3")
+    assert len(evidence.addresses) == len(evidence.agents) == 5
+
+
 @pytest.mark.parametrize(
     "odd",
     [

@@ -11,6 +11,7 @@ are not installed are left out, and a line names them.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import shutil
@@ -22,8 +23,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from baselines.contenders import PLAIN, POLICYGEN, Contender, contenders
 from bench_page import Measured, Setting, page, table
+
+SMALL = 10
+"""Records in a small file."""
+
+
+class _Pieces(msgspec.Struct):
+    Records: list[msgspec.Raw]
+
+
+_pieces = msgspec.json.Decoder(_Pieces)
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "concepts" / "performance.md"
@@ -34,6 +46,8 @@ class Corpus(NamedTuple):
 
     logs: Path
     about: dict[str, Any]
+    small: Path
+    """The same logs, in small files."""
 
 
 class Run(NamedTuple):
@@ -68,7 +82,7 @@ def corpus_in(folder: Path, events: int, roles: int, accounts: int) -> Corpus:
     content = json.loads(about.read_text("utf-8"))
     if (content["events"], content["roles"], content["accounts"]) != (events, roles, accounts):
         raise SystemExit(f"{about} is about another corpus: name another folder")
-    return Corpus(logs, content)
+    return Corpus(logs, content, folder / "small" / "AWSLogs")
 
 
 def link(corpus: Corpus, target: Path, *, last: bool) -> None:
@@ -78,6 +92,24 @@ def link(corpus: Corpus, target: Path, *, last: bool) -> None:
         if (corpus.about["last_day"] in path.as_posix()) == last:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             os.link(file, target / path)
+
+
+def small_files(corpus: Corpus, folder: Path) -> Path:
+    """Return a folder with the same records in files of ten; make it if there is none."""
+    logs = folder / "small" / "AWSLogs"
+    if logs.exists():
+        return logs
+    log_line(f"making files of {SMALL} records")
+    for file in sorted(corpus.logs.rglob("*.json.gz")):
+        records = _pieces.decode(gzip.decompress(file.read_bytes())).Records
+        place = logs.with_name("unfinished") / file.relative_to(corpus.logs).parent
+        place.mkdir(parents=True, exist_ok=True)
+        head, end = file.name.removesuffix(".json.gz")[:-5], ".json.gz"
+        for number, start in enumerate(range(0, len(records), SMALL)):
+            text = msgspec.json.encode({"Records": records[start : start + SMALL]})
+            (place / f"{head}{number:05}{end}").write_bytes(gzip.compress(text, 6, mtime=0))
+    logs.with_name("unfinished").rename(logs)
+    return logs
 
 
 # ---- measuring ------------------------------------------------------------------------------------------
@@ -111,7 +143,7 @@ def measure(contender: Contender, corpus: Corpus, work: Path) -> Run:
     for folder in (cache, grown):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-    logs = corpus.logs
+    logs = corpus.small if contender.small else corpus.logs
     if contender.job == "again":
         logs = grown
         link(corpus, logs, last=False)
@@ -121,13 +153,14 @@ def measure(contender: Contender, corpus: Corpus, work: Path) -> Run:
 
 
 def _command(contender: Contender, corpus: Corpus, logs: Path, cache: Path) -> list[str]:
-    words = {"{logs}": str(logs), "{role}": corpus.about["hot_role"], "{cache}": str(cache)}
+    role = corpus.about["rare_role" if contender.job == "rare role" else "hot_role"]
+    words = {"{logs}": str(logs), "{role}": role, "{cache}": str(cache)}
     return [words.get(word, word) for word in contender.command]
 
 
 def measure_all(wanted: Sequence[Contender], repeats: int, corpus: Corpus, work: Path) -> list[Measured]:
     """Run all contenders in turn, `repeats` times."""
-    for file in corpus.logs.rglob("*.json.gz"):
+    for file in (*corpus.logs.rglob("*.json.gz"), *corpus.small.rglob("*.json.gz")):
         file.read_bytes()  # into the page cache, so that no run waits for the disk
     runs: list[list[Run]] = [[] for _ in wanted]
     for number in range(repeats):
@@ -158,7 +191,7 @@ def check(measured: Sequence[Measured]) -> None:
     """
     plain = {one.job: one.events for one in measured if one.name == PLAIN}
     for one in measured:
-        expected = plain.get("one role" if one.job == "again" else one.job)
+        expected = plain.get("one role" if one.job in {"again", "small files"} else one.job)
         if one.name == POLICYGEN and expected is not None and one.events != expected:
             raise SystemExit(f"{one.job}: policygen counts {one.events} events, plain Python {expected}")
 
@@ -199,6 +232,8 @@ def main() -> None:
         folder = options.corpus or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         corpus = corpus_in(folder, options.events, options.roles, options.accounts)
+        if any(one.small for one in wanted):
+            small_files(corpus, folder)
         packed = sum(file.stat().st_size for file in corpus.logs.rglob("*.json.gz"))
         pin()
         with tempfile.TemporaryDirectory(

@@ -63,10 +63,15 @@ class Contender(NamedTuple):
 
     name: str
     job: str
-    """``floor``, or a key of `OURS`."""
+    """A key of `bench_page.JOBS`."""
     command: list[str]
     lacks: str = ""
     """The program or package that is not installed; "" if it can run."""
+
+    @property
+    def small(self) -> bool:
+        """Whether it reads the same records from small files."""
+        return self.job.startswith("small")
 
 
 def contenders() -> list[Contender]:
@@ -75,7 +80,10 @@ def contenders() -> list[Contender]:
         Contender("python-isal", "floor", _script("floor.py"), _no_module("isal")),
         *_both(POLICYGEN, OURS["one role"], OURS["all roles"]),
         Contender(POLICYGEN, "one role, as `suggest`", OURS["one role, as `suggest`"]),
+        Contender(POLICYGEN, "rare role", OURS["one role"]),
         Contender(POLICYGEN, "again", OURS["again"]),
+        Contender("python-isal", "small floor", _script("floor.py"), _no_module("isal")),
+        Contender(POLICYGEN, "small files", OURS["one role"]),
         *_both(PLAIN, _script("reference.py", "{role}"), _script("reference.py")),
         *_both("DuckDB", _script("sql.py", "{role}"), _script("sql.py"), _no_module("duckdb")),
         *_both("pandas", _script("frame.py", "{role}"), _script("frame.py"), _no_module("pandas")),

@@ -99,6 +99,11 @@ def hot_role(shape: Shape) -> Role:
     return roles(shape)[0]
 
 
+def rare_role(shape: Shape) -> Role:
+    """Return a role of the long tail, with few events."""
+    return roles(shape)[shape.roles * 5 // 8]
+
+
 # ---- the plan -------------------------------------------------------------------------------------------
 
 
@@ -286,6 +291,7 @@ def main() -> None:
         "files": len(files),
         "json_bytes": size,
         "hot_role": hot_role(shape).arn,
+        "rare_role": rare_role(shape).arn,
         "last_day": max(f"{file.published:%Y/%m/%d}" for file in files),
     }
     text = json.dumps(content, indent=2)

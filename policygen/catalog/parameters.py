@@ -53,9 +53,14 @@ def noun_of(type_name: str) -> str:
 @lru_cache(maxsize=16384)
 def names_operation(type_name: str, operation: str) -> bool:
     """Whether an operation's name contains a type as a word of its own: ``DescribeClusters`` has cluster, not es."""
-    return bool(noun_of(type_name)) and any(
+    noun = noun_of(type_name)
+    if not noun or (
+        operation.isascii() and noun not in normalise(operation)
+    ):  # to compile a pattern takes longer
+        return False
+    return any(
         not match.group()[0].islower() and not re.match("(?!s)[a-z]", operation[match.end() :])
-        for match in _word_pattern(noun_of(type_name)).finditer(operation)
+        for match in _word_pattern(noun).finditer(operation)
     )
 
 

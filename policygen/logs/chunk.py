@@ -17,7 +17,9 @@ from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import DuplicateFilter, key_of
 from policygen.logs.calls.spill import PackedParts, pack_calls
+from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.events.record import Record
+from policygen.logs.events.record_table import RecordTable
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, Reader, RecordFilter
 from policygen.logs.window_end import WindowEnd
@@ -127,7 +129,9 @@ def count_chunk(
     """
     duplicates = DuplicateFilter(counted_elsewhere)
     result = ChunkResult(CallCounts(request.select, until=request.until, duplicates=duplicates))
-    count_into(result, reader, objects)
+    tables = TableCounter(result.counts)
+    count_into(result, reader, objects, tables)
+    tables.clear()
     return result
 
 
@@ -139,17 +143,22 @@ def count_and_pack_chunk(reader: Reader, objects: Sequence[LogObject], request: 
     return result
 
 
-def count_into(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> None:
-    """Count the records of some objects into a result."""
+def count_into(
+    result: ChunkResult, reader: Reader, objects: Sequence[LogObject], tables: TableCounter
+) -> None:
+    """Count the records of some objects into a result; `tables` is the counter of its counts."""
     counts = result.counts
     with gc_paused():
-        counts.add_all(_records(result, reader, objects))
+        counts.add_all(_records(result, reader, objects, tables))
+        tables.flush()
     result.read_report.unreadable += counts.unreadable
     counts.unreadable.clear()
 
 
-def _records(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
-    """Give the records of some objects; all else that is known of the objects goes into the result."""
+def _records(
+    result: ChunkResult, reader: Reader, objects: Sequence[LogObject], tables: TableCounter
+) -> Iterator[Record]:
+    """Give the records of some objects that no table counts; all else that is known of them goes into the result."""
     for one, batches in reader.read_many(objects):
         result.counts.duplicates.location = one.locator
         for batch in batches:
@@ -157,7 +166,8 @@ def _records(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) 
             result.counts.reading = batch.name
             if batch.searched:
                 result.counts.add_searched(one.day, one.region)
-            yield from batch.records
+            if not (isinstance(batch.records, RecordTable) and tables.add(batch.records)):
+                yield from batch.records
 
 
 def count_only(

@@ -19,6 +19,7 @@ from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.dedup import days_within_reach
 from policygen.logs.calls.spill import ROOM, SpillStore
+from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.chunk import (
     Chunk,
     ChunkResult,
@@ -148,7 +149,15 @@ def _read_objects(
     try:
         with gc_paused():
             chunks = make_chunks(objects, request, cache)
-            merger = _Merger(result, source.reader, request, cache, options.spill, _days_to_compare(chunks))
+            merger = _Merger(
+                result,
+                source.reader,
+                request,
+                cache,
+                options.spill,
+                _days_to_compare(chunks),
+                TableCounter(result.counts),
+            )
             # The cache needs the calls themselves.
             count = count_and_pack_chunk if options.spill and not cache else count_chunk
             for chunk, counted in _counted(source.reader, chunks, request, count, executor, options):
@@ -162,7 +171,8 @@ def _read_objects(
                 options.on_progress(progress)
                 if options.spill and sum(map(len, result.counts.calls.values())) > ROOM:
                     options.spill.write(result.counts.calls)
-                collect_young()
+                if source.remote:
+                    collect_young()
     finally:
         if cache:
             cache.close()
@@ -231,6 +241,7 @@ class _Merger(msgspec.Struct):
     """Adds chunk after chunk to a result, each without the records that were counted before it. See `dedup`.
 
     Attributes:
+        tables: counts the tables of chunks that are counted here.
         compared: days on which the records of cached chunks are compared with those that were read.
         day: of the chunks that are merged now.
         unwritten: chunks that were given to the cache since it was written.
@@ -242,6 +253,7 @@ class _Merger(msgspec.Struct):
     cache: Cache | None
     spill: SpillStore | None
     compared: Collection[str]
+    tables: TableCounter
     day: str = ""
     unwritten: int = 0
 
@@ -253,7 +265,7 @@ class _Merger(msgspec.Struct):
         if chunk.cached:
             self._add_cached(chunk.objects, chunk.cached)
         elif counted is None and self.cache is None:
-            count_into(self.result, self.reader, chunk.objects)
+            count_into(self.result, self.reader, chunk.objects, self.tables)
         else:
             self._add_counted(chunk.objects, self._without_duplicates(chunk.objects, counted))
 

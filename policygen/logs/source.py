@@ -66,7 +66,7 @@ class Batch(msgspec.Struct, frozen=True):
     """
 
     name: str
-    records: list[Record] = msgspec.field(default_factory=list)
+    records: Sequence[Record] = msgspec.field(default_factory=list)
     unreadable: tuple[Unreadable, ...] = ()
     passed_over: Mapping[str, int] = msgspec.field(default_factory=dict)
     damage: Damage | None = None

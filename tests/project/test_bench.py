@@ -116,13 +116,14 @@ def test_plain_python_and_the_ledger_count_the_same(logs: Path, counts: CallCoun
     assert sum(count for count, _, _ in alone.groups.values()) == alone.roles.total()
 
 
-@pytest.mark.parametrize("job", ["one role", "all roles"])
+@pytest.mark.parametrize("job", ["one role", "rare role", "all roles", "small files"])
 def test_our_pass_counts_what_plain_python_counts(job: str, logs: Path, tmp_path: Path) -> None:
-    hot = corpus.hot_role(corpus.Shape(EVENTS))
-    made = reader.Corpus(logs, {"hot_role": hot.arn})
+    hot, rare = corpus.hot_role(corpus.Shape(EVENTS)), corpus.rare_role(corpus.Shape(EVENTS))
+    made = reader.Corpus(logs, {"hot_role": hot.arn, "rare_role": rare.arn}, tmp_path / "small" / "AWSLogs")
+    assert reader.small_files(made, tmp_path) == made.small
     ours = next(one for one in reader.contenders() if (one.name, one.job) == (reader.POLICYGEN, job))
     run = reader.measure(ours, made, tmp_path)
-    wanted = hot.arn if job == "one role" else ""
+    wanted = {"all roles": "", "rare role": rare.arn}.get(job, hot.arn)
     assert run.output["events"] == reference.reduce(logs, wanted).roles.total()
     # The system never reports a child's peak memory as less than its parent's.
     ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import CallBucket, call_of
-from policygen.logs.calls.dedup import LikeFields, digest_of
+from policygen.logs.calls.dedup import like_digests
 from policygen.logs.calls.evidence import SAMPLES, Evidence, sample, singleton
 from policygen.logs.events.credentials import credential_use_of
 from policygen.logs.events.event import (
@@ -82,7 +82,7 @@ class EventGroup:
     """Records of one day with the same caller, operation and outcome, made through the same channel.
 
     Attributes:
-        digest: of all that the records have in common.
+        digests: `like_digests` of each record.
         caller: who called, or why these records are no calls.
         day: date in UTC.
         account: the account that the records were delivered to.
@@ -93,13 +93,13 @@ class EventGroup:
     """
 
     __slots__ = (
-        "account", "agent", "caller", "counts", "day", "denial", "digest", "fields", "is_data", "read_only", "region",
+        "account", "agent", "caller", "counts", "day", "denial", "digests", "fields", "is_data", "read_only", "region",
         "selected", "user",
     )  # fmt: skip
 
-    def __init__(self, record: Record, fields: LikeFields, select: Callable[[RoleKey], bool]) -> None:
-        """Read one record, and its `like_fields`, for the whole group; `select` says which roles' calls are kept."""
-        self.digest = digest_of(fields)
+    def __init__(self, record: Record, select: Callable[[RoleKey], bool]) -> None:
+        """Read one record for the whole group; `select` says which roles' calls are kept."""
+        self.digests = like_digests(record)
         self.caller: Principal | SkippedRecord = principal_or_skip(record)
         self.selected = False
         self.counts: dict[Touched, GroupCount] = {}

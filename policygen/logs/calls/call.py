@@ -54,13 +54,13 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def _identifying(source: str, name: str, params: bytes) -> bytes:
+def identifying(source: str, name: str, params: bytes) -> bytes:
     """Return canonical JSON of the parameters that identify what a call touched."""
     arns = b'"arn:' in params or b'"arn%3' in params
     return _encode(project(source, name, parameters(params), arns=arns))
 
 
-_identifying_cached = lru_cache(maxsize=16384)(_identifying)
+_identifying_cached = lru_cache(maxsize=16384)(identifying)
 
 
 def call_signature(event: Event) -> CallSignature:
@@ -84,10 +84,20 @@ def call_of(
         params: its requestParameters, JSON as delivered.
         resources: its resources.
     """
-    arn = (caller.role.arn if caller.role else "") or next((r.arn for r in resources), "")
     # A workload repeats its calls, but seldom those with long parameters.
-    identifying = _identifying_cached if len(params) < 512 else _identifying
-    read = identifying(fields.source, fields.name, params)
+    read = (_identifying_cached if len(params) < 512 else identifying)(fields.source, fields.name, params)
+    return signature_of(fields, caller, denial, read, resources)
+
+
+def signature_of(
+    fields: EventFields,
+    caller: Principal,
+    denial: Denial | None,
+    read: bytes,
+    resources: tuple[ResourceEntry, ...],
+) -> CallSignature:
+    """Return the call that an event belongs to, where `read` is what `identifying` returns of its parameters."""
+    arn = (caller.role.arn if caller.role else "") or next((r.arn for r in resources), "")
     if caller.source_identity and reads_member(fields.source, fields.name, _IDENTITY.lower()):
         read = _with_source_identity(read, caller.source_identity)
     return CallSignature(

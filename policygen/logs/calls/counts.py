@@ -17,8 +17,8 @@ from policygen.logs.calls.dedup import (
     CrossAccountCopies,
     DuplicateFilter,
     LikeFields,
+    key_at,
     like_fields,
-    record_key,
 )
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.calls.totals import CHANGE_EVENTS, COPIED, LATE, Totals
@@ -78,7 +78,6 @@ class CallCounts:
         groups: dict[LikeFields, EventGroup] = {}
         until, totals, ignored, admit = self.until, self.totals, self.totals.ignored, self.duplicates.admit
         held = read = duplicates = 0
-        learning = learning_sources()
         for record in records:
             if held > ROOM:
                 self._add_groups(groups.values())
@@ -92,10 +91,10 @@ class CallCounts:
             fields = like_fields(record, time[:10])
             group = groups.get(fields)
             if group is None:
-                group = groups[fields] = EventGroup(record, fields, self._is_selected)
+                group = groups[fields] = EventGroup(record, self.is_selected)
                 held += 1
             params = bytes(record.requestParameters)
-            key = record_key(record, group.digest, time or record.eventTime or "", params)
+            key = key_at(record, time, group.digests)
             if not admit(key):
                 duplicates += 1
                 continue
@@ -119,12 +118,7 @@ class CallCounts:
                 count.add(time, record.eventID, record.sourceIPAddress)
             else:
                 count.tally(time)
-            if record.eventSource in CHANGE_EVENTS:
-                totals.add_change_event(record, time)
-            if record.eventSource in learning or (b":role/" in params and record.readOnly is False):
-                totals.learn(record, caller, params)
-            if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
-                self._add_shared(record, caller, key)
+            self.note_special(record, caller, params, time, key)
         self._add_groups(groups.values())
         totals.records += read
         totals.duplicates += duplicates
@@ -135,6 +129,16 @@ class CallCounts:
             reason += f": {sanitize(record.eventTime, 40)!r}" if record.eventTime else ", it has none"
         name = f"{clean_word(record.eventSource)} {clean_word(record.eventName)}"
         self.unreadable.append((self.reading, f"{name}: {reason}"))
+
+    def note_special(self, record: Record, caller: Principal, params: bytes, time: str, key: str) -> None:
+        """Note what a record tells of others, and a call that was logged in two accounts."""
+        totals = self.totals
+        if record.eventSource in CHANGE_EVENTS:
+            totals.add_change_event(record, time)
+        if record.eventSource in learning_sources() or (b":role/" in params and record.readOnly is False):
+            totals.learn(record, caller, params)
+        if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
+            self._add_shared(record, caller, key)
 
     def _add_shared(self, record: Record, caller: Principal, key: str) -> None:
         """Note a call that was logged in two accounts, or hold the other account's copy of it (1.4.4)."""
@@ -209,7 +213,7 @@ class CallCounts:
                 count_in(mine, bucket, evidence.negated())
         self.totals.subtract(other.totals)
 
-    def _is_selected(self, role: RoleKey) -> bool:
+    def is_selected(self, role: RoleKey) -> bool:
         """Return what `select` says of a role, which is called once for each."""
         selected = self._selected.get(role)
         if selected is None:
@@ -232,7 +236,7 @@ class CallCounts:
                 continue
             role = by_id.get(role.role_id, role)
             totals.roles[role] += 1
-            if self._is_selected(role):
+            if self.is_selected(role):
                 bucket = call_bucket(event)
                 count_in(self.calls.setdefault(role, {}), bucket, evidence_of(event, bucket.day))
         totals.change_events.sort()

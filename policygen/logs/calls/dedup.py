@@ -32,7 +32,8 @@ import msgspec
 
 from policygen.logs.events.event import Event, is_from_ip_address, is_presigned, sorted_parameters
 from policygen.logs.events.event_time import is_plain_clock, utc_time
-from policygen.logs.events.record import ABSENT, Record
+from policygen.logs.events.record import ABSENT, Record, Resource
+from policygen.logs.events.record_table import CommonFields, common_of
 
 DAYS_REMEMBERED = 3
 """Days of publication whose records are remembered."""
@@ -64,46 +65,113 @@ def like_fields(record: Record, day: str) -> LikeFields:
     )
 
 
-def digest_of(fields: LikeFields) -> int:
-    """Return a hash of what `like_fields` gave, the same in every process."""
-    return crc32(_packed(fields))
-
-
-def record_key(record: Record, digest: int, time: str, params: bytes) -> str:
+def record_key(
+    event_id: str,
+    time: str,
+    address: str | None,
+    caller: str,
+    common: str,
+    place: str,
+    agent: str,
+    params: str,
+    resources: str,
+    more: str,
+) -> str:
     """Return what identifies a record: its eventID, and a hash of all that is read of it.
 
-    Few records share an eventID, so 32 bits tell them apart. A record without one is told apart by a longer hash.
+    Few records share an eventID, so 32 bits tell them apart.
 
     Args:
-        record: as delivered.
-        digest: of its `like_fields`.
-        time: its time as `utc_time` returns it; as delivered where that is "".
-        params: its requestParameters.
+        event_id: eventID, which a record without one has no key of; see `key_of`.
+        time: as `utc_time` returns it; as delivered where that is "".
+        address: sourceIPAddress.
+        caller: digest of userIdentity.
+        common: digest of the common fields.
+        place: digest of awsRegion, recipientAccountId and vpcEndpointId.
+        agent: digest of userAgent.
+        params: digest of requestParameters.
+        resources: digest of resources.
+        more: `digest_of_more` of what few records have.
     """
-    if not record.eventID:
-        return _long_key(record, digest, time, params)
-    canonical = _canonical_cached(params) if len(params) < _CACHED else _canonical(params)
-    text = f"{time} {record.sourceIPAddress}"
-    if record.sharedEventID:
-        text += f" {record.sharedEventID}"
-    if record.resources:
-        text += "".join(
-            [f" {one.ARN} {one.type} {one.accountId or one.accountid}" for one in record.resources]
-        )
-    return f"{record.eventID}{crc32(_bytes(text), digest ^ canonical):08x}"
+    text = f"{caller}{common}{place}{agent}{params}{resources}{more} {time} {address}"
+    return f"{event_id}{crc32(_bytes(text)):08x}"
 
 
 def _bytes(text: str) -> bytes:
     return text.encode() if text.isascii() else text.encode(errors="surrogatepass")
 
 
-def _long_key(record: Record, digest: int, time: str, params: bytes) -> str:
+def digest_of(value: object) -> str:
+    """Return a short hash of a value of a record, the same in every process."""
+    return f"{crc32(_packed(value)):08x}"
+
+
+def digest_of_common(fields: Record | CommonFields) -> str:
+    """Return the digest of the common fields, of these or of a record."""
+    return digest_of(common_of(fields))
+
+
+def digest_of_params(params: bytes) -> str:
+    """Return a digest of parameters that does not depend on white space and order, in which deliveries may differ."""
+    return f"{crc32(sorted_parameters(params)):08x}"
+
+
+def digest_of_resources(resources: Sequence[Resource] | None) -> str:
+    """Return the digest of resources; "" for none."""
+    if not resources:
+        return ""
+    return digest_of([(one.ARN, one.type, one.accountId or one.accountid) for one in resources])
+
+
+def digest_of_more(shared_id: str | None, message: str | None, presigned: bool) -> str:
+    """Return the digest of what few records have; "" for those that have none of it."""
+    return digest_of((shared_id, message, presigned)) if shared_id or message or presigned else ""
+
+
+def key_of(record: Record) -> str:
+    """Return the key of a record; one without an eventID is told apart by a longer hash alone."""
+    time = record.eventTime or ""
+    if not is_plain_clock(time, 10):  # as in `CallCounts.add_all`, which keeps a day that no calendar has
+        time = utc_time(time)
+    return key_at(record, time, like_digests(record))
+
+
+LikeDigests = tuple[str, str, str, str]
+"""What `like_digests` returns."""
+
+
+def like_digests(record: Record) -> LikeDigests:
+    """Return the digests of what like records have in common: caller, common fields, place, agent."""
+    return (
+        digest_of(record.userIdentity),
+        digest_of_common(record),
+        digest_of((record.awsRegion, record.recipientAccountId, record.vpcEndpointId)),
+        digest_of(record.userAgent),
+    )
+
+
+def key_at(record: Record, time: str, like: LikeDigests) -> str:
+    """Return the key of a record whose time, as `utc_time` returns it, and `like_digests` are known."""
+    if not record.eventID:
+        return _long_key(record, time)
+    params = bytes(record.requestParameters)
+    return record_key(
+        record.eventID,
+        time or record.eventTime or "",
+        record.sourceIPAddress,
+        *like,
+        _params_cached(params) if len(params) < _CACHED else digest_of_params(params),
+        digest_of_resources(record.resources),
+        digest_of_more(record.sharedEventID, record.errorMessage, is_presigned(record)),
+    )
+
+
+def _long_key(record: Record, time: str) -> str:
     """Return a key for a record without an eventID, which the hash alone has to tell apart."""
     resources = [(one.ARN, one.type, one.accountId or one.accountid) for one in record.resources or ()]
     rest = repr(
         (
-            digest,
-            time,
+            time or record.eventTime or "",
             record.sourceIPAddress,
             record.sharedEventID,
             resources,
@@ -111,17 +179,9 @@ def _long_key(record: Record, digest: int, time: str, params: bytes) -> str:
         )
     )
     return blake2b(
-        sorted_parameters(params) + rest.encode(errors="surrogatepass"), digest_size=16
+        sorted_parameters(bytes(record.requestParameters)) + rest.encode(errors="surrogatepass"),
+        digest_size=16,
     ).hexdigest()
-
-
-def key_of(record: Record) -> str:
-    """Return the `record_key` of a record."""
-    time = record.eventTime or ""
-    if not is_plain_clock(time, 10):  # as in `CallCounts.add_all`, which keeps a day that no calendar has
-        time = utc_time(time)
-    digest = digest_of(like_fields(record, time[:10]))
-    return record_key(record, digest, time or record.eventTime or "", bytes(record.requestParameters))
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -129,19 +189,14 @@ _CACHED = 1024
 """Bytes of parameters that are not cached: longer ones seldom repeat."""
 
 
-def _packed(fields: LikeFields) -> bytes:
+def _packed(value: object) -> bytes:
     try:
-        return _pack(fields)
+        return _pack(value)
     except ValueError:  # a lone surrogate
-        return repr(fields).encode(errors="surrogatepass")
+        return repr(value).encode(errors="surrogatepass")
 
 
-def _canonical(params: bytes) -> int:
-    """Return a hash of parameters that does not depend on white space and order, in which deliveries may differ."""
-    return crc32(sorted_parameters(params))
-
-
-_canonical_cached = lru_cache(maxsize=16384)(_canonical)
+_params_cached = lru_cache(maxsize=16384)(digest_of_params)
 
 
 class DuplicateFilter:
@@ -172,6 +227,18 @@ class DuplicateFilter:
             return False
         self._days[-1][key] = self.location
         return True
+
+    def admit_all(self, keys: Sequence[str]) -> list[bool] | None:
+        """Admit the records of a file; return what `admit` returns of each, or None where all are new."""
+        some = frozenset(keys)
+        if (
+            len(some) == len(keys)
+            and all(day.keys().isdisjoint(some) for day in self._days)
+            and self.counted_elsewhere.isdisjoint(some)
+        ):
+            self._days[-1] |= dict.fromkeys(keys, self.location)
+            return None
+        return [self.admit(key) for key in keys]
 
     def rotate(self) -> None:
         """Begin a new day of publication, and forget the oldest."""

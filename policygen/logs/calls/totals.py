@@ -23,6 +23,7 @@ from policygen.iam.request import RoleKey
 from policygen.logs.events.event import parameters, resources_of, sorted_parameters
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record
+from policygen.logs.events.record_table import CommonFields
 from policygen.text import clean_word, sanitize
 
 
@@ -72,6 +73,19 @@ def _change_events() -> dict[str, re.Pattern[str]]:
 CHANGE_EVENTS = _change_events()
 """eventSource -> the events that say something of other callers' roles: changes of trails and of functions' code, and
 the making of what can be connected to."""
+
+
+def is_change(record: Record | CommonFields) -> bool:
+    """Return whether `Totals.add_change_event` keeps or counts a record with these fields."""
+    source, name = record.eventSource or "", record.eventName or ""
+    changes = _CHANGES.get(source)
+    return bool(changes and changes.fullmatch(name)) or _makes(record)
+
+
+def _makes(record: Record | CommonFields) -> bool:
+    """Return whether a record made something that roles connect to."""
+    names = creating_events().get(record.eventSource or "", ())
+    return not record.errorCode and strip_version(record.eventName or "") in names
 
 
 LATE = "after the window"
@@ -138,7 +152,7 @@ class Totals(msgspec.Struct):
         names = _CHANGES.get(source)
         if names and names.fullmatch(name):
             self.change_events.append(_change_event(record, time))
-        elif not record.errorCode and strip_version(name) in creating_events().get(source, ()):
+        elif _makes(record):
             self.created[f"{source} {strip_version(name)}"] += 1
 
     def learn(self, record: Record, caller: Principal, params: bytes) -> None:

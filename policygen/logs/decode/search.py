@@ -13,13 +13,13 @@ import msgspec
 from policygen.logs.decode.byte_search import find_all
 from policygen.logs.decode.trail_file import (
     JSON_ERRORS,
-    RECORD,
-    has_text_parameters,
     is_call_record,
     is_sound,
+    to_table,
 )
 from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.record import CheckedRecord, Record
+from policygen.logs.events.record_table import RawRecord
 from policygen.logs.source import BytePattern
 
 
@@ -38,6 +38,7 @@ class _CheckedFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
 # CloudTrail writes no space anywhere.
 _TRAIL_HEAD = b'{"Records":[{"eventVersion":"'
 _PIECES = msgspec.json.Decoder(_Pieces)
+_RAW_RECORD = msgspec.json.Decoder(RawRecord)
 _CHECKED_FILE = msgspec.json.Decoder(_CheckedFile)
 _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IGNORECASE)
 """An escape of a character that the patterns of a search are made of: a letter, a digit, ``_``, ``.`` or ``-``."""
@@ -46,7 +47,7 @@ _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)",
 class Cut(NamedTuple):
     """What a search of a file gives."""
 
-    records: list[Record]
+    records: Sequence[Record]
     others: int
     """Records that were checked, and not decoded in full."""
 
@@ -87,9 +88,8 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
             return None
         held.update(number - 1 for number in {bisect_left(ends, hit) for hit in hits} if number)
         held.intersection_update(range(len(pieces)))
-        if any(has_text_parameters(bytes(pieces[number])) for number in held):
-            return None
-        return Cut([RECORD.decode(pieces[number]) for number in sorted(held)], len(checked) - len(held))
+        table = to_table([_RAW_RECORD.decode(pieces[number]) for number in sorted(held)])
+        return None if table is None else Cut(table, len(checked) - len(held))
     except JSON_ERRORS:
         return None
 

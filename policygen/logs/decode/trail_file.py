@@ -8,12 +8,13 @@ import msgspec
 
 from policygen.logs.decode.byte_search import find_all
 from policygen.logs.events.record import CheckedRecord, Record
+from policygen.logs.events.record_table import CommonFields, Memo, RawRecord, RecordTable
 
 
 class TrailFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A log file as a trail delivers it (1.1.1)."""
 
-    Records: list[Record]
+    Records: list[RawRecord]
 
 
 _TRAIL_FILE = msgspec.json.Decoder(TrailFile)
@@ -41,18 +42,31 @@ NOTIFIER = "aws:"
 """How `eventSource` begins in what AWS sends to functions (``aws:s3``, ``aws:kinesis``), which is no record."""
 
 
-def decode_trail_file(data: bytes) -> list[Record] | None:
+def decode_trail_file(data: bytes) -> RecordTable | None:
     """Return the records of a ``{"Records": [...]}`` text, or None if any part of it is something else."""
-    if not is_sound(data) or any(find_all(data, text) for text in _TEXT_PARAMETERS):
+    if not is_sound(data):
         return None
     try:
-        records = _TRAIL_FILE.decode(data).Records
+        return to_table(_TRAIL_FILE.decode(data).Records)
     except JSON_ERRORS:
         return None
-    return records if all(map(is_call_record, records)) else None
+
+
+def to_table(raw: list[RawRecord]) -> RecordTable | None:
+    """Return a table of records, None where one is no call, or has its parameters in a string, as tables write them.
+
+    Raises:
+        ValueError, RecursionError: one cannot be decoded.
+    """
+    table = RecordTable(raw)
+    if None in table.identities or not all(map(_IS_CALL.__getitem__, table.common)):
+        return None
+    return None if raw and min(table.params) < _AFTER_QUOTE else table
 
 
 _TEXT_PARAMETERS = (b'"requestParameters":"', b'"requestParameters": "')
+_AFTER_QUOTE = b"#"
+"""A JSON value that is less than this is a string."""
 
 
 def is_sound(data: bytes) -> bool:
@@ -75,14 +89,20 @@ def is_call_record(record: Record | CheckedRecord) -> bool:
 
     A record without a caller is left to the full reading: its caller may stand in other fields.
     """
+    return record.userIdentity is not None and _is_call(record)
+
+
+def _is_call(record: Record | CheckedRecord | CommonFields) -> bool:
     return bool(
         record.eventName
         and record.eventSource
-        and record.userIdentity is not None
         and not record.eventSource.startswith(NOTIFIER)
         and record.eventType not in NON_CALL_TYPES
         and record.eventCategory not in NON_CALL_CATEGORIES
     )
+
+
+_IS_CALL = Memo(_is_call)
 
 
 def invalid_utf8_offset(data: bytes) -> int | None:

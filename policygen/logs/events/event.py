@@ -19,7 +19,8 @@ from policygen.catalog.call import ResourceEntry
 from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of, plain_code
 from policygen.logs.events.principal import Principal, principal_of
-from policygen.logs.events.record import Record, Resource
+from policygen.logs.events.record import Record, Resource, UserIdentity
+from policygen.logs.events.record_table import CommonFields
 from policygen.text import clean_word, sanitize
 
 
@@ -116,13 +117,17 @@ def principal_or_skip(record: Record) -> Principal | SkippedRecord:
 
     `event_of` does the rest: most records of a trail need no more than the caller.
     """
-    reason = _not_a_call(record)
+    reason = no_call_reason(record)
     if not reason:
-        principal = principal_of(record)
-        if principal.role or principal.kind not in {"AWSService", ""}:
+        if record.userIdentity is None:
+            reason = NO_IDENTITY
+        elif not utc_time(record.eventTime or ""):
+            reason = UNDATED
+    if not reason:
+        principal = principal_of(record.userIdentity, record.recipientAccountId)
+        reason = no_caller_reason(principal, record.userIdentity)
+        if not reason:
             return principal
-        service = principal.kind or (record.userIdentity and record.userIdentity.invokedBy)
-        reason = "an AWS service called with its own rights, not with a role's" if service else NO_CALLER
     return SkippedRecord(
         sanitize(record.eventID, 128), clean_word(record.eventSource), clean_word(record.eventName), reason
     )
@@ -152,22 +157,34 @@ _LONG = 1024
 def normalize(record: Record) -> EventFields:
     """Return the fields of a record that `principal_or_skip` accepted."""
     via = record.userIdentity.invokedBy if record.userIdentity else None
-    texts = (
-        record.eventSource,
-        record.eventName,
-        record.awsRegion,
-        record.errorCode,
-        via,
-        record.vpcEndpointId,
-    )
+    return fields_of(record, record.awsRegion, record.vpcEndpointId, via)
+
+
+def fields_of(
+    record: Record | CommonFields, region: str | None, vpce: str | None, via: str | None
+) -> EventFields:
+    """Return the fields of events.
+
+    Args:
+        record: a record of them, or its common fields.
+        region: awsRegion.
+        vpce: vpcEndpointId.
+        via: the caller's invokedBy.
+    """
+    texts = (record.eventSource, record.eventName, region, record.errorCode, via, vpce)
     read = _fields_cached if sum([len(text) for text in texts if text]) < _LONG else _fields_of
     return read(*texts)
 
 
 def denial_in(record: Record, fields: EventFields) -> Denial | None:
     """Return what the error message names of a denial; None where the call was not denied."""
+    return denial_told(fields, record.errorMessage)
+
+
+def denial_told(fields: EventFields, message: str | None) -> Denial | None:
+    """Return what an error message names of a denial; None where the call was not denied."""
     denied = fields.outcome is Outcome.DENIED
-    return denial_of(fields.error, (record.errorMessage or "")[:2048], fields.source) if denied else None
+    return denial_of(fields.error, (message or "")[:2048], fields.source) if denied else None
 
 
 def agent_of(record: Record) -> str:
@@ -195,16 +212,23 @@ def event_of(record: Record, principal: Principal) -> Event:
     )
 
 
-def _not_a_call(record: Record) -> str:
+def no_call_reason(record: Record | CommonFields) -> str:
+    """Return why no record with these fields is a call; "" where it is one."""
     if record.eventType in _NOT_CALLS:
         return _NOT_CALLS[record.eventType]
     if record.eventCategory in {"Insight", "Aggregated", "NetworkActivity"}:
         return f"{record.eventCategory} record: not a call"
     if not record.eventSource or not record.eventName:
         return "no eventSource or eventName: not an API call"
-    if record.userIdentity is None:
-        return NO_IDENTITY
-    return "" if utc_time(record.eventTime or "") else UNDATED
+    return ""
+
+
+def no_caller_reason(principal: Principal, who: UserIdentity | None) -> str:
+    """Return why a record's caller needs no permissions; "" where it does."""
+    if principal.role or principal.kind not in {"AWSService", ""}:
+        return ""
+    service = principal.kind or (who and who.invokedBy)
+    return "an AWS service called with its own rights, not with a role's" if service else NO_CALLER
 
 
 def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...]:
@@ -224,17 +248,26 @@ def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...
 
 def is_presigned(record: Record) -> bool:
     """Return whether the signature came in the URL."""
-    return _QUERY_STRING.search(record.additionalEventData) is not None
+    return says_presigned(record.additionalEventData)
 
 
-def is_from_console(record: Record) -> bool:
+def says_presigned(more: msgspec.Raw) -> bool:
+    """Return whether additionalEventData says that the signature came in the URL."""
+    return _QUERY_STRING.search(more) is not None
+
+
+def is_from_console(record: Record | CommonFields) -> bool:
     """Return whether the record says that the session is of the console; it writes so as text (1.6.6)."""
     return record.sessionCredentialFromConsole in {True, "true"}
 
 
 def is_from_ip_address(record: Record) -> bool:
     """Return whether sourceIPAddress is an IP address, and not the name of a service."""
-    address = record.sourceIPAddress
+    return is_ip_address(record.sourceIPAddress)
+
+
+def is_ip_address(address: str | None) -> bool:
+    """Return whether a sourceIPAddress is an IP address, and not the name of a service."""
     return address is not None and (address[-1:].isdigit() or ":" in address)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from policygen.iam.request import RoleKey
-from policygen.logs.events.record import Record, UserIdentity
+from policygen.logs.events.record import UserIdentity
 from policygen.text import sanitize
 
 
@@ -34,18 +34,24 @@ class Principal:
 _AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
 
 
+@lru_cache(maxsize=4096)
 def partition_of_arn(text: str) -> str:
     """Return the partition of an ARN; ``aws`` where it has none."""
     pieces = text.split(":", 2)
     return pieces[1] if len(pieces) == 3 and pieces[0] == "arn" and pieces[1] else "aws"
 
 
-def principal_of(record: Record) -> Principal:
-    """Return the caller of a record (1.3); what the record does not have is ""."""
-    who = record.userIdentity or UserIdentity()
+def principal_of(who: UserIdentity | None, recipient: str | None) -> Principal:
+    """Return the caller of a record (1.3); what the record does not have is "".
+
+    Args:
+        who: its userIdentity.
+        recipient: its recipientAccountId.
+    """
+    who = who or UserIdentity()
     # The events of a trail come from few sessions; what is longer than any real one is not cached.
     read = _principal_cached if len(who.principalId or "") + len(who.arn or "") < 1024 else _principal
-    return read(who, record.recipientAccountId or "")
+    return read(who, recipient or "")
 
 
 def _principal(who: UserIdentity, recipient: str) -> Principal:

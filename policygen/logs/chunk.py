@@ -128,6 +128,7 @@ def count_chunk(
     duplicates = DuplicateFilter(counted_elsewhere)
     result = ChunkResult(CallCounts(request.select, until=request.until, duplicates=duplicates))
     count_into(result, reader, objects)
+    result.counts.fold()
     return result
 
 

@@ -24,6 +24,14 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def about_names(number: int) -> str:
+    """Return how many names there are, where many are estimated: ``40 names``, ``about 480,000 names``."""
+    if number < 256:
+        return pluralize(number, "name")
+    unit = 10 ** (len(str(number)) - 2)
+    return f"about {pluralize(round(number / unit) * unit, 'name')}"
+
+
 def format_bytes(number: float) -> str:
     """Return a number of bytes with a unit: ``1.2 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):

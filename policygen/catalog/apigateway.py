@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 from policygen.catalog.call import Call
 from policygen.catalog.parameters import normalise
+from policygen.catalog.rendered_text import Text, join
 from policygen.catalog.service_names import botocore_facts
-from policygen.catalog.template import Text, join, scalar
+from policygen.catalog.template import scalar
 
 _PART = re.compile(r"\{([^}]+)\}")
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"

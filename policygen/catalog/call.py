@@ -12,6 +12,12 @@ from policygen.catalog.knowledge import Knowledge
 from policygen.iam.request import AccessRequest
 
 
+class NamePattern(str):
+    """A value of a call that stands for many names: an IAM pattern, where other values are literal text."""
+
+    __slots__ = ()
+
+
 class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One entry of a record's `resources`: CloudFormation type, ARN, and the owner's account; "" where absent."""
 

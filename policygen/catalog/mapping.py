@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import msgspec
 
 from policygen.catalog import apigateway
-from policygen.catalog.call import Call, MappedRequest, Provenance
+from policygen.catalog.call import Call, MappedRequest, NamePattern, Provenance
 from policygen.catalog.known_event import KnownEvent, Status, known_event, service_context
 from policygen.catalog.parameters import TAG_MEMBERS, normalise, percent_decoded
+from policygen.catalog.rendered_text import Text
 from policygen.catalog.resources import UNRESOLVED, Resolver, role_arns
 from policygen.catalog.rule_model import RequiredAction, ServiceRules
 from policygen.catalog.rules import rules_for_service
-from policygen.catalog.template import FieldScope, Text, lookup, present, scalar
+from policygen.catalog.template import FieldScope, Template, lookup, present, scalar
 from policygen.iam import reference
 from policygen.iam.reference import Action, Service
 from policygen.iam.request import GRANTED, AccessRequest, Context, Grade
@@ -244,8 +245,13 @@ def _base_context(region: str, via: str, vpce: str) -> Context:
 
 def _with_need_context(base: Context, need: RequiredAction, scope: FieldScope) -> Context:
     """Return the context with the keys of a need."""
-    more = tuple((key, (text.text,)) for key, template in need.context for text in template.render(scope))
+    more = tuple((key, (text.text,)) for key, text in _known_values(need.context, scope))
     return _merge_contexts(base, more) if more else base
+
+
+def _known_values(keys: Iterable[tuple[str, Template]], scope: FieldScope) -> Iterator[tuple[str, Text]]:
+    """Yield condition keys with the values that the record tells; a pattern stands for values that it does not."""
+    return ((key, text) for key, template in keys for text in template.render(scope) if not text.wild)
 
 
 def _with_service_context(
@@ -261,7 +267,7 @@ def _with_service_context(
         if key.endswith("*"):
             more += [(key[:-1] + name, (value,)) for name, value in _map_entries(scope, template.source)]
         else:
-            more += [(key, (text.text,)) for text in template.render(scope)]
+            more += [(key, (text.text,)) for key, text in _known_values([(key, template)], scope)]
     return _merge_contexts(base, tuple(more)) if more else base
 
 
@@ -269,7 +275,7 @@ def _map_entries(scope: FieldScope, source: str) -> Iterator[tuple[str, str]]:
     """Yield name and value of each entry of the map at ``{path.*}``."""
     for value in scope.values(source.removeprefix("{").removesuffix(".*}")):
         for name, inner in value.items() if isinstance(value, dict) else ():
-            if text := scalar(inner):
+            if not isinstance(inner, NamePattern) and (text := scalar(inner)):
                 yield str(name), text
 
 

@@ -138,7 +138,7 @@ def percent_decoded(params: Mapping[str, Any], names: frozenset[str]) -> Mapping
     changed = {
         name: decoded
         for name, value in params.items()
-        if isinstance(value, str) and "%" in value and normalise(name) in names
+        if type(value) is str and "%" in value and normalise(name) in names
         if (decoded := _percent_decoded(value)) != value
     }
     return {**params, **changed} if changed else params

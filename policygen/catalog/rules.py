@@ -119,7 +119,9 @@ def _learn(raw: Mapping[str, Any] | list[Mapping[str, Any]], where: str) -> tupl
 
 
 def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
-    _reject_unknown_keys(raw, {"rule", "open", "learn", "match", "write", "ask", "only"}, where)
+    _reject_unknown_keys(
+        raw, {"rule", "open", "learn", "match", "write", "ask", "only", "members", "one_by_one"}, where
+    )
     return Generalisation(
         raw["rule"],
         _strings(raw.get("open", ())),
@@ -128,6 +130,8 @@ def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
         raw.get("write", ""),
         raw.get("ask", ""),
         raw.get("only", ""),
+        _strings(raw.get("members", ())),
+        raw.get("one_by_one", False),
     )
 
 
@@ -167,7 +171,8 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Exa
 
 
 _KEYS = {
-    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "other_tags", "whole_type_if_unnamed",
+    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "other_tags", "unnamed",
+    "whole_type_if_unnamed",
     "open_resource", "context", "resource", "event", "learn", "no_permission", "not_iam", "generalise", "visibility",
     "example",
 }  # fmt: skip
@@ -204,6 +209,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
                 kind.lower(): _open_resource(body, kind)
                 for kind, body in raw.get("open_resource", {}).items()
             },
+            unnamed=_strings(raw.get("unnamed", ())),
             whole_type_if_unnamed=_strings(raw.get("whole_type_if_unnamed", ())),
             learn=_learn_tables(raw),
             no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},

@@ -21,34 +21,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, groupby, product
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
 from policygen.catalog import extractors
-from policygen.catalog.call import Call
-from policygen.iam import arn
+from policygen.catalog.call import Call, NamePattern
+from policygen.catalog.rendered_text import UNTOLD, Text, join, text_of_pattern
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _MAX_VALUES = 512  # a hostile record must not multiply into millions of ARNs
-
-
-class Text(NamedTuple):
-    """A rendered value. `wild` says that it is an IAM pattern and not literal text."""
-
-    text: str
-    wild: bool = False
-    alternative: bool = False
-    """Whether it stands beside the literal value, because the record does not tell which of the two IAM checked."""
-
-    @property
-    def pattern(self) -> str:
-        """The value in IAM's pattern language."""
-        return self.text if self.wild else arn.escape(self.text)
-
-
-UNTOLD = Text("*", wild=True)
-"""A region or an account that the record does not tell."""
 
 
 class FieldScope(msgspec.Struct, eq=False):
@@ -167,6 +149,7 @@ class Field(msgspec.Struct, frozen=True):
                 return (UNTOLD,)
             values = [value] if value else []
         wild = False
+        many = any(isinstance(value, NamePattern) for value in values)
         paths = ""
         for extractor, argument in self.filters:
             if not isinstance(extractor, str):
@@ -182,8 +165,12 @@ class Field(msgspec.Struct, frozen=True):
                 values, wild = [argument], argument == "*"
         if len(values) == 1 and not paths:
             text = scalar(values[0])
-            return (Text(text, wild),) if text else ()
-        texts = [Text(text, wild) for text in dict.fromkeys(map(scalar, values)) if text]
+            return (text_of_pattern(str(text)) if many else Text(text, wild),) if text else ()
+        texts = [
+            text_of_pattern(str(text)) if many else Text(text, wild)
+            for text in dict.fromkeys(map(scalar, values))
+            if text
+        ]
         return [full for name in texts for full in _with_path(scope.call, paths, name)] if paths else texts
 
 
@@ -272,17 +259,6 @@ class Template(msgspec.Struct, frozen=True):
         if size == 1:
             return (join([found[0] for found in choices]),)
         return [join(combination) for combination in product(*choices)] if size <= _MAX_VALUES else ()
-
-
-def join(texts: Sequence[Text]) -> Text:
-    """Join texts. If one of them is a pattern, the result is a pattern."""
-    if len(texts) == 1:
-        return texts[0]
-    for part in texts:
-        if part.wild:
-            alternative = any(part.alternative for part in texts)
-            return Text("".join([part.pattern for part in texts]), wild=True, alternative=alternative)
-    return Text("".join([part.text for part in texts]))
 
 
 @lru_cache(maxsize=8192)

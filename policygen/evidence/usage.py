@@ -60,7 +60,7 @@ class Usage(msgspec.Struct, frozen=True):
     events: Evidence | None
     """All events of the role in the window."""
     calls: int
-    """Distinct calls."""
+    """Distinct calls; about, where some were counted together."""
     regions: tuple[str, ...]
     daily: Mapping[CallBucket, Evidence] = msgspec.field(default_factory=dict)
     """Evidence by call, day and user, within the window."""
@@ -120,7 +120,7 @@ def usage_from_calls(
         no_permission=builder.no_permission,
         unauthenticated=builder.unauthenticated,
         events=sum_evidence(evidence for users in by_call.values() for evidence in users.values()),
-        calls=len(by_call),
+        calls=len(by_call) + sum(_more_calls(users.values()) for users in by_call.values()),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
         needs=builder.needs,
@@ -130,12 +130,17 @@ def usage_from_calls(
     )
 
 
+def _more_calls(users: Iterable[Evidence]) -> int:
+    """Return how many calls besides itself a call stands for."""
+    return max(0, sum(one.name_count for one in users) - 1)
+
+
 def _operation(call: CallSignature) -> tuple[str, str, str]:
     return call.source, call.name, call.region
 
 
 def _names_something(call: CallSignature) -> bool:
-    return call.params != b"{}" or bool(call.resources)
+    return call.params != b"{}" or bool(call.resources) or call.folded is not None
 
 
 def _is_cut_off(call: CallSignature, with_names: Collection[tuple[str, str, str]]) -> bool:
@@ -206,6 +211,7 @@ def _order(call: CallSignature) -> tuple[str, ...]:
         call.partition,
         call.outcome,
         repr(call.denial),
+        repr(call.folded),
     )
 
 
@@ -281,7 +287,7 @@ def _cut_off(mapped: MappedRequest) -> MappedRequest:
 
 def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Iterator[DeniedRequest]:
     """Yield the requests that were denied: the one that the error message names, else those behind the call."""
-    denial = call.denial or Denial()
+    denial = call.named_denial or Denial()
     base = (denial.policy_type, denial.explicit, call.source, call.name)
     if denial.action:
         for resource in denied_resources(denial, answer):

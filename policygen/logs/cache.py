@@ -35,7 +35,7 @@ from policygen.logs.source import LogObject
 ObjectVersion = tuple[str, str]
 """Locator and version of an object."""
 
-_FORM = "8"
+_FORM = "9"
 """Version of the form of a pack."""
 
 _MANY = 16

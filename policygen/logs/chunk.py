@@ -132,6 +132,7 @@ def count_chunk(
     tables = TableCounter(result.counts)
     count_into(result, reader, objects, tables)
     tables.clear()
+    result.counts.fold()
     return result
 
 

@@ -118,6 +118,7 @@ def read_source(
         _read_objects(source, request, scope, options, result)
     result.read_report.trails = source.trails
     audit_reading(result.read_report, result.counts.totals).check()
+    result.counts.fold()
     if options.spill:
         options.spill.write(result.counts.calls)
     return result
@@ -170,6 +171,7 @@ def _read_objects(
                 )
                 options.on_progress(progress)
                 if options.spill and sum(map(len, result.counts.calls.values())) > ROOM:
+                    result.counts.fold()
                     options.spill.write(result.counts.calls)
                 if source.remote:
                     collect_young()

@@ -33,6 +33,8 @@ class Request(Seen, frozen=True, kw_only=True):
     rule: str | None = None
     why: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    names: int = 0
+    """About how many names were counted together, by the pattern of their class; 0 where each is known."""
 
 
 class PlanEvidence(Seen, frozen=True, kw_only=True, dict=True):

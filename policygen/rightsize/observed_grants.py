@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from policygen.catalog.sent_keys import sent_conditions
@@ -11,7 +12,7 @@ from policygen.iam.document import Policy
 from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.replay import Learner
-from policygen.rightsize.generate.generalise import Written, generalise
+from policygen.rightsize.generate.generalise import Written, generalise, type_name
 from policygen.rightsize.generate.intersect import (
     Intersection,
     NarrowedGrant,
@@ -21,6 +22,7 @@ from policygen.rightsize.generate.intersect import (
 from policygen.rightsize.generate.names import NameUse, name_uses, names_as_seen
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.suggestion import SuggestOptions
+from policygen.text import about_names
 
 Dates = Mapping[AccessRequest, Collection[str]]
 """Observed request -> the dates on which it was seen."""
@@ -33,17 +35,34 @@ class WrittenNames(NamedTuple):
     uses: Mapping[AccessRequest, NameUse]
 
 
-def written_names(requests: Dates, days: Sequence[str], options: SuggestOptions) -> WrittenNames:
+def written_names(
+    requests: Dates,
+    days: Sequence[str],
+    options: SuggestOptions,
+    together: Mapping[AccessRequest, int] = MappingProxyType({}),
+) -> WrittenNames:
     """Return how each request's resource is written.
 
     Args:
         requests: the observed requests.
         days: the days that were read, in order.
         options: how to write names, and the types about which a person decided.
+        together: those of the requests whose names were counted together -> about how many.
     """
-    uses = name_uses(requests, days)
+    uses = name_uses(requests, days, together)
     as_seen = names_as_seen(uses, options.exact, decide=options.resources == "auto")
-    return WrittenNames(generalise(requests, options.resources, options.opened, as_seen), uses)
+    written = generalise(requests, options.resources, options.opened, as_seen, together)
+    return WrittenNames(written, uses)
+
+
+def notes_on_names(together: Mapping[AccessRequest, int], options: SuggestOptions) -> Iterator[str]:
+    """Yield what was counted together, for people; and that it cannot be listed, where that was asked for."""
+    for request, number in sorted(together.items(), key=lambda one: (-one[1], one[0])):
+        asked = options.resources == "exact" or type_name(request) in options.exact
+        yield (
+            f"{about_names(number)} of {request.action} on {request.resource} were counted together"
+            f"{': exact cannot list them' if asked else ''}"
+        )
 
 
 def learner(options: SuggestOptions, first: str, given: Sequence[Grant] = ()) -> Learner:

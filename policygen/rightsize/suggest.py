@@ -63,6 +63,7 @@ from policygen.rightsize.observed_grants import (
     WrittenNames,
     candidate_grants,
     learner,
+    notes_on_names,
     observed_grants,
     written_names,
 )
@@ -112,7 +113,8 @@ def suggest(
 
     demand = _demand(usage, current, options, rules)
     days = dates_from(coverage.first_day or usage.window.start, usage.window.last_day)
-    names = written_names({one: seen.days for one, seen in demand.requests.items()}, days, options)
+    together = {one: seen.name_count for one, seen in demand.requests.items() if seen.names}
+    names = written_names({one: seen.days for one, seen in demand.requests.items()}, days, options, together)
     observed = observed_grants(names.written, demand.bounds)
     kept = keep_without_evidence(
         usage,
@@ -175,6 +177,7 @@ def suggest(
         notes=(
             *(current.notes if current else ()),
             *decided.notes,
+            *notes_on_names(together, options),
             *filter(None, [chosen.choice.note, besides_note(kept)]),
         ),
         unverified=chosen.choice,

@@ -20,6 +20,7 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from policygen.account.snapshot import to_account
+from policygen.catalog.name_classes import learn_patterns
 from policygen.catalog.rules import all_rules
 from policygen.errors import PolicygenError
 from policygen.iam import arn, reference
@@ -29,7 +30,6 @@ from policygen.logs.calls.counts import CallCounts
 from policygen.logs.registry import open_source
 from policygen.plan.build import build_plan_document as as_dict
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.generate.generalise import learn_patterns
 from tests.support.accounts import ALL_DATA_EVENTS, snapshot
 from tests.support.effort import THOROUGH, bounded
 from tests.support.golden import rendered as render

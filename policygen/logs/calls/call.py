@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -11,6 +14,7 @@ from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
 from policygen.catalog.projection import project, reads_member
 from policygen.iam.arn import partition_of
 from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.folded import Folded, Value
 from policygen.logs.events.credentials import CredentialUse, credential_use_of
 from policygen.logs.events.event import Event, EventFields, parameters
 from policygen.logs.events.outcome import Denial, Outcome
@@ -33,25 +37,62 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
     params: bytes
     """Canonical JSON of the parameters that identify what the call touched."""
     resources: tuple[ResourceEntry, ...]
+    folded: Folded | None = None
+    """Its values with made-up names, if it stands for many calls."""
 
     def call(self, knowledge: Knowledge = NOTHING_KNOWN) -> Call:
         """Return the call in the form that the catalog takes, with what is known of the names in it."""
+        params = msgspec.json.decode(self.params)
         return Call(
             source=self.source,
             name=self.name,
             region=self.region,
             account=self.account,
             partition=self.partition,
-            params=msgspec.json.decode(self.params),
-            resources=self.resources,
+            params=self.folded.in_parameters(params) if self.folded else params,
+            resources=self.folded.in_resources(self.resources) if self.folded else self.resources,
             error=self.error,
             via=self.via,
             vpce=self.vpce,
             knowledge=knowledge,
         )
 
+    @property
+    def named_denial(self) -> Denial | None:
+        """The denial with the resource that its error message names: a pattern, where it stands for many."""
+        named = self.folded.denied if self.folded else ""
+        return replace(self.denial, resource=named) if self.denial and named else self.denial
+
+    def without(self, values: tuple[Value, ...], params: dict[str, Any]) -> CallSignature:
+        """Return the template of the call: all but the names in some of its values; `params` are its parameters."""
+        places = {value.place for value in values}
+        return msgspec.structs.replace(
+            self,
+            params=encode_without(params, places),
+            resources=tuple(
+                msgspec.structs.replace(entry, arn="") if ("resources", str(number)) in places else entry
+                for number, entry in enumerate(self.resources)
+            ),
+            denial=replace(self.denial, resource="")
+            if self.denial and ("denial",) in places
+            else self.denial,
+            folded=Folded(values),
+        )
+
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def encode_without(params: dict[str, Any], places: Collection[tuple[str, ...]]) -> bytes:
+    """Return canonical JSON of parameters without the members at some places, ``("params", "key")``."""
+    left = params.copy()
+    for place in places:
+        if place[0] == "params" and len(place) == 2:
+            left.pop(place[1], None)
+        elif place[0] == "params":
+            _, name, inner = place
+            left[name] = {key: value for key, value in left[name].items() if key != inner}
+    return _encode(left)
 
 
 def identifying(source: str, name: str, params: bytes) -> bytes:

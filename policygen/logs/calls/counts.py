@@ -21,6 +21,7 @@ from policygen.logs.calls.dedup import (
     like_fields,
 )
 from policygen.logs.calls.evidence import evidence_of
+from policygen.logs.calls.fold import Bound, fold
 from policygen.logs.calls.totals import CHANGE_EVENTS, COPIED, LATE, Totals
 from policygen.logs.events.event import LOST, UNDATED, SkippedRecord, event_of
 from policygen.logs.events.event_time import is_plain_clock, utc_time
@@ -68,6 +69,7 @@ class CallCounts:
     reading: str = field(default="", compare=False)
     unreadable: list[tuple[str, str]] = field(default_factory=list, compare=False)
     _selected: dict[RoleKey, bool] = field(default_factory=dict, compare=False)
+    _bound: Bound = field(default_factory=Bound, compare=False)
 
     def add(self, record: Record) -> None:
         """Add one record."""
@@ -163,6 +165,7 @@ class CallCounts:
                 calls = self.calls.setdefault(role, {})
                 for bucket, evidence in group.calls(caller):
                     count_in(calls, bucket, evidence)
+                self._bound.keep(role, calls)
 
     def _add_totals(self, group: EventGroup) -> int:
         """Add the events of a group to the totals that do not depend on the caller; return how many they are."""
@@ -197,6 +200,7 @@ class CallCounts:
             mine = self.calls.setdefault(role, {})
             for bucket, evidence in calls.items():
                 count_in(mine, bucket, evidence)
+            self._bound.keep(role, mine)
         self.totals.merge(other.totals)
         self.duplicates.merge(other.duplicates)
         self.copies.merge(other.copies)
@@ -240,3 +244,13 @@ class CallCounts:
                 bucket = call_bucket(event)
                 count_in(self.calls.setdefault(role, {}), bucket, evidence_of(event, bucket.day))
         totals.change_events.sort()
+
+    def keep_bound(self, roles: Iterable[RoleKey]) -> None:
+        """Fold the calls of some roles, where they are many."""
+        for role in roles:
+            self._bound.keep(role, self.calls[role])
+
+    def fold(self) -> None:
+        """Fold the calls of each role: once everything was read, the result depends on the records alone."""
+        for calls in self.calls.values():
+            fold(calls)

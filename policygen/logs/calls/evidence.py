@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from heapq import nsmallest
 
 import msgspec
 
+from policygen.logs.calls.distinct import number_of, union
 from policygen.logs.events.event import Event
 from policygen.logs.events.outcome import Outcome
 
@@ -31,6 +33,8 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     """sourceIPAddress: an address, or the name of a service."""
     weak: int = 0
     """Events of the count that may have failed before the permission was checked (1.10.4)."""
+    names: bytes = b""
+    """The count (`distinct`) of names that are not known one by one; b"" where all are."""
 
     def __add__(self, other: Evidence) -> Evidence:
         return Evidence(
@@ -43,7 +47,13 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             agents=sample(self.agents | other.agents),
             addresses=sample(self.addresses | other.addresses),
             weak=self.weak + other.weak,
+            names=union((self.names, other.names)) if self.names or other.names else b"",
         )
+
+    @property
+    def name_count(self) -> int:
+        """About how many names were counted together (exactly, if few); 0 where each is known."""
+        return min(number_of(self.names), self.count)
 
     def negated(self) -> Evidence:
         """Return the evidence that, when added, takes this out of a sum that holds it twice."""
@@ -73,6 +83,22 @@ def evidence_of(event: Event, day: str) -> Evidence:
 def sample(texts: frozenset[str]) -> frozenset[str]:
     """Return the first of some texts, at most `SAMPLES`."""
     return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
+
+
+def sum_of(parts: Sequence[Evidence]) -> Evidence:
+    """Return the sum of one or more, in one step: there may be many."""
+    return Evidence(
+        count=sum([one.count for one in parts]),
+        first=min([one.first for one in parts]),
+        last=max([one.last for one in parts]),
+        days=frozenset[str]().union(*[one.days for one in parts]),
+        samples=tuple(nsmallest(SAMPLES, {found for one in parts for found in one.samples})),
+        sessions=sample(frozenset[str]().union(*[one.sessions for one in parts])),
+        agents=sample(frozenset[str]().union(*[one.agents for one in parts])),
+        addresses=sample(frozenset[str]().union(*[one.addresses for one in parts])),
+        weak=sum([one.weak for one in parts]),
+        names=union([one.names for one in parts if one.names]),
+    )
 
 
 def sum_evidence(evidence: Iterable[Evidence]) -> Evidence | None:

@@ -20,6 +20,7 @@ from policygen.errors import UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import CallBucket, Calls, count_in
 from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.fold import Bound, fold
 from policygen.parallel import gc_paused
 from policygen.text import escape_controls
 
@@ -134,9 +135,12 @@ def unpack_calls(pieces: PackedCalls) -> dict[RoleKey, Calls]:
 
 def _sum(pieces: Iterable[bytes]) -> Calls:
     calls: Calls = {}
+    bound = Bound()
     for piece in pieces:
         for key, evidence in _calls(piece):
             count_in(calls, key, evidence)
+        bound.keep("", calls)
+    fold(calls)
     return calls
 
 

@@ -212,6 +212,7 @@ class TableCounter:
             call = signature_of(fields, owner.principal, denial, kept, resources.entries)
             evidence = _evidence(items, singleton(day), weak=operation.weak)
             count_in(calls.setdefault(owner.role, {}), CallBucket(call, day, user), evidence)
+        self._counts.keep_bound({owner.role for owner, *_ in self._groups})
         self._groups.clear()
         self._parts.forget()
 

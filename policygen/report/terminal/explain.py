@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from policygen.evidence.suspicious import CallOutcome
+from policygen.logs.calls.evidence import Evidence
 from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
 from policygen.report.wording import list_resources, minute, short
 from policygen.rightsize.explain import Explanation, StatementRef, Verdict
-from policygen.text import pluralize, visible_json
+from policygen.text import about_names, pluralize, visible_json
 
 _LEAD = "             "
 
@@ -110,7 +111,7 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
         yield "", f"{sparks(per_day)}  a day, at most {max(per_day):,}"
     yield from _implied(explanation)
     uses = explanation.use.resources.items()
-    yield from _listed("on", [f"{evidence.count:>7,}  {short(resource)}" for resource, evidence in uses])
+    yield from _listed("on", [_use(resource, evidence) for resource, evidence in uses])
     for i, (event, rules) in enumerate(explanation.use.events.items()):
         yield "" if i else "event", f"{event} → {explanation.action}"
         yield from (("", f"map: {_PATTERN.sub('', rule)}") for rule in _rules_of(event, rules)[:LISTED])
@@ -121,6 +122,11 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
     if explanation.use.errors:
         failed = ", ".join(f"{n:,} {code}" for code, n in explanation.use.errors.items())
         yield "errors", f"{failed}: these count, because AWS checked the permission first"
+
+
+def _use(resource: str, evidence: Evidence) -> str:
+    names = f", {about_names(evidence.name_count)} counted together" if evidence.names else ""
+    return f"{evidence.count:>7,}  {short(resource)}{names}"
 
 
 _PATTERN = re.compile(r"\|matches:.*?\$(?=\})")
@@ -269,6 +275,7 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         },
         "resources": [
             {"resource": resource, "count": evidence.count}
+            | ({"names": evidence.name_count} if evidence.names else {})
             for resource, evidence in explanation.use.resources.items()
         ],
         "in_traces": [

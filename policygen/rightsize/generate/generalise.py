@@ -10,36 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
 import msgspec
 
 from policygen.catalog.mapping import action_rules
+from policygen.catalog.name_classes import learn_patterns
 from policygen.catalog.rule_model import Generalisation
 from policygen.iam import arn, reference
 from policygen.iam.reference import ArnPattern
 from policygen.iam.request import AccessRequest
-
-MANY = 5
-"""If one folder has more constant names than this, more are expected."""
-MANY_AT_TOP = 20
-"""The same for names outside any folder, where the pattern would match the whole bucket."""
-
-_FIXED = re.compile(
-    r"(?<![0-9A-Za-z])(?:"
-    r"(?P<uuid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
-    r"|(?P<digest>[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})"
-    r"|20(?:\d\d-[01]\d-[0-3]\d|\d\d[01]\d[0-3]\d|\d\d)"  # date, compact date, year of this century
-    r")(?![0-9A-Za-z])"
-)
-# A number by itself, three digits in a row, or a long run with digits in it: a counter or a random part. One or two
-# digits at the end of a word belong to its name: v1, s3, data2.
-_VARYING = re.compile(
-    r"(?<![0-9A-Za-z])\d+(?![0-9A-Za-z])|\d{3,}|(?<![0-9A-Za-z])(?=[a-zA-Z]*\d)[0-9a-zA-Z]{12,}"
-)
-
 
 Mode = Literal["auto", "exact", "pattern", "type"]
 """How to write resources: by the declared rules, but as seen where the evidence closes them (`names`); as seen; by the
@@ -62,6 +44,7 @@ def generalise(
     mode: Mode = "pattern",
     opened: Collection[str] = (),
     as_seen: Mapping[AccessRequest, str] = MappingProxyType({}),
+    together: Collection[AccessRequest] = (),
 ) -> dict[AccessRequest, Written]:
     """Return how to write the resource of each request.
 
@@ -73,12 +56,15 @@ def generalise(
         mode: how to write resources.
         opened: types (``ec2:image``) of which every resource is granted, in any mode but `exact`.
         as_seen: requests whose names are written as seen, whatever is declared -> why.
+        together: requests for names that were counted together, in any mode by the pattern of their class.
     """
     result: dict[AccessRequest, Written] = {}
     learning: dict[tuple[str, str, str, str], list[tuple[AccessRequest, str]]] = defaultdict(list)
     for request in requests:
         how = declared_rule(request) if mode != "exact" else None
-        if request.wild or request.resource == "*":
+        if request in together and (declared := declared_rule(request)):
+            result[request] = Written(request.resource, declared.rule)
+        elif request.wild or request.resource == "*":
             result[request] = Written(request.resource, "as far as the record tells" if request.wild else "")
         elif (mode == "type" or (mode != "exact" and type_name(request) in opened)) and (
             whole := _whole_type(request)
@@ -178,66 +164,3 @@ def _write(
     target = reference.compile_pattern(how.write) if how.write else pattern
     written = {name: "*" if name in how.open else arn.escape(value) for name, value in values.items()}
     return target.fill({**written, **own})
-
-
-def learn_patterns(names: Iterable[str]) -> dict[str, str]:
-    """Map path-like names to IAM patterns that keep their constant beginning.
-
-    A name with a varying part keeps what comes before that part; parts of fixed width (a year, a date, a UUID, a
-    digest) become as many ``?``, and the name goes on after them. A name without such parts stays exact, unless its
-    folder has more than `MANY` such names. A name that begins with a varying part stays exact as well, unless more than
-    `MANY` have the same end: the pattern would match names in every folder.
-    """
-    distinct = sorted(set(names))
-    patterns: dict[str, str] = {}
-    constant: dict[str, list[str]] = defaultdict(list)
-    headless: dict[str, list[str]] = defaultdict(list)
-    for name in distinct:
-        shape = _shape(name)
-        if shape is None:
-            constant[name.rpartition("/")[0]].append(name)
-        elif shape == "*":
-            headless[_ending(name)].append(name)
-        else:
-            patterns[name] = shape
-    for folder, members in constant.items():
-        opened = f"{arn.escape(folder)}/*" if folder else "*"
-        patterns |= _opened(members, opened, MANY if folder else MANY_AT_TOP)
-    for ending, members in headless.items():
-        patterns |= _opened(members, f"*{arn.escape(ending)}", MANY if ending else MANY_AT_TOP)
-    return patterns
-
-
-def _opened(names: Sequence[str], pattern: str, limit: int) -> dict[str, str]:
-    """Return one pattern for more than `limit` names, else each name by itself."""
-    return {name: pattern if len(names) > limit else arn.escape(name) for name in names}
-
-
-def _shape(name: str) -> str | None:
-    """Return the pattern of a name with varying parts; None without such parts, ``*`` if it begins with one."""
-    written: list[str] = []
-    at = 0
-    while at < len(name):
-        fixed = _FIXED.search(name, at)
-        varying = _VARYING.search(name, at)
-        if fixed and (not varying or fixed.start() <= varying.start()):
-            written.append(arn.escape(name[at : fixed.start()]) + _masked(fixed))
-            at = fixed.end()
-        elif varying:
-            return "".join(written) + arn.escape(name[at : varying.start()]) + "*"
-        else:
-            break
-    return "".join(written) + arn.escape(name[at:]) if written else None
-
-
-def _masked(found: re.Match[str]) -> str:
-    """Mask a part of fixed width; a year keeps its century, so that no word of four letters matches."""
-    text = found.group()
-    kept = "" if found["uuid"] or found["digest"] else text[:2]
-    return kept + re.sub("[0-9A-Za-z]", "?", text[len(kept) :])
-
-
-def _ending(name: str) -> str:
-    """Return the constant end of a name: its last constant folder or file name, or the suffix."""
-    found = re.search(r"/[A-Za-z_-]+(?:\.[A-Za-z]+[0-9]?)?$|\.[A-Za-z]+[0-9]?$", name)
-    return found.group() if found else ""

@@ -9,7 +9,9 @@ ahead. What the thresholds mean, and how often they are wrong, is in docs/concep
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -50,7 +52,7 @@ class NameUse(msgspec.Struct, frozen=True):
     parent: str
     """The ARN with ``*`` for the name."""
     seen: int
-    """Different names."""
+    """Different names; about, where some were counted together."""
     active_days: int
     """Days with a call."""
     new_days: int
@@ -95,18 +97,26 @@ class _Place(NamedTuple):
 
 
 def name_uses(
-    requests: Mapping[AccessRequest, Collection[str]], dates: Sequence[str]
+    requests: Mapping[AccessRequest, Collection[str]],
+    dates: Sequence[str],
+    together: Mapping[AccessRequest, int] = MappingProxyType({}),
 ) -> dict[AccessRequest, NameUse]:
     """Return for each request with a name how the names of its kind were used.
+
+    Of names that were counted together, those tell that are known one by one: a sample that is fair to all days.
 
     Args:
         requests: the observed requests -> the dates on which each was seen.
         dates: the days that were read, in order; others do not count.
+        together: requests for names that were counted together -> about how many.
     """
     numbers = {day: number for number, day in enumerate(dates)}
     groups: dict[_Place, dict[str, set[int]]] = {}
     members: dict[_Place, list[AccessRequest]] = {}
     dead: set[_Place] = set()
+    unlisted: Counter[_Place] = Counter()
+    for request, number in together.items():
+        unlisted[_place_of(request)[0]] += number
     for request, days in requests.items():
         if request.wild or request.resource == "*" or not request.resource_type:
             continue
@@ -117,14 +127,18 @@ def name_uses(
         members.setdefault(place, []).append(request)
         if _ends(request, name):
             dead.add(place)
-    uses = {place: _use(place, names, dates, place in dead) for place, names in groups.items()}
+    uses = {
+        place: _use(place, names, dates, place in dead, unlisted[place]) for place, names in groups.items()
+    }
     return {request: uses[place] for place, some in members.items() for request in some}
 
 
 _DEAD = "what is deleted or terminated never has the same id again"
 
 
-def _use(place: _Place, names: Mapping[str, Collection[int]], dates: Sequence[str], dead: bool) -> NameUse:
+def _use(
+    place: _Place, names: Mapping[str, Collection[int]], dates: Sequence[str], dead: bool, unlisted: int
+) -> NameUse:
     firsts = {min(seen) for seen in names.values() if seen}
     active = {day for seen in names.values() for day in seen}
     new = firsts - {min(active, default=-1)}
@@ -137,7 +151,7 @@ def _use(place: _Place, names: Mapping[str, Collection[int]], dates: Sequence[st
         place.action,
         place.resource_type,
         place.parent,
-        seen=len(names),
+        seen=len(names) + unlisted,
         active_days=len(active),
         new_days=len(new),
         late_days=late,

@@ -1,0 +1,248 @@
+"""Calls that differ only in names which the workload made up are counted together past a limit.
+
+A role may read a million objects. A policy writes them by a few patterns (`catalog.name_classes`), so what is known of
+each of a million calls would not change it. `fold` replaces calls by fewer that stand for the same:
+
+- Calls with the same *template*, which is all but the names, and with the same user are looked at together. So names
+  that somebody else made up say nothing of the workload's.
+- Of a class with more than `KEEP` names, `KEEP` stay as they are: those with the smallest hashes, so that the choice
+  depends on the names alone. All others become one call a day, whose name is the pattern of the class.
+- If there are more than `CLASSES` classes, they are put together by their first folders: by as many of them as leave at
+  most `FOLDERS` patterns.
+
+To fold is to forget in a way that no order shows: ``fold(a + b) == fold(fold(a) + b)``. The names that stay in a sum
+stay in each part that has them, and a part has no more classes, and no deeper folders, than the sum.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from heapq import nsmallest
+from typing import Any, NamedTuple
+
+import msgspec
+
+from policygen.catalog.made_up import MadeUpName, made_up_values, may_make_up_names
+from policygen.catalog.name_classes import class_of
+from policygen.logs.calls.call import CallBucket, Calls, CallSignature, encode_without
+from policygen.logs.calls.distinct import hash_of, union
+from policygen.logs.calls.evidence import Evidence, sum_of
+from policygen.logs.calls.folded import Folded, Name, Value
+from policygen.logs.events.credentials import CredentialUse
+from policygen.logs.events.event import parameters
+
+KEEP = 64
+"""Names of a class that stay. A class of more than `rightsize.generate.names.LISTED` is written by its pattern."""
+CLASSES = 1_000
+"""Classes of one template. More patterns than this fit into no role's policies."""
+FOLDERS = 250
+"""Patterns of one template where there are more classes."""
+
+Names = tuple[Name, ...]
+"""The names of one call; its classes, if they are known by nothing else."""
+
+_FOLDERS = "first folders: "
+"""Kind of a class of all names below some folders; their number follows."""
+
+
+def fold(calls: Calls) -> None:
+    """Replace calls of one role by fewer that stand for them, past the limits."""
+    for group in _groups(calls):
+        group.fold(calls)
+
+
+# ---- calls with the same template -----------------------------------------------------------------------
+
+
+def _groups(calls: Calls) -> Iterator[_Group]:
+    """Give the calls that may be more than stay, by template and user."""
+    operations: dict[tuple[str, str, CredentialUse], list[CallBucket]] = defaultdict(list)
+    for bucket in calls:
+        operations[bucket.call.source, bucket.call.name, bucket.user].append(bucket)
+    for (source, name, user), buckets in operations.items():
+        if len(buckets) <= KEEP or not may_make_up_names(source, name):
+            continue
+        groups: dict[object, _Group] = {}
+        for bucket in buckets:
+            call = bucket.call
+            params = parameters(call.params)
+            values, names = _split(call, params)
+            if not values:
+                continue
+            rest = _rest(call, values, params)
+            group = groups.get(rest)
+            if group is None:
+                group = groups[rest] = _Group(call.without(values, params), values, user, {})
+            group.buckets.setdefault(names, []).append(bucket)
+        for group in groups.values():
+            if len(group.buckets) > KEEP:
+                yield group
+
+
+def _split(call: CallSignature, params: dict[str, Any]) -> tuple[tuple[Value, ...], Names]:
+    """Return the values of a call that have names, and the names; `params` are its parameters."""
+    if call.folded:
+        return call.folded.values, call.folded.names
+    denied = call.denial.resource if call.denial else ""
+    numbers: dict[MadeUpName, int] = {}
+    values = tuple(
+        [
+            Value(place, fixed, tuple([numbers.setdefault(name, len(numbers)) for name in names]), encoded)
+            for place, fixed, names, encoded in made_up_values(
+                call.source, call.name, params, call.resources, denied
+            )
+        ]
+    )
+    return values, tuple([Name(*name) for name in numbers])
+
+
+def _rest(call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> object:
+    """Return what tells templates apart; they are made only once, since calls come by the million."""
+    places = {value.place for value in values}
+    resources = [
+        (entry.type, "" if ("resources", str(number)) in places else entry.arn, entry.account)
+        for number, entry in enumerate(call.resources)
+    ]
+    denial = call.denial
+    if denial and ("denial",) in places:
+        denial = replace(denial, resource="")
+    own = call.region, call.account, call.partition, call.outcome, call.error, call.via, call.vpce
+    return own, denial, values, encode_without(params, places), tuple(resources)
+
+
+class _Group(NamedTuple):
+    """Calls of one template and user."""
+
+    template: CallSignature
+    values: tuple[Value, ...]
+    user: CredentialUse
+    buckets: dict[Names, list[CallBucket]]
+
+    def fold(self, calls: Calls) -> None:
+        """Replace the calls by fewer."""
+        for classes, members in _by_class(self.buckets).items():
+            many = [_is_many(number, members) for number in range(len(classes))]
+            if any(many):
+                self._fold_class(calls, classes, members, many)
+
+    def _fold_class(
+        self, calls: Calls, classes: Names, members: Sequence[Names], many: Sequence[bool]
+    ) -> None:
+        folded = [names for names in members if any(name.kind for name in names)]
+        exact = {_order(names): names for names in members if not any(name.kind for name in names)}
+        stay = set(nsmallest(KEEP, exact))
+        sums: dict[tuple[Names, str], list[Evidence]] = defaultdict(list)
+        counts: dict[tuple[Names, str], list[bytes]] = defaultdict(list)
+        leaving = [(names, one[::-1]) for one, names in exact.items() if one not in stay]
+        for names, known in [*leaving, *((names, b"") for names in folded)]:
+            target = tuple(
+                one if is_many else name for one, name, is_many in zip(classes, names, many, strict=True)
+            )
+            for bucket in self.buckets[names]:
+                evidence = calls.pop(bucket)
+                sums[target, bucket.day].append(evidence)
+                counts[target, bucket.day].append(known or evidence.names)
+        for (target, day), parts in sums.items():
+            call = msgspec.structs.replace(self.template, folded=Folded(self.values, target))
+            evidence = msgspec.structs.replace(sum_of(parts), names=union(counts[target, day]))
+            calls[CallBucket(call, day, self.user)] = evidence
+
+
+def _order(names: Names) -> bytes:
+    """Return what decides which names stay: a hash, by which `distinct` counts them when it is read backwards."""
+    return hash_of(*[name.text for name in names])[::-1]
+
+
+def _is_many(number: int, members: Collection[Names]) -> bool:
+    """Return whether calls of one class have more different names in a place than stay."""
+    found = {names[number] for names in members}
+    return len(found) > KEEP or any(name.kind for name in found)
+
+
+# ---- classes of names -----------------------------------------------------------------------------------
+
+
+def _by_class(every: Iterable[Names]) -> Mapping[Names, list[Names]]:
+    """Return names by class, and where there are too many classes by their first folders."""
+    classes: dict[Names, list[Names]] = defaultdict(list)
+    for names in every:
+        classes[tuple([_class_of(name) for name in names])].append(names)
+    depths = [_depth(name) for one in classes for name in one if name.kind.startswith(_FOLDERS)]
+    if not depths and len(classes) <= CLASSES:
+        return classes
+    paths = {one: tuple([_path(name) for name in one]) for one in classes}
+
+    def patterns(depth: int) -> int:
+        return len({_at(depth, one, paths[one]) for one in classes})
+
+    deepest = min(depths) if depths else max(len(path or ()) for one in paths.values() for path in one)
+    # The deeper, the more patterns.
+    depth = max(0, bisect_right(range(deepest + 1), FOLDERS, key=patterns) - 1)
+    fewer: dict[_Place, list[Names]] = defaultdict(list)
+    for one, members in classes.items():
+        fewer[_at(depth, one, paths[one])] += members
+    return {tuple([_class_at(depth, part) for part in place]): members for place, members in fewer.items()}
+
+
+def _class_of(name: Name) -> Name:
+    if name.kind:
+        return name
+    if not name.learned:
+        return Name("*", False, "every")
+    kind, pattern = class_of(name.text)
+    return Name(pattern, True, kind)
+
+
+_Place = tuple["Name | tuple[str, ...]", ...]
+"""For each name of a call the first folders below which it is put, or its class."""
+
+
+def _at(depth: int, classes: Names, paths: Sequence[tuple[str, ...] | None]) -> _Place:
+    """Return where names go that are put together by so many first folders. Those with fewer stay in their class."""
+    return tuple(
+        [
+            one if path is None or len(path) < depth else path[:depth]
+            for one, path in zip(classes, paths, strict=True)
+        ]
+    )
+
+
+def _class_at(depth: int, place: Name | tuple[str, ...]) -> Name:
+    if isinstance(place, Name):
+        return place
+    return Name("/".join([*place, "*"]), True, f"{_FOLDERS}{depth}")
+
+
+def _path(one: Name) -> tuple[str, ...] | None:
+    """Return the folders in which all names of a class lie; None for names of which no pattern is learned."""
+    if not one.learned:
+        return None
+    folders = one.text.split("/")[:-1]
+    wild = (n for n, folder in enumerate(folders) if "*" in folder.replace("${*}", ""))
+    return tuple(folders[: next(wild, len(folders))] if "*" in one.text[:-1] else folders)
+
+
+def _depth(one: Name) -> int:
+    return int(one.kind.removeprefix(_FOLDERS))
+
+
+# ---- bounding what is held ------------------------------------------------------------------------------
+
+ROOM = 20_000
+"""Calls of one role that are held before they are folded for the first time, some 30 MB."""
+
+
+class Bound:
+    """Folds the calls of roles whenever they have doubled, so that the time stays in proportion to their number."""
+
+    def __init__(self) -> None:
+        self._room: dict[object, int] = {}
+
+    def keep(self, key: object, calls: Calls) -> None:
+        """Fold the calls of a role, known by a key, if they are many."""
+        if len(calls) > self._room.get(key, ROOM):
+            fold(calls)
+            self._room[key] = max(ROOM, 2 * len(calls))

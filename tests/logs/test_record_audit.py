@@ -86,7 +86,7 @@ def test_each_record_is_in_one_class(tmp_path: Path) -> None:
 def test_the_classes_are_printed_with_details_and_are_in_the_plan(tmp_path: Path) -> None:
     made = analyse([log(tmp_path, *mixed())], ROLE, observe=ObserveOptions(until="2026-11-03"))
     details = rendered("text", made, show_all=True)
-    assert "Read: 11 records and 1 other, each in one of these classes" in details
+    assert "Read: 11 records and 1 other, each in one class" in details
     assert "             1  counted: the role, in the window" in details
     assert "Read: " not in rendered("text", made)
     audit = json.loads(rendered("json", made))["reading"]["audit"]

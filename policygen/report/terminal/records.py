@@ -18,7 +18,7 @@ def render_records(plan: Plan, layout: Layout) -> Iterator[str]:
     # Elsewhere the records are counted alone: the two numbers must not look like two answers.
     others = audit["read"] - reading["records"]
     more = f" and {pluralize(others, 'other')}" if others else ""
-    yield from ("", f"Read: {pluralize(reading['records'], 'record')}{more}, each in one of these classes")
+    yield from ("", f"Read: {pluralize(reading['records'], 'record')}{more}, each in one class")
     for one in audit["classes"]:
         about = f": {_ABOUT[one['name']]}" if one["name"] in _ABOUT else ""
         yield from layout.wrapped(f"  {one['records']:>12,}  ", f"{one['name']}{about}")

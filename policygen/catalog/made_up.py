@@ -55,6 +55,20 @@ class _Holders(NamedTuple):
     maps: Collection[str]
     """Maps of which every entry has such a value."""
     path_members: frozenset[str]
+    known: dict[str, _Holder | None]
+    """Names of members as they were logged: there are few of them, and millions of calls."""
+
+    def member(self, name: str) -> _Holder | None:
+        """Return what a member holds, by its name as logged."""
+        if name in self.known:
+            return self.known[name]
+        holder = self.members.get(name.lower())
+        if len(self.known) < _CACHED:
+            self.known[name] = holder
+        return holder
+
+
+_CACHED = 256
 
 
 def _whole(value: str) -> tuple[str, str, str]:
@@ -94,7 +108,7 @@ def _holders(source: str, name: str) -> _Holders | None:
     unnamed = event.rules.unnamed if event.rules else ()
     members |= {one.lower(): _Holder(False, _whole) for one in unnamed if not one.endswith(".*")}
     maps = {one.removesuffix(".*").lower() for one in unnamed if one.endswith(".*")}
-    return _Holders(members, maps, event.path_members)
+    return _Holders(members, maps, event.path_members, {})
 
 
 def _generalised(event: KnownEvent) -> Iterator[tuple[str, Generalisation]]:
@@ -114,6 +128,21 @@ def _generalised(event: KnownEvent) -> Iterator[tuple[str, Generalisation]]:
 def may_make_up_names(source: str, name: str) -> bool:
     """Return whether calls of an event may hold made-up names."""
     return _holders(source, name) is not None
+
+
+def usual_member(source: str, name: str, params: Mapping[str, Any]) -> str:
+    """Return the only member of a request that may hold a made-up name, if it holds nothing else; "" for any others."""
+    holders = _holders(source, name)
+    found = ""
+    for key, value in params.items():
+        holder = holders.member(key) if holders else None
+        if holder is not None:
+            if found or holder.split is not _whole or type(value) is not str:
+                return ""
+            found = key
+        if isinstance(value, Mapping) or (type(value) is str and value.startswith("arn:")):
+            return ""
+    return found if found and params[found] and "%" not in params[found] else ""
 
 
 def made_up_values(
@@ -150,7 +179,7 @@ def made_up_values(
 def _in_parameters(params: Mapping[str, Any], holders: _Holders) -> Iterator[MadeUpValue]:
     for key, value in params.items():
         if isinstance(value, str):
-            if split := _split_value(value, holders.members.get(key.lower())):
+            if split := _split_value(value, holders.member(key)):
                 yield MadeUpValue(("params", key), *split, encoded=split[0][0] != "")
         elif isinstance(value, Mapping) and key.lower() in holders.maps:
             for inner, text in value.items():

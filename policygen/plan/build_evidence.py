@@ -66,7 +66,7 @@ def _request(suggestion: Suggestion, request: AccessRequest, seen: Evidence) -> 
         "sessions": sorted(seen.sessions),
         "user_agents": sorted(seen.agents),
         **evidence_counts(seen),
-        **({"names": seen.name_count} if seen.names else {}),
+        **({"names": seen.name_count} if request.wild and seen.names else {}),
         **({"in_traces": traced.count} if (traced := suggestion.usage.traced.get(request)) else {}),
     }
 

@@ -113,7 +113,7 @@ def suggest(
 
     demand = _demand(usage, current, options, rules)
     days = dates_from(coverage.first_day or usage.window.start, usage.window.last_day)
-    together = {one: seen.name_count for one, seen in demand.requests.items() if seen.names}
+    together = {one: seen.name_count for one, seen in demand.requests.items() if one.wild and seen.names}
     names = written_names({one: seen.days for one, seen in demand.requests.items()}, days, options, together)
     observed = observed_grants(names.written, demand.bounds)
     kept = keep_without_evidence(

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from policygen.catalog.made_up import MadeUpName, made_up_values, may_make_up_names
+from policygen.catalog.made_up import MadeUpName, made_up_values, may_make_up_names, usual_member
 from policygen.catalog.name_classes import class_of
 from policygen.logs.calls.call import CallBucket, Calls, CallSignature, encode_without
 from policygen.logs.calls.distinct import hash_of, union
@@ -34,7 +34,7 @@ from policygen.logs.calls.folded import Folded, Name, Value
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.event import parameters
 
-KEEP = 64
+KEEP = 256
 """Names of a class that stay. A class of more than `rightsize.generate.names.LISTED` is written by its pattern."""
 CLASSES = 1_000
 """Classes of one template. More patterns than this fit into no role's policies."""
@@ -63,54 +63,11 @@ def _groups(calls: Calls) -> Iterator[_Group]:
     for bucket in calls:
         operations[bucket.call.source, bucket.call.name, bucket.user].append(bucket)
     for (source, name, user), buckets in operations.items():
-        if len(buckets) <= KEEP or not may_make_up_names(source, name):
-            continue
-        groups: dict[object, _Group] = {}
-        for bucket in buckets:
-            call = bucket.call
-            params = parameters(call.params)
-            values, names = _split(call, params)
-            if not values:
-                continue
-            rest = _rest(call, values, params)
-            group = groups.get(rest)
-            if group is None:
-                group = groups[rest] = _Group(call.without(values, params), values, user, {})
-            group.buckets.setdefault(names, []).append(bucket)
-        for group in groups.values():
-            if len(group.buckets) > KEEP:
-                yield group
-
-
-def _split(call: CallSignature, params: dict[str, Any]) -> tuple[tuple[Value, ...], Names]:
-    """Return the values of a call that have names, and the names; `params` are its parameters."""
-    if call.folded:
-        return call.folded.values, call.folded.names
-    denied = call.denial.resource if call.denial else ""
-    numbers: dict[MadeUpName, int] = {}
-    values = tuple(
-        [
-            Value(place, fixed, tuple([numbers.setdefault(name, len(numbers)) for name in names]), encoded)
-            for place, fixed, names, encoded in made_up_values(
-                call.source, call.name, params, call.resources, denied
-            )
-        ]
-    )
-    return values, tuple([Name(*name) for name in numbers])
-
-
-def _rest(call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> object:
-    """Return what tells templates apart; they are made only once, since calls come by the million."""
-    places = {value.place for value in values}
-    resources = [
-        (entry.type, "" if ("resources", str(number)) in places else entry.arn, entry.account)
-        for number, entry in enumerate(call.resources)
-    ]
-    denial = call.denial
-    if denial and ("denial",) in places:
-        denial = replace(denial, resource="")
-    own = call.region, call.account, call.partition, call.outcome, call.error, call.via, call.vpce
-    return own, denial, values, encode_without(params, places), tuple(resources)
+        if len(buckets) > KEEP and may_make_up_names(source, name):
+            templates = _Templates(user)
+            for bucket in buckets:
+                templates.add(bucket)
+            yield from (group for group in templates.groups.values() if len(group.buckets) > KEEP)
 
 
 class _Group(NamedTuple):
@@ -131,24 +88,143 @@ class _Group(NamedTuple):
     def _fold_class(
         self, calls: Calls, classes: Names, members: Sequence[Names], many: Sequence[bool]
     ) -> None:
-        folded = [names for names in members if any(name.kind for name in names)]
-        exact = {_order(names): names for names in members if not any(name.kind for name in names)}
+        exact = {_order(names): names for names in members if not _stands_for_many(names)}
         stay = set(nsmallest(KEEP, exact))
-        sums: dict[tuple[Names, str], list[Evidence]] = defaultdict(list)
-        counts: dict[tuple[Names, str], list[bytes]] = defaultdict(list)
-        leaving = [(names, one[::-1]) for one, names in exact.items() if one not in stay]
-        for names, known in [*leaving, *((names, b"") for names in folded)]:
-            target = tuple(
-                one if is_many else name for one, name, is_many in zip(classes, names, many, strict=True)
-            )
-            for bucket in self.buckets[names]:
-                evidence = calls.pop(bucket)
-                sums[target, bucket.day].append(evidence)
-                counts[target, bucket.day].append(known or evidence.names)
-        for (target, day), parts in sums.items():
-            call = msgspec.structs.replace(self.template, folded=Folded(self.values, target))
-            evidence = msgspec.structs.replace(sum_of(parts), names=union(counts[target, day]))
-            calls[CallBucket(call, day, self.user)] = evidence
+        sums: dict[Names, _Sums] = defaultdict(_Sums)
+        for order, names in exact.items():
+            if order not in stay:
+                known = order[::-1]
+                target = sums[classes if all(many) else _target(classes, names, many)]
+                for bucket in self.buckets[names]:
+                    target.add(bucket.day, calls.pop(bucket), known)
+        for names in members:
+            if _stands_for_many(names):
+                target = sums[_target(classes, names, many)]
+                for bucket in self.buckets[names]:
+                    evidence = calls.pop(bucket)
+                    target.add(bucket.day, evidence, evidence.names)
+        for names, target in sums.items():
+            call = msgspec.structs.replace(self.template, folded=Folded(self.values, names))
+            for day, evidence in target.days():
+                calls[CallBucket(call, day, self.user)] = evidence
+
+
+class _Sums:
+    """The evidence of each day for calls that become one, and the names that they had."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[Evidence]] = defaultdict(list)
+        self._names: dict[str, list[bytes]] = defaultdict(list)
+
+    def add(self, day: str, evidence: Evidence, names: bytes) -> None:
+        self._parts[day].append(evidence)
+        self._names[day].append(names)
+
+    def days(self) -> Iterator[tuple[str, Evidence]]:
+        for day, parts in self._parts.items():
+            yield day, msgspec.structs.replace(sum_of(parts), names=union(self._names[day]))
+
+
+class _Templates:
+    """Sorts the calls of one operation and user by template."""
+
+    def __init__(self, user: CredentialUse) -> None:
+        self.groups: dict[object, _Group] = {}
+        self._user = user
+        self._alike: dict[object, tuple[_Group, bool]] = {}
+        """What calls with one name in the usual places have in common -> their group, and whether it is learned."""
+
+    def add(self, bucket: CallBucket) -> None:
+        """Add a call; nothing happens to one without made-up names."""
+        call = bucket.call
+        params = parameters(call.params)
+        name, rest = _usual(call, params)
+        alike = self._alike.get(rest) if rest else None
+        if alike is None:
+            values, names = _split(call, params)
+            if not values:
+                return
+            group = self._group(call, values, params)
+            if rest and len(names) == 1 and names[0].text == name and _is_usual(call, values, name):
+                self._alike[rest] = group, names[0].learned
+        else:
+            group, learned = alike
+            names = (Name(name, learned),)
+        group.buckets.setdefault(names, []).append(bucket)
+
+    def _group(self, call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> _Group:
+        rest = _rest(call, values, params)
+        group = self.groups.get(rest)
+        if group is None:
+            group = self.groups[rest] = _Group(call.without(values, params), values, self._user, {})
+        return group
+
+
+def _split(call: CallSignature, params: dict[str, Any]) -> tuple[tuple[Value, ...], Names]:
+    """Return the values of a call that have names, and the names; `params` are its parameters."""
+    if call.folded:
+        return call.folded.values, call.folded.names
+    denied = call.denial.resource if call.denial else ""
+    numbers: dict[MadeUpName, int] = {}
+    values = tuple(
+        Value(place, fixed, tuple(numbers.setdefault(name, len(numbers)) for name in names), encoded)
+        for place, fixed, names, encoded in made_up_values(
+            call.source, call.name, params, call.resources, denied
+        )
+    )
+    return values, tuple(Name(*name) for name in numbers)
+
+
+def _rest(call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> object:
+    """Return what tells the template of a call from others."""
+    places = {value.place for value in values}
+    resources = tuple(
+        (entry.type, "" if ("resources", str(number)) in places else entry.arn, entry.account)
+        for number, entry in enumerate(call.resources)
+    )
+    denial = call.denial
+    if denial and ("denial",) in places:
+        denial = replace(denial, resource="")
+    return (*_fields(call), denial, values, encode_without(params, places), resources)
+
+
+def _fields(call: CallSignature) -> tuple[object, ...]:
+    return call.region, call.account, call.partition, call.outcome, call.error, call.via, call.vpce
+
+
+def _usual(call: CallSignature, params: dict[str, Any]) -> tuple[str, object]:
+    """Return the name of a call that has one member with a name, and what tells its template; ("", None) for others.
+
+    A million calls have their names in the same places, so these are not looked for in each of them.
+    """
+    member = usual_member(call.source, call.name, params)
+    if not member or call.folded or call.denial:
+        return "", None
+    name = params[member]
+    size = len(name)
+    entries = tuple(
+        [
+            (one.type, one.account, one.arn[:-size], True)
+            if one.arn.endswith(name)
+            else (one.type, one.account, one.arn, False)
+            for one in call.resources
+        ]
+    )
+    return name, (*_fields(call), member, encode_without(params, (("params", member),)), entries)
+
+
+def _is_usual(call: CallSignature, values: Collection[Value], name: str) -> bool:
+    """Return whether a name is in its member and in just the ARNs that end with it."""
+    ending = sum(1 for entry in call.resources if entry.arn.endswith(name))
+    return len(values) == 1 + ending and all(len(one.fixed) == 2 and not one.fixed[1] for one in values)
+
+
+def _target(classes: Names, names: Names, many: Sequence[bool]) -> Names:
+    return tuple(one if is_many else name for one, name, is_many in zip(classes, names, many, strict=True))
+
+
+def _stands_for_many(names: Names) -> bool:
+    return any(name.kind for name in names)
 
 
 def _order(names: Names) -> bytes:
@@ -176,7 +252,12 @@ def _by_class(every: Iterable[Names]) -> Mapping[Names, list[Names]]:
     paths = {one: tuple([_path(name) for name in one]) for one in classes}
 
     def patterns(depth: int) -> int:
-        return len({_at(depth, one, paths[one]) for one in classes})
+        found: set[_Place] = set()
+        for one in classes:
+            found.add(_at(depth, one, paths[one]))
+            if len(found) > FOLDERS:
+                break
+        return len(found)
 
     deepest = min(depths) if depths else max(len(path or ()) for one in paths.values() for path in one)
     # The deeper, the more patterns.

@@ -13,8 +13,8 @@ from policygen.evidence.usage import Usage
 from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.window import Window
 from policygen.rightsize.assess.replay import (
-    Parts,
     Replay,
+    WindowParts,
     parts_of,
     replay,
     split_of,
@@ -115,11 +115,11 @@ def backtest(
     )
 
 
-def _outcomes(parts: Parts, first: str) -> tuple[ModeResult, ...]:
+def _outcomes(parts: WindowParts, first: str) -> tuple[ModeResult, ...]:
     found: Sequence[ModeResult] = [_outcome(parts, mode, first) for mode in MODES]
     return tuple(found)
 
 
-def _outcome(parts: Parts, mode: Mode, first: str) -> ModeResult:
+def _outcome(parts: WindowParts, mode: Mode, first: str) -> ModeResult:
     grants = learner(SuggestOptions(resources=mode), first)(parts.known, parts.dates[: parts.learnt])
     return ModeResult(mode, replay(parts, lambda *_: grants), len(set(grants)), unused_grants(parts, grants))

@@ -123,7 +123,7 @@ def timed_calls(usage: Usage, meant: Callable[[AccessRequest], bool]) -> list[Ti
     return [TimedCall(needs[call], on) for call, on in days.items() if needs[call]]
 
 
-class Parts(NamedTuple):
+class WindowParts(NamedTuple):
     """The two parts of a window."""
 
     dates: Sequence[str]
@@ -141,7 +141,7 @@ class Parts(NamedTuple):
         return {need for call in self.later for need in call.needs if need not in self.known}
 
 
-def parts_of(calls: Iterable[TimedCall], dates: Sequence[str], learnt: int) -> Parts:
+def parts_of(calls: Iterable[TimedCall], dates: Sequence[str], learnt: int) -> WindowParts:
     """Split the calls of a window by day.
 
     Args:
@@ -153,7 +153,7 @@ def parts_of(calls: Iterable[TimedCall], dates: Sequence[str], learnt: int) -> P
     later: list[TimedCall] = []
     learnt_calls = 0
     if not 0 < learnt < len(dates):
-        return Parts(dates, learnt, known, learnt_calls, later)
+        return WindowParts(dates, learnt, known, learnt_calls, later)
     cut = dates[learnt]
     for call in calls:
         before = {day for day in call.days if day < cut}
@@ -162,10 +162,10 @@ def parts_of(calls: Iterable[TimedCall], dates: Sequence[str], learnt: int) -> P
             known.setdefault(need, set()).update(before)
         if len(before) < len(call.days):
             later.append(TimedCall(call.needs, {day: n for day, n in call.days.items() if day >= cut}))
-    return Parts(dates, learnt, known, learnt_calls, later)
+    return WindowParts(dates, learnt, known, learnt_calls, later)
 
 
-def replay(parts: Parts, learn: Learner) -> Replay:
+def replay(parts: WindowParts, learn: Learner) -> Replay:
     """Learn on the first days of a window, and replay the calls of the others.
 
     Args:
@@ -186,7 +186,7 @@ def replay(parts: Parts, learn: Learner) -> Replay:
     )
 
 
-def unused_grants(parts: Parts, grants: Collection[Grant]) -> int:
+def unused_grants(parts: WindowParts, grants: Collection[Grant]) -> int:
     """Count the grants that no call of the other days used."""
     index = GrantIndex(grants)
     used = {

@@ -1,6 +1,6 @@
 """Writes policygen/tables.json when policygen is built: what its TOML files say, in a form that is read quickly.
 
-`policygen/data_files.py` reads it.
+`policygen/files.py` reads it.
 """
 
 from __future__ import annotations

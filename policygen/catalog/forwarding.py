@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 
 ANY = "*"
 """The pattern of every action."""
@@ -16,7 +16,7 @@ _ALWAYS = frozenset({"kms:*", "iam:passrole", "iam:createservicelinkedrole"})
 
 @cache
 def _table() -> Mapping[str, Mapping[str, str | list[str]]]:
-    return read_table("policygen.catalog", "data/forwarding.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", "data/forwarding.toml")  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=8192)

@@ -56,7 +56,7 @@ class NameClass(NamedTuple):
         return MANY_AT_TOP if self.pattern == "*" else MANY
 
 
-def class_of(name: str) -> NameClass:
+def name_class(name: str) -> NameClass:
     """Return the class of a name.
 
     A name with a varying part keeps what comes before that part; parts of fixed width (a year, a date, a UUID, a
@@ -81,7 +81,7 @@ def learn_patterns(names: Iterable[str]) -> dict[str, str]:
     """
     classes: dict[NameClass, list[str]] = defaultdict(list)
     for name in sorted(set(names)):
-        classes[class_of(name)].append(name)
+        classes[name_class(name)].append(name)
     return {
         name: one.pattern if len(members) > one.most else arn.escape(name)
         for one, members in classes.items()

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.iam.arn import action_glob
 
 Reach = Literal["anywhere", "vpc", "vpc-unless-public"]
@@ -62,7 +62,7 @@ def data_planes() -> tuple[DataPlane, ...]:
             row["source"],
             tuple(row.get("resources", ())),
         )
-        for name, row in read_table("policygen.catalog", "data/reach.toml").items()
+        for name, row in read_package_table("policygen.catalog", "data/reach.toml").items()
     )
 
 

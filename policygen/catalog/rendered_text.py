@@ -23,7 +23,7 @@ class Text(NamedTuple):
         return self.text if self.wild else arn.escape(self.text)
 
 
-def text_of(value: str) -> Text:
+def literal_text(value: str) -> Text:
     """Return a value of a call as text."""
     return text_of_pattern(str(value)) if isinstance(value, NamePattern) else Text(value)
 

@@ -23,7 +23,7 @@ from policygen.catalog.parameters import (
     placeholder_names,
     shallow_scalars,
 )
-from policygen.catalog.rendered_text import UNTOLD, Text, join, text_of
+from policygen.catalog.rendered_text import UNTOLD, Text, join, literal_text
 from policygen.catalog.rule_model import RESOURCES, ArnSteps, ServiceRules
 from policygen.catalog.template import FieldScope, path_steps, walk_path
 from policygen.iam.reference import ArnPattern, ResourceType, Service
@@ -83,7 +83,9 @@ class Resolver:
         if not self._call.resources:
             return context
         if self._owners is None:
-            self._owners = {text_of(entry.arn): entry.account for entry in reversed(self._call.resources)}
+            self._owners = {
+                literal_text(entry.arn): entry.account for entry in reversed(self._call.resources)
+            }
         account = self._owners.get(text._replace(alternative=False))
         owner = account if account is None else account or self._only_owner()
         return _with_resource_account(context, owner) if owner else context
@@ -176,14 +178,14 @@ class Resolver:
         if type_name not in service.types:
             return ()
         arns = [entry.arn for entry in self._call.resources if entry.arn]
-        found = [text_of(arn) for arn in arns if service.type_of(arn) == type_name]
+        found = [literal_text(arn) for arn in arns if service.type_of(arn) == type_name]
         return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
 
     def _parameter_arns(self, service: Service, known: ResourceType) -> tuple[Text, ...]:
         if creates(known.name, self._operation):
             return ()
         arns = dict.fromkeys(arns_in(self._call.params))
-        return tuple(text_of(arn) for arn in arns if service.type_of(arn) == known.name)
+        return tuple(literal_text(arn) for arn in arns if service.type_of(arn) == known.name)
 
     def _parameters(self) -> dict[str, list[str]]:
         """Return the values that are not ARNs, by normalised parameter name."""
@@ -235,7 +237,7 @@ class Resolver:
                 if i % 2 == 0
                 else location[piece]
                 if piece in location
-                else text_of(values[piece])
+                else literal_text(values[piece])
                 for i, piece in enumerate(pattern.pieces)
             ]
         )

@@ -28,7 +28,7 @@ from policygen.catalog.rule_model import (
     ServiceRules,
 )
 from policygen.catalog.template import Template, first_member, parse_template, parse_test
-from policygen.data_files import parse_table
+from policygen.files import parse_table
 from policygen.iam.request import Grade
 
 

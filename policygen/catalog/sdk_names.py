@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 
 FILE = "sdk_services.json"
 _DOMAIN = ".amazonaws.com"
@@ -22,7 +22,7 @@ _IN_JAVA = {"simplesystemsmanagement": "ssm", "identitymanagement": "iam", "clou
 
 @cache
 def _services() -> Mapping[str, str]:
-    return read_table("policygen.catalog", f"data/{FILE}")["services"]  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", f"data/{FILE}")["services"]  # type: ignore[no-any-return]
 
 
 def plain_name(text: str) -> str:

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import msgspec
 
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.iam.arn import action_matches
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.request import AccessRequest
@@ -39,7 +39,7 @@ def sent_keys() -> tuple[SentKey, ...]:
             row.get("operator", "StringEquals"),
             row["reference"],
         )
-        for row in read_table("policygen.catalog", "data/sent_keys.toml")["key"]
+        for row in read_package_table("policygen.catalog", "data/sent_keys.toml")["key"]
     )
 
 

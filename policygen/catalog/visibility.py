@@ -11,7 +11,7 @@ import msgspec
 from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import declared_data_types, rules_for_service
 from policygen.catalog.service_names import botocore_facts, service_prefix
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.iam.arn import action_glob
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
@@ -48,7 +48,7 @@ MANAGEMENT = Visibility("management")
 @cache
 def listed_actions() -> Mapping[str, Any]:
     """Return the actions that IAM's last-accessed report tracks, as AWS lists them; the table tracked_actions.toml."""
-    return read_table("policygen.catalog", "data/tracked_actions.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", "data/tracked_actions.toml")  # type: ignore[no-any-return]
 
 
 @cache
@@ -66,7 +66,7 @@ def _tracked_visibility() -> Visibility:
 @cache
 def visibility_table() -> Mapping[str, Any]:
     """Return the table for services without a service file."""
-    return read_table("policygen.catalog", "data/visibility.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.catalog", "data/visibility.toml")  # type: ignore[no-any-return]
 
 
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:

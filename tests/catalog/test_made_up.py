@@ -11,7 +11,7 @@ from policygen.catalog import mapping
 from policygen.catalog.call import ResourceEntry
 from policygen.catalog.knowledge import NOTHING_KNOWN
 from policygen.catalog.made_up import MadeUpName, made_up_values
-from policygen.catalog.name_classes import class_of
+from policygen.catalog.name_classes import name_class
 from policygen.catalog.projection import project
 from policygen.catalog.rule_model import Example
 from policygen.catalog.rules import all_rules
@@ -42,7 +42,7 @@ def signature_of(example: Example) -> CallSignature:
 
 
 def pattern_of(name: MadeUpName) -> str:
-    return class_of(name.text).pattern if name.learned else "*"
+    return name_class(name.text).pattern if name.learned else "*"
 
 
 def folded(call: CallSignature) -> tuple[CallSignature, set[MadeUpName]] | None:

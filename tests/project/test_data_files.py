@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
-from policygen import data_files
+from policygen import files
 from policygen.catalog.rules import without_examples
-from policygen.data_files import parse_table, read_table
+from policygen.files import parse_table, read_package_table
 from tests.support.command import ROOT
 
 TEXTS = {
@@ -45,10 +45,10 @@ def hook() -> Any:
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The file that the build writes, in a folder of its own; it is not there yet."""
-    monkeypatch.setattr(data_files, "files", lambda _: tmp_path)
-    data_files._built.cache_clear()
-    yield tmp_path / data_files.BUILT
-    data_files._built.cache_clear()
+    monkeypatch.setattr(files.resources, "files", lambda _: tmp_path)
+    files._built.cache_clear()
+    yield tmp_path / files.BUILT
+    files._built.cache_clear()
 
 
 def test_the_build_knows_what_every_file_says(
@@ -64,11 +64,11 @@ def test_the_build_knows_what_every_file_says(
 
 
 def test_an_edited_file_counts_at_once(built: Path) -> None:
-    built.write_text(json.dumps({data_files.digest("a = 1\n"): {"a": 1}}))
+    built.write_text(json.dumps({files.text_digest("a = 1\n"): {"a": 1}}))
     (built.parent / "own.toml").write_text("a = 2\n")
-    assert read_table("policygen", "own.toml") == {"a": 2}
+    assert read_package_table("policygen", "own.toml") == {"a": 2}
     (built.parent / "own.toml").write_text("a = 1\n")
-    assert read_table("policygen", "own.toml") == {"a": 1}
+    assert read_package_table("policygen", "own.toml") == {"a": 1}
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"a": tru}', "\0"])
@@ -85,5 +85,5 @@ def test_the_hook_writes_the_file_and_tells_hatch(hook: Any, tmp_path: Path) -> 
     made.root = str(tmp_path)
     made.initialize("standard", told)
     assert told == {"artifacts": ["policygen/tables.json"]}
-    written = json.loads((tmp_path / "policygen" / data_files.BUILT).read_text())
-    assert written == {data_files.digest("a = 2\n"): {"a": 2}}
+    written = json.loads((tmp_path / "policygen" / files.BUILT).read_text())
+    assert written == {files.text_digest("a = 2\n"): {"a": 2}}

@@ -142,7 +142,7 @@ def command(
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Right-size every role of one or several accounts in one pass over the logs.
+    """Right-size every role of one or more accounts in one pass.
 
     Each role gets a plan, a page and a policy.
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from policygen.data_files import read_table
 from policygen.days import days_between
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.table import CoverageRow
+from policygen.files import read_package_table
 
 MONTH = 30
 """Days."""
@@ -45,7 +45,7 @@ class MonthlyCost(NamedTuple):
 
 @cache
 def _table() -> Mapping[str, Any]:
-    return read_table("policygen.evidence.coverage", "prices.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.evidence.coverage", "prices.toml")  # type: ignore[no-any-return]
 
 
 def data_event_price() -> EventPrice:

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from policygen.account.model import LastAccessed, ServiceUse
 from policygen.catalog.action_events import event_names, has_operations
 from policygen.catalog.visibility import visibility_of
-from policygen.data_files import read_table
 from policygen.evidence.coverage.event_set import GLOBAL
+from policygen.files import read_package_table
 from policygen.iam.arn import action_glob
 from policygen.logs.window import Window
 
@@ -236,4 +236,4 @@ def _after(when: str, window: Window) -> bool:
 @cache
 def last_accessed_facts() -> Mapping[str, Any]:
     """Return the limits of IAM's report, the table last_accessed.toml."""
-    return read_table("policygen.evidence.coverage", "last_accessed.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.evidence.coverage", "last_accessed.toml")  # type: ignore[no-any-return]

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.catalog.made_up import MadeUpName, made_up_values, may_make_up_names, usual_member
-from policygen.catalog.name_classes import class_of
+from policygen.catalog.name_classes import name_class
 from policygen.logs.calls.call import CallBucket, Calls, CallSignature, encode_without
 from policygen.logs.calls.distinct import hash_of, union
 from policygen.logs.calls.evidence import Evidence, sum_of
@@ -57,7 +57,7 @@ def fold(calls: Calls) -> None:
 # ---- calls with the same template -----------------------------------------------------------------------
 
 
-def _groups(calls: Calls) -> Iterator[_Group]:
+def _groups(calls: Calls) -> Iterator[_SameTemplate]:
     """Give the calls that may be more than stay, by template and user."""
     operations: dict[tuple[str, str, CredentialUse], list[CallBucket]] = defaultdict(list)
     for bucket in calls:
@@ -70,7 +70,7 @@ def _groups(calls: Calls) -> Iterator[_Group]:
             yield from (group for group in templates.groups.values() if len(group.buckets) > KEEP)
 
 
-class _Group(NamedTuple):
+class _SameTemplate(NamedTuple):
     """Calls of one template and user."""
 
     template: CallSignature
@@ -129,9 +129,9 @@ class _Templates:
     """Sorts the calls of one operation and user by template."""
 
     def __init__(self, user: CredentialUse) -> None:
-        self.groups: dict[object, _Group] = {}
+        self.groups: dict[object, _SameTemplate] = {}
         self._user = user
-        self._alike: dict[object, tuple[_Group, bool]] = {}
+        self._alike: dict[object, tuple[_SameTemplate, bool]] = {}
         """What calls with one name in the usual places have in common -> their group, and whether it is learned."""
 
     def add(self, bucket: CallBucket) -> None:
@@ -152,11 +152,11 @@ class _Templates:
             names = (Name(name, learned),)
         group.buckets.setdefault(names, []).append(bucket)
 
-    def _group(self, call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> _Group:
+    def _group(self, call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> _SameTemplate:
         rest = _rest(call, values, params)
         group = self.groups.get(rest)
         if group is None:
-            group = self.groups[rest] = _Group(call.without(values, params), values, self._user, {})
+            group = self.groups[rest] = _SameTemplate(call.without(values, params), values, self._user, {})
         return group
 
 
@@ -273,7 +273,7 @@ def _class_of(name: Name) -> Name:
         return name
     if not name.learned:
         return Name("*", False, "every")
-    kind, pattern = class_of(name.text)
+    kind, pattern = name_class(name.text)
     return Name(pattern, True, kind)
 
 

@@ -28,7 +28,7 @@ from policygen.logs.events.event_time import is_plain_clock, utc_time
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.principal import Principal, principal_of
 from policygen.logs.events.record import UserIdentity
-from policygen.logs.events.record_table import CommonFields, Memo, ResourceList
+from policygen.logs.events.record_table import CommonFields, Memo, RawResources
 from policygen.logs.window_end import WindowEnd
 from policygen.text import clean_word
 
@@ -159,7 +159,7 @@ class ResourcesPart:
 
     __slots__ = ("digest", "entries", "types")
 
-    def __init__(self, resources: ResourceList) -> None:
+    def __init__(self, resources: RawResources) -> None:
         self.entries = resources_of(resources.entries)
         self.types = frozenset(one.type for one in resources.entries or () if one.type)
         self.digest = digest_of_resources(resources.entries)

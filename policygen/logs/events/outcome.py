@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Literal, cast
 
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.text import sanitize
 
 CodeMeaning = Literal["denied", "unauthenticated", "dependency", "used"]
@@ -120,7 +120,8 @@ _POLICY_WORD = re.compile(r"\s+polic(?:y|ies)$")
 def _meanings() -> Mapping[tuple[str, str], CodeMeaning]:
     """Return the table of error codes: (event source or "any", code) -> what it means."""
     table = cast(
-        "dict[CodeMeaning, dict[str, list[str]]]", read_table("policygen.logs.events", "error_codes.toml")
+        "dict[CodeMeaning, dict[str, list[str]]]",
+        read_package_table("policygen.logs.events", "error_codes.toml"),
     )
     return {
         (source, code): meaning

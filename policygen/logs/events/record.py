@@ -13,11 +13,11 @@ ABSENT = msgspec.Raw(b"null")
 """The value of a raw field that a record does not have."""
 
 
-class Wire(msgspec.Struct, frozen=True, gc=False):
+class RecordStruct(msgspec.Struct, frozen=True, gc=False):
     """A frozen struct without cycles, so the garbage collector need not visit millions of them."""
 
 
-class SessionIssuer(Wire, frozen=True, gc=False):
+class SessionIssuer(RecordStruct, frozen=True, gc=False):
     """userIdentity.sessionContext.sessionIssuer."""
 
     type: str | None = None
@@ -27,20 +27,20 @@ class SessionIssuer(Wire, frozen=True, gc=False):
     userName: str | None = None  # noqa: N815
 
 
-class SessionContext(Wire, frozen=True, gc=False):
+class SessionContext(RecordStruct, frozen=True, gc=False):
     """userIdentity.sessionContext."""
 
     sessionIssuer: SessionIssuer | None = None  # noqa: N815
     sourceIdentity: str | None = None  # noqa: N815
 
 
-class InScopeOf(Wire, frozen=True, gc=False):
+class InScopeOf(RecordStruct, frozen=True, gc=False):
     """userIdentity.inScopeOf: the function or instance that the credentials were issued to (1.6)."""
 
     credentialsIssuedTo: str | None = None  # noqa: N815
 
 
-class UserIdentity(Wire, frozen=True, gc=False, cache_hash=True):
+class UserIdentity(RecordStruct, frozen=True, gc=False, cache_hash=True):
     """userIdentity: who called."""
 
     type: str | None = None
@@ -53,7 +53,7 @@ class UserIdentity(Wire, frozen=True, gc=False, cache_hash=True):
     inScopeOf: InScopeOf | None = None  # noqa: N815
 
 
-class Resource(Wire, frozen=True, gc=False):
+class Resource(RecordStruct, frozen=True, gc=False):
     """One entry of `resources`; some carry a prefix instead of an ARN (1.9.1)."""
 
     ARN: str | None = None
@@ -63,7 +63,7 @@ class Resource(Wire, frozen=True, gc=False):
     type: str | None = None
 
 
-class Record(Wire, frozen=True, gc=False):
+class Record(RecordStruct, frozen=True, gc=False):
     """One CloudTrail record (1.1.4)."""
 
     eventID: str | None = None  # noqa: N815
@@ -89,7 +89,7 @@ class Record(Wire, frozen=True, gc=False):
     sessionCredentialFromConsole: bool | str | None = None  # noqa: N815
 
 
-class CheckedRecord(Wire, frozen=True, gc=False):
+class CheckedRecord(RecordStruct, frozen=True, gc=False):
     """The fields that decide whether a record can be used: what fails here fails in the full reading too."""
 
     eventName: str  # noqa: N815

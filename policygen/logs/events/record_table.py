@@ -12,7 +12,7 @@ from typing import TypeVar, overload
 
 import msgspec
 
-from policygen.logs.events.record import ABSENT, Record, Resource, UserIdentity, Wire
+from policygen.logs.events.record import ABSENT, Record, RecordStruct, Resource, UserIdentity
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -46,7 +46,7 @@ class Memo(dict[Key, Value]):
         return value
 
 
-class CommonFields(Wire, frozen=True, gc=False, eq=False):
+class CommonFields(RecordStruct, frozen=True, gc=False, eq=False):
     """Fields of which a trail has few combinations; two of these objects are equal if they are one."""
 
     eventSource: str | None  # noqa: N815
@@ -58,7 +58,7 @@ class CommonFields(Wire, frozen=True, gc=False, eq=False):
     sessionCredentialFromConsole: bool | str | None  # noqa: N815
 
 
-class RawRecord(Wire, frozen=True, gc=False):
+class RawRecord(RecordStruct, frozen=True, gc=False):
     """A `Record` in which the caller and the resources are not decoded either; a call has a source and a name."""
 
     eventSource: str  # noqa: N815
@@ -84,7 +84,7 @@ class RawRecord(Wire, frozen=True, gc=False):
     sessionCredentialFromConsole: bool | str | None = None  # noqa: N815
 
 
-class ResourceList(Wire, frozen=True, gc=False, eq=False):
+class RawResources(RecordStruct, frozen=True, gc=False, eq=False):
     """The resources of a record; two of these objects are equal if they are one."""
 
     entries: tuple[Resource, ...] | None
@@ -155,13 +155,13 @@ def _length(fields: tuple[object, ...]) -> int:
 _resources = msgspec.json.Decoder(tuple[Resource, ...] | None).decode
 
 
-def _resource_list(raw: bytes) -> ResourceList:
-    return ResourceList(_resources(raw))
+def _resource_list(raw: bytes) -> RawResources:
+    return RawResources(_resources(raw))
 
 
 _COMMON: Memo[tuple[object, ...], CommonFields] = Memo(_common, size_of=_length)
 _IDENTITIES: Memo[bytes, UserIdentity | None] = Memo(
     msgspec.json.Decoder(UserIdentity | None).decode, size_of=len
 )
-_RESOURCES: Memo[bytes, ResourceList] = Memo(_resource_list, size_of=len)
-_NO_RESOURCES = ResourceList(None)
+_RESOURCES: Memo[bytes, RawResources] = Memo(_resource_list, size_of=len)
+_NO_RESOURCES = RawResources(None)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from policygen.catalog.sdk_names import plain_name
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.logs.traces.fields import list_at, number_at, table_at, tables_in, text_at, time_of
 from policygen.logs.traces.traced_call import Caller, Failure, TracedCall
 from policygen.logs.traces.xray import code_of_exception
@@ -24,7 +24,7 @@ _FAILED = (2, "2", "STATUS_CODE_ERROR")
 
 @cache
 def _names() -> Mapping[str, Mapping[str, Any]]:
-    return read_table("policygen.logs.traces", "attributes.toml")  # type: ignore[no-any-return]
+    return read_package_table("policygen.logs.traces", "attributes.toml")  # type: ignore[no-any-return]
 
 
 def holds_spans(document: object) -> bool:

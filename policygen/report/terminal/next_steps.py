@@ -52,6 +52,7 @@ DOCTOR = frozenset(
 
 EXPLAIN = DOCTOR | {
     "--traces", "--code", "--no-last-accessed", "--no-inventory", "--accept", "--keep", "--drop", "--decisions",
+    "--all-accounts", "--own-account",
 }  # fmt: skip
 """The options of `suggest` that `explain` has too."""
 

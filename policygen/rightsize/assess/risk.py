@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from policygen.data_files import read_table
+from policygen.files import read_package_table
 from policygen.iam import arn, reference
 from policygen.iam.conditions import ContextFacts, Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Policy, Statement
@@ -65,7 +65,7 @@ class Risk(msgspec.Struct, frozen=True):
 @cache
 def rules() -> tuple[RiskRule, ...]:
     """Return all rules, in the order of the file."""
-    table = read_table("policygen.rightsize.assess", "risk.toml")
+    table = read_package_table("policygen.rightsize.assess", "risk.toml")
     return tuple(_rule(raw) for raw in table["rule"])
 
 

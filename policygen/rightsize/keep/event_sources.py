@@ -11,8 +11,8 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 from policygen.account.model import EventSourceMapping, Function
-from policygen.data_files import read_table
 from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.files import read_package_table
 from policygen.iam import arn, reference
 from policygen.iam.arn import Arn
 from policygen.iam.grants import Grant
@@ -35,7 +35,7 @@ class Feature(NamedTuple):
 @cache
 def features() -> Mapping[str, Feature]:
     """Return the rows of platform.toml by name."""
-    rows = read_table("policygen.rightsize.keep", "platform.toml")
+    rows = read_package_table("policygen.rightsize.keep", "platform.toml")
     return {name: Feature(**row | {"actions": tuple(row["actions"])}) for name, row in rows.items()}
 
 

@@ -18,6 +18,7 @@ import msgspec
 from policygen.days import days_between
 from policygen.logs.calls.call import CallBucket, Calls
 from policygen.logs.calls.evidence import SAMPLES, Evidence
+from policygen.logs.calls.fold import may_be_of
 from policygen.logs.calls.totals import ChangeEvent
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome
@@ -36,6 +37,8 @@ SHOWN_ONLY: frozenset[AnomalyRule] = frozenset({"after-quiet"})
 """Rules whose calls are shown but stay in the policy: a job that runs once a month looks like them."""
 SET_APART = "used only in suspicious calls"
 """The reason of a removal where only anomalous calls used the permission."""
+_BY_SESSION: frozenset[AnomalyRule] = frozenset({"not-the-host", "not-the-function"})
+"""Rules that look at sessions and addresses; the others look at the user of a call alone."""
 HABIT_DAYS = 5
 """Days with one kind of user agent and the same function that make it a habit of the workload …"""
 HABIT_SHARE = 0.1
@@ -166,10 +169,36 @@ def _matching_rules(
             found[key] = "not-the-function"
         elif user.channel == "other" and user.function in functions:
             found[key] = "foreign-agent"
+    _judge_by_sample(calls, found)
     rest = {key: seen for key, seen in calls.items() if key not in found}
     if not mine:
         return found
     return found | dict.fromkeys(_after_quiet(rest, notices), "after-quiet")
+
+
+def _judge_by_sample(calls: Calls, found: dict[CallBucket, AnomalyRule]) -> None:
+    """Judge calls that were counted together as most of those that are known one by one, in place.
+
+    Sessions and addresses of a sum are those of several callers. The calls of its class that stayed are a fair sample:
+    where less than half of them are the workload's, the names of strangers made it so many.
+    """
+    operations = {
+        (key.call.source, key.call.name, key.user) for key, rule in found.items() if rule in _BY_SESSION
+    }
+    alike: dict[object, list[CallBucket]] = {}
+    for key in calls:
+        if (operation := (key.call.source, key.call.name, key.user)) in operations:
+            alike.setdefault(operation, []).append(key)
+    for keys in alike.values():
+        single = [key for key in keys if not key.call.folded]
+        for key in keys:
+            if key.call.folded:
+                rules = [found.get(one) for one in single if may_be_of(one.call, key.call)]
+                odd = [rule for rule in rules if rule]
+                if 2 * len(odd) > len(rules):
+                    found[key] = odd[0]
+                elif rules:
+                    found.pop(key, None)
 
 
 class _Hosts:

@@ -6,7 +6,7 @@ Source: IAM User Guide, reference_policies_elements_resource and reference_polic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
@@ -214,6 +214,12 @@ def resource_matches(pattern: str, value: str) -> bool:
     first.
     """
     return resource_glob(pattern).matches(value)
+
+
+def may_match(pattern: str) -> Callable[[str], bool]:
+    """Return what tells whether a Resource pattern may match a literal ARN, with some values of its variables."""
+    glob = resource_glob(pattern)
+    return (lambda _: True) if Wild.VARIABLE in glob.tokens else glob.matches
 
 
 def action_matches(pattern: str, action: str) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam import arn
+from policygen.iam.name_index import NameIndex
 from policygen.text import escape_controls, pluralize, sanitize
 
 
@@ -50,7 +52,7 @@ _EVERY_ACTION = re.compile(r"\*+(?::\*+)?")
 _EFFECTS: dict[str, Effect] = {"allow": "Allow", "deny": "Deny"}
 
 
-class Statement(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
     """One statement of an identity policy.
 
     With `not_actions`, `actions` are the values of NotAction; likewise `not_resources`.
@@ -79,14 +81,36 @@ class Statement(msgspec.Struct, frozen=True):
     def resource_contains(self, pattern: str) -> bool:
         """Whether the Resource or NotResource element covers everything that a pattern matches. True is proven."""
         if self.not_resources:
-            return not any(arn.overlaps(excluded, pattern) for excluded in self.resources)
-        return any(arn.contains(listed, pattern) for listed in self.resources)
+            return not any(arn.overlaps(excluded, pattern) for excluded in self.resources_about(pattern))
+        return any(arn.contains(listed, pattern) for listed in self.resources_about(pattern))
 
     def resource_overlaps(self, pattern: str) -> bool:
         """Whether the Resource or NotResource element may cover something that a pattern matches. False is proven."""
         if self.not_resources:
-            return not any(arn.contains(excluded, pattern) for excluded in self.resources)
-        return any(arn.overlaps(listed, pattern) for listed in self.resources)
+            return not any(arn.contains(excluded, pattern) for excluded in self.resources_about(pattern))
+        return any(arn.overlaps(listed, pattern) for listed in self.resources_about(pattern))
+
+    def resources_about(self, pattern: str) -> Sequence[str]:
+        """Return the listed resources that may overlap a pattern: about a name, few of thousands."""
+        if not arn.is_name(pattern):
+            return self.resources
+        found = [one for one, may_match in self._resource_patterns if may_match(pattern)]
+        return [pattern, *found] if pattern in self.resource_names else found
+
+    @cached_property
+    def resource_names(self) -> frozenset[str]:
+        """The listed resources that match only themselves."""
+        return frozenset(filter(arn.is_name, self.resources))
+
+    @property
+    def lists_only_names(self) -> bool:
+        """Whether the statement applies to listed names alone."""
+        return not (self.not_resources or self._resource_patterns)
+
+    @cached_property
+    def _resource_patterns(self) -> list[tuple[str, Callable[[str], bool]]]:
+        """The listed resources that may match several names, each with what tells whether it may match one."""
+        return [(one, arn.may_match(one)) for one in self.resources if not arn.is_name(one)]
 
     @property
     def size(self) -> int:
@@ -96,6 +120,21 @@ class Statement(msgspec.Struct, frozen=True):
 
 def _minified(element: Mapping[str, Any]) -> str:
     return json.dumps(element, separators=(",", ":"), ensure_ascii=False)
+
+
+class StatementIndex:
+    """Looks up statements by resource."""
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        self._index = NameIndex(statements, _only_names)
+
+    def about(self, pattern: str) -> Sequence[Statement]:
+        """Return the statements that may apply to something that a resource pattern matches, in order."""
+        return self._index.about(pattern) if arn.is_name(pattern) else self._index.items
+
+
+def _only_names(statement: Statement) -> Collection[str] | None:
+    return statement.resource_names if statement.lists_only_names else None
 
 
 class Policy(msgspec.Struct, frozen=True):

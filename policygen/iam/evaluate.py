@@ -15,8 +15,9 @@ import msgspec
 
 from policygen.iam.arn import action_contains, action_overlaps, actions_about, parse, service_of
 from policygen.iam.conditions import ContextFacts, Truth, context_facts
-from policygen.iam.document import Conditions, Policy, Statement
+from policygen.iam.document import Conditions, Effect, Policy, Statement
 from policygen.iam.implication import implies
+from policygen.iam.name_index import NameIndex
 from policygen.iam.remainder import Constraint, may_remain
 from policygen.iam.request import AccessRequest, Context
 from policygen.iam.rules import ActionRules, PolicyLayer, StatementRule, statement_rules
@@ -130,7 +131,7 @@ class Evaluator:
         uncertain: list[StatementRule] = []
         companions: list[tuple[str, StatementRule]] = []
         for name, denies, _ in layers:
-            for rule in denies:
+            for rule in denies.items if request.wild else denies.about(request.resource):
                 denied = rule.applies(request, facts, partly=request.wild)
                 if denied is Truth.TRUE:
                     entirely = not request.wild or rule.applies(request, facts) is Truth.TRUE
@@ -140,7 +141,8 @@ class Evaluator:
                     if rule.covers(request, facts, partly=request.wild) is Truth.TRUE:
                         companions.append((name, rule))
         grants: list[StatementRule] = []
-        for name, _, allows in layers:
+        for name, _, every in layers:
+            allows = every.items if request.wild else every.about(request.resource)
             free = [rule for rule in allows if not any(rule.brings(deny) for _, deny in companions)]
             grant, certain = _grant(free, request, facts)
             if grant is None:
@@ -169,17 +171,17 @@ class Evaluator:
         denies = [
             (_decision("EXPLICIT_DENY", True, name, rule), left)
             for name, rules, _ in layers
-            for rule in rules
+            for rule in rules.items
             if (left := rule.left_names(facts)) is not None
         ]
-        undecided = [rule for _, rules, _ in layers for rule in rules if rule.left_names(facts) is None]
+        undecided = [rule for _, rules, _ in layers for rule in rules.items if rule.left_names(facts) is None]
         identity, *bounds = [
             (
                 _not_allowed(name),
                 Constraint(
                     inside=tuple(
                         names
-                        for rule in rules
+                        for rule in rules.items
                         if (names := rule.allowed_names(facts, [d for d in undecided if rule.brings(d)]))
                     )
                 ),
@@ -219,15 +221,17 @@ class Evaluator:
             if service not in self._layers_by_service:
                 self._layers_by_service[service] = [layer.for_service(service) for layer in self._layers]
             layers = [
-                ActionRules(
-                    name,
-                    [r for r in rules if r.statement.effect == "Deny" and r.covers_action(action)],
-                    [r for r in rules if r.statement.effect == "Allow" and r.covers_action(action)],
-                )
+                ActionRules(name, _covering(rules, "Deny", action), _covering(rules, "Allow", action))
                 for name, rules in self._layers_by_service[service]
             ]
             self._rules_by_action[action] = layers
         return layers
+
+
+def _covering(rules: Iterable[StatementRule], effect: Effect, action: str) -> NameIndex[StatementRule]:
+    """Return the rules of an effect whose Action element covers an action."""
+    covering = (one for one in rules if one.statement.effect == effect and one.covers_action(action))
+    return NameIndex(covering, lambda rule: rule.only_names)
 
 
 def level_name(level: Sequence[Policy]) -> str:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
 from policygen.iam.conditions import Truth, context_facts, evaluate_conditions
-from policygen.iam.document import Conditions, Statement
+from policygen.iam.document import Conditions, Statement, StatementIndex
 from policygen.iam.evaluate import grant_contained
 from policygen.iam.implication import implies
 from policygen.iam.request import AccessRequest
@@ -159,20 +159,21 @@ def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
 
 def not_contained(grants: Iterable[Grant], statements: Sequence[Statement]) -> list[Grant]:
     """Return the grants that are not `inside_statements`, in order."""
+    index = StatementIndex(statements)
 
     @cache  # thousands of kept actions have the same resource and conditions
     def allowing(resource: str, conditions: Conditions) -> list[Statement]:
         """Return the Allow statements that cover a resource and conditions, as statements on every resource."""
         return [
             _with_all_resources(s, ())
-            for s in statements
+            for s in index.about(resource)
             if s.effect == "Allow" and s.resource_contains(resource) and implies(conditions, s.conditions)
         ]
 
     def inside(grant: Grant) -> bool:
         candidates = () if grant.excluded or grant.unless else allowing(grant.resource, grant.conditions)
         return any(grant_contained(grant.action, "*", (), s) for s in candidates) or inside_statements(
-            grant, statements
+            grant, index.about(grant.resource)
         )
 
     return [grant for grant in grants if not inside(grant)]

@@ -28,6 +28,7 @@ from policygen.iam.conditions import (
 )
 from policygen.iam.document import Policy, Statement
 from policygen.iam.implication import implies
+from policygen.iam.name_index import NameIndex
 from policygen.iam.pattern import Wild
 from policygen.iam.remainder import Constraint, NameSet
 from policygen.iam.request import AccessRequest
@@ -52,8 +53,8 @@ class ActionRules(NamedTuple):
     """The rules of a layer that apply to one action."""
 
     name: str
-    denies: list[StatementRule]
-    allows: list[StatementRule]
+    denies: NameIndex[StatementRule]
+    allows: NameIndex[StatementRule]
 
 
 class StatementRule(NamedTuple):
@@ -72,6 +73,12 @@ class StatementRule(NamedTuple):
     """Patterns with policy variables."""
     services: frozenset[str]
     """Service prefixes of the Action or NotAction element."""
+
+    @property
+    def only_names(self) -> frozenset[str] | None:
+        """The names that the Resource element lists; None where it matches others too."""
+        only = not (self.statement.not_resources or self.globs or self.variables)
+        return self.names if only else None
 
     @property
     def needs_context(self) -> bool:

@@ -27,6 +27,7 @@ import msgspec
 
 from policygen.catalog.made_up import MadeUpName, made_up_values, may_make_up_names, usual_member
 from policygen.catalog.name_classes import name_class
+from policygen.iam.arn import string_glob
 from policygen.logs.calls.call import CallBucket, Calls, CallSignature, encode_without
 from policygen.logs.calls.distinct import hash_of, union
 from policygen.logs.calls.evidence import Evidence, sum_of
@@ -52,6 +53,20 @@ def fold(calls: Calls) -> None:
     """Replace calls of one role by fewer that stand for them, past the limits."""
     for group in _groups(calls):
         group.fold(calls)
+
+
+def may_be_of(call: CallSignature, folded: CallSignature) -> bool:
+    """Return whether a call may be one of those that a folded call stands for."""
+    params = parameters(call.params)
+    values, names = _split(call, params)
+    if not values or not folded.folded or values != folded.folded.values:
+        return False
+    if _rest(call, values, params) != _rest(folded, values, parameters(folded.params)):
+        return False
+    return all(
+        string_glob(many.pattern).matches(one.text)
+        for one, many in zip(names, folded.folded.names, strict=True)
+    )
 
 
 # ---- calls with the same template -----------------------------------------------------------------------

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import msgspec
 
 from policygen.account.current import CurrentAccess
-from policygen.iam import arn
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, GrantIndex, cover_matrix, not_contained
@@ -228,17 +227,15 @@ def _accounted_for(
     keeps: Sequence[Grant],
     tightness: Tightness,
 ) -> Check:
-    patterns: dict[str, set[str]] = {}
     failed = []
     for request, written in declared.items():
-        patterns.setdefault(request.action.lower(), set()).add(written.pattern)
         if not Grant(request.action, written.pattern).covers(request):
             failed.append(f"{request.action}: {written.pattern} does not hold {request.resource}")
     kept = GrantIndex(keeps)
+    patterns = GrantIndex({Grant(request.action, written.pattern) for request, written in declared.items()})
 
     def seen(action: str, grant: Grant) -> bool:
-        declared_here = patterns.get(action.lower(), ()) if not grant.excluded else ()
-        return any(arn.contains(pattern, grant.resource) for pattern in declared_here)
+        return not grant.excluded and any(patterns.containing(Grant(action, grant.resource)))
 
     def accounted_for(grant: Grant) -> bool:
         # A pattern of actions stands for each action that IAM knows and it matches.

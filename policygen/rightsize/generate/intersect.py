@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from policygen.iam import arn
 from policygen.iam.conjunction import conjoin
-from policygen.iam.document import Policy, Statement, allow_statements
+from policygen.iam.document import Policy, Statement, StatementIndex, allow_statements
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, inside_statements, overlaps_statement
 from policygen.iam.request import AccessRequest
@@ -59,11 +59,12 @@ def intersect_with_policies(
         candidates: grant -> the observed requests it was made for, each currently allowed.
         policies: the current identity policies.
     """
-    statements = allow_statements(policies)
+    statements = StatementIndex(allow_statements(policies))
     found: list[Grant] = []
     losses: set[NarrowedGrant] = set()
     for grant, requests in candidates.items():
-        meeting = _Meeting(grant, [s for s in statements if overlaps_statement(grant, s)])
+        about = statements.about(grant.resource)
+        meeting = _Meeting(grant, [s for s in about if overlaps_statement(grant, s)])
         found += meeting.grants(requests)
         losses |= meeting.losses
     return Intersection(found, tuple(sorted(losses)))
@@ -181,8 +182,10 @@ def current_parts(request: AccessRequest, policies: Iterable[Policy]) -> list[Ac
     allows all of it; else each statement may have allowed its own part. A part that has no exact pattern of its own is
     given by the whole request.
     """
+    if not request.wild:
+        return [request]
     statements = allow_statements(policies)
-    if not request.wild or any(_allows(one, request, certainly=True) for one in statements):
+    if any(_allows(one, request, certainly=True) for one in statements):
         return [request]
     parts: dict[AccessRequest, None] = {}
     for statement in statements:
@@ -271,7 +274,7 @@ def _pieces(grant: Grant, request: AccessRequest, statement: Statement) -> Itera
     """Yield resource patterns inside both the grant and the statement that match the request, widest first."""
     exact = request.resource if request.wild else arn.escape(request.resource)
     if not statement.not_resources:
-        for own in statement.resources:
+        for own in statement.resources_about(grant.resource):
             for piece in arn.intersect(grant.resource, own) or ():
                 if arn.contains(piece, exact):
                     yield piece

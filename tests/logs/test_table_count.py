@@ -104,7 +104,7 @@ def test_columns_give_what_single_records_give(
 def test_it_does_not_matter_how_often_the_held_groups_are_added_up(files: list[list[dict[str, Any]]]) -> None:
     tables = tables_of(files)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_count, "ROOM", 1)
+        patch.setattr(table_count, "HELD", 1)
         often = by_column(tables, everybody, None)
     check(often, by_column(tables, everybody, None))
 

@@ -123,7 +123,7 @@ class OperationPart:
     """What the common fields of records say."""
 
     __slots__ = (
-        "_common", "_fields", "changes", "denied", "digest", "from_console", "is_data", "name", "params", "read_only",
+        "_common", "changes", "denied", "digest", "from_console", "is_data", "name", "params", "read_only",
         "reason", "source", "weak",
     )  # fmt: skip
 
@@ -132,7 +132,6 @@ class OperationPart:
         self.reason = no_call_reason(common)
         self.digest = digest_of_common(common)
         self._common = common
-        self._fields: dict[tuple[str, str | None, str | None], EventFields] = {}
         fields = self.fields("", None, None)
         self.source, self.name = fields.source, fields.name
         self.denied, self.weak = fields.outcome is Outcome.DENIED, fields.outcome is Outcome.WEAK
@@ -142,10 +141,7 @@ class OperationPart:
 
     def fields(self, region: str, vpce: str | None, via: str | None) -> EventFields:
         """Return the fields of its events in a region, through an endpoint, by way of a service."""
-        found = self._fields.get((region, vpce, via))
-        if found is None:
-            found = self._fields[region, vpce, via] = fields_of(self._common, region, vpce, via)
-        return found
+        return fields_of(self._common, region, vpce, via)
 
     def kept(self, params: ParamsPart) -> bytes:
         """Return what identifies the resources among parameters."""
@@ -194,18 +190,19 @@ class Parts:
         return days if all(map(self.days.__getitem__, set(days))) else None
 
     def forget(self) -> None:
-        """Forget what seldom comes again."""
+        """Forget what seldom comes again on another day."""
         self.held = 0
         for params in self._params.values():
             params.clear()
-        self.resources.clear()
+        for memo in (self.resources, self.users, self.callers, self.addresses):
+            memo.clear()
 
     def clear(self) -> None:
         """Forget all of them: the memos refer to their parts, so that nothing else would free them for long."""
         self.forget()
         self._params.clear()
         self._owners.clear()
-        for memo in (self.operations, self.places, self.callers, self.agents, self.addresses, self.users):
+        for memo in (self.operations, self.places, self.agents):
             memo.clear()
 
     def _counts_on(self, day: str) -> bool:

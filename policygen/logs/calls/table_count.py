@@ -61,6 +61,9 @@ class _Rows(NamedTuple):
         return _Rows._make([list(compress(column, kept)) for column in self])
 
 
+HELD = 12_000
+"""Groups that are held before they are made calls, some 15 MB."""
+
 _place_of = attrgetter("awsRegion", "recipientAccountId", "vpcEndpointId")
 _NO_MORE = (None, None, False)
 _Key = tuple[OwnerPart, OperationPart, PlacePart, CredentialUse, str, bytes, ResourcesPart, Denial | None]
@@ -200,21 +203,21 @@ class TableCounter:
         groups = self._groups
         for key, item in zip(keys, items, strict=True):
             groups[key].append(item)
-        if len(groups) > ROOM or self._parts.held > ROOM:
+        if len(groups) > HELD or self._parts.held > ROOM:
             self.flush()
 
     def flush(self) -> None:
         """Add what is held to the counts."""
         self._add_totals()
-        calls = self._counts.calls
-        for (owner, operation, place, user, day, kept, resources, denial), items in self._groups.items():
+        self._parts.forget()
+        calls, roles = self._counts.calls, {owner.role for owner, *_ in self._groups}
+        while self._groups:  # each is freed as soon as it is a call
+            (owner, operation, place, user, day, kept, resources, denial), items = self._groups.popitem()
             fields = operation.fields(place.region, place.vpce, owner.via)
             call = signature_of(fields, owner.principal, denial, kept, resources.entries)
             evidence = _evidence(items, singleton(day), weak=operation.weak)
             count_in(calls.setdefault(owner.role, {}), CallBucket(call, day, user), evidence)
-        self._counts.keep_bound({owner.role for owner, *_ in self._groups})
-        self._groups.clear()
-        self._parts.forget()
+        self._counts.keep_bound(roles)
 
     def clear(self) -> None:
         """Forget all that was met, after the last `flush`."""

@@ -161,7 +161,7 @@ def _resource_list(raw: bytes) -> RawResources:
 
 _COMMON: Memo[tuple[object, ...], CommonFields] = Memo(_common, size_of=_length)
 _IDENTITIES: Memo[bytes, UserIdentity | None] = Memo(
-    msgspec.json.Decoder(UserIdentity | None).decode, size_of=len
+    msgspec.json.Decoder(UserIdentity | None).decode, size_of=lambda raw: 3 * len(raw)
 )
 _RESOURCES: Memo[bytes, RawResources] = Memo(_resource_list, size_of=len)
 _NO_RESOURCES = RawResources(None)

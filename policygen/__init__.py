@@ -24,8 +24,8 @@ _MODULES = {
     "load_snapshot": "policygen.account.snapshot:load_snapshot",
     "parse_policy": "policygen.iam.document:parse_policy",
     "requests_frame": "policygen.report.data.frames:requests_frame",
-    "roles": "policygen.api:roles_in",
-    "suggest": "policygen.api:suggest_role",
+    "roles": "policygen.api.suggest:roles_in",
+    "suggest": "policygen.api.suggest:suggest_role",
     "suspicious_frame": "policygen.report.data.frames:suspicious_frame",
 }
 
@@ -47,8 +47,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from policygen.account.snapshot import load_snapshot
-    from policygen.api import roles_in as roles
-    from policygen.api import suggest_role as suggest
+    from policygen.api.suggest import roles_in as roles
+    from policygen.api.suggest import suggest_role as suggest
     from policygen.errors import PolicygenError
     from policygen.iam.document import Policy, parse_policy
     from policygen.iam.evaluate import evaluate

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.iam.document import Policy
 from policygen.plan.model import Plan
@@ -16,10 +16,26 @@ from policygen.report.html.templating import display_text, fill_template
 from policygen.rightsize.suggestion import Suggestion
 from policygen.text import pluralize
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 HEIGHT = "24rem"
 """Of the frame; it scrolls, and its lower edge can be drawn."""
 _DOCUMENTS = 20_000
 """Characters of documents that are shown, the first ones first."""
+
+ROWS = 40
+"""Most rows of each table; the others are counted."""
+
+
+class NotebookFigure(NamedTuple):
+    """A picture, and the same in numbers; either may be empty."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    picture: Markup | str = ""
+
 
 Facts = Sequence[tuple[str, str]]
 
@@ -78,7 +94,7 @@ def framed(
     checks: Sequence[Any] = (),
     documents: Mapping[str, Mapping[str, Any]] | None = None,
     unfolded: bool = False,
-    body: str = "",
+    figures: Sequence[NotebookFigure] = (),
 ) -> str:
     """Return a page of these parts in a frame.
 
@@ -90,10 +106,8 @@ def framed(
         checks: of the proof: what has `promise`, `held` and `finding`.
         documents: name -> policy.
         unfolded: whether the documents are open from the start.
-        body: HTML of ours that follows: charts and tables.
+        figures: pictures, each with its numbers as a table.
     """
-    from markupsafe import Markup
-
     page = fill_template(
         "notebook.html.j2",
         title=title,
@@ -103,7 +117,8 @@ def framed(
         checks=checks,
         documents=list(_that_fit(documents or {})),
         unfolded=unfolded,
-        body=Markup(body),  # noqa: S704 ours
+        figures=figures,
+        limit=ROWS,
     )
     label = html.escape(display_text(title))
     style = f"width: 100%; height: {HEIGHT}; resize: vertical; border: 0"

@@ -15,6 +15,7 @@ __version__ = VERSION
 
 _MODULES = {
     "AccessRequest": "policygen.iam.request:AccessRequest",
+    "IamAccessor": "policygen.api.accessor:IamAccessor",
     "Log": "policygen.api.log:Log",
     "Plan": "policygen.plan.model:Plan",
     "Policy": "policygen.iam.document:Policy",
@@ -41,6 +42,7 @@ _MODULES = {
 
 __all__ = [
     "AccessRequest",
+    "IamAccessor",
     "Log",
     "Plan",
     "Policy",
@@ -67,6 +69,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from policygen.account.snapshot import load_snapshot
+    from policygen.api.accessor import IamAccessor
     from policygen.api.every_role import suggest_all
     from policygen.api.log import Log, load
     from policygen.api.plans import check_policies as check

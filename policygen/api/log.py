@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,8 @@ class Log:
     """
 
     def __init__(self, roles: Sequence[RoleTarget], find: Find) -> None:
+        import_module("policygen.api.accessor")  # it gives frames their `.iam`; pandas takes long to import
+
         self._roles, self._find = roles, find
         self._found: dict[_Key, RoleEvidence | PolicygenError] = {}
         self._suggested: dict[_Key, Suggestion] = {}

@@ -29,7 +29,7 @@ class IamAccessor:
         >>> import policygen as pg
         >>> log = pg.load("samples/trail", "orders-api", snapshot="samples/account.json")
         >>> int(log.requests.iam.saturation()["known"].iloc[-1])
-        236
+        331
         >>> log.calls.iam.to_policy()
         Traceback (most recent call last):
         ...
@@ -135,7 +135,7 @@ class IamAccessor:
         A row is a distinct call on one day, of which the time of the first is known: jobs stand out, volumes do not.
         """
         first = self._need("first")["first"]
-        table = pd.crosstab(first.dt.dayofweek, first.dt.hour)
+        table = pd.crosstab(first.dt.day_of_week, first.dt.hour)
         found = table.reindex(index=range(7), columns=range(24), fill_value=0)
         return found.rename_axis(index="weekday", columns="hour").astype("int64")
 

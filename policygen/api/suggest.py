@@ -184,7 +184,7 @@ def backtest_role(
         >>> import policygen as pg
         >>> found = pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json")
         >>> found.outcome("exact").replay.sentence
-        'learnt on days 1-20: 6 of 636 calls of days 21-30 denied, on 4 days'
+        'learnt on days 1-20: 94 of 636 calls of days 21-30 denied, on 10 days'
     """
     log = load(logs, role, days, snapshot, until=until, allow_incomplete=allow_incomplete, executor=executor)
     return log.backtest(learn=learn, curve=curve)

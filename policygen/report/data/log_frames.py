@@ -226,7 +226,7 @@ def backtest_frame(found: Backtest) -> pd.DataFrame:
         >>> import policygen as pg
         >>> found = pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json")
         >>> pg.backtest_frame(found)[["mode", "calls", "denied"]].values.tolist()
-        [['auto', 636, 0], ['exact', 636, 6], ['pattern', 636, 0], ['type', 636, 0]]
+        [['auto', 636, 0], ['exact', 636, 94], ['pattern', 636, 0], ['type', 636, 0]]
     """
     rows = (
         {
@@ -256,7 +256,7 @@ def denied_frame(found: Backtest) -> pd.DataFrame:
         >>> import policygen as pg
         >>> found = pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json")
         >>> pg.denied_frame(found).groupby("mode", observed=True)["n"].sum().to_dict()
-        {'exact': 12}
+        {'exact': 100}
     """
     rows = (
         {

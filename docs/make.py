@@ -55,7 +55,7 @@ def _entry(name: str, thing: object) -> str:
     if not inspect.isclass(thing):
         return f"## {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{text}"
     members = [
-        f"- `{member}`: {_first_sentence(value)}"
+        f"- `{member}`: {_whole(value) if isinstance(value, cached_property) else _first_sentence(value)}"
         for member, value in sorted(vars(thing).items())
         if not member.startswith("_")
         and (inspect.isfunction(value) or isinstance(value, property | cached_property))
@@ -102,6 +102,10 @@ def _signature(name: str, function: object) -> str:
 
 def _first_sentence(value: object) -> str:
     return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split()).replace("``", "`")
+
+
+def _whole(value: object) -> str:
+    return " ".join((inspect.getdoc(value) or "").split()).replace("``", "`")
 
 
 def _markdown(docstring: str) -> str:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def _entry(name: str, thing: object) -> str:
     if not inspect.isclass(thing):
         return f"## {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{text}"
     members = [
-        f"- `{member}`: {_first_sentence(value)}"
+        f"- `{member}`: {_whole(value) if isinstance(value, cached_property) else _first_sentence(value)}"
         for member, value in sorted(vars(thing).items())
-        if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+        if not member.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property | cached_property))
     ]
     fields = "\n".join(_fields(thing))
     parts = [
@@ -102,11 +104,16 @@ def _first_sentence(value: object) -> str:
     return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split()).replace("``", "`")
 
 
+def _whole(value: object) -> str:
+    return " ".join((inspect.getdoc(value) or "").split()).replace("``", "`")
+
+
 def _markdown(docstring: str) -> str:
     """Turn a docstring's sections into lists; a line that continues an item is joined to it."""
+    text, example, code = docstring.replace("``", "`").partition("\nExample:\n")
     lines: list[str] = []
     within = ""
-    for line in docstring.replace("``", "`").splitlines():
+    for line in text.splitlines():
         if section := _SECTION.match(line):
             within = section[1]
             lines += [f"**{within}**:{section[2]}", ""] if not section[2] else [f"**{within}**:{section[2]}"]
@@ -117,6 +124,8 @@ def _markdown(docstring: str) -> str:
         else:
             within = within if line else ""
             lines.append(line.strip())
+    if example:
+        lines += ["", "**Example**:", "", "```pycon", *inspect.cleandoc(code).splitlines(), "```"]
     return "\n".join(lines) + "\n"
 
 

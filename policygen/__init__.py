@@ -15,50 +15,76 @@ __version__ = VERSION
 
 _MODULES = {
     "AccessRequest": "policygen.iam.request:AccessRequest",
+    "IamAccessor": "policygen.api.accessor:IamAccessor",
+    "Log": "policygen.api.log:Log",
+    "Plan": "policygen.plan.model:Plan",
     "Policy": "policygen.iam.document:Policy",
     "PolicygenError": "policygen.errors:PolicygenError",
     "Suggestion": "policygen.rightsize.suggestion:Suggestion",
+    "backtest": "policygen.api.suggest:backtest_role",
+    "backtest_frame": "policygen.report.data.log_frames:backtest_frame",
     "calls_frame": "policygen.report.data.frames:calls_frame",
     "changes_frame": "policygen.report.data.frames:changes_frame",
+    "check": "policygen.api.plans:check_policies",
+    "denied_frame": "policygen.report.data.log_frames:denied_frame",
     "evaluate": "policygen.iam.evaluate:evaluate",
+    "explain": "policygen.rightsize.explain:explain",
+    "load": "policygen.api.log:load",
     "load_snapshot": "policygen.account.snapshot:load_snapshot",
     "parse_policy": "policygen.iam.document:parse_policy",
+    "read_plan": "policygen.api.plans:read_plan_file",
     "requests_frame": "policygen.report.data.frames:requests_frame",
-    "roles": "policygen.api:roles_in",
-    "suggest": "policygen.api:suggest_role",
+    "roles": "policygen.api.suggest:roles_in",
+    "suggest": "policygen.api.suggest:suggest_role",
+    "suggest_all": "policygen.api.every_role:suggest_all",
     "suspicious_frame": "policygen.report.data.frames:suspicious_frame",
 }
 
 __all__ = [
     "AccessRequest",
+    "IamAccessor",
+    "Log",
+    "Plan",
     "Policy",
     "PolicygenError",
     "Suggestion",
+    "backtest",
+    "backtest_frame",
     "calls_frame",
     "changes_frame",
+    "check",
+    "denied_frame",
     "evaluate",
+    "explain",
+    "load",
     "load_snapshot",
     "parse_policy",
+    "read_plan",
     "requests_frame",
     "roles",
     "suggest",
+    "suggest_all",
     "suspicious_frame",
 ]
 
 if TYPE_CHECKING:
     from policygen.account.snapshot import load_snapshot
-    from policygen.api import roles_in as roles
-    from policygen.api import suggest_role as suggest
+    from policygen.api.accessor import IamAccessor
+    from policygen.api.every_role import suggest_all
+    from policygen.api.log import Log, load
+    from policygen.api.plans import check_policies as check
+    from policygen.api.plans import read_plan_file as read_plan
+    from policygen.api.suggest import backtest_role as backtest
+    from policygen.api.suggest import roles_in as roles
+    from policygen.api.suggest import suggest_role as suggest
     from policygen.errors import PolicygenError
     from policygen.iam.document import Policy, parse_policy
     from policygen.iam.evaluate import evaluate
     from policygen.iam.request import AccessRequest
-    from policygen.report.data.frames import (
-        calls_frame,
-        changes_frame,
-        requests_frame,
-        suspicious_frame,
-    )
+    from policygen.plan.model import Plan
+    from policygen.report.data.frames import calls_frame, changes_frame, requests_frame, suspicious_frame
+    from policygen.report.data.log_frames import backtest_frame, denied_frame
+    from policygen.rightsize.explain import explain
     from policygen.rightsize.suggestion import Suggestion
 
 

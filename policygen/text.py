@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from importlib import import_module
 
 # C0 and C1 controls (with ESC), and the bidirectional and invisible marks that reorder a line.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -91,3 +92,12 @@ def file_name(text: str) -> str:
     """
     name = _IN_NAMES.sub(lambda match: f"%{ord(match.group()):x}", text[:100])
     return f"%2e{name[1:]}" if name.startswith(".") else name or "%"
+
+
+def page_of(record: object) -> str:
+    """Return the HTML that a notebook shows of a suggestion, a plan or a policy, which asks by `_repr_html_`.
+
+    Pages are made at the top of the house, which these records do not import: the module is found by its name.
+    """
+    page: str = import_module("policygen.report.html.notebook").notebook_page(record)
+    return page

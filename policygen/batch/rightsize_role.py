@@ -126,7 +126,7 @@ def _right_size(settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, 
     if not own and not _is_judged_by_report(settings, target) and not _is_traced(settings, target):
         return Result(row_of(target, _decide_without_calls(settings, target)))
     try:
-        evidence = _evidence(settings, target, own)
+        evidence = evidence_of_target(settings, target, own)
         analysis, unfit = _conclude(settings, evidence)
     except NoCallsInWindowError:
         return Result(row_of(target, _decide_without_calls(settings, target), **_call_figures(own)))
@@ -161,7 +161,14 @@ def _is_traced(settings: BatchSettings, target: RoleTarget) -> bool:
     return any(owners.is_of_role(caller) for caller in traces.calls)
 
 
-def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
+def evidence_of_target(
+    settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]
+) -> RoleEvidence:
+    """Collect the evidence of one role; arguments as `right_size` has them, the calls of this role alone.
+
+    Raises:
+        PolicygenError: the role did nothing that counts, or its evidence has gaps.
+    """
     role = target.current
     key = target.account, role is not None
     account = settings.account_of(target)

@@ -18,7 +18,7 @@ import msgspec
 from policygen.errors import UsageError
 from policygen.iam import arn
 from policygen.iam.name_index import NameIndex
-from policygen.text import escape_controls, pluralize, sanitize
+from policygen.text import escape_controls, page_of, pluralize, sanitize
 
 
 def allow_statements(policies: Iterable[Policy]) -> list[Statement]:
@@ -154,6 +154,10 @@ class Policy(msgspec.Struct, frozen=True):
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         name = f" {sanitize(self.name, 128)}" if self.name else ""
         return f"<Policy{name}: {pluralize(len(self.statements), 'statement')}, {len(text):,} characters: {shown}>"
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small page, for notebooks."""
+        return page_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the policy document, its statements in order."""

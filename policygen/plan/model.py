@@ -28,7 +28,7 @@ from policygen.plan.model_replay import PlanNames, PlanReplay
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
 from policygen.rightsize.assess.tightness import Support, Tightness, broader_of, support_of, tightness_by
-from policygen.text import pluralize, sanitize
+from policygen.text import page_of, pluralize, sanitize
 
 
 class PlanRole(msgspec.Struct, frozen=True):
@@ -333,6 +333,10 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
             f" window {self.window.start} to {self.window.end}, {pluralize(self.window.days, 'day')}\n"
             f" {pluralize(self.evidence.count, 'call')}, {pluralize(len(self.policies), 'policy document')}>"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small page, for notebooks."""
+        return page_of(self)
 
     @property
     def verdict(self) -> str:

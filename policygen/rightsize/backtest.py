@@ -105,14 +105,17 @@ def backtest(
             if 0 < days < window.days
             for outcome in _outcomes(parts_of(calls, dates, days), first)
         ),
-        names=tuple(
-            all_uses(
-                name_uses(
-                    {one: seen.days for one, seen in allowed.items()}, dates_from(first, window.last_day)
-                )
-            )
-        ),
+        names=names_in_window(usage, coverage, current),
     )
+
+
+def names_in_window(
+    usage: Usage, coverage: Coverage, current: CurrentAccess | None = None
+) -> tuple[NameUse, ...]:
+    """Return how the names in the requests of a role were used; arguments as `backtest` has them."""
+    allowed, _ = split_by_current_access(usage.requests, current)
+    dates = dates_from(coverage.first_day or usage.window.start, usage.window.last_day)
+    return tuple(all_uses(name_uses({one: seen.days for one, seen in allowed.items()}, dates)))
 
 
 def _outcomes(parts: WindowParts, first: str) -> tuple[ModeResult, ...]:

@@ -124,6 +124,12 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
 
     Raises:
         UsageError: PG-E217, IAM knows no such action and neither the logs nor the policies name it.
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.suggest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> pg.explain(found, "s3:getobject").action
+        's3:GetObject'
     """
     name = _spelling(suggestion, action)
     folded = name.lower()

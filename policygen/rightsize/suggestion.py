@@ -33,7 +33,7 @@ from policygen.rightsize.generate.names import NameUse
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.unverified import UnverifiedChoice
 from policygen.rightsize.questions import Question
-from policygen.text import pluralize, sanitize
+from policygen.text import page_of, pluralize, sanitize
 
 
 class SuggestOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +152,10 @@ class Suggestion(msgspec.Struct, frozen=True):
             f" actions: {tight.needed:,} needed + {tight.unverified:,} unverified; today {today}\n"
             f" policies: {', '.join(f'{one.name} ({one.size:,} characters)' for one in self.policies[:10])}>"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small page, for notebooks."""
+        return page_of(self)
 
     @property
     def policy(self) -> Policy:

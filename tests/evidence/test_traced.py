@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from policygen.account.snapshot import to_account
-from policygen.api import suggest_role
+from policygen.api.suggest import suggest_role
 from policygen.logs.traces.read import read_traces
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan

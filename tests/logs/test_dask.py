@@ -20,7 +20,7 @@ from distributed.cfexecutor import ClientExecutor
 
 import policygen.logs.chunk
 import policygen.logs.reader
-from policygen.api import suggest_role
+from policygen.api.suggest import suggest_role
 from policygen.cli import dask as module
 from policygen.cli.dask import cluster_at
 from policygen.cli.inputs import read_options

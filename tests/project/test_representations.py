@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 
 import policygen
 from policygen.errors import UsageError
-from policygen.iam.document import parse_policy
+from policygen.iam.document import Policy, Statement, parse_policy
 from policygen.plan.build import plan_from_analysis
 from tests.support import ROOT
 from tests.support.samples import EVERY_SAMPLE, sample
@@ -30,6 +33,45 @@ def test_a_small_policy_is_shown_whole() -> None:
     policy = parse_policy({"Version": "2012-10-17", "Statement": []}, name="p\x1b[31m")
     assert policy.to_json() in repr(policy)
     assert "\x1b" not in repr(policy)
+
+
+HOSTILE = "<script>alert(1)</script>\u202e"
+
+
+def inner(shown: str) -> str:
+    """The page in a frame, after checking that it is nothing but a frame in which no script runs."""
+    frame = re.fullmatch(r'<iframe sandbox title="[^"<>]*" style="[^"]*" srcdoc="([^"<>]*)"></iframe>', shown)
+    assert frame
+    return html.unescape(frame[1])
+
+
+@EVERY_SAMPLE
+def test_a_notebook_shows_a_small_page_that_fetches_nothing(role: str, today: bool) -> None:
+    analysis = sample(role, today)
+    found = analysis.suggestion
+    for thing in (found, plan_from_analysis(analysis), found.policy, *found.policies):
+        page = inner(thing._repr_html_())
+        assert len(page) < 80_000
+        assert "<script" not in page
+        assert "prefers-color-scheme: dark" in page
+        assert not re.search(r"(?:src|href)=\"(?!#)|url\((?!#)|@import", page)
+    page = inner(found._repr_html_())
+    assert "Safe to apply?" in page
+    assert all(check.finding in html.unescape(page) for check in found.proof.checks)
+
+
+def test_a_hostile_name_stays_text_on_the_page() -> None:
+    page = inner(Policy((Statement("Allow", (HOSTILE,), (HOSTILE,)),), name=HOSTILE)._repr_html_())
+    assert "<script" not in page
+    assert "\u202e" not in page
+    assert page.count("&lt;script&gt;alert(1)") >= 3
+
+
+def test_a_document_that_is_too_long_is_named_and_not_shown() -> None:
+    many = tuple(Statement("Allow", (f"s3:Get{number}",), ("*",)) for number in range(2000))
+    page = inner(Policy(many, name="wide")._repr_html_())
+    assert "wide is too long to be shown here" in page
+    assert "s3:Get7" not in page
 
 
 def test_a_public_error_shows_its_code_and_its_hints() -> None:

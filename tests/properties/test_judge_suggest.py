@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from policygen.api import roles_in
+from policygen.api.suggest import roles_in
 from policygen.errors import NothingFoundError
 from policygen.iam import reference
 from policygen.iam.evaluate import Evaluator

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from policygen.plan.batch_table import BatchRow, RoleQuestion, sorted_rows
 from policygen.report.data.cells import Cell, csv_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
@@ -71,3 +74,12 @@ def batch_to_parquet(rows: Sequence[BatchRow]) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(records(rows), schema=schema), buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def batch_frame(rows: Sequence[BatchRow]) -> pd.DataFrame:
+    """Return the rows as a frame, with the types of their fields; counts that are not known are missing."""
+    import pandas as pd
+
+    frame = pd.DataFrame(records(rows), columns=list(COLUMNS))
+    types = dict.fromkeys(_NUMBERS, "Int64") | dict.fromkeys(("role", "account", "verdict"), "category")
+    return frame.astype(types | {"cut_percent": "float64"})

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.suspicious import suspicious_calls
+from policygen.evidence.usage import Usage
 from policygen.rightsize.suggestion import Suggestion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CATEGORIES = (
-    "role",
-    "region",
-    "event_source",
-    "event_name",
-    "outcome",
-    "result",
-    "sign",
-    "error",
-    "via",
-    "user",
-    "manner",
-    "action",
-    "service",
-    "kind",
+Row = dict[str, Any]
+"""One observation; a column that it lacks is empty."""
+
+CALLS = (
+    "day role region event_source event_name outcome error via vpce user manner params n first last".split()
 )
+SUSPICIOUS = (
+    "day role sign accepted region event_source event_name action resource result error user manner n first last "
+    "addresses user_agents sessions event_ids"
+).split()
+REQUESTS = (
+    "service action resource resource_type grade written_as rule granted n days first last event_ids"
+).split()
+CHANGES = "service action kind now proposed why".split()
+
+_TIMES = frozenset("day first last start end first_day last_day".split())
+_CATEGORIES = frozenset(
+    "role account region event_source event_name outcome result sign error via user manner action service kind choice "
+    "mode family".split()
+)
+_NUMBERS = frozenset(
+    "n days events calls names active_days new_days late_days learnt days_broken grants unused_grants "
+    "days_with_events services".split()
+)
+_FLAGS = frozenset("accepted granted declared closed new_name".split())
 
 
 def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
@@ -33,18 +45,23 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
 
     The suspicious calls that are left out of the policy are not in it: `suspicious_frame` has them.
 
-    Columns: ``day`` (datetime64, UTC), ``role``, ``region``, ``event_source``, ``event_name``, ``outcome`` (``used``;
-    ``weak``: it failed, perhaps before AWS checked the permission; ``denied``; ``unauthenticated``), ``error``,
-    ``via`` (the service that made the call for the role; categories), ``vpce``, ``user`` (what the credentials were
-    issued to), ``manner`` (``runtime``: Lambda's; ``service``: an AWS service; ``platform``: Lambda's own parts;
-    ``presigned``: a signed URL; ``console``; ``interactive``: a command line; ``desktop``; ``other``), ``params``
-    (JSON text of the identifying parameters), ``n``, ``first``, ``last`` (datetime64, UTC).
+    Columns: ``day`` (datetime64[us, UTC]), ``role``, ``region``, ``event_source``, ``event_name``, ``outcome``
+    (``used``; ``weak``: it failed, perhaps before AWS checked the permission; ``denied``; ``unauthenticated``),
+    ``error``, ``via`` (the service that made the call for the role; categories), ``vpce``, ``user`` (what the
+    credentials were issued to), ``manner`` (``runtime``: Lambda's; ``service``: an AWS service; ``platform``: Lambda's
+    own parts; ``presigned``: a signed URL; ``console``; ``interactive``: a command line; ``desktop``; ``other``),
+    ``params`` (JSON text of the identifying parameters), ``n``, ``first``, ``last`` (datetime64[us, UTC]).
     """
-    name = suggestion.role.name
-    rows = [
-        {
+    return tidy(call_rows(suggestion.usage), CALLS)
+
+
+def call_rows(usage: Usage) -> Iterator[Row]:
+    """Yield a row for each distinct call, day and user, by day; the columns are `CALLS` and some more."""
+    for key, evidence in sorted(usage.daily.items(), key=lambda one: (one[0].day, str(one[0]))):
+        yield {
             "day": key.day,
-            "role": name,
+            "role": usage.role.name,
+            "account": usage.role.account,
             "region": key.call.region,
             "event_source": key.call.source,
             "event_name": key.call.name,
@@ -58,27 +75,8 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
             "n": evidence.count,
             "first": evidence.first,
             "last": evidence.last,
+            "sessions": tuple(sorted(evidence.sessions)),
         }
-        for key, evidence in sorted(suggestion.usage.daily.items(), key=lambda one: (one[0].day, str(one[0])))
-    ]
-    columns = [
-        "day",
-        "role",
-        "region",
-        "event_source",
-        "event_name",
-        "outcome",
-        "error",
-        "via",
-        "vpce",
-        "user",
-        "manner",
-        "params",
-        "n",
-        "first",
-        "last",
-    ]
-    return _frame(rows, columns)
 
 
 def suspicious_frame(suggestion: Suggestion) -> pd.DataFrame:
@@ -87,46 +85,47 @@ def suspicious_frame(suggestion: Suggestion) -> pd.DataFrame:
     Accepted ones are in it too, and then in `calls_frame` as well. The records' access keys are not kept: the event
     IDs lead to them.
 
-    Columns: ``day`` (datetime64, UTC), ``role``, ``sign`` (the kind, as `accepted` names it), ``accepted`` (bool),
+    Columns: ``day`` (datetime64[us, UTC]), ``role``, ``sign`` (the kind, as `accepted` names it), ``accepted`` (bool),
     ``region``, ``event_source``, ``event_name``, ``action``, ``resource`` (what it asked for first), ``result``
     (``succeeded``; ``failed``: with an error that is no denial; ``denied``; ``expired`` and ``refused``: its
-    credentials were), ``error``, ``user``, ``manner`` (as in `calls_frame`), ``n``, ``first``, ``last`` (datetime64,
-    UTC), ``addresses``, ``user_agents``, ``sessions``, ``event_ids`` (lists of str, at most five).
+    credentials were), ``error``, ``user``, ``manner`` (as in `calls_frame`), ``n``, ``first``, ``last`` (datetime64[us,
+    UTC]), ``addresses``, ``user_agents``, ``sessions``, ``event_ids`` (lists of str, at most five).
     """
-    split = suggestion.split
-    rows = []
-    for one in suspicious_calls(split, suggestion.usage.knowledge):
+    rows = (
+        {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
+        for row in suspicious_rows(suggestion.split, suggestion.usage)
+    )
+    return tidy(rows, SUSPICIOUS)
+
+
+def suspicious_rows(split: SplitCalls, usage: Usage) -> Iterator[Row]:
+    """Yield a row for each call of a role that matches a rule, by time: `SUSPICIOUS`, and the account."""
+    for one in suspicious_calls(split, usage.knowledge):
         call, seen = one.key.call, one.evidence
         action, resource = one.asked[0] if one.asked else (None, None)
-        rows.append(
-            {
-                "day": one.key.day,
-                "role": suggestion.role.name,
-                "sign": one.sign,
-                "accepted": one.sign in split.accepted,
-                "region": call.region,
-                "event_source": call.source,
-                "event_name": call.name,
-                "action": action,
-                "resource": resource,
-                "result": one.result,
-                "error": call.error or None,
-                "user": one.key.user.function or None,
-                "manner": one.key.user.channel,
-                "n": seen.count,
-                "first": seen.first,
-                "last": seen.last,
-                "addresses": sorted(seen.addresses),
-                "user_agents": sorted(seen.agents),
-                "sessions": sorted(seen.sessions),
-                "event_ids": list(seen.event_ids),
-            }
-        )
-    columns = (
-        "day role sign accepted region event_source event_name action resource result error user manner n "
-        "first last addresses user_agents sessions event_ids"
-    )
-    return _frame(rows, columns.split())
+        yield {
+            "day": one.key.day,
+            "role": usage.role.name,
+            "account": usage.role.account,
+            "sign": one.sign,
+            "accepted": one.sign in split.accepted,
+            "region": call.region,
+            "event_source": call.source,
+            "event_name": call.name,
+            "action": action,
+            "resource": resource,
+            "result": one.result,
+            "error": call.error or None,
+            "user": one.key.user.function or None,
+            "manner": one.key.user.channel,
+            "n": seen.count,
+            "first": seen.first,
+            "last": seen.last,
+            "addresses": tuple(sorted(seen.addresses)),
+            "user_agents": tuple(sorted(seen.agents)),
+            "sessions": tuple(sorted(seen.sessions)),
+            "event_ids": tuple(seen.event_ids),
+        }
 
 
 def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFrame:
@@ -138,7 +137,7 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
             from the same events as other rows, so counts must not be added up.
 
     Columns: ``service``, ``action`` (categories), ``resource``, ``resource_type``, ``grade``, ``written_as``, ``rule``,
-    ``granted`` (bool), ``n``, ``days``, ``first``, ``last`` (datetime64, UTC), ``event_ids`` (list of str).
+    ``granted`` (bool), ``n``, ``days``, ``first``, ``last`` (datetime64[us, UTC]), ``event_ids`` (list of str).
     """
     rows = []
     tables = (
@@ -163,22 +162,7 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
                 "event_ids": list(seen.event_ids),
             }
         )
-    columns = [
-        "service",
-        "action",
-        "resource",
-        "resource_type",
-        "grade",
-        "written_as",
-        "rule",
-        "granted",
-        "n",
-        "days",
-        "first",
-        "last",
-        "event_ids",
-    ]
-    return _frame(rows, columns)
+    return tidy(rows, REQUESTS)
 
 
 def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
@@ -198,20 +182,24 @@ def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
         }
         for change in suggestion.changes
     ]
-    return _frame(rows, ["service", "action", "kind", "now", "proposed", "why"])
+    return tidy(rows, CHANGES)
 
 
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+def tidy(rows: Iterable[Row], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a frame with these columns, each of its type, also where there is no row."""
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=columns)
-    for name in ("day", "first", "last"):
-        if name in frame:
-            frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
-    for name in _CATEGORIES:
-        if name in frame:
-            frame[name] = frame[name].astype("category")
-    for name in ("n", "days"):
-        if name in frame:
+    frame = pd.DataFrame(list(rows), columns=list(columns))
+    for name in frame.columns:
+        if name in _TIMES:
+            times = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+            frame[name] = times.astype("datetime64[us, UTC]")
+        elif name in _CATEGORIES:
+            # Where every cell is empty, pandas would take them for numbers.
+            texts = frame[name].astype(object) if frame[name].isna().all() else frame[name]
+            frame[name] = texts.astype("category")
+        elif name in _NUMBERS:
             frame[name] = frame[name].astype("int64")
+        elif name in _FLAGS:
+            frame[name] = frame[name].astype("bool")
     return frame

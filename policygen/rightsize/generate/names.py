@@ -196,6 +196,11 @@ def _place_of(request: AccessRequest) -> tuple[_Place, str]:
     return _Place(request.action, request.resource_type, "*", False), ""
 
 
+def parent_of(request: AccessRequest) -> str:
+    """Return the resource with ``*`` for the name that varies in it; ``*`` where no type is known."""
+    return request.resource if request.wild else _place_of(request)[0].parent
+
+
 def _place(
     request: AccessRequest,
     pattern: ArnPattern,

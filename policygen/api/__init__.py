@@ -1,0 +1,1 @@
+"""The Python API: the public functions, above all that they bring together."""

@@ -1,0 +1,149 @@
+"""All roles in Python: one pass over the logs, in memory; and a row for each role, as the command batch makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from policygen.account.model import Account
+from policygen.api.options import account_of, decisions_from, paths_of, read_options_of
+from policygen.batch.read import read_logs
+from policygen.batch.rightsize_role import BatchSettings, right_size
+from policygen.batch.select import RoleFilter, RoleTarget, targets
+from policygen.evidence.observe import ObserveOptions
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import Calls
+from policygen.logs.calls.spill import PackedCalls, SpillStore, unpack_calls
+from policygen.logs.registry import open_source
+from policygen.report.data.batch import batch_frame
+from policygen.rightsize.decisions.model import Decisions, Unverified
+from policygen.rightsize.generate.generalise import Mode
+from policygen.rightsize.suggestion import SuggestOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class EveryRole(NamedTuple):
+    """All roles of an account and its logs, and their calls."""
+
+    settings: BatchSettings
+    targets: Sequence[RoleTarget]
+    packed: Mapping[str, PackedCalls]
+    """Name of a role in lower case -> the packed calls of all roles of that name."""
+
+    def calls_of(self, target: RoleTarget) -> dict[RoleKey, Calls]:
+        """Return the calls of one role."""
+        named = self.packed.get(target.name.lower(), {})
+        return unpack_calls({role: calls for role, calls in named.items() if role.account == target.account})
+
+
+def read_every_role(
+    logs: str | Path | Sequence[str | Path],
+    observe: ObserveOptions,
+    account: Account | None,
+    *,
+    suggest: SuggestOptions | None = None,
+    choice: RoleFilter = RoleFilter(),  # noqa: B008 - immutable
+    executor: Executor | None = None,
+) -> EveryRole:
+    """Read the logs once.
+
+    Args:
+        logs: a file or folder of CloudTrail logs, or several.
+        observe: which part of the logs counts.
+        account: the account as it is; None where it is not known.
+        suggest: how to write policies.
+        choice: which roles.
+        executor: where to read large logs; None for this process.
+
+    Raises:
+        PolicygenError: nothing found, or the evidence has gaps.
+    """
+    accounts = {account.account_id: account} if account else {}
+    known = [one.key for one in account.roles] if account else []
+    with SpillStore() as spill:
+        found = read_logs(
+            open_source(paths_of(logs)), spill, choice, observe, read_options_of(executor), known
+        )
+        packed = dict(spill.by_name())
+    settings = BatchSettings(
+        read_report=found.read_report,
+        counts=found.counts,
+        observe=observe,
+        suggest=suggest or SuggestOptions(),
+        limit=found.limit,
+        accounts=accounts,
+    )
+    return EveryRole(settings, targets(found.counts.totals.roles, accounts, choice), packed)
+
+
+def suggest_all(
+    logs: str | Path | Sequence[str | Path],
+    *,
+    days: int = 30,
+    until: str = "",
+    snapshot: str | Path | Account | None = None,
+    names: Sequence[str] = (),
+    paths: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    trusts: Sequence[str] = (),
+    allow_incomplete: bool = False,
+    add_observed: bool = False,
+    resources: Mode = "auto",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    decisions: str | Path | Decisions | None = None,
+    unverified: Unverified | None = None,
+    executor: Executor | None = None,
+) -> pd.DataFrame:
+    """Right-size every role, and return a row for each, whatever became of it. No file is written.
+
+    Args:
+        logs: a file or folder of CloudTrail logs, or several.
+        days: length of the window in whole UTC days.
+        until: ISO date or time in UTC at which the window ends; "" for the newest event read.
+        snapshot: account snapshot or its path; None to use the logs alone.
+        names: globs of role names; () for all roles.
+        paths: prefixes of IAM paths, ``/service-role/``.
+        tags: ``KEY`` or ``KEY=VALUE``, where the value is a glob.
+        trusts: services that may assume the role, ``lambda``.
+        allow_incomplete: continue where files are damaged.
+        add_observed: grant observed requests that the current policies do not allow.
+        resources: how to write observed names, as in `suggest`.
+        keep: permissions to keep, ``ACTION`` or ``ACTION on ARN``.
+        drop: permissions to drop, likewise.
+        decisions: file of decisions, such as ``policygen.toml``; it is read only where it is named.
+        unverified: what becomes of permissions whose use the logs cannot show: ``keep``, ``drop`` or ``split``.
+        executor: where to read large logs, in processes or on a cluster; None for this process.
+
+    Columns: those of roles.csv: ``role``, ``account``, ``verdict`` (categories: ready, review, wait, unused, unchanged,
+    fixed, failed), ``reason`` and others (str); counts (Int64, missing where not known); ``cut_percent`` (float64).
+
+    Raises:
+        PolicygenError: nothing found, or the evidence has gaps. What one role lacks is in its row.
+
+    Example:
+        >>> import policygen as pg
+        >>> rows = pg.suggest_all("samples/trail", snapshot="samples/account.json", names=["orders-*"])
+        >>> rows[["role", "actions_now", "needed"]].values.tolist()
+        [['orders-api', 519, 26]]
+    """
+    every = read_every_role(
+        logs,
+        ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete),
+        account_of(snapshot, ""),
+        suggest=SuggestOptions(
+            add_observed=add_observed,
+            resources=resources,
+            decisions=decisions_from(decisions, keep, drop),
+            unverified=unverified,
+        ),
+        choice=RoleFilter(names, paths, tags, trusts),
+        executor=executor,
+    )
+    return batch_frame(
+        [right_size(every.settings, target, every.calls_of(target)).row for target in every.targets]
+    )

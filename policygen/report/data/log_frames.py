@@ -1,0 +1,276 @@
+"""Makes the frames of a log: of one role or many, one row for each observation, in columns that pandas can group by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from policygen.errors import PolicygenError
+from policygen.evidence.observe import RoleEvidence
+from policygen.evidence.suspicious import asked_of
+from policygen.evidence.usage import Usage
+from policygen.iam.arn import service_of
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.call import CallBucket, CallSignature
+from policygen.logs.events.outcome import Outcome
+from policygen.report.data.frames import CALLS, CHANGES, SUSPICIOUS, Row, call_rows, suspicious_rows, tidy
+from policygen.rightsize.backtest import Backtest, names_in_window
+from policygen.rightsize.generate.names import parent_of
+from policygen.rightsize.suggestion import Suggestion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROLE = ["role", "account"]
+REQUESTS = "role account service action resource_type resource parent day n denied user sessions".split()
+NAMES = (
+    "role account action resource_type parent names active_days new_days late_days choice declared".split()
+)
+SESSIONS = "role account session user manner days first_day last_day events".split()
+ROLES = "role account arn events calls days services first last error".split()
+RISKS = "role account rule title family closed actions resources".split()
+COVERAGE = "role account start end days days_with_events first_day regions trails data_types gaps".split()
+BACKTEST = "role mode learnt calls denied days_broken grants unused_grants denied_share".split()
+DENIED = "role mode learnt action resource_type resources dates n new_name".split()
+
+
+def calls_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
+    """Return the distinct calls of each day and user."""
+    columns = [*CALLS[:2], "account", *CALLS[2:], "sessions"]
+    return tidy((row for one in found for row in call_rows(one.usage)), columns)
+
+
+def suspects_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
+    """Return the calls that do not look like the workload, accepted ones too."""
+    columns = [*SUSPICIOUS[:2], "account", *SUSPICIOUS[2:]]
+    return tidy((row for one in found for row in suspicious_rows(one.split, one.usage)), columns)
+
+
+def requests_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
+    """Return the access requests of each day and user, and what AWS denied."""
+    frame = tidy((row for one in found for row in _request_rows(one.usage)), REQUESTS)
+    return frame.astype({"resource_type": "category", "denied": "bool"})
+
+
+def _request_rows(usage: Usage) -> Iterator[Row]:
+    asked: dict[CallSignature, Sequence[AccessRequest]] = {}
+    sums: dict[tuple[AccessRequest, str, str, bool], tuple[int, frozenset[str]]] = {}
+    for bucket, seen in usage.daily.items():
+        if bucket.call not in asked:
+            asked[bucket.call] = _asked(bucket, usage)
+        denied = bucket.call.outcome is Outcome.DENIED
+        for request in asked[bucket.call]:
+            key = request, bucket.day, bucket.user.function, denied
+            n, sessions = sums.get(key, (0, frozenset()))
+            sums[key] = n + seen.count, sessions | seen.sessions
+    for (request, day, user, denied), (n, sessions) in sorted(sums.items(), key=lambda one: one[0]):
+        yield {
+            "role": usage.role.name,
+            "account": usage.role.account,
+            "service": service_of(request.action),
+            "action": request.action,
+            "resource_type": request.resource_type or None,
+            "resource": request.resource,
+            "parent": parent_of(request),
+            "day": day,
+            "n": n,
+            "denied": denied,
+            "user": user or None,
+            "sessions": tuple(sorted(sessions)),
+        }
+
+
+def _asked(bucket: CallBucket, usage: Usage) -> Sequence[AccessRequest]:
+    """Return what a call asked for: each action on each resource once, whatever the conditions."""
+    if bucket.call.outcome is Outcome.DENIED:
+        found = [AccessRequest(*one) for one in asked_of(bucket.call, usage.knowledge)]
+    else:
+        found = [one._replace(context=()) for one in usage.needs.get(bucket.call, ())]
+    return tuple(dict.fromkeys(found))
+
+
+def names_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
+    """Return how the names of each type below each parent were used by each action."""
+    rows = (
+        {
+            "role": one.usage.role.name,
+            "account": one.usage.role.account,
+            "action": use.action,
+            "resource_type": use.resource_type,
+            "parent": use.parent,
+            "names": use.seen,
+            "active_days": use.active_days,
+            "new_days": use.new_days,
+            "late_days": use.late_days,
+            "choice": use.choice,
+            "declared": use.declared,
+        }
+        for one in found
+        for use in names_in_window(one.usage, one.coverage, one.current_access)
+    )
+    return tidy(rows, NAMES).astype({"resource_type": "category"})
+
+
+def sessions_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
+    """Return the sessions that were kept with calls."""
+    return tidy((row for one in found for row in _session_rows(one.usage)), SESSIONS)
+
+
+def _session_rows(usage: Usage) -> Iterator[Row]:
+    seen: dict[tuple[str, str, str], tuple[set[str], set[tuple[str, str]]]] = {}
+    for bucket, evidence in usage.daily.items():
+        for session in evidence.sessions:
+            key = session, bucket.user.function, str(bucket.user.channel)
+            days, events = seen.setdefault(key, (set(), set()))
+            days.add(bucket.day)
+            events.add((bucket.call.source, bucket.call.name))
+    for (session, user, manner), (days, events) in sorted(seen.items()):
+        yield {
+            "role": usage.role.name,
+            "account": usage.role.account,
+            "session": session,
+            "user": user or None,
+            "manner": manner,
+            "days": len(days),
+            "first_day": min(days),
+            "last_day": max(days),
+            "events": len(events),
+        }
+
+
+def roles_of_log(found: Iterable[tuple[str, str, str, RoleEvidence | PolicygenError]]) -> pd.DataFrame:
+    """Return a row for each role: name, account, ARN, and its evidence or why there is none."""
+    return tidy((_role_row(*one) for one in found), ROLES)
+
+
+def _role_row(name: str, account: str, arn: str, found: RoleEvidence | PolicygenError) -> Row:
+    row: Row = {
+        "role": name,
+        "account": account,
+        "arn": arn,
+        "events": 0,
+        "calls": 0,
+        "days": 0,
+        "services": 0,
+    }
+    if isinstance(found, PolicygenError):
+        return row | {"error": f"{found.message}  {found.code}"}
+    usage, seen = found.usage, found.usage.events
+    row |= {"arn": arn or usage.role.arn, "calls": usage.calls}
+    if seen:
+        services = {service_of(one.action) for one in usage.requests}
+        row |= {"events": seen.count, "days": len(seen.days), "first": seen.first, "last": seen.last}
+        row["services"] = len(services)
+    return row
+
+
+def risks_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
+    """Return the named risks of today's policies and of the proposed ones."""
+    rows = (
+        {
+            "role": one.role.name,
+            "account": one.role.account,
+            "rule": risk.rule,
+            "title": risk.title,
+            "family": risk.family,
+            "closed": closed,
+            "actions": risk.actions,
+            "resources": risk.resources,
+        }
+        for one in found
+        for closed, some in ((True, one.risks_removed), (False, one.risks_left))
+        for risk in some
+    )
+    return tidy(rows, RISKS)
+
+
+def changes_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
+    """Return what becomes of each action that is allowed today or proposed."""
+    rows = (
+        {"role": one.role.name, "account": one.role.account, "service": change.service} | change._asdict()
+        for one in found
+        for change in one.changes
+    )
+    return tidy(rows, [*_ROLE, *CHANGES])
+
+
+def coverage_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
+    """Return what the logs could show of each role."""
+    rows = (
+        {
+            "role": one.usage.role.name,
+            "account": one.usage.role.account,
+            "start": one.coverage.window.start,
+            "end": one.coverage.window.end,
+            "days": one.coverage.window.days,
+            "days_with_events": one.coverage.days_with_events,
+            "first_day": one.coverage.first_day or None,
+            "regions": tuple(one.coverage.regions),
+            "trails": one.coverage.trails,
+            "data_types": None if one.coverage.data_types is None else tuple(sorted(one.coverage.data_types)),
+            "gaps": (*one.coverage.gaps, *one.coverage.incomplete),
+        }
+        for one in found
+    )
+    return tidy(rows, COVERAGE)
+
+
+def backtest_frame(found: Backtest) -> pd.DataFrame:
+    """Return one row for each way to write names and each number of days learnt.
+
+    Columns: ``role``, ``mode`` (category: auto, exact, pattern, type), ``learnt`` (days), ``calls``, ``denied``,
+    ``days_broken``, ``grants``, ``unused_grants`` (int64), ``denied_share`` (float64, of 1). Where nothing was learnt
+    or replayed, ``calls`` is 0 and ``denied_share`` is not a number.
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> pg.backtest_frame(found)[["mode", "calls", "denied"]].values.tolist()
+        [['auto', 636, 0], ['exact', 636, 94], ['pattern', 636, 0], ['type', 636, 0]]
+    """
+    rows = (
+        {
+            "role": found.role.name,
+            "mode": one.mode,
+            "learnt": one.replay.learnt,
+            "calls": one.replay.calls if one.replay.made else 0,
+            "denied": one.replay.denied,
+            "days_broken": len(one.replay.days_broken),
+            "grants": one.grants,
+            "unused_grants": one.unused,
+            "denied_share": one.replay.share if one.replay.made else None,
+        }
+        for one in found.curve or found.outcomes
+    )
+    return tidy(rows, BACKTEST).astype({"denied": "int64", "denied_share": "float64"})
+
+
+def denied_frame(found: Backtest) -> pd.DataFrame:
+    """Return what was missing for the calls that the replay denies: one row for each permission and type of resource.
+
+    Columns: ``role``, ``mode`` (categories), ``learnt`` (int64, days), ``action``, ``resource_type`` (categories),
+    ``resources``, ``dates`` (tuples of str), ``n`` (int64, calls; one that lacks several permissions counts for each),
+    ``new_name`` (bool: the action was learnt on other names).
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> pg.denied_frame(found).groupby("mode", observed=True)["n"].sum().to_dict()
+        {'exact': 100}
+    """
+    rows = (
+        {
+            "role": found.role.name,
+            "mode": one.mode,
+            "learnt": one.replay.learnt,
+            "action": use.action,
+            "resource_type": use.resource_type or None,
+            "resources": use.resources,
+            "dates": use.days,
+            "n": use.calls,
+            "new_name": not use.new_action,
+        }
+        for one in found.curve or found.outcomes
+        for use in one.replay.uses
+    )
+    return tidy(rows, DENIED).astype({"resource_type": "category"})

@@ -1,0 +1,138 @@
+"""The accessor of frames: each answer against the frame itself, and what it says where columns are missing."""
+
+from __future__ import annotations
+
+import html
+from functools import cache
+
+import pandas as pd
+import pytest
+
+import policygen as pg
+from tests.support import ROOT
+
+FIGURES = ("heatmap", "timeline", "curve", "bars")
+DAYS = pd.date_range("2026-11-01", periods=10, freq="D", tz="UTC").as_unit("us")
+
+
+@cache
+def log() -> pg.Log:
+    return pg.load(ROOT / "samples" / "trail", "orders-api", snapshot=ROOT / "samples" / "account.json")
+
+
+def made(*rows: tuple[str, str, int, tuple[str, ...]]) -> pd.DataFrame:
+    """Requests: action, name, number of the day, sessions."""
+    return pd.DataFrame(
+        [
+            {
+                "service": action.split(":")[0], "action": action, "resource": f"arn:aws:s3:::b/{name}",
+                "resource_type": "object", "parent": "arn:aws:s3:::b/*", "day": DAYS[day], "n": 2, "denied": False,
+                "sessions": sessions,
+            }
+            for action, name, day, sessions in rows
+        ]
+    )  # fmt: skip
+
+
+SMALL = made(
+    ("s3:GetObject", "x", 0, ("a",)), ("s3:GetObject", "x", 1, ("a", "b")), ("s3:GetObject", "y", 8, ("b",)),
+    ("s3:PutObject", "x", 1, ("a",)), ("s3:PutObject", "x", 9, ("c",)),
+)  # fmt: skip
+
+
+def test_actions_with_their_calls_and_days() -> None:
+    log()
+    found = SMALL.iam.by_action()
+    assert found["calls"].to_dict() == {"s3:GetObject": 6, "s3:PutObject": 4}
+    assert found["days"].to_dict() == {"s3:GetObject": 3, "s3:PutObject": 2}
+    assert log().calls.iam.by_action()["calls"].sum() == log().calls["n"].sum()
+
+
+def test_services_by_day_have_days_without_a_call() -> None:
+    log()
+    assert SMALL.iam.by_service_day().loc["s3"].tolist() == [2, 4, 0, 0, 0, 0, 0, 0, 2, 2]
+    assert log().calls.iam.by_service_day().to_numpy().sum() == log().calls["n"].sum()
+
+
+def test_what_was_new_on_a_day_and_known_by_then() -> None:
+    log()
+    assert SMALL.iam.first_seen()["first"].tolist() == [DAYS[0], DAYS[1], DAYS[8]]
+    assert SMALL.iam.saturation()["known"].tolist() == [1, 2, 2, 2, 2, 2, 2, 2, 3, 3]
+
+
+def test_the_longest_gap_between_two_days_of_use() -> None:
+    log()
+    assert SMALL.iam.gaps()["longest_gap"].to_dict() == {"s3:PutObject": 8, "s3:GetObject": 7}
+
+
+def test_names_and_the_days_on_which_new_ones_came_up() -> None:
+    log()
+    assert SMALL.iam.names().reset_index()[["action", "names", "active_days", "new_days"]].to_numpy().tolist() == [
+        ["s3:GetObject", 2, 3, 1], ["s3:PutObject", 1, 2, 0],
+    ]  # fmt: skip
+    columns = ["names", "active_days", "new_days"]
+    by = ["action", "resource_type", "parent"]
+    used = log().requests.loc[lambda rows: ~rows["denied"] & rows["resource"].ne(rows["parent"])].iam.names()
+    theirs = log().names.set_index(by)[columns]
+    assert used.loc[theirs.index, columns].to_numpy().tolist() == theirs.to_numpy().tolist()
+
+
+@pytest.mark.parametrize(("unit", "share"), [("session", 1 / 3), ("day", 1 / 4)])
+def test_the_share_of_units_with_both_actions(unit: str, share: float) -> None:
+    log()
+    found = SMALL.iam.co_access(unit)
+    assert found.loc["s3:GetObject", "s3:PutObject"] == pytest.approx(share)
+    assert found.loc["s3:PutObject", "s3:PutObject"] == 1
+
+
+def test_hours_are_those_of_the_first_and_the_last_call() -> None:
+    found = log().calls.iam.co_access("hour")
+    assert found.to_numpy().max() == 1
+    with pytest.raises(ValueError, match="session, day or hour"):
+        log().calls.iam.co_access("year")
+    table = log().calls.iam.weekday_hour()
+    assert table.shape == (7, 24)
+    assert table.to_numpy().sum() == len(log().calls)
+
+
+def test_later_days_ask_for_names_that_were_not_learnt() -> None:
+    log()
+    found = SMALL.iam.backtest().set_index("mode")
+    assert found["denied"].to_dict() == {"exact": 2, "parent": 0}
+    assert found["uses"].to_dict() == {"exact": 4, "parent": 4}
+    with pytest.raises(ValueError, match="learn is 10"):
+        SMALL.iam.backtest(10)
+
+
+def test_the_policy_allows_what_was_asked_and_got_and_nothing_else() -> None:
+    rows = log().requests
+    policy = rows.iam.to_policy()
+    for action, resource, denied in rows[["action", "resource", "denied"]].itertuples(index=False):
+        if not denied and "*" not in resource:
+            assert pg.evaluate(pg.AccessRequest(action, resource), [policy]).outcome == "ALLOWED"
+    assert pg.evaluate(pg.AccessRequest("s3:DeleteBucket", "arn:aws:s3:::b"), [policy]).outcome != "ALLOWED"
+    star = made(("s3:GetObject", "x*", 0, ()))
+    assert star.iam.to_policy().statements[0].resources == ("arn:aws:s3:::b/x${*}",)
+    with pytest.raises(ValueError, match="nothing to grant"):
+        SMALL.assign(denied=True).iam.to_policy()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_has_its_numbers_and_a_page(name: str) -> None:
+    log()
+    hostile = SMALL.assign(action="<script>x", service="<script>y")
+    for frame in (log().requests, hostile):
+        figure = getattr(frame.iam, name)()
+        page = html.unescape(figure._repr_html_())
+        assert len(figure.data)
+        assert len(repr(figure)) < 200
+        assert len(page) < 60_000
+        assert "<svg" in page
+        assert "<script" not in page
+
+
+def test_a_frame_without_the_columns_says_which() -> None:
+    with pytest.raises(AttributeError, match="this frame has no column resource_type, parent"):
+        SMALL[["action", "resource", "day"]].iam.names()
+    with pytest.raises(AttributeError, match="this frame has no column day, n"):
+        pd.DataFrame({"x": [1]}).iam.by_action()

@@ -1,0 +1,248 @@
+"""Logs as frames: what each has, of which types, and that what no frame can hold is said."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import json
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import policygen as pg
+from policygen.plan.build import plan_from_analysis
+from policygen.plan.io import plan_to_gzip, plan_to_json
+from policygen.rightsize.suggestion import SuggestOptions
+from tests.support import ROOT
+from tests.support.samples import sample
+
+TRAIL, ACCOUNT = ROOT / "samples" / "trail", ROOT / "samples" / "account.json"
+
+CATEGORY, NUMBER, TIME, FLAG, TEXT = "category", "int64", "datetime64[us, UTC]", "bool", "text"
+TYPES = {
+    "calls": {"day": TIME, "role": CATEGORY, "account": CATEGORY, "error": CATEGORY, "n": NUMBER, "params": TEXT},
+    "requests": {
+        "role": CATEGORY, "account": CATEGORY, "service": CATEGORY, "action": CATEGORY, "resource_type": CATEGORY,
+        "resource": TEXT, "parent": TEXT, "day": TIME, "n": NUMBER, "denied": FLAG, "user": CATEGORY,
+    },
+    "roles": {"role": CATEGORY, "events": NUMBER, "days": NUMBER, "first": TIME, "error": CATEGORY},
+    "names": {
+        "role": CATEGORY, "account": CATEGORY, "action": CATEGORY, "resource_type": CATEGORY, "parent": TEXT,
+        "names": NUMBER, "active_days": NUMBER, "new_days": NUMBER, "late_days": NUMBER, "choice": CATEGORY,
+        "declared": FLAG,
+    },
+    "sessions": {"session": TEXT, "user": CATEGORY, "days": NUMBER, "first_day": TIME, "last_day": TIME},
+    "suspects": {"day": TIME, "sign": CATEGORY, "accepted": FLAG, "result": CATEGORY, "n": NUMBER},
+    "risks": {"rule": TEXT, "family": CATEGORY, "closed": FLAG},
+    "changes": {"role": CATEGORY, "action": CATEGORY, "kind": CATEGORY, "why": TEXT},
+    "coverage": {"start": TIME, "end": TIME, "days": NUMBER, "days_with_events": NUMBER},
+}  # fmt: skip
+
+
+@cache
+def one() -> pg.Log:
+    return pg.load(TRAIL, "orders-api", snapshot=ACCOUNT)
+
+
+@cache
+def every() -> pg.Log:
+    return pg.load(TRAIL, snapshot=ACCOUNT)
+
+
+def kind(series: Any) -> str:
+    return TEXT if str(series.dtype) in {"object", "str"} else str(series.dtype)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_frame_has_its_columns_of_their_types(name: str) -> None:
+    frame = getattr(one(), name)
+    assert len(frame)
+    assert {column: kind(frame[column]) for column in TYPES[name]} == TYPES[name]
+    assert frame.groupby(list(frame.columns), observed=True, dropna=False).size().sum() == len(frame)
+    assert getattr(one(), name) is frame
+    described = set(frame.columns) - {"role", "account"}
+    if name in {"requests", "names", "sessions", "coverage", "roles", "risks"}:
+        text = inspect.getdoc(inspect.getattr_static(pg.Log, name)) or ""
+        assert {column for column in described if f"``{column}``" not in text} == set()
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_frame_without_a_row_has_the_same_types(name: str) -> None:
+    unused = pg.load(TRAIL, "bastion", days=1, until="2026-11-20", snapshot=ACCOUNT)
+    frame = getattr(unused, name).head(0)
+    assert {column: kind(frame[column]) for column in TYPES[name]} == TYPES[name]
+
+
+def test_the_counts_are_those_of_the_suggestion() -> None:
+    found = pg.suggest("orders-api", TRAIL, snapshot=ACCOUNT)
+    assert one().calls["n"].sum() == pg.calls_frame(found)["n"].sum()
+    assert len(one().suspects) == len(pg.suspicious_frame(found))
+    assert len(one().changes) == len(pg.changes_frame(found))
+    allowed = (
+        one()
+        .requests.loc[lambda rows: ~rows["denied"]]
+        .groupby(["action", "resource"], observed=True)["n"]
+        .sum()
+    )
+    theirs = pg.requests_frame(found).groupby(["action", "resource"], observed=True)["n"].sum()
+    assert allowed.to_dict() == theirs.to_dict()
+
+
+def test_what_was_denied_is_a_request_too() -> None:
+    denied = every().requests.loc[lambda rows: rows["denied"]]
+    assert set(denied["role"]) >= {"legacy-export"}
+
+
+def test_one_pass_over_all_roles_finds_what_one_role_alone_has() -> None:
+    mine = every().requests.loc[lambda rows: rows["role"] == "orders-api"]
+    assert mine["n"].sum() == one().requests["n"].sum()
+    assert every().suggest("orders-api").policies == one().suggest().policies
+    assert every().backtest("orders-api") == one().backtest()
+
+
+def test_a_role_without_evidence_says_why_and_is_in_no_other_frame() -> None:
+    roles = every().roles.set_index("role")
+    assert "PG-E301" in roles.loc["audit-reader", "error"]
+    assert roles.loc["audit-reader", "events"] == 0
+    assert "audit-reader" not in set(every().calls["role"])
+    with pytest.raises(pg.PolicygenError, match="PG-E301"):
+        every().suggest("audit-reader")
+
+
+def test_a_role_without_a_suggestion_is_warned_about_where_the_frame_is_asked_for() -> None:
+    with pytest.warns(UserWarning, match="legacy-export: .* PG-E303") as caught:
+        frame = every().changes
+    assert {Path(one.filename).name for one in caught} == {Path(__file__).name}
+    assert "legacy-export" not in set(frame["role"])
+
+
+def test_a_role_that_is_not_there_or_not_named_is_said_with_those_that_are() -> None:
+    with pytest.raises(pg.PolicygenError, match=r"PG-E310\n  hint: there are: .*bastion"):
+        every().suggest("nobody")
+    with pytest.raises(pg.PolicygenError, match="16 roles, and it is not said which"):
+        every().suggest()
+    with pytest.raises(pg.PolicygenError, match=r"2 roles, .*\n  hint: there are: stock-sync in account 1"):
+        every().backtest("stock-sync")
+    assert (
+        every().backtest("arn:aws:iam::444455556666:role/service-role/stock-sync").role.account
+        == "444455556666"
+    )
+
+
+def test_options_change_a_suggestion_and_not_the_one_that_is_kept() -> None:
+    exact = one().suggest(options=SuggestOptions(resources="exact"))
+    assert exact.policies != one().suggest().policies
+    assert one().suggest() is one().suggest("orders-api")
+
+
+def test_a_function_is_taken_for_its_role() -> None:
+    assert pg.load(TRAIL, "image-resizer", snapshot=ACCOUNT).roles["role"].tolist() == ["image-resizer"]
+
+
+def test_a_log_says_itself_in_short() -> None:
+    assert len(repr(every())) <= 2000
+    assert "16 roles" in repr(every())
+    assert "and 8 more" in repr(every())
+    page = every()._repr_html_()
+    assert len(page) < 80_000
+    assert "&lt;script" not in page
+    assert "audit-reader" in page
+
+
+def test_the_frames_of_a_backtest_have_its_numbers() -> None:
+    found = pg.backtest("orders-api", TRAIL, snapshot=ACCOUNT, curve=True)
+    frame, denied = pg.backtest_frame(found), pg.denied_frame(found)
+    assert {name: kind(frame[name]) for name in frame} == {
+        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "calls": NUMBER, "denied": NUMBER,
+        "days_broken": NUMBER, "grants": NUMBER, "unused_grants": NUMBER, "denied_share": "float64",
+    }  # fmt: skip
+    assert len(frame) == len(found.curve)
+    assert frame["denied"].tolist() == [one.replay.denied for one in found.curve]
+    assert denied["n"].sum() == sum(use.calls for one in found.curve for use in one.replay.uses)
+
+
+def test_nothing_replayed_is_no_share_of_0() -> None:
+    found = pg.backtest("orders-api", TRAIL, days=5, snapshot=ACCOUNT)
+    assert pg.backtest_frame(found)["denied_share"].isna().all()
+
+
+def test_a_row_for_every_role() -> None:
+    rows = pg.suggest_all(TRAIL, snapshot=ACCOUNT).set_index(["role", "account"])
+    assert len(rows) == 16
+    assert rows.loc[("orders-api", "111122223333"), "verdict"] == "review"
+    assert str(rows["needed"].dtype) == "Int64"
+    assert rows["needed"].isna().any()
+    few = pg.suggest_all(TRAIL, snapshot=ACCOUNT, names=["orders-*"], drop=["s3:GetObjectTagging"])
+    assert few["losses"].min() > 0
+
+
+def test_what_people_decide_is_an_option() -> None:
+    plain = one().suggest()
+    kept = pg.suggest("orders-api", TRAIL, snapshot=ACCOUNT, keep=["ec2:DescribeVpcs"], policy_name="mine")
+    if "ec2:DescribeVpcs" in plain.now:
+        assert "mine" in {policy.name for policy in kept.policies}
+    with pytest.raises(pg.PolicygenError, match="PG-E36"):
+        pg.suggest("orders-api", TRAIL, snapshot=ACCOUNT, keep=["nonsense"])
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"live": True, "snapshot": ACCOUNT}, "PG-E208"),
+        ({"code": "x.json"}, "PG-E266"),
+        ({"public_keys": "keys"}, "PG-E234"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], code: str) -> None:
+    with pytest.raises(pg.PolicygenError, match=f"{code}\n  hint: "):
+        pg.suggest("orders-api", TRAIL, **options)
+
+
+def test_a_saved_plan_is_read_and_checks_policies(tmp_path: Path) -> None:
+    plan = plan_from_analysis(sample("orders-api", today=True))
+    plain, packed = tmp_path / "plan.json", tmp_path / "plan.json.gz"
+    plain.write_text(plan_to_json(plan), "utf-8")
+    packed.write_bytes(plan_to_gzip(plan))
+    assert pg.read_plan(plain).document == pg.read_plan(packed).document
+    own = pg.check(sample("orders-api", today=True).suggestion.policies, plan)
+    assert [one for one in own if one.against] == []
+    nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(nothing), "utf-8")
+    assert {one.rule.id for one in pg.check(nothing, plain)} == {one.rule.id for one in pg.check(file, plan)}
+    assert pg.check([nothing, file], plan)[0].level == "error"
+    with pytest.raises(pg.PolicygenError, match="PG-E219"):
+        pg.check(tmp_path / "none.json", plan)
+
+
+def test_no_public_name_is_that_of_a_package() -> None:
+    folders = {path.name for path in (ROOT / "policygen").iterdir() if path.is_dir()}
+    assert folders.isdisjoint(pg.__all__)
+
+
+NEW = (
+    "Log",
+    "load",
+    "backtest",
+    "backtest_frame",
+    "denied_frame",
+    "explain",
+    "read_plan",
+    "roles",
+    "suggest",
+    "suggest_all",
+)
+
+
+@pytest.mark.parametrize("name", pg.__all__)
+def test_the_examples_of_the_docstrings_are_real(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    tests = [one for one in doctest.DocTestFinder().find(getattr(pg, name), name, globs={}) if one.examples]
+    assert tests or name not in NEW
+    how = doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert [doctest.DocTestRunner(optionflags=how).run(one).failed for one in tests] == [0] * len(tests)

@@ -29,6 +29,7 @@ __all__ = [
     "LogFolder",
     "LogObject",
     "LogSource",
+    "ObjectVersion",
     "QuerySource",
     "Reader",
     "RecordFilter",
@@ -100,6 +101,11 @@ class BytePattern(NamedTuple):
     of: Callable[[CheckedRecord], bool] | None = None
     """Tells the records of a kind. Picklable."""
 
+    @property
+    def name(self) -> str:
+        """What it looks for, the same in every process."""
+        return f"{self.of.__module__}.{self.of.__qualname__}" if self.of else repr(self.text)
+
 
 class RecordFilter(NamedTuple):
     """Which records of a log to decode; all records where it is empty."""
@@ -111,11 +117,21 @@ class RecordFilter(NamedTuple):
     account: str = ""
     """The role's account; "" where it is not known."""
 
+    @property
+    def name(self) -> str:
+        """What it looks for and where, the same in every process."""
+        sides = [" ".join(one.name for one in side) for side in (self.own, self.others)]
+        return "\0".join((*sides, self.account))
+
     def of(self, account: str) -> tuple[BytePattern, ...]:
         """Return the patterns for an account's log."""
         if not (account and self.account):
             return (*self.own, *self.others)
         return self.own if account == self.account else self.others
+
+
+ObjectVersion = tuple[str, str]
+"""Locator and version of an object."""
 
 
 class LogObject(NamedTuple):

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from policygen.account.apis import Gateway
 from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
 from policygen.account.role_errors import role_not_found
+from policygen.account.users import User
 from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
 
@@ -287,6 +289,11 @@ class Account:
     instance_profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     resources: Inventory | None = None
     tracked_actions: frozenset[str] = frozenset()
+    users: tuple[User, ...] = ()
+    gateway: Gateway = field(default_factory=Gateway)
+    session_limits: Mapping[str, int] | None = None
+    """Role ARN -> seconds that its sessions may last at most; None where it was not read."""
+    organization_id: str = ""
     code: tuple[FunctionCode, ...] = ()
     """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
     _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)

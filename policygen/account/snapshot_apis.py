@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from policygen.account.api_schema import (
@@ -39,6 +40,7 @@ Convert = Callable[[object, type[Any], str], Any]
 """Reads a value as a shape; the last argument is its place in the file."""
 
 _PRIVATE = "PRIVATE"
+_SHORT = "execute-api:"
 _ROOT_PATH = "(none)"
 """The base path of a mapping at the root of a custom domain (GetBasePathMappings)."""
 
@@ -113,7 +115,10 @@ def _rest_api(entry: RestApiEntry, account: str, partition: str, name: str) -> A
         ),
         kinds == [_PRIVATE],
         kinds[0].lower() if kinds else "",
-        api_policy(api.policy, f"{name}: policy of API {escape_controls(api.id)}"),
+        _spelt_out(
+            api_policy(api.policy, f"{name}: policy of API {escape_controls(api.id)}"),
+            f"arn:{partition}:execute-api:{entry.region}:{account}:{api.id}",
+        ),
         not api.disable_execute_api_endpoint,
     )
 
@@ -190,6 +195,26 @@ def api_policy(document: Json | str | None, owner: str) -> ResourcePolicy | None
         with suppress(ValueError):  # the parser says what is wrong with it
             document = str(json.loads(f'"{document}"'))
     return _parsed(document, owner)
+
+
+def _spelt_out(policy: ResourcePolicy | None, arn: str) -> ResourcePolicy | None:
+    """Return a policy with whole ARNs in place of ``execute-api:/stage/GET/pets``, which means the API itself."""
+    if policy is None:
+        return None
+
+    def spelt_out(resource: str) -> str:
+        return arn + resource.removeprefix(_SHORT) if resource.startswith(f"{_SHORT}/") else resource
+
+    return replace(
+        policy,
+        statements=tuple(
+            replace(
+                one,
+                statement=replace(one.statement, resources=tuple(map(spelt_out, one.statement.resources))),
+            )
+            for one in policy.statements
+        ),
+    )
 
 
 def _parsed(document: Json | str, owner: str) -> ResourcePolicy:

@@ -7,7 +7,7 @@ reference_policies_evaluation-logic.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -41,10 +41,6 @@ class PrincipalStatement:
             element.pop("Resource", None)
         head: dict[str, Any] = {key: element.pop(key) for key in ("Sid", "Effect") if key in element}
         return {**head, **self.principals.to_dict(), **element}
-
-    def about(self, party: Party) -> tuple[Truth, Naming]:
-        """Return whether the statement is about a party, and how it names it."""
-        return self.principals.names(party)
 
     def with_principals(self, entries: Iterable[tuple[str, str]]) -> PrincipalStatement:
         """Return the statement about other principals."""
@@ -118,20 +114,39 @@ class DocumentDecision(NamedTuple):
     """What one policy with principals says of a request.
 
     Attributes:
-        outcome: if every undecided condition favours the request.
-        certain: whether the outcome is the same for all values of unknown keys.
+        best: the outcome if every undecided condition favours the request.
+        worst: the outcome if none does.
         naming: how the Allow that decides names the party: "account" lets in whom the account's own policies let in.
         statement: the deciding statement; None for an implicit deny.
         label: its Sid, or its number.
         unknown_keys: the unknown keys, sorted, that the outcome depends on.
     """
 
-    outcome: Verdict
-    certain: bool
+    best: Verdict
+    worst: Verdict
     naming: Naming = ""
     statement: PrincipalStatement | None = None
     label: str = ""
     unknown_keys: tuple[str, ...] = ()
+
+    @property
+    def certain(self) -> bool:
+        """Whether the outcome is the same for all values of what is not known."""
+        return self.best == self.worst
+
+
+class _Applied(NamedTuple):
+    """A statement that applies to a request, or may."""
+
+    statement: PrincipalStatement
+    rule: StatementRule
+    truth: Truth
+    naming: Naming
+
+    @property
+    def strength(self) -> tuple[bool, bool]:
+        """What sorts Allow statements: a certain one, then one that names the party itself, says more."""
+        return self.truth is Truth.TRUE, self.naming == "direct"
 
 
 class ResourcePolicyEvaluator:
@@ -149,48 +164,33 @@ class ResourcePolicyEvaluator:
             party: who asks.
             facts: condition keys of the request, those of the party among them (`party.party_facts`).
         """
-        unsure: set[str] = set()
-        allowed: list[tuple[Truth, Naming, PrincipalStatement, StatementRule]] = []
-        for statement, rule in self._rules:
-            applies, naming = self._applies(statement, rule, request, party, facts)
-            if applies is Truth.FALSE:
-                continue
-            denies = statement.statement.effect == "Deny"
-            if applies is Truth.UNKNOWN:
-                unsure |= rule.undecided(request, facts) or {"aws:PrincipalArn"}
-            if denies and applies is Truth.TRUE:
-                return DocumentDecision("EXPLICIT_DENY", True, naming, statement, rule.label)
-            if not denies:
-                allowed.append((applies, naming, statement, rule))
-        if not allowed:
-            return DocumentDecision("IMPLICIT_DENY", True)
-        sure = [one for one in allowed if one[0] is Truth.TRUE]
-        # A direct grant says more than one to the account, which leaves the word to the account's own policies.
-        _, naming, statement, rule = max(sure or allowed, key=lambda one: one[1] == "direct")
-        denied = any(
-            one.statement.effect == "Deny"
-            and self._applies(one, each, request, party, facts)[0] is Truth.UNKNOWN
-            for one, each in self._rules
-        )
-        certain = bool(sure) and not denied
-        return DocumentDecision(
-            "ALLOWED", certain, naming, statement, rule.label, () if certain else tuple(sorted(unsure))
-        )
+        applied = list(self._applied(request, party, facts))
+        denies = [one for one in applied if one.statement.statement.effect == "Deny"]
+        allows = [one for one in applied if one.statement.statement.effect == "Allow"]
+        if sure := next((one for one in denies if one.truth is Truth.TRUE), None):
+            denied: Verdict = "EXPLICIT_DENY"
+            return DocumentDecision(denied, denied, sure.naming, sure.statement, sure.rule.label)
+        unsure = [one for one in applied if one.truth is Truth.UNKNOWN]
+        keys = {key for one in unsure for key in one.rule.undecided(request, facts) or {"aws:PrincipalArn"}}
+        if not allows:
+            worst: Verdict = "EXPLICIT_DENY" if denies else "IMPLICIT_DENY"
+            return DocumentDecision("IMPLICIT_DENY", worst, unknown_keys=tuple(sorted(keys)))
+        first = max(allows, key=lambda one: one.strength)
+        certain = first.truth is Truth.TRUE
+        worst = "EXPLICIT_DENY" if denies else "ALLOWED" if certain else "IMPLICIT_DENY"
+        unknown = () if worst == "ALLOWED" else tuple(sorted(keys))
+        return DocumentDecision("ALLOWED", worst, first.naming, first.statement, first.rule.label, unknown)
 
-    @staticmethod
-    def _applies(
-        statement: PrincipalStatement,
-        rule: StatementRule,
-        request: AccessRequest,
-        party: Party,
-        facts: ContextFacts,
-    ) -> tuple[Truth, Naming]:
-        if not rule.covers_action(request.action):
-            return Truth.FALSE, ""
-        named, naming = statement.about(party)
-        if named is Truth.FALSE:
-            return named, ""
-        return all_of((named, rule.applies(request, facts))), naming
+    def _applied(self, request: AccessRequest, party: Party, facts: ContextFacts) -> Iterator[_Applied]:
+        for statement, rule in self._rules:
+            if not rule.covers_action(request.action):
+                continue
+            named, naming = statement.principals.names(party)
+            if named is Truth.FALSE:
+                continue
+            truth = all_of((named, rule.applies(request, facts)))
+            if truth is not Truth.FALSE:
+                yield _Applied(statement, rule, truth, naming)
 
 
 # ---- containment: the part of "never wider" that concerns policies with principals ---------------------

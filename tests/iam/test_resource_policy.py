@@ -32,7 +32,7 @@ def decide(document: dict[str, Any], party: Party, **context: str) -> tuple[str,
     merged = ContextFacts({**facts.values, **given.values})
     evaluator = ResourcePolicyEvaluator(parse_resource_policy(document, kind="trust"))
     decision = evaluator.decide(ASSUME, party, merged)
-    return decision.outcome, decision.certain, decision.naming
+    return decision.best, decision.certain, decision.naming
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ COMMANDS = {
     "roles": "Look",
     "doctor": "Look",
     "map": "Look",
+    "may": "Look",
     "snapshot": "Look",
     "permissions": "Look",
     "services": "Look",

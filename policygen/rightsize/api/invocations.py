@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from policygen.account.apis import Api
@@ -148,8 +148,3 @@ def _refuse(problem: str) -> NoReturn:
         'or a file with an object a line: {"api": …, "stage": …, "method": …, "path": …, "principal": …}',
         code="PG-E382",
     )
-
-
-def order_of(requests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what names each request in the answers: its id, else its number, from 1."""
-    return [str(row.get("id", number)) for number, row in enumerate(requests, 1)]

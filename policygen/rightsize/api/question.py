@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from policygen.account.apis import Api, Endpoint
-from policygen.account.model import Account
+from policygen.account.model import Accounts
 from policygen.iam.conditions import ContextFacts, context_facts
 from policygen.iam.document import Policy
 from policygen.iam.party import NOBODY, Party, Principals, party_facts
@@ -52,7 +52,7 @@ _EVERYONE = Principals((("AWS", "*"),))
 class World:
     """The accounts that are known, by id."""
 
-    accounts: Mapping[str, Account]
+    accounts: Accounts
 
     def api(self, api_id: str) -> Api | None:
         """Return an API by its id."""

@@ -32,7 +32,10 @@ class Party(NamedTuple):
 
     kind: Literal["AWS", "Service", "Federated", ""] = ""
     name: str = ""
-    """ARN of the role with its path, of the user, or of the account's root; a service principal; a provider's ARN."""
+    """ARN of the role with its path, of the user, or of the account's root; a service principal; a provider's ARN.
+
+    ``arn:aws:iam::111122223333:role/``, or ``user/``: a role or user of that account whose name is not known.
+    """
     session: str = ""
     """Name of the role's session; "" where it is not known."""
     unique_id: str = ""
@@ -44,6 +47,11 @@ class Party(NamedTuple):
         return self.name.split(":")[4] if self.kind == "AWS" and self.name.count(":") >= 5 else ""
 
     @property
+    def is_named(self) -> bool:
+        """Whether it is known which role or user of its account it is."""
+        return not self.name.endswith("/")
+
+    @property
     def is_role(self) -> bool:
         """Whether it is a session of a role."""
         return self.kind == "AWS" and ":role/" in self.name
@@ -51,7 +59,7 @@ class Party(NamedTuple):
     @property
     def session_arn(self) -> str:
         """ARN of the role's session, which has no path (1.3.1); "" where its name is not known."""
-        if not (self.is_role and self.session):
+        if not (self.is_role and self.is_named and self.session):
             return ""
         partition, role = self.name.split(":")[1], self.name.rpartition("/")[2]
         return f"arn:{partition}:sts::{self.account}:assumed-role/{role}/{self.session}"
@@ -68,12 +76,14 @@ def party_facts(party: Party) -> ContextFacts:
     if party.kind == "AWS":
         kind = "AssumedRole" if party.is_role else "User" if ":user/" in party.name else "Account"
         known += [
-            ("aws:PrincipalArn", (party.name,)),
+            *([("aws:PrincipalArn", (party.name,))] if party.is_named else []),
             ("aws:PrincipalAccount", (party.account,)),
             ("aws:PrincipalType", (kind,)),
             ("aws:PrincipalIsAWSService", ("false",)),
         ]
-        if kind == "User":
+        if kind == "User" and not party.is_named:
+            absent.remove("aws:username")
+        elif kind == "User":
             known.append(("aws:username", (party.name.rpartition("/")[2],)))
         if party.unique_id and (party.session or not party.is_role):
             known.append(("aws:userid", (":".join(filter(None, [party.unique_id, party.session])),)))
@@ -149,12 +159,23 @@ def _names(kind: str, name: str, party: Party) -> tuple[Truth, Naming]:
     if name in {party.name, party.unique_id, party.session_arn} - {""}:
         return Truth.TRUE, "direct"
     # What is not known of a party may be what the entry names.
+    if not party.is_named and kind == "AWS":
+        return (Truth.UNKNOWN, "direct") if _may_be(name, party) else (Truth.FALSE, "")
     if kind == "AWS" and _UNIQUE_ID.fullmatch(name) and not party.unique_id:
         return Truth.UNKNOWN, "direct"
     if party.is_role and not party.session and (session := _SESSION.fullmatch(name)):
         is_role = (session[2], session[3]) == (party.account, party.name.rpartition("/")[2])
         return (Truth.UNKNOWN, "direct") if is_role else (Truth.FALSE, "")
     return Truth.FALSE, ""
+
+
+def _may_be(name: str, party: Party) -> bool:
+    """Whether an entry may name a party of which only the account, the kind and the unique id are known."""
+    if _UNIQUE_ID.fullmatch(name):
+        return not party.unique_id
+    if session := _SESSION.fullmatch(name):
+        return party.is_role and session[2] == party.account and party.session in {"", session[4]}
+    return name.startswith(party.name)
 
 
 def _covers(wide: tuple[str, str], narrow: tuple[str, str]) -> bool:

@@ -9,6 +9,7 @@ COMMANDS = {
     "explain": "Right-size",
     "backtest": "Right-size",
     "probation": "Right-size",
+    "trust": "Right-size",
     "check": "Compare",
     "diff": "Compare",
     "roles": "Look",

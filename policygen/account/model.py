@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from policygen.account.apis import Gateway
 from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
 from policygen.account.role_errors import role_not_found
+from policygen.account.users import User
 from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
 
@@ -279,6 +281,11 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     instance_profiles: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     resources: Inventory | None = None
     tracked_actions: frozenset[str] = frozenset()
+    users: tuple[User, ...] = ()
+    gateway: Gateway = msgspec.field(default_factory=Gateway)
+    session_limits: Mapping[str, int] | None = None
+    """Role ARN -> seconds that its sessions may last at most; None where it was not read."""
+    organization_id: str = ""
     code: tuple[FunctionCode, ...] = ()
     """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
 

@@ -15,10 +15,8 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import msgspec
 
@@ -26,14 +24,14 @@ from policygen.account.inventory import Resources, inventory_of
 from policygen.account.last_accessed import parse_report, tracked_actions
 from policygen.account.model import (
     Account,
-    AttachedPolicy,
     LastAccessed,
     Refusal,
-    Role,
     Trail,
 )
 from policygen.account.organization import levels_of
+from policygen.account.snapshot_apis import gateway_of
 from policygen.account.snapshot_functions import function_of, invoke_config_of, mapping_of
+from policygen.account.snapshot_principals import instance_profiles_of, roles_of, users_of
 from policygen.account.snapshot_schema import (
     AccessReport,
     Authorization,
@@ -41,23 +39,18 @@ from policygen.account.snapshot_schema import (
     FunctionConfiguration,
     InvokeConfiguration,
     Json,
-    ManagedPolicy,
     MappingConfiguration,
     Organization,
-    RoleDetail,
     Snapshot,
     TrailEntry,
 )
+from policygen.account.snapshot_shape import MAKE_ONE, convert, wrong_shape
 from policygen.errors import UsageError
 from policygen.iam.arn import is_role, parse
-from policygen.iam.document import Policy, parse_policy
-from policygen.iam.request import RoleKey
 from policygen.text import escape_controls, sanitize
 
 VERSION = 1
 """The value of ``policygen_snapshot`` in files that this release reads and writes."""
-
-_MAKE_ONE = "make one: policygen snapshot, or: aws iam get-account-authorization-details > account.json"
 
 T = TypeVar("T")
 
@@ -75,7 +68,7 @@ def load_snapshot(path: str | Path) -> Account:
         data = file.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"cannot read {escape_controls(str(file))}: {error.strerror or error}", _MAKE_ONE, code="PG-E211"
+            f"cannot read {escape_controls(str(file))}: {error.strerror or error}", MAKE_ONE, code="PG-E211"
         ) from error
     name = escape_controls(str(file))
     return to_account(_decode(data, name), name)
@@ -92,27 +85,27 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         UsageError: as `load_snapshot`.
     """
     if not isinstance(content, dict):
-        raise _wrong_shape(name, "Expected `object` - at `$`")
+        raise wrong_shape(name, "Expected `object` - at `$`")
     if "policygen_snapshot" not in content:
         if "RoleDetailList" not in content:
-            raise _wrong_shape(name, "Object missing `policygen_snapshot` or `RoleDetailList` - at `$`")
+            raise wrong_shape(name, "Object missing `policygen_snapshot` or `RoleDetailList` - at `$`")
         content, base = {"policygen_snapshot": VERSION, "authorization": content}, "$"
     else:
         base = "$.authorization"
-    frame = _convert(content, Snapshot, name, "$")
+    frame = convert(content, Snapshot, name, "$")
     if frame.policygen_snapshot != VERSION:
-        raise _wrong_shape(
+        raise wrong_shape(
             name, f"version {frame.policygen_snapshot} is not {VERSION} - at `$.policygen_snapshot`"
         )
-    authorization = _convert(frame.authorization, Authorization, name, base)
+    authorization = convert(frame.authorization, Authorization, name, base)
     partition, account = _owner(frame, authorization, name, base)
-    organization = _convert(frame.organization or {}, Organization, name, "$.organization")
+    organization = convert(frame.organization or {}, Organization, name, "$.organization")
     manager = organization.management_account
     reports = _reports(frame.last_accessed, name)
     return Account(
         account_id=account,
         partition=partition,
-        roles=_roles(authorization, name),
+        roles=roles_of(authorization, name),
         functions=_convert_rows(frame.functions, "$.functions", FunctionConfiguration, function_of, name),
         mappings=_convert_rows(
             frame.event_source_mappings, "$.event_source_mappings", MappingConfiguration, mapping_of, name
@@ -133,12 +126,29 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         rcps=levels_of(organization.rcps, f"{name}: resource control policy", resource=True),
         management=None if manager is None else manager == account,
         entities=tuple(
-            sorted({one.arn for one in (*authorization.user_detail_list, *authorization.group_detail_list)})
+            sorted(
+                {
+                    *(one.arn for one in authorization.user_detail_list),
+                    *(one.arn for one in authorization.group_detail_list),
+                }
+            )
         ),
-        instance_profiles=_instance_profiles(authorization),
+        instance_profiles=instance_profiles_of(authorization),
+        users=users_of(authorization, name),
+        gateway=gateway_of(
+            frame, account, partition, name, lambda row, shape, at: convert(row, shape, name, at)
+        ),
+        session_limits=None
+        if frame.role_settings is None
+        else {
+            arn: one.max_session_duration
+            for arn, one in frame.role_settings.items()
+            if one.max_session_duration
+        },
+        organization_id=organization.id or "",
         resources=None
         if frame.resources is None
-        else inventory_of(_convert(frame.resources, Resources, name, "$.resources")),
+        else inventory_of(convert(frame.resources, Resources, name, "$.resources")),
     )
 
 
@@ -159,16 +169,7 @@ def _decode(data: bytes, name: str) -> object:
     except (msgspec.DecodeError, UnicodeError, RecursionError, OSError, EOFError, zlib.error) as error:
         reason = str(error)
         where = "" if re.search(r"byte \d|position \d", reason) else f" (byte {len(data)}, the end)"
-        raise UsageError(f"{name} is not JSON: {reason}{where}", _MAKE_ONE, code="PG-E212") from error
-
-
-def _convert(value: object, shape: type[T], name: str, at: str) -> T:
-    try:
-        return msgspec.convert(value, shape)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        problem, _, path = text.partition(" - at `$")
-        raise _wrong_shape(name, f"{problem} - at `{at}{path.removesuffix('`')}`") from error
+        raise UsageError(f"{name} is not JSON: {reason}{where}", MAKE_ONE, code="PG-E212") from error
 
 
 def _convert_rows(
@@ -177,12 +178,7 @@ def _convert_rows(
     """Read each row as `shape` and convert it to a value; None, which means unknown, stays None."""
     if rows is None:
         return None
-    return tuple(make(_convert(row, shape, name, f"{at}[{place}]"), row) for place, row in enumerate(rows))
-
-
-def _wrong_shape(name: str, problem: str) -> UsageError:
-    hints = (_MAKE_ONE, "a folder or file of CloudTrail logs goes to --logs")
-    return UsageError(f"{name} is not an account snapshot: {sanitize(problem, 400)}", *hints, code="PG-E213")
+    return tuple(make(convert(row, shape, name, f"{at}[{place}]"), row) for place, row in enumerate(rows))
 
 
 def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) -> tuple[str, str]:
@@ -191,7 +187,7 @@ def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) 
     for place, role in enumerate(authorization.role_detail_list):
         arn = parse(role.arn) if is_role(role.arn) else None
         if arn is None:
-            raise _wrong_shape(
+            raise wrong_shape(
                 name, f"{role.arn!r} is not a role ARN - at `{base}.RoleDetailList[{place}].Arn`"
             )
         owners.add((arn.partition, arn.account))
@@ -199,99 +195,8 @@ def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) 
         owners.add((frame.partition or "aws", frame.account_id))
     if len(owners) > 1:
         accounts = ", ".join(sorted(sanitize(account) for _, account in owners))
-        raise _wrong_shape(name, f"roles of more than one account: {accounts} - at `{base}.RoleDetailList`")
+        raise wrong_shape(name, f"roles of more than one account: {accounts} - at `{base}.RoleDetailList`")
     return next(iter(owners), ("aws", ""))
-
-
-def _roles(authorization: Authorization, name: str) -> tuple[Role, ...]:
-    roles = {role.arn: role for role in authorization.role_detail_list}
-    managed = {policy.arn: policy for policy in authorization.policies}
-    for kind, known, listed in (
-        ("role", roles, authorization.role_detail_list),
-        ("policy", managed, authorization.policies),
-    ):
-        if changed := [one.arn for one in listed if known[one.arn] != one]:
-            raise _wrong_shape(name, f"the {kind} {changed[0]} stands in it twice, with different content")
-
-    @cache
-    def document(arn: str) -> Policy | None:
-        return _managed(managed[arn], name) if arn in managed else None
-
-    details = sorted(roles.values(), key=lambda role: role.arn)
-    return tuple(_role(detail, document, name) for detail in details)
-
-
-_POLICY_LISTS = ("RolePolicyList", "AttachedManagedPolicies")
-
-
-def _role(detail: RoleDetail, document: Callable[[str], Policy | None], name: str) -> Role:
-    arn = parse(detail.arn)
-    boundary_arn = detail.permissions_boundary.permissions_boundary_arn if detail.permissions_boundary else ""
-    last_used = detail.role_last_used.last_used_date if detail.role_last_used else None
-    inline, attached = detail.role_policy_list, detail.attached_managed_policies
-    # AWS lists both, though they be empty: without one, the file does not say what the role may do.
-    unknown = [
-        key for key, rows in zip(_POLICY_LISTS, (inline, attached), strict=True) if rows is msgspec.UNSET
-    ]
-    owner = f"{name}: role {escape_controls(detail.role_name)}"
-    return Role(
-        key=RoleKey(arn.account if arn else "", detail.role_id, detail.arn, detail.role_name),
-        path=detail.path,
-        create_date=sanitize(detail.create_date),
-        policies=tuple(
-            _policy(one.policy_document, one.policy_name, owner)
-            for one in ([] if isinstance(inline, msgspec.UnsetType) else inline)
-        ),
-        attached=(
-            *(
-                AttachedPolicy(one.policy_arn, document(one.policy_arn))
-                for one in ([] if isinstance(attached, msgspec.UnsetType) else attached)
-            ),
-            *(AttachedPolicy(key, None) for key in unknown),
-        ),
-        boundary=document(boundary_arn),
-        boundary_arn=boundary_arn,
-        trust=_trust(detail.assume_role_policy_document, owner),
-        tags={tag.key: tag.value for tag in detail.tags},
-        last_used=sanitize(last_used or ""),
-    )
-
-
-def _instance_profiles(authorization: Authorization) -> dict[str, tuple[str, ...]]:
-    """Return the roles of each instance profile, by ARNs. A profile is listed with every role in it."""
-    roles: dict[str, set[str]] = {}
-    for detail in authorization.role_detail_list:
-        for profile in detail.instance_profile_list:
-            members = [one.arn for one in profile.roles if one.arn] or [detail.arn]
-            roles.setdefault(profile.arn, set()).update(members)
-    return {arn: tuple(sorted(members)) for arn, members in sorted(roles.items())}
-
-
-def _managed(policy: ManagedPolicy, name: str) -> Policy | None:
-    versions = [version for version in policy.policy_version_list if version.is_default_version]
-    if len(versions) != 1 or versions[0].document is None:
-        return None
-    return _policy(
-        versions[0].document, policy.arn.rpartition("/")[2], f"{name}: policy {escape_controls(policy.arn)}"
-    )
-
-
-def _policy(document: Json | str, policy_name: str, owner: str) -> Policy:
-    try:
-        return parse_policy(document, name=policy_name)
-    except UsageError as error:
-        raise UsageError(f"{owner}: {error.message}", *error.hints, code=error.code) from error
-
-
-def _trust(document: Json | str, owner: str) -> Json:
-    """Return the trust policy as an object; the raw API gives it as URL-encoded JSON."""
-    if not isinstance(document, str):
-        return document
-    try:
-        return msgspec.json.decode(unquote(document), type=Json)
-    except (msgspec.DecodeError, RecursionError) as error:
-        problem = f"AssumeRolePolicyDocument is no JSON object: {error}"
-        raise UsageError(f"{owner}: {problem}", _MAKE_ONE, code="PG-E213") from error
 
 
 def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAccessed] | None:
@@ -299,7 +204,7 @@ def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAcc
     if rows is None:
         return None
     at = "$.last_accessed"
-    reports = {role: _convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
+    reports = {role: convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
     return {
         role: parse_report(report, f"{name}: last accessed by {escape_controls(role)}")
         for role, report in reports.items()

@@ -82,6 +82,27 @@ class RoleDetail(Wire, frozen=True):
     role_last_used: LastUsed | None = None
 
 
+class UserDetail(Wire, frozen=True):
+    """One entry of UserDetailList."""
+
+    arn: str = ""
+    user_id: str = ""
+    user_policy_list: list[Inline] | msgspec.UnsetType = msgspec.UNSET
+    attached_managed_policies: list[Attachment] | msgspec.UnsetType = msgspec.UNSET
+    group_list: list[str] = []
+    permissions_boundary: Boundary | None = None
+    tags: list[Tag] = []
+
+
+class GroupDetail(Wire, frozen=True):
+    """One entry of GroupDetailList."""
+
+    arn: str = ""
+    group_name: str = ""
+    group_policy_list: list[Inline] = []
+    attached_managed_policies: list[Attachment] = []
+
+
 class Version(Wire, frozen=True):
     """One version of a managed policy."""
 
@@ -100,8 +121,8 @@ class Authorization(Wire, frozen=True):
     """The output of GetAccountAuthorizationDetails, one page or all."""
 
     role_detail_list: list[RoleDetail]
-    user_detail_list: list[Entity] = []
-    group_detail_list: list[Entity] = []
+    user_detail_list: list[UserDetail] = []
+    group_detail_list: list[GroupDetail] = []
     policies: list[ManagedPolicy] = []
     is_truncated: bool = False
     marker: str | None = None
@@ -259,6 +280,7 @@ class OrganizationPolicy(Wire, frozen=True):
 class Organization(msgspec.Struct, frozen=True):
     """The policies that limit the account; null where they could not be read, [] where there are none."""
 
+    id: str | None = None
     management_account: str | None = None
     scps: list[list[OrganizationPolicy]] | None = None
     rcps: list[list[OrganizationPolicy]] | None = None
@@ -295,6 +317,12 @@ class TrailEntry(Wire, frozen=True):
     advanced_event_selectors: list[Json] | None = None
 
 
+class RoleSettings(Wire, frozen=True):
+    """What GetRole says of a role besides GetAccountAuthorizationDetails."""
+
+    max_session_duration: int | None = None
+
+
 class Error(msgspec.Struct, frozen=True):
     """One part that AWS refused."""
 
@@ -321,4 +349,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     last_accessed: dict[str, Json] | None = None
     organization: Json | None = None
     resources: Json | None = None
+    rest_apis: list[Json] | None = None
+    http_apis: list[Json] | None = None
+    usage_plans: list[Json] | None = None
+    api_keys: list[Json] | None = None
+    custom_domains: list[Json] | None = None
+    vpc_endpoints: list[Json] | None = None
+    role_settings: dict[str, RoleSettings] | None = None
     errors: list[Error] = []

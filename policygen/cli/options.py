@@ -67,6 +67,19 @@ AlthoughUsedOption = Annotated[
 ]
 
 
+SnapshotsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--snapshot",
+        "-s",
+        metavar="FILE",
+        envvar="POLICYGEN_SNAPSHOT",
+        help="Snapshot of an account (policygen snapshot). Repeatable, one for each account.",
+        rich_help_panel="Input",
+    ),
+]
+
+
 def format_option(*names: str) -> Any:
     """Return the option ``--format`` of a command that has only some formats."""
     shown = "|".join(names) if len(names) < 4 else "FORMAT"

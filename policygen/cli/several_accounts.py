@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -13,7 +13,7 @@ from policygen.cli.input_groups import AccountInput, LogInput, WitnessInput
 from policygen.cli.inputs import open_account, open_code, say_traces
 
 if TYPE_CHECKING:
-    from policygen.account.model import Accounts
+    from policygen.account.model import Account, Accounts
     from policygen.batch.select import RoleFilter
     from policygen.logs.traces.read import Traces
 
@@ -61,26 +61,58 @@ def open_accounts(
         UsageError: PG-E285, two snapshots are of one account.
         PolicygenError: as `open_account`.
     """
-    from policygen.errors import UsageError
-    from policygen.text import escape_controls
-
-    found: Accounts = {}
-    files: dict[str, Path | None] = {}
+    found = _Found()
     for file in accounts.snapshots or (None,):
-        account = open_account(accounts.of_file(file), notify, choice=choice, quiet=quiet)
+        found.add(open_account(accounts.of_file(file), notify, choice=choice, quiet=quiet), file)
+    return found.accounts
+
+
+def read_snapshots(files: Sequence[Path] | None) -> Accounts:
+    """Read a snapshot of each account, in their order.
+
+    Raises:
+        UsageError: PG-E285, two snapshots are of one account; PG-E211, there is none; what reading one raises.
+    """
+    from policygen.account.snapshot import load_snapshot
+    from policygen.errors import UsageError
+
+    if not files:
+        raise UsageError(
+            "no account snapshot",
+            "give one of each account: --snapshot account.json",
+            "make one: policygen snapshot",
+            code="PG-E211",
+        )
+    found = _Found()
+    for file in files:
+        found.add(load_snapshot(file), file)
+    return found.accounts
+
+
+@dataclass
+class _Found:
+    """The accounts that were read, each from its own file."""
+
+    accounts: Accounts = field(default_factory=dict)
+    files: dict[str, Path | None] = field(default_factory=dict)
+
+    def add(self, account: Account | None, file: Path | None) -> None:
+        """Add an account; raises PG-E285 where it is there already."""
+        from policygen.errors import UsageError
+        from policygen.text import escape_controls
+
         if account is None:
-            continue
-        if account.account_id in found:
-            first = escape_controls(str(files[account.account_id]))
+            return
+        if account.account_id in self.files:
+            first = escape_controls(str(self.files[account.account_id]))
             raise UsageError(
                 f"{first!r} and {escape_controls(str(file))!r} are both of account "
                 f"{account.account_id or 'not known'}",
                 "give one snapshot of each account, the newest",
                 code="PG-E285",
             )
-        found = {**found, account.account_id: account}
-        files[account.account_id] = file
-    return found
+        self.accounts = {**self.accounts, account.account_id: account}
+        self.files[account.account_id] = file
 
 
 def with_shared_witnesses(

@@ -206,7 +206,7 @@ def _evidence_for_role(
         raise no_call_counts(counts, resolved, window, split, apart, current)
     coverage = similar.of(resolved.role) if similar else None
     if coverage is None:
-        coverage = _coverage(counts, read_report, window, account, resolved.role)
+        coverage = coverage_of_counts(counts, read_report, window, account, resolved.role)
     today: CurrentAccess | None = None
     if account and current:
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
@@ -315,7 +315,7 @@ def collect_coverage(
     if not (limit or counts.totals.last):
         raise no_events_error(read_report)
     window = window_of(options.days, limit, counts.totals.last)
-    return read_report, counts, _coverage(counts, read_report, window, account, key)
+    return read_report, counts, coverage_of_counts(counts, read_report, window, account, key)
 
 
 def no_events_error(read_report: ReadReport, window: Window | None = None) -> NothingFoundError:
@@ -328,9 +328,18 @@ def no_events_error(read_report: ReadReport, window: Window | None = None) -> No
     )
 
 
-def _coverage(
+def coverage_of_counts(
     counts: CallCounts, read_report: ReadReport, window: Window, account: Account | None, role: RoleKey | None
 ) -> Coverage:
+    """Return what the logs that were read could show in a window.
+
+    Args:
+        counts: what was counted.
+        read_report: what was read.
+        window: the days that count.
+        account: the account as it is today; None where it is not known.
+        role: the role whose own calls are in question; None for any caller's.
+    """
     trails = account.trails if account else None
     return coverage_of(
         window,

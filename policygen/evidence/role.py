@@ -70,6 +70,12 @@ def _tells_more(record: CheckedRecord) -> bool:
     return _event_tells_more(record.eventSource, record.eventName)
 
 
+def changes_what_logs_show(record: CheckedRecord) -> bool:
+    """Return whether a record is of a change of a trail, or of a function's code."""
+    changes = CHANGE_EVENTS.get(record.eventSource)
+    return bool(changes and changes.fullmatch(record.eventName))
+
+
 @lru_cache(maxsize=8192)
 def _event_tells_more(source: str, name: str) -> bool:
     """Return whether an event changes what the logs show or a function's code, or may complete a name of others."""

@@ -328,6 +328,26 @@ def intersect(a: str, b: str) -> tuple[str, ...] | None:
     return _intersect(a, b, crossing=True)
 
 
+def intersect_strings(a: str, b: str) -> tuple[str, ...] | None:
+    """`intersect` for values of StringLike, whose wildcards match any characters."""
+    if Wild.VARIABLE in (*string_glob(a).tokens, *string_glob(b).tokens):
+        return None
+    products = intersection(string_glob(a).tokens, string_glob(b).tokens)
+    patterns = sorted({_write(product) for product in products or ()})
+    if products is None or len(patterns) > _MAX_PATTERNS:
+        return None
+    return tuple(
+        one
+        for one in patterns
+        if not any(
+            one != other
+            and includes(string_glob(other), string_glob(one))
+            and not (includes(string_glob(one), string_glob(other)) and one < other)
+            for other in patterns
+        )
+    )
+
+
 def _intersect(a: str, b: str, crossing: bool) -> tuple[str, ...] | None:
     products = intersection(_resource_tokens(a, crossing), _resource_tokens(b, crossing))
     patterns = {_write(product): product for product in products or ()}

@@ -68,14 +68,19 @@ class ContextFacts(msgspec.Struct, frozen=True):
     Attributes:
         values: key in lower case -> its values; () for a key that is known to be absent from the request.
         complete: all keys are known: a key that is not in `values` is absent from the request.
+        untold: keys in lower case that are unknown all the same; ``aws:principaltag`` stands for all tags.
     """
 
     values: Mapping[str, tuple[str, ...]]
     complete: bool = False
+    untold: frozenset[str] = frozenset()
 
     def look_up(self, key: str) -> tuple[str, ...] | None:
         """Return the values of `key`, () when it is absent from the request, None when it is unknown."""
-        return self.values.get(key.lower(), () if self.complete else None)
+        found = self.values.get(key.lower())
+        if found is not None or not self.complete:
+            return found
+        return None if self.untold and key.lower().partition("/")[0] in self.untold else ()
 
 
 def context_facts(*contexts: Context, absent: Iterable[str] = (), complete: bool = False) -> ContextFacts:

@@ -39,7 +39,7 @@ PolicyKind = Literal["identity", "service control", "resource control"]
 Conditions = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
 """Operator -> key -> values, sorted at each level: ``(("StringEquals", (("s3:prefix", ("2026/",)),)),)``."""
 
-_VERSION = "2012-10-17"
+CURRENT_VERSION = "2012-10-17"
 _SHOWN = 1500
 """Characters of a document in the representation of a policy."""
 _OLD_VERSION = "2008-10-17"
@@ -144,7 +144,7 @@ class Policy(msgspec.Struct, frozen=True):
     """
 
     statements: tuple[Statement, ...]
-    version: str = _VERSION
+    version: str = CURRENT_VERSION
     name: str = ""
     kind: PolicyKind = "identity"
 
@@ -206,18 +206,33 @@ def parse_policy(
     element = reader.mapping(reader.load(document) if isinstance(document, str) else document, "document")
     reader.reject_unknown(element, _POLICY_ELEMENTS, "")
     version = element.get("Version", _OLD_VERSION)
-    if version not in (_VERSION, _OLD_VERSION):
-        raise reader.error("Version", f"is neither {_VERSION} nor {_OLD_VERSION}: {_shown(version)}")
+    if version not in (CURRENT_VERSION, _OLD_VERSION):
+        raise reader.error("Version", f"is neither {CURRENT_VERSION} nor {_OLD_VERSION}: {_shown(version)}")
     if "Statement" not in element:
         raise reader.error("Statement", "is missing")
     content = element["Statement"]
     statements = content if isinstance(content, list) else [content]
-    reader.variables = version == _VERSION
+    reader.variables = version == CURRENT_VERSION
     return Policy(
         tuple(reader.statement(statement, f"Statement[{i}]") for i, statement in enumerate(statements)),
         name=name,
         kind=kind,
     )
+
+
+def load_document(document: Mapping[str, Any] | str, name: str = "") -> Mapping[str, Any]:
+    """Return the JSON object of a document, which may be its text, URL-encoded or with a BOM.
+
+    Raises:
+        UsageError: PG-E210, it is no JSON object.
+    """
+    reader = _PolicyReader(name)
+    return reader.mapping(reader.load(document) if isinstance(document, str) else document, "document")
+
+
+def document_error(name: str, path: str, problem: str) -> UsageError:
+    """Return the error PG-E210 for an element of a document."""
+    return _PolicyReader(name).error(path, problem)
 
 
 def _shown(value: object) -> str:

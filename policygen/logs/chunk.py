@@ -45,6 +45,8 @@ class ReadRequest(NamedTuple):
     search: RecordFilter = RecordFilter()
     known: tuple[RoleKey, ...] = ()
     """Roles of the account: their names, for records that name a role by its id alone."""
+    assumed: RoleKey | None = None
+    """The role whose assumptions are kept; such a request is not cached."""
 
     def covers(self, day: str) -> bool:
         """Return whether every event published on a day counts: only such days are cached."""
@@ -128,8 +130,9 @@ def count_chunk(
         counted_elsewhere: keys of records that another chunk counts.
     """
     duplicates = DuplicateFilter(counted_elsewhere)
-    result = ChunkResult(CallCounts(request.select, until=request.until, duplicates=duplicates))
-    tables = TableCounter(result.counts)
+    counts = CallCounts(request.select, until=request.until, duplicates=duplicates, assumed=request.assumed)
+    result = ChunkResult(counts)
+    tables = TableCounter(counts)
     count_into(result, reader, objects, tables)
     tables.clear()
     result.counts.fold()

@@ -109,7 +109,8 @@ def read_source(
         PolicygenError: the source holds no log, or refuses to go on; PG-E351, a record was lost.
     """
     options = options or ReadOptions()
-    result = ChunkResult(CallCounts(request.select, until=request.until, known=request.known))
+    counts = CallCounts(request.select, until=request.until, known=request.known, assumed=request.assumed)
+    result = ChunkResult(counts)
     if isinstance(source, QuerySource):
         source.count_into(result.counts, request.role, scope, options.on_message)
         result.read_report.counted_by_engine = True

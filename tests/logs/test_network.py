@@ -158,6 +158,7 @@ ON_FILES: dict[str, tuple[str, ...]] = {
     "diff": ("a.json", "b.json"),
     "permissions": (),
     "probation": ("orders-api", *LOGS),
+    "trust": ("orders-api", *LOGS),
     "athena": ("ddl", "--bucket", "b12", "--account", "111122223333", "--region", "eu-west-1"),
 }
 DOCUMENT = {

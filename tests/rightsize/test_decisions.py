@@ -87,7 +87,7 @@ def test_every_key_of_the_page_is_one_and_every_code_is_there() -> None:
     keys = {
         f"{kind}.{key}"
         for kind in ("keep", "drop")
-        for key in ("role", "action", "resource", "reason", "expires")
+        for key in ("role", "action", "resource", "reason", "expires", "principal")
     }
     assert named == keys | {"protect.role", "protect.reason", "evidence.min_days", "evidence.quiet_days"}
     source = "".join(one.read_text() for one in Path("policygen/rightsize/decisions").glob("*.py"))

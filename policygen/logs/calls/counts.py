@@ -23,6 +23,8 @@ from policygen.logs.calls.dedup import (
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.calls.fold import Bound, fold
 from policygen.logs.calls.totals import CHANGE_EVENTS, COPIED, LATE, Totals
+from policygen.logs.events.assumption import SOURCE as STS
+from policygen.logs.events.assumption import Sighting, Sightings, assumption_of, is_about
 from policygen.logs.events.event import LOST, UNDATED, SkippedRecord, event_of
 from policygen.logs.events.event_time import is_plain_clock, utc_time
 from policygen.logs.events.principal import Principal
@@ -55,6 +57,8 @@ class CallCounts:
         duplicates: the filter that recognises a record that was read before.
         copies: other accounts' copies of calls, until `resolve_cross_account_copies`.
         known: roles of the account, which tell the names of roles that the records name by id alone.
+        assumed: the role whose assumptions are kept, by anybody; None for none.
+        sightings: these assumptions.
         reading: name of the file whose records are added now.
         unreadable: (file, reason) of records that may be calls, and say no time or no caller.
     """
@@ -66,6 +70,8 @@ class CallCounts:
     duplicates: DuplicateFilter = field(default_factory=DuplicateFilter, compare=False)
     copies: CrossAccountCopies = field(default_factory=CrossAccountCopies)
     known: Sequence[RoleKey] = field(default=(), compare=False)
+    assumed: RoleKey | None = None
+    sightings: Sightings = field(default_factory=dict)
     reading: str = field(default="", compare=False)
     unreadable: list[tuple[str, str]] = field(default_factory=list, compare=False)
     _selected: dict[RoleKey, bool] = field(default_factory=dict, compare=False)
@@ -100,6 +106,8 @@ class CallCounts:
             if not admit(key):
                 duplicates += 1
                 continue
+            if self.assumed and record.eventSource == STS:
+                self._add_assumption(record, time, key)
             caller = group.caller
             if isinstance(caller, SkippedRecord):
                 ignored[caller.reason] += 1
@@ -124,6 +132,14 @@ class CallCounts:
         self._add_groups(groups.values())
         totals.records += read
         totals.duplicates += duplicates
+
+    def _add_assumption(self, record: Record, time: str, key: str) -> None:
+        """Keep a record of an assumption of the role, by whomever: a service's too, which is no call of a role."""
+        if self.assumed and time and is_about(record, self.assumed):
+            if self.until and self.until.excludes(time):
+                return
+            seen = Sighting(time, record.eventID or "", record.sharedEventID or "")
+            self.sightings.setdefault(assumption_of(record), {})[key] = seen
 
     def _note_lost(self, record: Record, reason: str) -> None:
         """Name the file of a record that may be a call."""
@@ -204,6 +220,8 @@ class CallCounts:
         self.totals.merge(other.totals)
         self.duplicates.merge(other.duplicates)
         self.copies.merge(other.copies)
+        for assumption, seen in other.sightings.items():
+            self.sightings.setdefault(assumption, {}).update(seen)
 
     def subtract(self, other: CallCounts) -> None:
         """Subtract another count, of some of the same records, since these are counted elsewhere too.

@@ -84,6 +84,8 @@ class TableCounter:
 
     def add(self, table: RecordTable) -> bool:
         """Add the records of a table; return False, and add none, where they have to be added one by one."""
+        if self._counts.assumed:  # whole records tell who assumed a role
+            return False
         times = [one.eventTime or "" for one in table.raw]
         days = self._parts.days_of(times)
         ids = [one.eventID or "" for one in table.raw]

@@ -27,11 +27,18 @@ class SessionIssuer(RecordStruct, frozen=True, gc=False):
     userName: str | None = None  # noqa: N815
 
 
+class SessionAttributes(RecordStruct, frozen=True, gc=False):
+    """userIdentity.sessionContext.attributes."""
+
+    mfaAuthenticated: bool | str | None = None  # noqa: N815
+
+
 class SessionContext(RecordStruct, frozen=True, gc=False):
     """userIdentity.sessionContext."""
 
     sessionIssuer: SessionIssuer | None = None  # noqa: N815
     sourceIdentity: str | None = None  # noqa: N815
+    attributes: SessionAttributes | None = None
 
 
 class InScopeOf(RecordStruct, frozen=True, gc=False):
@@ -51,6 +58,7 @@ class UserIdentity(RecordStruct, frozen=True, gc=False, cache_hash=True):
     invokedBy: str | None = None  # noqa: N815
     sessionContext: SessionContext | None = None  # noqa: N815
     inScopeOf: InScopeOf | None = None  # noqa: N815
+    identityProvider: str | None = None  # noqa: N815
 
 
 class Resource(RecordStruct, frozen=True, gc=False):

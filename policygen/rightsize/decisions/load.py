@@ -20,6 +20,7 @@ from policygen.rightsize.decisions.model import (
     DecisionRule,
     Decisions,
     Kind,
+    PrincipalRule,
     Protection,
     Unverified,
 )
@@ -102,7 +103,7 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
 
 
 _ROLE = re.compile(r"[\w+=,.@*?-]{1,64}", re.ASCII)  # IAM User Guide, reference_iam-quotas, and the wildcards
-_RULE_KEYS = ("role", "action", "resource", "reason", "expires")
+_RULE_KEYS = ("role", "action", "resource", "reason", "expires", "principal")
 
 
 class _DecisionsReader:
@@ -123,6 +124,7 @@ class _DecisionsReader:
             protected=tuple(
                 self.protection(one, path) for one, path in self.tables(table.get("protect", []), "protect")
             ),
+            principals=(*self.principals("keep", table), *self.principals("drop", table)),
             min_days=self.number(evidence, "min_days", 1),
             quiet_days=self.number(evidence, "quiet_days", 0),
             unverified=self.unverified(table),
@@ -146,8 +148,30 @@ class _DecisionsReader:
         return [
             rule
             for one, path in self.tables(table.get(kind, []), kind)
+            if "principal" not in one
             for rule in self.rules_of_table(kind, one, path)
         ]
+
+    def principals(self, kind: Kind, table: Mapping[str, Any]) -> list[PrincipalRule]:
+        """Read the tables about principals of trust policies: a rule for each of their principals and roles."""
+        return [
+            self.principal_rule(kind, {**one, **principal, **role}, path)
+            for one, path in self.tables(table.get(kind, []), kind)
+            if "principal" in one
+            for principal, _ in self.listed(one, "principal", path)
+            for role, _ in self.listed(one, "role", path)
+        ]
+
+    def principal_rule(self, kind: Kind, table: Mapping[str, Any], path: str) -> PrincipalRule:
+        self.known(table, ("role", "principal", "reason", "expires"), f"{path}.")
+        return PrincipalRule(
+            kind,
+            self.string(table, "principal", path),
+            self.string(table, "reason", path),
+            self.role(table, path, "*"),
+            self.day(table, path),
+            path,
+        )
 
     def rules_of_table(self, kind: Kind, table: Mapping[str, Any], path: str) -> list[DecisionRule]:
         """Read one table: a rule for each of its actions and roles."""

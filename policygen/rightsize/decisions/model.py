@@ -62,6 +62,30 @@ class DecisionRule(msgspec.Struct, frozen=True):
         return self.expires is not None and self.expires < on
 
 
+class PrincipalRule(msgspec.Struct, frozen=True):
+    """A principal to keep in trust policies, or to drop from them."""
+
+    kind: Kind
+    principal: str
+    """An ARN, an account, a service or a provider, as trust policies name it."""
+    reason: str
+    role: str = "*"
+    """A pattern of the names of the roles that trust it."""
+    expires: date | None = None
+    """The last day on which the rule applies."""
+    where: str = ""
+    """Where the rule was written: ``keep[0]`` of the file."""
+
+    @property
+    def general(self) -> bool:
+        """Whether the rule was written for many roles, so that some of them may not trust the principal."""
+        return bool(set("*?") & set(self.role))
+
+    def applies(self, role: str, on: date) -> bool:
+        """Return whether the rule is about the role of that name on a day."""
+        return _is_role(self.role, role) and not (self.expires and self.expires < on)
+
+
 class Protection(NamedTuple):
     """Roles that policygen must leave alone."""
 
@@ -82,6 +106,7 @@ class Decisions(msgspec.Struct, frozen=True):
 
     rules: tuple[DecisionRule, ...] = ()
     protected: tuple[Protection, ...] = ()
+    principals: tuple[PrincipalRule, ...] = ()
     min_days: int | None = None
     """Days of evidence needed; None for the default."""
     quiet_days: int | None = None
@@ -100,9 +125,10 @@ class Decisions(msgspec.Struct, frozen=True):
         if not self.file:
             return ""
         own = [rule for rule in self.rules if not rule.flag]
+        kinds = [rule.kind for rule in own] + [rule.kind for rule in self.principals]
         parts = [
-            pluralize(sum(rule.kind == "keep" for rule in own), "keep rule"),
-            pluralize(sum(rule.kind == "drop" for rule in own), "drop rule"),
+            pluralize(kinds.count("keep"), "keep rule"),
+            pluralize(kinds.count("drop"), "drop rule"),
             pluralize(len(self.protected), "protection"),
             *([f"min_days {self.min_days}"] if self.min_days is not None else []),
             *([f"quiet_days {self.quiet_days}"] if self.quiet_days is not None else []),

@@ -1,0 +1,151 @@
+"""policygen trust: says who assumes a role, and suggests its smallest trust policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from policygen.cli.completion import complete_role
+from policygen.cli.inputs import message_sink, open_decisions, open_logs, read_options
+from policygen.cli.option_groups import (
+    DecisionInput,
+    DigestInput,
+    LogInput,
+    ReadInput,
+    RoleInput,
+    RoleWindowInput,
+    with_option_groups,
+)
+from policygen.cli.options import (
+    AlthoughUsedOption,
+    IncompleteOption,
+    QuietOption,
+    SnapshotsOption,
+    format_option,
+)
+from policygen.cli.screen import Color, ColorOption
+
+
+@dataclass(frozen=True)
+class TrustDecisionInput(DecisionInput):
+    """The file of decisions: the others are about a role's own calls."""
+
+    accept: list[str] | None = field(default=None, init=False)
+    keep: list[str] | None = field(default=None, init=False)
+    drop: list[str] | None = field(default=None, init=False)
+
+
+@dataclass(frozen=True)
+class TrustRoleInput(RoleInput):
+    """The role that is assumed."""
+
+    role_given: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROLE", help="Name or ARN of the role.", show_default=False, autocompletion=complete_role
+        ),
+    ] = ""
+
+
+@with_option_groups
+def command(
+    *,
+    role: TrustRoleInput,
+    logs: LogInput,
+    window: RoleWindowInput,
+    snapshots: SnapshotsOption = None,
+    allow_incomplete: IncompleteOption = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require",
+            metavar="NAME",
+            help="Require what all observed uses satisfy: external-id, source-identity, session-name, mfa, org, tags, "
+            "source-ip or vpce. Repeatable.",
+            rich_help_panel="Policy",
+        ),
+    ] = None,
+    keep_principal: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-principal",
+            metavar="ARN",
+            help="Keep a principal that is trusted today, seen or not. Repeatable.",
+            rich_help_panel="Policy",
+        ),
+    ] = None,
+    max_cidrs: Annotated[
+        int,
+        typer.Option(
+            "--max-cidrs",
+            metavar="N",
+            min=1,
+            help="Most address blocks that --require source-ip lists.",
+            rich_help_panel="Policy",
+        ),
+    ] = 10,
+    decisions: TrustDecisionInput,
+    although_used: AlthoughUsedOption = False,
+    digests: DigestInput,
+    read: ReadInput,
+    format_: Annotated[str, format_option("text", "json", "policy")] = "text",
+    color: ColorOption = Color.AUTO,
+    quiet: QuietOption = False,
+) -> None:
+    """Suggest the smallest trust policy of a role: who assumed it keeps going.
+
+    Reads AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebIdentity of all accounts in the logs.
+    A snapshot of a caller's account tells which role or user an id is.
+
+    policygen trust deploy-ci --logs ./trail --snapshot account.json
+    """
+    from policygen.cli.output import warn_or_refuse
+    from policygen.cli.screen import screen_width, write_formatted
+    from policygen.cli.several_accounts import read_snapshots
+    from policygen.evidence.role_assumptions import collect_assumptions
+    from policygen.report.data.trust import trust_json
+    from policygen.report.formats import require_format
+    from policygen.report.terminal.trust import trust_screen
+    from policygen.rightsize.trust.suggest import (
+        TrustOptions,
+        check_requirements,
+        refuse_role,
+        suggest_trust,
+    )
+    from policygen.rightsize.trust.target import role_in
+    from policygen.text import escape_controls, visible_json
+
+    require_format(format_, ("text", "json", "policy"))
+    wanted = role.required
+    on = datetime.now(UTC).date()
+    check_requirements(require or ())
+    decided = open_decisions(decisions)
+    accounts = read_snapshots(snapshots)
+    account, target = role_in(accounts, wanted)
+    refuse_role(target, decided)
+    observe = window.observe(allow_incomplete=allow_incomplete, on=on)
+    source = open_logs(logs, "", read, digests, message_sink(quiet=quiet))
+    with read_options(read, quiet=quiet) as options:
+        evidence = collect_assumptions(source, target, account, observe, read=options)
+    suggestion = suggest_trust(
+        evidence,
+        account,
+        accounts,
+        TrustOptions(
+            require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
+        ),
+    )
+    written = {
+        "text": lambda: trust_screen(suggestion, screen_width()),
+        "json": lambda: trust_json(suggestion),
+        "policy": lambda: visible_json(suggestion.policy.to_json(2)) + "\n",
+    }
+    write_formatted(written[format_](), format_, color)
+    lines = [
+        f"{rule.where} drops {one.party.name}, which assumed the role" for one, rule in suggestion.losses
+    ]
+    what = f"{len(lines)} of the role's callers dropped: their calls will fail"
+    warn_or_refuse(what, [escape_controls(line) for line in lines], "more", although_used=although_used)

@@ -1,0 +1,113 @@
+"""Collect who assumed a role, from the logs of its own account and of its callers'."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from policygen.account.model import Account, Role
+from policygen.errors import UsageError
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.observe import Logs, ObserveOptions, coverage_of_counts, no_events_error
+from policygen.evidence.role import changes_what_logs_show
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.counts import no_role
+from policygen.logs.calls.totals import Totals
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.events.assumption import Sightings
+from policygen.logs.read_report import ReadReport, require_complete
+from policygen.logs.reader import ReadOptions, read_source
+from policygen.logs.registry import open_source
+from policygen.logs.source import BytePattern, QuerySource, RecordFilter
+from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
+
+
+@dataclass(frozen=True, slots=True)
+class AssumptionEvidence:
+    """The assumptions of one role that were read, and what the logs could have shown."""
+
+    role: Role
+    sightings: Sightings
+    """Those of the window, of any role of that name."""
+    window: Window
+    coverage: Coverage
+    read_report: ReadReport
+    events: int
+    """Records that were read, of anybody."""
+    until_given: bool
+    """Whether the user named the window's end."""
+    own_days: frozenset[str]
+    """Days on which a record of the role's account was read; all days with records where not each was looked at."""
+
+
+def collect_assumptions(
+    logs: Logs,
+    role: Role,
+    account: Account,
+    options: ObserveOptions | None = None,
+    *,
+    read: ReadOptions | None = None,
+) -> AssumptionEvidence:
+    """Read the logs and collect the assumptions of one role, by anybody and in any account's log.
+
+    Args:
+        logs: as for `observe.collect_evidence`.
+        role: as it is today.
+        account: the role's account.
+        options: which part of the logs counts.
+        read: how to read the logs.
+
+    Raises:
+        UsageError: PG-E202, the source gives sums and no records.
+        NothingFoundError: PG-E302, no event of anybody.
+        PolicygenError: as `observe.collect_evidence` raises.
+    """
+    options = options or ObserveOptions()
+    limit = limit_of(options.days, options.until)
+    source = open_source(logs)
+    if isinstance(source, QuerySource):
+        raise UsageError(
+            "trust needs single records, and this source returns counts",
+            "give files, s3:// or lookup:",
+            code="PG-E202",
+        )
+    limit = limit or end_of(source, options.on)
+    everyone = options.all_accounts is not False
+    scope = scope_of(options.days, limit, role.key.account)._replace(all_accounts=everyone)
+    request = ReadRequest(no_role, until=limit, search=_records_about(role.key), assumed=role.key)
+    result = read_source(source, request, scope, read)
+    require_complete(result.read_report, allow_incomplete=options.allow_incomplete)
+    totals = result.counts.totals
+    if not (limit or totals.last):
+        raise no_events_error(result.read_report)
+    window = window_of(options.days, limit, totals.last)
+    inside = {
+        one: {key: seen for key, seen in found.items() if window.holds(seen.time[:10])}
+        for one, found in result.counts.sightings.items()
+    }
+    return AssumptionEvidence(
+        role,
+        {one: found for one, found in inside.items() if found},
+        window,
+        coverage_of_counts(result.counts, result.read_report, window, account, None),
+        result.read_report,
+        totals.records,
+        bool(options.until),
+        _own_days(totals, role.key.account, window),
+    )
+
+
+def _own_days(totals: Totals, account: str, window: Window) -> frozenset[str]:
+    """Return the days of the window on which the account's own log was read."""
+    if totals.searched or not totals.account_days:
+        return frozenset(filter(window.holds, totals.days))
+    own = (place.partition(" ") for place, events in totals.account_days.items() if events > 0)
+    return frozenset(day for of, _, day in own if of == account and window.holds(day))
+
+
+def _records_about(role: RoleKey) -> RecordFilter:
+    """Return patterns of the records with the role's name, and of those that change what the logs show."""
+    if not re.fullmatch(r"[\w.-]+", role.name, re.ASCII):
+        return RecordFilter()  # JSON may escape it
+    named = BytePattern(role.name.encode())
+    return RecordFilter((named, BytePattern(b"", changes_what_logs_show)), (named,), role.account)

@@ -1,0 +1,80 @@
+"""The trust policy of a role and what it rests on, as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from policygen.rightsize.trust.assumptions import Observed
+from policygen.rightsize.trust.letting_in import Use
+from policygen.rightsize.trust.suggest import TrustSuggestion
+from policygen.text import visible_json
+
+
+def trust_json(suggestion: TrustSuggestion) -> str:
+    """Return a suggestion as JSON text, with the ids of events to look up."""
+    length, evidence = suggestion.length, suggestion.evidence
+    content = {
+        "role": suggestion.role.key.arn,
+        "role_id": suggestion.role.key.role_id,
+        "window": {"start": evidence.window.start, "end": evidence.window.end, "days": evidence.window.days},
+        "policy": suggestion.policy.to_dict(),
+        "today": suggestion.today.to_dict(),
+        "max_session_duration": {"now": length.now, "proposed": length.proposed},
+        "assumptions": [assumption_row(one) for one in suggestion.assumptions.observed],
+        "not_counted": {
+            "denied": suggestion.assumptions.denied,
+            "of_deleted_namesakes": suggestion.assumptions.of_namesakes,
+            "caller_unknown": suggestion.assumptions.untold,
+        },
+        "not_allowed_today": [_use(one) for one in suggestion.refused],
+        "kept": [
+            {"principal": one.entry[1], "reason": one.kept.reason, "why": one.kept.why}
+            for one in suggestion.written
+            if one.kept
+        ],
+        "removed": [{"what": what, "why": why} for what, why in suggestion.removed],
+        "could_require": [{"principal": who, "require": name} for who, name in suggestion.could_require],
+        "not_required": [{"principal": who, "require": name} for who, name in suggestion.not_required],
+        "blind_spots": [one._asdict() for one in suggestion.blind_spots],
+        "findings": [one._asdict() for one in suggestion.findings],
+        "promises": [one.as_dict() for one in suggestion.promises],
+    }
+    return visible_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
+
+
+def assumption_row(one: Observed) -> dict[str, Any]:
+    """Return assumptions as plain values: by whom, with what, how often and when."""
+    said, seen, party = one.said, one.evidence, one.party
+    return {
+        "event": said.event,
+        "principal": party.name if party.is_named else "",
+        "kind": party.kind,
+        "account": party.account,
+        "unique_id": party.unique_id,
+        "caller_session": party.session,
+        "actions": list(one.actions),
+        "count": seen.count,
+        "days": len(seen.days),
+        "first": seen.first,
+        "last": seen.last,
+        "event_ids": list(seen.event_ids),
+        "region": said.region,
+        "address": said.address,
+        "endpoint": said.endpoint,
+        "session_name": said.session,
+        "external_id": said.external_id,
+        "source_identity": said.source_identity or said.inherited_identity,
+        "mfa": (one.facts.look_up("aws:MultiFactorAuthPresent") or ("",))[0],
+        "tags": dict(said.tags),
+        "transitive_tags": list(said.transitive),
+        "duration": said.duration or None,
+        "session_policies": list(said.session_policies),
+        "inline_session_policy": said.inline_policy,
+        "audience": said.audience,
+        "subject": said.subject,
+    }
+
+
+def _use(use: Use) -> dict[str, str]:
+    return {"action": use.action, "principal": use.observed.party.name}

@@ -1,0 +1,187 @@
+"""The screen of policygen trust: who assumes a role, what changes, and what is kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from policygen.iam.document import Conditions
+from policygen.logs.calls.evidence import sum_evidence
+from policygen.report.terminal.layout import LISTED, Layout
+from policygen.rightsize.trust.assumptions import Observed
+from policygen.rightsize.trust.generate import Written
+from policygen.rightsize.trust.session_length import hours
+from policygen.rightsize.trust.suggest import TrustSuggestion
+from policygen.text import escape_controls, pluralize
+
+_SHORT = {"token.actions.githubusercontent.com": "GitHub"}
+_NAME = 50
+"""Columns of a caller's name."""
+
+
+def trust_screen(suggestion: TrustSuggestion, width: int = 80) -> str:
+    """Return the screen, without control characters."""
+    layout = Layout(width)
+    lines = [
+        *_head(suggestion, layout),
+        "",
+        *_callers(suggestion.assumptions.observed, layout),
+        "",
+        "Changes  ~ narrowed  - removed  = kept without evidence",
+        *(list(_changes(suggestion, layout)) or ["  none: today's policy is the smallest"]),
+        *_questions(suggestion, layout),
+        *_findings(suggestion, layout),
+        "",
+        *_promises(suggestion, layout),
+        "Nothing in AWS was changed.",
+    ]
+    return "\n".join(escape_controls(line) for line in lines) + "\n"
+
+
+def _head(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
+    window, seen = suggestion.evidence.window, suggestion.assumptions
+    newest = "" if suggestion.evidence.until_given else " (the newest event read)"
+    until = f"{window.start} to {window.last_day} UTC{newest}"
+    yield from layout.wrapped("", f"{suggestion.role.name}  {suggestion.role.key.arn}")
+    yield from layout.wrapped("Window    ", f"{pluralize(window.days, 'day')}, {until}")
+    total, callers = seen.total, len({_who(one) for one in seen.observed})
+    when = (
+        f" on {pluralize(len(total.days), 'day')}, last {total.last[:16].replace('T', ' ')}" if total else ""
+    )
+    yield from layout.wrapped(
+        "Evidence  ", f"{pluralize(seen.count, 'assumption')} by {pluralize(callers, 'principal')}{when}"
+    )
+    left_out = [
+        f"{number:,} {what}"
+        for number, what in (
+            (seen.denied, "denied"),
+            (seen.of_namesakes, "of a deleted role of the same name"),
+            (seen.untold, "by callers that the records do not tell"),
+        )
+        if number
+    ]
+    if left_out:
+        yield from layout.wrapped("Left out  ", ", ".join(left_out))
+    spots = [f"{one.why}: {one.remedy}" for one in suggestion.blind_spots if one.id != "kept"]
+    days = f"{len(suggestion.evidence.own_days)}/{window.days} days"
+    trails = suggestion.evidence.coverage.trails
+    logged = f"trail {', '.join(trails)}: management reads on, all regions" if trails else "trails not known"
+    yield from layout.wrapped("Coverage  ", f"{days}, {logged}" if not spots else "; ".join(spots))
+
+
+# ---- who assumes --------------------------------------------------------------------------------------
+
+
+def _callers(observed: Sequence[Observed], layout: Layout) -> Iterator[str]:
+    groups: dict[str, list[Observed]] = defaultdict(list)
+    for one in observed:
+        groups[_who(one)].append(one)
+    yield f"{'Who assumes':<{_NAME}}  {'times':>7}  {'days':>4}  with"
+    ranked = sorted(groups.items(), key=lambda item: (-_times(item[1]), item[0]))
+    for name, members in ranked[: 3 * LISTED]:
+        total = sum_evidence([one.evidence for one in members])
+        count, days = (total.count, len(total.days)) if total else (0, 0)
+        lead = f"  {_clipped(name, _NAME - 2):<{_NAME - 2}}  {count:>7,}  {days:>4}"
+        details = ", ".join(_with(members))
+        if details and len(lead) + 2 + len(details) > layout.width:
+            yield lead
+            yield from layout.wrapped("      ", details)
+        else:
+            yield f"{lead}  {details}".rstrip()
+    if len(ranked) > 3 * LISTED:
+        yield f"  and {len(ranked) - 3 * LISTED:,} more"
+
+
+def _times(members: Sequence[Observed]) -> int:
+    return sum(one.evidence.count for one in members)
+
+
+def _clipped(text: str, room: int) -> str:
+    shown = escape_controls(text)
+    return shown if len(shown) <= room else f"{shown[: room - 1]}…"
+
+
+def _who(one: Observed) -> str:
+    party = one.party
+    if party.kind == "AWS":
+        name = party.name.split(":", 5)[5]
+        return f"{party.account} {name if party.is_named else party.unique_id}"
+    if party.kind == "Federated":
+        provider = party.name.rpartition("-provider/")[2]
+        return f"{_SHORT.get(provider, provider)} {one.said.subject}"
+    return party.name
+
+
+def _with(members: Sequence[Observed]) -> Iterator[str]:
+    if external := sorted({one.said.external_id for one in members} - {""}):
+        yield f"external id {', '.join(external[:3])}"
+    mfa = [one.facts.look_up("aws:MultiFactorAuthPresent") == ("true",) for one in members]
+    if any(mfa):
+        yield "MFA always" if all(mfa) else "MFA at times"
+    if tags := sorted({key for one in members for key, _ in one.said.tags}):
+        yield f"tags {', '.join(tags[:3])}"
+    if any(one.said.source_identity or one.said.inherited_identity for one in members):
+        yield "source identity"
+    if any(one.said.session_policies or one.said.inline_policy for one in members):
+        yield "session policies"
+
+
+# ---- what changes -------------------------------------------------------------------------------------
+
+
+def _changes(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
+    for one in suggestion.written:
+        yield from _change(suggestion, one, layout)
+    for what, why in suggestion.removed:
+        yield from layout.wrapped("  - ", f"{what}  {why}", "      ")
+    for lost, rule in suggestion.losses:
+        yield from layout.wrapped("  - ", f"{_who(lost)}  {rule.where}: {rule.reason}", "      ")
+    length = suggestion.length
+    if length.now and length.proposed < length.now:
+        yield f"  ~ session  {hours(length.now)} → {hours(length.proposed)}: nobody asked for more"
+
+
+def _change(suggestion: TrustSuggestion, one: Written, layout: Layout) -> Iterator[str]:
+    if one.kept:
+        yield from layout.wrapped("  = ", f"{one.entry[1]}  {one.kept.why}", "      ")
+        return
+    before = suggestion.today.statements[one.statement]
+    if one.entry not in before.principals.entries:
+        names = ", ".join(name for _, name in before.principals.entries)
+        yield from layout.wrapped("  ~ ", f"{names} → {one.entry[1]}", "      ")
+    for key, values in _narrowed(before.statement.conditions, one.conditions):
+        yield from layout.wrapped("  ~ ", f"{one.entry[1]}: {key} → {', '.join(values)}", "      ")
+
+
+def _narrowed(before: Conditions, after: Conditions) -> Iterator[tuple[str, tuple[str, ...]]]:
+    known = {(operator, key): values for operator, keys in before for key, values in keys}
+    for operator, keys in after:
+        for key, values in keys:
+            if set(known.get((operator, key), ())) != set(values):
+                yield key, values
+
+
+def _questions(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
+    if suggestion.could_require:
+        yield f"Your call ({len(suggestion.could_require)})"
+    for who, name in suggestion.could_require:
+        yield from layout.wrapped(
+            "  ? ", f"{who} always satisfied {name}; --require {name} asks for it", "    "
+        )
+    for who, name in suggestion.not_required:
+        yield from layout.wrapped(
+            "  ? ", f"{name} is not required of {who}: not all of its uses had it", "    "
+        )
+
+
+def _findings(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
+    if suggestion.findings:
+        yield "Findings"
+    for one in suggestion.findings:
+        after = "" if one.remains else "; not with the new policy"
+        yield from layout.wrapped("  ! ", f"{one.rule} {one.text}{after}", "    ")
+
+
+def _promises(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
+    for one in suggestion.promises:
+        yield from layout.wrapped("  ✔ ", f"{one.name}: {one.finding}", "    ")

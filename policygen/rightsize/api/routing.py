@@ -1,0 +1,74 @@
+"""Which method of an API answers a request: by verb and path, or by the key of a route.
+
+Source: API Gateway Developer Guide, api-gateway-resource-map-method (a concrete path comes before a template, a
+template before a greedy one), http-api-develop-routes (the most specific route, ANY after the named verb, $default
+last) and apigateway-websocket-api-develop-routes.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from policygen.account.apis import Api, Method
+from policygen.iam.arn import escape
+
+_VARIABLE = re.compile(r"\{[^{}]*\}")
+_DEFAULT = "$default"
+
+
+def method_of(api: Api, verb: str, path: str) -> Method | None:
+    """Return the method or route that answers; None where none does.
+
+    Args:
+        api: the API.
+        verb: of the request; for a WebSocket API the key of its route.
+        path: of the request, with ``/`` at its beginning; not read for a WebSocket API.
+    """
+    if api.protocol == "WEBSOCKET":
+        named = {method.path: method for method in api.methods}
+        return named.get(verb) or (named.get(_DEFAULT) if not verb.startswith("$") else None)
+    found = [
+        method
+        for method in api.methods
+        if method.path != _DEFAULT and method.verb in {verb, "ANY"} and _path(method.path).fullmatch(path)
+    ]
+    if found:
+        return min(found, key=_rank)
+    return next((method for method in api.methods if method.path == _DEFAULT), None)
+
+
+def _rank(method: Method) -> tuple[tuple[int, ...], bool]:
+    """Return what sorts the more specific method first: constant pieces, variables, then the rest of a path."""
+    pieces = method.path.split("/")
+    order = tuple(2 if piece.endswith("+}") else 1 if piece.startswith("{") else 0 for piece in pieces)
+    return order, method.verb == "ANY"
+
+
+@lru_cache(maxsize=4096)
+def _path(template: str) -> re.Pattern[str]:
+    """Return what matches the paths of a template; a variable is one piece, a greedy one all that follow."""
+    parts = _VARIABLE.split(template)
+    variables = ["(.+)" if one.endswith("+}") else "([^/]+)" for one in _VARIABLE.findall(template)]
+    text = re.escape(parts[0])
+    for variable, constant in zip(variables, parts[1:], strict=True):
+        text += variable + re.escape(constant)
+    return re.compile(text, re.DOTALL)
+
+
+def request_arn(api: Api, stage: str, verb: str, path: str) -> str:
+    """Return the ARN that API Gateway asks IAM about; the root's ends with ``/``.
+
+    A WebSocket API is asked by the key of the route, without a path.
+    """
+    if api.protocol == "WEBSOCKET":
+        return f"{api.arn}/{stage}/{verb}"
+    return f"{api.arn}/{stage}/{verb}/{path.lstrip('/')}"
+
+
+def method_pattern(api: Api, stage: str, verb: str, template: str) -> str:
+    """Return the pattern of all requests of a method: its variables are written ``*``."""
+    if api.protocol == "WEBSOCKET":
+        return f"{api.arn}/{stage}/{verb}"
+    parts = [escape(part) for part in _VARIABLE.split(template.lstrip("/"))]
+    return f"{api.arn}/{stage}/{verb}/{'*'.join(parts)}"

@@ -1,0 +1,137 @@
+"""The promises on a finished trust policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from policygen.iam.party import Principals
+from policygen.iam.resource_policy import (
+    PrincipalStatement,
+    ResourcePolicy,
+    not_inside,
+)
+from policygen.rightsize.trust.assumptions import Observed
+from policygen.rightsize.trust.generate import Written
+from policygen.rightsize.trust.letting_in import Entry, LetIn, Use, lost
+from policygen.text import pluralize
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One promise: whether it holds, what was found, and counter-examples."""
+
+    name: str
+    held: bool
+    finding: str
+    counter_examples: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the promise as plain values."""
+        return {
+            "promise": self.name,
+            "held": self.held,
+            "finding": self.finding,
+            "counter_examples": list(self.counter_examples),
+        }
+
+
+def prove(
+    finished: ResourcePolicy, today: ResourcePolicy, found: LetIn, written: Sequence[Written]
+) -> list[Promise]:
+    """Check the promises on a document as it was read back.
+
+    Args:
+        finished: the new policy.
+        today: the policy as it is.
+        found: the assumptions that today's policy lets in.
+        written: what each principal of the new policy rests on.
+    """
+    uses = sorted(
+        {use for several in found.uses.values() for use in several}, key=lambda use: (use.action, _name(use))
+    )
+    return [
+        _sufficient(finished, today, uses),
+        _minimal(finished, today, uses, written, found),
+        _accounted(finished, uses, written),
+        _never_wider(finished, today),
+    ]
+
+
+def _sufficient(finished: ResourcePolicy, today: ResourcePolicy, uses: Sequence[Use]) -> Promise:
+    denied = [_name(use) for use in lost(finished, today, uses)]
+    seen = pluralize(sum(use.observed.evidence.count for use in uses), "observed request")
+    finding = f"all {seen} are allowed" if not denied else f"{len(denied)} observed requests are denied"
+    return Promise("sufficient", not denied, finding, tuple(denied[:_SHOWN]))
+
+
+def _minimal(
+    finished: ResourcePolicy,
+    today: ResourcePolicy,
+    uses: Sequence[Use],
+    written: Sequence[Written],
+    found: LetIn,
+) -> Promise:
+    unsure = {use.observed for use in found.unsure}
+    kept = {one.entry for one in written if one.kept or not unsure.isdisjoint(one.seen)}
+    through: dict[Entry, set[Observed]] = {}
+    for one in written:
+        through.setdefault(one.entry, set()).update(one.seen)
+    spare = []
+    for number, entry in _principals(finished):
+        mine = [use for use in uses if use.observed in through.get(entry, ())]
+        if entry not in kept and not any(lost(_without(finished, number, entry), today, mine)):
+            spare.append(entry[1])
+    finding = "without any one principal an assumption is denied" if not spare else "a principal is spare"
+    return Promise("nothing spare", not spare, finding, tuple(spare[:_SHOWN]))
+
+
+def _principals(policy: ResourcePolicy) -> Iterator[tuple[int, Entry]]:
+    for number, one in enumerate(policy.statements):
+        if one.statement.effect == "Allow" and not one.principals.negated:
+            yield from ((number, entry) for entry in one.principals.entries)
+
+
+def _without(policy: ResourcePolicy, number: int, entry: Entry) -> ResourcePolicy:
+    statement = policy.statements[number]
+    left = [one for one in statement.principals.entries if one != entry]
+    between = [statement.with_principals(left)] if left else []
+    statements = (*policy.statements[:number], *between, *policy.statements[number + 1 :])
+    return replace(policy, statements=statements)
+
+
+def _accounted(finished: ResourcePolicy, uses: Sequence[Use], written: Sequence[Written]) -> Promise:
+    seen = {(one.entry, action) for one in written if not one.kept for action in one.actions}
+    kept = {one.entry for one in written if one.kept}
+    strange = [
+        f"{action} by {entry[1]}"
+        for statement in finished.allows
+        for entry in statement.principals.entries
+        for action in statement.statement.actions
+        if entry not in kept and (entry, action) not in seen
+    ]
+    used = {use.action for use in uses}
+    strange += [f"{action}: no use" for _, action in sorted(seen) if action not in used]
+    finding = f"{len({one for one, _ in seen})} seen + {len(kept)} kept with a reason"
+    return Promise("accounted for", not strange, finding, tuple(strange[:_SHOWN]))
+
+
+def _never_wider(finished: ResourcePolicy, today: ResourcePolicy) -> Promise:
+    beyond = [_shown(one) for one in not_inside(finished, today)]
+    finding = (
+        "allows nothing that today's policy does not allow"
+        if not beyond
+        else f"{pluralize(len(beyond), 'statement')} not proven to be inside today's"
+    )
+    return Promise("never wider", not beyond, finding, tuple(beyond[:_SHOWN]))
+
+
+def _shown(statement: PrincipalStatement) -> str:
+    names = Principals(statement.principals.entries).entries
+    return f"{', '.join(statement.statement.actions)} by {', '.join(name for _, name in names)}"
+
+
+def _name(use: Use) -> str:
+    return f"{use.action} by {use.observed.party.name} {use.observed.said.subject}".strip()

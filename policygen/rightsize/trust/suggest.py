@@ -1,0 +1,333 @@
+"""suggest_trust(): the smallest trust policy of a role, with what was kept, and the promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from policygen.account.fixed_roles import refuse_fixed
+from policygen.account.model import Account, Accounts, Role
+from policygen.errors import GateError, NothingFoundError, UsageError, no_such
+from policygen.evidence.role_assumptions import AssumptionEvidence
+from policygen.iam.party import Principals
+from policygen.iam.resource_policy import ResourcePolicy, parse_resource_policy
+from policygen.rightsize.assess.readiness import days_asked
+from policygen.rightsize.decisions.model import Decisions, PrincipalRule
+from policygen.rightsize.trust.assumptions import Assumptions, Observed, assumptions_of
+from policygen.rightsize.trust.callers import directory_of
+from policygen.rightsize.trust.findings import Finding, findings_of
+from policygen.rightsize.trust.generate import Written, document_of, written_of
+from policygen.rightsize.trust.keep import (
+    BlindSpot,
+    Kept,
+    blind_spot_of,
+    drops,
+    is_trusted,
+    kept_by_decision,
+    needed_by_configuration,
+)
+from policygen.rightsize.trust.letting_in import LetIn, Use, Way, let_in
+from policygen.rightsize.trust.proof import Promise, prove
+from policygen.rightsize.trust.required import REQUIREMENTS, required
+from policygen.rightsize.trust.session_length import SessionLength, session_length
+from policygen.text import escape_controls, pluralize
+
+QUOTA = 2048
+"""Characters of a trust policy that IAM stores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustOptions:
+    """What a person asks of the new trust policy."""
+
+    require: Sequence[str] = ()
+    """Names of conditions that callers already satisfy."""
+    keep: Sequence[str] = ()
+    """Principals that stay, seen or not."""
+    max_blocks: int = 10
+    """How many blocks of addresses a condition may list."""
+    decisions: Decisions = field(default_factory=Decisions)
+    on: date | None = None
+    """The day on which decisions apply; None for the window's last."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSuggestion:
+    """The trust policy of a role, and what it rests on."""
+
+    role: Role
+    evidence: AssumptionEvidence
+    assumptions: Assumptions
+    today: ResourcePolicy
+    policy: ResourcePolicy
+    written: tuple[Written, ...]
+    removed: tuple[tuple[str, str], ...]
+    """Principals and actions that go, and why."""
+    refused: tuple[Use, ...]
+    """What was seen and today's policy does not allow."""
+    blind_spots: tuple[BlindSpot, ...]
+    promises: tuple[Promise, ...]
+    length: SessionLength
+    findings: tuple[Finding, ...]
+    could_require: tuple[tuple[str, str], ...] = ()
+    """Callers, and names of conditions that all of their uses satisfied and today's policy does not ask for."""
+    not_required: tuple[tuple[str, str], ...] = ()
+    """Callers, and names that were to be required and that not all of their uses satisfied."""
+    losses: tuple[tuple[Observed, PrincipalRule], ...] = ()
+    """Assumptions that decisions end, and the rules."""
+
+
+def today_of(role: Role) -> ResourcePolicy:
+    """Return a role's trust policy.
+
+    Raises:
+        UsageError: PG-E383, the snapshot does not have it; PG-E210, it cannot be read.
+    """
+    if not role.trust:
+        raise UsageError(
+            f"the snapshot has no trust policy of {escape_controls(role.name)}",
+            "make a new one: policygen snapshot",
+            code="PG-E383",
+        )
+    return parse_resource_policy(role.trust, f"trust policy of {role.name}", "trust")
+
+
+def refuse_role(role: Role, decisions: Decisions) -> None:
+    """Raise an error for a role whose trust policy must stay as it is.
+
+    Raises:
+        GateError: PG-E365, it is protected; PG-E481, nobody can edit it.
+    """
+    decisions.refuse_protected(role.name)
+    refuse_fixed(role.key)
+
+
+def check_requirements(names: Sequence[str]) -> None:
+    """Raise an error for a condition that cannot be required.
+
+    Raises:
+        UsageError: PG-E384.
+    """
+    for name in names:
+        if name not in REQUIREMENTS:
+            shown = escape_controls(name)[:60]
+            raise no_such(f"--require has no {shown!r}", name, REQUIREMENTS, code="PG-E384")
+
+
+def suggest_trust(
+    evidence: AssumptionEvidence,
+    account: Account,
+    accounts: Accounts,
+    options: TrustOptions | None = None,
+) -> TrustSuggestion:
+    """Suggest the smallest trust policy with which everybody can go on assuming a role who did.
+
+    Args:
+        evidence: the assumptions that were read.
+        account: the role's account.
+        accounts: this and other accounts, which tell who callers are.
+        options: what a person asks for.
+
+    Raises:
+        UsageError: PG-E364, PG-E383, PG-E384; see the functions.
+        NothingFoundError: PG-E385, no assumption counts.
+        GateError: PG-E365, PG-E481; PG-E386, the policy is too long; PG-E401, a promise does not hold.
+    """
+    options = options or TrustOptions()
+    role = evidence.role
+    refuse_role(role, options.decisions)
+    check_requirements(options.require)
+    today = today_of(role)
+    rules = [one for one in options.decisions.principals if one.applies(role.name, _day(evidence, options))]
+    kept = _kept_by_people(today, rules, options.keep)
+    dropped = tuple(one for one in rules if one.kind == "drop")
+    assumptions = _assumptions(evidence, accounts, today)
+    found = let_in(today, [one for one in assumptions.observed if not _rule_about(dropped, one)])
+    if not found.uses:
+        raise _nothing(role, evidence, assumptions, found)
+    min_days = days_asked(options.decisions.min_days, evidence.window.days)
+    blind = blind_spot_of(evidence, min_days)
+    if blind or assumptions.untold:
+        blind = blind or BlindSpot(
+            "caller-unknown",
+            "assumptions",
+            f"the records do not tell who made {pluralize(assumptions.untold, 'assumption')}",
+            "give the logs of the callers' accounts",
+        )
+        kept += _all_of(today, blind)
+    came = {way for way, _ in found.uses}
+    kept += [one for one in needed_by_configuration(today, account, role) if one.way not in came]
+    kept = [one for one in kept if not any(drops(rule.principal, one.entry) for rule in dropped)]
+    written = _fitting(today, found, kept, options)
+    policy = document_of(today, written)
+    finished = parse_resource_policy(policy.to_json(), policy.name, "trust")
+    promises = prove(finished, today, found, written)
+    _require(role, promises)
+    limit = (account.session_limits or {}).get(role.key.arn)
+    length = session_length(limit, assumptions.observed, is_visible=blind is None)
+    return TrustSuggestion(
+        role,
+        evidence,
+        assumptions,
+        today,
+        finished,
+        tuple(written),
+        tuple(_removed(today, written)),
+        found.refused,
+        tuple(_blind_spots(blind, written)),
+        tuple(promises),
+        length,
+        tuple(findings_of(today, finished, role.key.account, length)),
+        tuple(_could_require(written, options)),
+        tuple(sorted({(one.entry[1], name) for one in written for name in one.unmet})),
+        tuple((one, rule) for one in assumptions.observed if (rule := _rule_about(dropped, one))),
+    )
+
+
+def _day(evidence: AssumptionEvidence, options: TrustOptions) -> date:
+    return options.on or evidence.window.until.day
+
+
+def _kept_by_people(
+    today: ResourcePolicy, rules: Sequence[PrincipalRule], named: Sequence[str]
+) -> list[Kept]:
+    """Return what the command line and the file of decisions keep; a rule for many roles may be about none of these."""
+    kept = [one for name in named for one in kept_by_decision(today, name, "asked for on the command line")]
+    for rule in rules:
+        if rule.kind == "keep" and not (rule.general and not is_trusted(today, rule.principal)):
+            kept += kept_by_decision(today, rule.principal, rule.reason)
+    return kept
+
+
+def _rule_about(rules: Sequence[PrincipalRule], one: Observed) -> PrincipalRule | None:
+    """Return the rule that drops the caller of an assumption."""
+    entry = (one.party.kind, one.party.name)
+    return next((rule for rule in rules if drops(rule.principal, entry)), None)
+
+
+def _assumptions(evidence: AssumptionEvidence, accounts: Accounts, today: ResourcePolicy) -> Assumptions:
+    asked = {
+        key.lower() for one in today.statements for _, keys in one.statement.conditions for key, _ in keys
+    }
+    services = [
+        name for one in today.statements for kind, name in one.principals.entries if kind == "Service"
+    ]
+    directory = directory_of(accounts, evidence.sightings, services)
+    return assumptions_of(evidence.sightings, evidence.role, directory, asked)
+
+
+def _all_of(today: ResourcePolicy, spot: BlindSpot) -> list[Kept]:
+    return [
+        Kept(Way(number, entry), entry, "unverified", spot.why)
+        for number, one in enumerate(today.statements)
+        if one.statement.effect == "Allow"
+        for entry in one.principals.entries
+    ]
+
+
+def _fitting(
+    today: ResourcePolicy, found: LetIn, kept: Sequence[Kept], options: TrustOptions
+) -> list[Written]:
+    """Return what to write; where that is too long, the statements with most callers stay as they are.
+
+    Raises:
+        GateError: PG-E386, it is too long all the same.
+    """
+    stay = list(kept)
+    while True:
+        written = written_of(today, found, stay, options.require, options.max_blocks)
+        size = document_of(today, written).size
+        if size <= QUOTA:
+            return written
+        sizes = [
+            (-len(str([one for one in written if one.statement == number and not one.kept])), number)
+            for number in {one.statement for one in written if not one.kept}
+        ]
+        if not sizes:
+            raise GateError(
+                f"the trust policy has {size:,} characters, and IAM stores {QUOTA:,}",
+                "fewer conditions of --require make it shorter",
+                code="PG-E386",
+            )
+        largest = min(sizes)[1]
+        why = f"its callers do not fit into {QUOTA:,} characters"
+        stay += [
+            Kept(Way(largest, entry), entry, "unverified", why)
+            for entry in today.statements[largest].principals.entries
+        ]
+
+
+_ASKED_ABOUT = ("external-id", "mfa")
+"""Conditions that the screen proposes; the others follow from where a caller happens to work."""
+
+
+def _could_require(written: Sequence[Written], options: TrustOptions) -> Iterator[tuple[str, str]]:
+    for one in written:
+        names = [name for name in _ASKED_ABOUT if name not in options.require and one.seen]
+        for name in names:
+            if required([name], one.seen, one.conditions, options.max_blocks).entries:
+                yield one.entry[1], name
+
+
+def _removed(today: ResourcePolicy, written: Sequence[Written]) -> list[tuple[str, str]]:
+    gone: list[tuple[str, str]] = []
+    for number, one in enumerate(today.statements):
+        if one.statement.effect != "Allow":
+            continue
+        stays = [piece.entry for piece in written if piece.statement == number]
+        gone += [
+            (entry[1], "visible, 0 assumptions")
+            for entry in one.principals.entries
+            if not any(Principals((entry,)).contains(Principals((inside,))) for inside in stays)
+        ]
+        actions = {action for piece in written if piece.statement == number for action in piece.actions}
+        if actions:
+            unused = [action for action in one.statement.actions if action not in actions]
+            gone += [(action, "visible, 0 uses") for action in unused if "*" not in action]
+    return list(dict.fromkeys(gone))
+
+
+def _blind_spots(blind: BlindSpot | None, written: Sequence[Written]) -> list[BlindSpot]:
+    spots = [blind] if blind else []
+    spots += [
+        BlindSpot("kept", one.entry[1], one.kept.why, "drop it by hand if nobody needs it")
+        for one in written
+        if one.kept and one.kept.reason == "unverified" and not (blind and one.kept.why == blind.why)
+    ]
+    return spots
+
+
+def _require(role: Role, promises: Sequence[Promise]) -> None:
+    failed = [one for one in promises if not one.held]
+    if failed:
+        raise GateError(
+            f"the trust policy for {escape_controls(role.name)} breaks the promise {failed[0].name!r}: "
+            f"{failed[0].finding}",
+            *(escape_controls(example) for one in failed for example in one.counter_examples),
+            "no policy was written; this is a fault of policygen, please report it with these lines",
+            code="PG-E401",
+        )
+
+
+def _nothing(
+    role: Role, evidence: AssumptionEvidence, assumptions: Assumptions, found: LetIn
+) -> NothingFoundError:
+    hints = []
+    if assumptions.denied:
+        hints.append(f"denied: {pluralize(assumptions.denied, 'assumption')}, which are no evidence of need")
+    if assumptions.of_namesakes:
+        number = pluralize(assumptions.of_namesakes, "assumption")
+        hints.append(f"{number} were of a deleted role of the same name")
+    if assumptions.untold:
+        hints.append(f"{pluralize(assumptions.untold, 'assumption')} by callers that the records do not tell")
+    if found.refused:
+        hints.append(
+            f"today's policy does not allow {found.refused[0].observed.party.name}: is the snapshot new?"
+        )
+    return NothingFoundError(
+        f"nobody assumed {escape_controls(role.name)} in {pluralize(evidence.window.days, 'day')}",
+        *map(escape_controls, hints),
+        "no trust policy was written: an empty one would be a guess, not a finding",
+        code="PG-E385",
+    )

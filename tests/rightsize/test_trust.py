@@ -1,0 +1,65 @@
+"""Trust policies: who may go on assuming a role, and who may not. The cases are data.
+
+They follow the IAM User Guide: reference_policies_elements_principal, cloudtrail-integration, id_session-tags and
+reference_policies_iam-condition-keys; GitHub's and Buildkite's pages say what the subjects of their tokens are.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.errors import PolicygenError
+from policygen.report.data.trust import trust_json
+from policygen.report.terminal.trust import trust_screen
+from tests.support import ROOT
+from tests.support.trust_world import lets_in, suggestion_of
+
+CASES = json.loads((ROOT / "tests/cases/trust/cases.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_a_trust_policy(case: dict[str, Any], tmp_path: Path) -> None:
+    if error := case.get("error"):
+        with pytest.raises(PolicygenError) as raised:
+            suggestion_of(case, tmp_path)
+        assert raised.value.code == error
+        return
+    found = suggestion_of(case, tmp_path)
+    document = json.loads(found.policy.to_json())
+    today = {"Statement": case["today"]}
+    for asked in case["allow"]:
+        assert lets_in(document, asked["by"], asked.get("context", {}), asked.get("action", "")), asked
+        assert lets_in(today, asked["by"], asked.get("context", {}), asked.get("action", "")), (
+            "the case is wrong"
+        )
+    for asked in case["deny"]:
+        assert not lets_in(document, asked["by"], asked.get("context", {}), asked.get("action", "")), asked
+    assert all(one.held for one in found.promises)
+    assert len(found.policy.to_json()) <= 2048
+    _check_claims(case, found, document)
+
+
+def _check_claims(case: dict[str, Any], found: Any, document: dict[str, Any]) -> None:
+    said = json.loads(trust_json(found))
+    assert len(document["Statement"]) == case.get("statements", len(document["Statement"]))
+    assert [one["id"] for one in said["blind_spots"] if one["id"] != "kept"] == (
+        [case["blind"]] if "blind" in case else []
+    )
+    removed = {one["what"] for one in said["removed"]}
+    assert set(case.get("says_removed", ())) <= removed
+    assert {one["require"] for one in said["not_required"]} == set(case.get("not_required", ()))
+    assert len(said["not_allowed_today"]) == case.get("not_allowed", 0)
+    text = json.dumps(document)
+    assert all(name in text for name in case.get("allow_written", ()))
+    if "findings" in case:
+        assert [one["rule"] for one in said["findings"]] == case["findings"]
+    if "length" in case:
+        assert list(said["max_session_duration"].values()) == case["length"]
+    screen = trust_screen(found)
+    long = [line for line in screen.splitlines() if len(line) > 80 and " " in line.strip()]
+    assert not long
+    assert screen.replace("\n", "").isprintable()

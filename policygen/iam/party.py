@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from policygen.iam.conditions import ContextFacts, Truth, any_of, context_facts, negate
 from policygen.iam.document import document_error
@@ -100,8 +101,7 @@ def party_facts(party: Party) -> ContextFacts:
     return context_facts(tuple(known), absent=[key for key in absent if key not in given])
 
 
-@dataclass(frozen=True, slots=True)
-class Principals:
+class Principals(msgspec.Struct, frozen=True):
     """The Principal element of a statement, or NotPrincipal (`negated`): kinds with names, ``("AWS", "arn:…")``.
 
     ``"*"`` and ``{"AWS": "*"}`` both are ``("AWS", "*")``.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.iam.conditions import ContextFacts, Truth, all_of
 from policygen.iam.document import CURRENT_VERSION, Policy, Statement, load_document, parse_policy
@@ -25,8 +27,7 @@ Verdict = Literal["ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY"]
 _RESOURCES = frozenset({"Resource", "NotResource"})
 
 
-@dataclass(frozen=True, slots=True)
-class PrincipalStatement:
+class PrincipalStatement(msgspec.Struct, frozen=True):
     """A statement with the principals that it is about. That of a trust policy has no Resource element."""
 
     principals: Principals
@@ -47,8 +48,7 @@ class PrincipalStatement:
         return replace(self, principals=Principals(tuple(entries)))
 
 
-@dataclass(frozen=True, slots=True)
-class ResourcePolicy:
+class ResourcePolicy(msgspec.Struct, frozen=True):
     """A policy that names principals. `name` is for people and not part of the document."""
 
     statements: tuple[PrincipalStatement, ...]

@@ -11,7 +11,6 @@ import re
 from functools import lru_cache
 
 from policygen.account.apis import Api, Method
-from policygen.iam.arn import escape
 
 _VARIABLE = re.compile(r"\{[^{}]*\}")
 _DEFAULT = "$default"
@@ -64,11 +63,3 @@ def request_arn(api: Api, stage: str, verb: str, path: str) -> str:
     if api.protocol == "WEBSOCKET":
         return f"{api.arn}/{stage}/{verb}"
     return f"{api.arn}/{stage}/{verb}/{path.lstrip('/')}"
-
-
-def method_pattern(api: Api, stage: str, verb: str, template: str) -> str:
-    """Return the pattern of all requests of a method: its variables are written ``*``."""
-    if api.protocol == "WEBSOCKET":
-        return f"{api.arn}/{stage}/{verb}"
-    parts = [escape(part) for part in _VARIABLE.split(template.lstrip("/"))]
-    return f"{api.arn}/{stage}/{verb}/{'*'.join(parts)}"

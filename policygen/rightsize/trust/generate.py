@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.party import EVERYONE, Party, Principals, account_named
@@ -18,8 +20,7 @@ from policygen.rightsize.trust.required import required
 USER_ID = "aws:userid"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """One principal of the new policy, and what it rests on."""
 
     statement: int

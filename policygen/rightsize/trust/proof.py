@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from policygen.iam.party import Principals
 from policygen.iam.resource_policy import (
@@ -19,8 +21,7 @@ from policygen.text import pluralize
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(msgspec.Struct, frozen=True):
     """One promise: whether it holds, what was found, and counter-examples."""
 
     name: str

@@ -145,6 +145,7 @@ ON_FILES: dict[str, tuple[str, ...]] = {
     "suggest": ("-r", "orders-api", *LOGS),
     "batch": (*LOGS, "-o", "out", "--jobs", "1"),
     "report": ("orders-api", "-q"),
+    "backtest": ("orders-api", *LOGS),
     "schema": (),
     "explain": ("dynamodb:GetItem", "-r", "orders-api", *LOGS),
     "check": ("-", "-r", "orders-api", *LOGS),

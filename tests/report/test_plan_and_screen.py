@@ -76,6 +76,7 @@ LATER_FIELDS = {
     ("coverage", "data_events"),
     ("decisions", "reasons"),
     ("reading", "audit"),
+    ("reading", "unread"),
     ("needs",),
     ("unverified",),
     ("boundary",),

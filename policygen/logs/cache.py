@@ -24,7 +24,7 @@ from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import CrossAccountCopies
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import Totals
-from policygen.logs.packs import hash_of, packs_in, read_packs, remove_pack, write_pack
+from policygen.logs.packs import name_hash, packs_in, read_packs, remove_pack, write_pack
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, ObjectVersion
 
@@ -120,7 +120,7 @@ class Cache(msgspec.Struct):
             select: which roles' calls the request keeps.
             on_message: called with a warning where the cache cannot be written.
         """
-        name = hash_of(f"{_FORM}\0{catalog_version()}\0{request}")
+        name = name_hash(f"{_FORM}\0{catalog_version()}\0{request}")
         return cls(root / "calls" / name, select, on_message, root / "kinds" / name)
 
     def lookup(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:

@@ -20,7 +20,7 @@ _DAMAGED = (OSError, ValueError, zlib.error)
 Content = TypeVar("Content")
 
 
-def hash_of(text: str) -> str:
+def name_hash(text: str) -> str:
     """Return the name of a folder of packs that are good for nothing but what a text says."""
     return _hash(text.encode())
 

@@ -169,7 +169,8 @@ DOCUMENT = {
 
 
 def test_every_command_that_works_on_files_is_tried() -> None:
-    assert set(COMMANDS) - set(ON_FILES) == {"snapshot"}  # of the account as AWS has it
+    # `may` reads a snapshot with APIs, which these have not: tests/cli/test_may.py
+    assert set(COMMANDS) - set(ON_FILES) == {"snapshot", "may"}  # the first: of the account as AWS has it
 
 
 @pytest.mark.system

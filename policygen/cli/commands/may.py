@@ -27,12 +27,14 @@ def command(
     snapshots: SnapshotsOption = None,
     format_: Annotated[str, format_option("text", "jsonl")] = "text",
 ) -> None:
-    """Say whether a caller may invoke a method of an API, and whose word decides.
+    """Say whether a caller may invoke a method of an API.
 
-    Asks the method, the resource policy, the authorizer, the caller's policies and the VPC endpoint.
+    Names whose word decides: method, resource policy, authorizer, caller's policies or VPC endpoint.
     What no snapshot tells makes the answer uncertain. The exit code is 0, whatever the answer is.
 
-    policygen may "arn:aws:iam::111122223333:role/orders-api GET a1b2c3d4e5/prod/pets/7" --snapshot account.json
+    policygen may "anybody GET a1b2c3d4e5/prod/pets/7" -s account.json
+
+    policygen may requests.jsonl -s prod.json -s partner.json -f jsonl
     """
     from policygen.cli.output import write_stdout
     from policygen.cli.several_accounts import read_snapshots
@@ -85,7 +87,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             row = None
         if not isinstance(row, dict):
             raise UsageError(
-                f"line {number} of {shown!r} is no JSON object: {escape_controls(line)[:80]!r}",
+                f"line {number} of {shown!r} is not a JSON object: {escape_controls(line)[:80]!r}",
                 "write one request a line",
                 code="PG-E382",
             )

@@ -65,7 +65,7 @@ def command(
             metavar="NAME",
             help="Require what all observed uses satisfy: external-id, source-identity, session-name, mfa, org, tags, "
             "source-ip or vpce. Repeatable.",
-            rich_help_panel="Policy",
+            rich_help_panel="Decisions",
         ),
     ] = None,
     keep_principal: Annotated[
@@ -74,7 +74,7 @@ def command(
             "--keep-principal",
             metavar="ARN",
             help="Keep a principal that is trusted today, seen or not. Repeatable.",
-            rich_help_panel="Policy",
+            rich_help_panel="Decisions",
         ),
     ] = None,
     max_cidrs: Annotated[
@@ -84,7 +84,7 @@ def command(
             metavar="N",
             min=1,
             help="Most address blocks that --require source-ip lists.",
-            rich_help_panel="Policy",
+            rich_help_panel="Decisions",
         ),
     ] = 10,
     decisions: TrustDecisionInput,
@@ -95,7 +95,7 @@ def command(
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Suggest the smallest trust policy of a role: who assumed it keeps going.
+    """Suggest the smallest trust policy of a role.
 
     Reads AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebIdentity of all accounts in the logs.
     A snapshot of a caller's account tells which role or user an id is.

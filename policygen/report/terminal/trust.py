@@ -9,7 +9,7 @@ from policygen.iam.document import Conditions
 from policygen.logs.calls.evidence import sum_evidence
 from policygen.report.terminal.layout import LISTED, Layout
 from policygen.rightsize.trust.assumptions import Observed
-from policygen.rightsize.trust.generate import Written
+from policygen.rightsize.trust.generate import WrittenPrincipal
 from policygen.rightsize.trust.session_length import hours
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import escape_controls, pluralize
@@ -141,7 +141,7 @@ def _changes(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
         yield f"  ~ session  {hours(length.now)} → {hours(length.proposed)}: nobody asked for more"
 
 
-def _change(suggestion: TrustSuggestion, one: Written, layout: Layout) -> Iterator[str]:
+def _change(suggestion: TrustSuggestion, one: WrittenPrincipal, layout: Layout) -> Iterator[str]:
     if one.kept:
         yield from layout.wrapped("  = ", f"{one.entry[1]}  {one.kept.why}", "      ")
         return

@@ -15,8 +15,8 @@ from policygen.iam.party import NOBODY, Party
 from policygen.iam.resource_policy import Verdict
 from policygen.rightsize.api.question import (
     Invocation,
+    InvokeQuestion,
     Layer,
-    Question,
     Said,
     World,
     known_caller,
@@ -69,7 +69,7 @@ def decide(world: World, api: Api, asked: Invocation) -> InvokeDecision:
 # ---- what the kinds of methods ask for ----------------------------------------------------------------
 
 
-class _Answer(NamedTuple):
+class _Outcomes(NamedTuple):
     """Outcome with the layer that decides, at best and at worst."""
 
     best: tuple[Verdict, Layer]
@@ -77,32 +77,32 @@ class _Answer(NamedTuple):
     unknown: tuple[str, ...] = ()
 
 
-def _open(api: Api, resource: Said) -> _Answer:
+def _open(api: Api, resource: Said) -> _Outcomes:
     """Decide for a method that asks nothing: its resource policy alone, if there is one."""
     if api.policy is None:
         free: tuple[Verdict, Layer] = ("ALLOWED", "method")
-        return _Answer(free, free)
-    return _Answer((resource.best, resource.layer), (resource.worst, resource.layer), resource.unknown)
+        return _Outcomes(free, free)
+    return _Outcomes((resource.best, resource.layer), (resource.worst, resource.layer), resource.unknown)
 
 
 def _authorized(
-    api: Api, asked: Invocation, question: Question, resource: Said, authorization: str
-) -> _Answer:
+    api: Api, asked: Invocation, question: InvokeQuestion, resource: Said, authorization: str
+) -> _Outcomes:
     """Decide for a method with an authorizer; without its answer, it may be either."""
     answer = asked.authorized
     if answer is None:
         refused: tuple[Verdict, Layer] = ("IMPLICIT_DENY", "authorizer")
         if resource.best == "EXPLICIT_DENY" == resource.worst:
             refused = ("EXPLICIT_DENY", "resource policy")
-            return _Answer(refused, refused)
-        return _Answer(("ALLOWED", "authorizer"), refused, ("what the authorizer answers",))
+            return _Outcomes(refused, refused)
+        return _Outcomes(("ALLOWED", "authorizer"), refused, ("what the authorizer answers",))
     passed = answer.outcome == "allow"
     if resource.worst == resource.best == "EXPLICIT_DENY":
         denied: tuple[Verdict, Layer] = ("EXPLICIT_DENY", "resource policy")
-        return _Answer(denied, denied)
+        return _Outcomes(denied, denied)
     if not passed:
         refused = ("IMPLICIT_DENY", "authorizer")
-        return _Answer(refused, refused)
+        return _Outcomes(refused, refused)
     if authorization in {"COGNITO_USER_POOLS", "JWT"}:
         return _open(api, resource)
     own = (
@@ -111,7 +111,7 @@ def _authorized(
         else Said("ALLOWED", "ALLOWED", "authorizer")
     )
     # Table A, with the authorizer's policy in the place of the identity's.
-    return _Answer(
+    return _Outcomes(
         _either(own.best, own.layer, resource.best),
         _either(own.worst, own.layer, resource.worst),
         (*own.unknown, *resource.unknown),
@@ -127,22 +127,22 @@ def _either(own: Verdict, layer: Layer, resource: Verdict) -> tuple[Verdict, Lay
     return resource, "resource policy" if resource == "ALLOWED" else layer
 
 
-def _signed(world: World, api: Api, asked: Invocation, question: Question, resource: Said) -> _Answer:
+def _signed(world: World, api: Api, asked: Invocation, question: InvokeQuestion, resource: Said) -> _Outcomes:
     """Decide for a method that asks for IAM's authorization."""
     same = question.party.account == api.account
     if api.protocol != "REST" and not same:
         closed: tuple[Verdict, Layer] = ("IMPLICIT_DENY", "method")
-        return _Answer(closed, closed)
+        return _Outcomes(closed, closed)
     layers = _own_layers(world, asked, question)
     unknown = tuple(key for said in (*layers, resource) for key in said.unknown)
-    return _Answer(
+    return _Outcomes(
         _signed_outcome(layers, resource, same, question.party, best=True),
         _signed_outcome(layers, resource, same, question.party, best=False),
         unknown,
     )
 
 
-def _own_layers(world: World, asked: Invocation, question: Question) -> list[Said]:
+def _own_layers(world: World, asked: Invocation, question: InvokeQuestion) -> list[Said]:
     """Return what the caller's own side says: identity, boundary, session policy, the levels of its organization."""
     known = known_caller(world, question.party)
     if known is None:
@@ -208,8 +208,8 @@ def _overruled(resource: Said, party: Party) -> set[Layer]:
 
 
 def _through_endpoint(
-    world: World, api: Api, asked: Invocation, question: Question, answer: _Answer
-) -> _Answer:
+    world: World, api: Api, asked: Invocation, question: InvokeQuestion, answer: _Outcomes
+) -> _Outcomes:
     """Add the policy of the VPC endpoint that a request to a private API comes through."""
     if not api.private:
         return answer
@@ -220,7 +220,7 @@ def _through_endpoint(
     if endpoint is None or endpoint.policy is None:
         whose = f"the policy of {given}" if given else "the VPC endpoint that the request comes through"
         worst = answer.worst if answer.worst[0] != "ALLOWED" else ("IMPLICIT_DENY", "endpoint")
-        return _Answer(answer.best, worst, (*answer.unknown, whose))
+        return _Outcomes(answer.best, worst, (*answer.unknown, whose))
     said = question.say("endpoint", [endpoint.policy])
 
     def limited(outcome: tuple[Verdict, Layer], verdict: Verdict) -> tuple[Verdict, Layer]:
@@ -228,7 +228,7 @@ def _through_endpoint(
             return verdict, "endpoint"
         return outcome if verdict == "ALLOWED" or outcome[0] != "ALLOWED" else (verdict, "endpoint")
 
-    return _Answer(
+    return _Outcomes(
         limited(answer.best, said.best), limited(answer.worst, said.worst), (*answer.unknown, *said.unknown)
     )
 
@@ -250,7 +250,7 @@ _CALLED: Mapping[Layer, str] = {
 }
 
 
-def _result(answer: _Answer) -> InvokeDecision:
+def _result(answer: _Outcomes) -> InvokeDecision:
     certain = answer.best[0] == answer.worst[0]
     outcome, layer = answer.worst
     reason = _REASONS[outcome].format(layer=_CALLED[layer])

@@ -105,7 +105,7 @@ class Said(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class InvokeQuestion:
     """The access request behind an invocation, asked of one policy after the other."""
 
     request: AccessRequest
@@ -148,7 +148,7 @@ def _together(verdicts: Iterable[Verdict]) -> Verdict:
     return next((one for one in ("EXPLICIT_DENY", "ALLOWED") if one in found), "IMPLICIT_DENY")
 
 
-def question_of(world: World, api: Api, asked: Invocation, party: Party) -> Question:
+def question_of(world: World, api: Api, asked: Invocation, party: Party) -> InvokeQuestion:
     """Return the access request behind an invocation, as its policies are asked about it.
 
     Args:
@@ -185,7 +185,9 @@ def question_of(world: World, api: Api, asked: Invocation, party: Party) -> Ques
         known["aws:principalorgid"] = (organization,)
         untold.add("aws:principalorgpaths")
     known |= {key.lower(): values for key, values in asked.context.items()}
-    return Question(AccessRequest(INVOKE, resource), party, ContextFacts(known, True, frozenset(untold)))
+    return InvokeQuestion(
+        AccessRequest(INVOKE, resource), party, ContextFacts(known, True, frozenset(untold))
+    )
 
 
 def _tags(world: World, party: Party) -> Mapping[str, str] | None:

@@ -11,7 +11,7 @@ from policygen.iam.conditions import ContextFacts
 from policygen.iam.party import Party
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.assumption import Assumption, Sighting, Sightings
-from policygen.rightsize.trust.callers import Directory, facts_of, party_of
+from policygen.rightsize.trust.callers import Directory, assumption_facts, party_of
 
 _COPY = "AWSAccount"
 
@@ -89,7 +89,7 @@ def assumptions_of(
         party = party_of(said, directory)
         if party is not None:
             evidence = _evidence(found, said)
-            observed.append(Observed(said, party, facts_of(said, party, directory, keys), evidence))
+            observed.append(Observed(said, party, assumption_facts(said, party, directory, keys), evidence))
     return Assumptions(tuple(sorted(observed, key=_order)), denied, of_namesakes, untold)
 
 

@@ -136,7 +136,9 @@ def is_oidc_provider(provider: str) -> bool:
     return _PROVIDER.fullmatch(provider) is not None
 
 
-def facts_of(said: Assumption, party: Party, directory: Directory, asked: Iterable[str]) -> ContextFacts:
+def assumption_facts(
+    said: Assumption, party: Party, directory: Directory, asked: Iterable[str]
+) -> ContextFacts:
     """Return the condition keys of an assumption that are known.
 
     Args:

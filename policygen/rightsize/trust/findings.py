@@ -20,7 +20,7 @@ _LIMITS = frozenset(
 """Keys that say of which accounts a caller may be."""
 
 
-class Finding(NamedTuple):
+class TrustFinding(NamedTuple):
     """A rule that today's trust policy breaks, and whether the new one still does."""
 
     rule: str
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
 def findings_of(
     today: ResourcePolicy, proposed: ResourcePolicy, account: str, length: SessionLength
-) -> list[Finding]:
+) -> list[TrustFinding]:
     """Return the findings about today's policy, in order.
 
     Args:
@@ -42,12 +42,12 @@ def findings_of(
         length: how long its sessions may last, and how long they do.
     """
     left = {(rule, where) for rule, _, where, _ in _found(proposed, account)}
-    found = [Finding(*one, (one[0], one[2]) in left) for one in dict.fromkeys(_found(today, account))]
+    found = [TrustFinding(*one, (one[0], one[2]) in left) for one in dict.fromkeys(_found(today, account))]
     if length.now and length.proposed < length.now:
         text = (
             f"sessions may last {hours(length.now)}, and nobody asks for more than {hours(length.proposed)}"
         )
-        found.append(Finding("PG704", "note", "MaxSessionDuration", text, remains=False))
+        found.append(TrustFinding("PG704", "note", "MaxSessionDuration", text, remains=False))
     return sorted(found)
 
 

@@ -20,7 +20,7 @@ from policygen.rightsize.trust.required import required
 USER_ID = "aws:userid"
 
 
-class Written(msgspec.Struct, frozen=True):
+class WrittenPrincipal(msgspec.Struct, frozen=True):
     """One principal of the new policy, and what it rests on."""
 
     statement: int
@@ -40,7 +40,7 @@ def written_of(
     kept: Iterable[Kept],
     requirements: Sequence[str] = (),
     max_blocks: int = 10,
-) -> list[Written]:
+) -> list[WrittenPrincipal]:
     """Return the principals to write, each with its actions and conditions.
 
     Args:
@@ -72,7 +72,9 @@ def written_of(
     return _without_spare(today, found, ordered)
 
 
-def _without_spare(today: ResourcePolicy, found: LetIn, written: list[Written]) -> list[Written]:
+def _without_spare(
+    today: ResourcePolicy, found: LetIn, written: list[WrittenPrincipal]
+) -> list[WrittenPrincipal]:
     """Leave out what other statements let in as well."""
     unsure = {use.observed for use in found.unsure}
     uses = {use for several in found.uses.values() for use in several}
@@ -117,16 +119,18 @@ def granted(way: Way, party: Party) -> tuple[Entry, Extra]:
     return owner, (("StringEquals", USER_ID, (party.unique_id,)),)
 
 
-def _as_today(today: ResourcePolicy, kept: Kept) -> Written:
+def _as_today(today: ResourcePolicy, kept: Kept) -> WrittenPrincipal:
     statement = today.statements[kept.way.statement].statement
-    return Written(kept.way.statement, kept.entry, statement.actions, statement.conditions, kept=kept)
+    return WrittenPrincipal(
+        kept.way.statement, kept.entry, statement.actions, statement.conditions, kept=kept
+    )
 
 
-def _narrow(today: ResourcePolicy, number: int, entry: Entry, uses: Sequence[Use]) -> Written:
+def _narrow(today: ResourcePolicy, number: int, entry: Entry, uses: Sequence[Use]) -> WrittenPrincipal:
     seen = tuple(dict.fromkeys(use.observed for use in uses))
     actions = tuple(sorted({use.action for use in uses}))
     conditions = narrowed(today.statements[number].statement.conditions, seen)
-    return Written(number, entry, actions, conditions, seen)
+    return WrittenPrincipal(number, entry, actions, conditions, seen)
 
 
 def with_entries(conditions: Conditions, entries: Iterable[tuple[str, str, Sequence[str]]]) -> Conditions:
@@ -143,7 +147,7 @@ def with_entries(conditions: Conditions, entries: Iterable[tuple[str, str, Seque
 # ---- the document -------------------------------------------------------------------------------------
 
 
-def document_of(today: ResourcePolicy, written: Sequence[Written]) -> ResourcePolicy:
+def document_of(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> ResourcePolicy:
     """Return the new policy: statements in the order of today's, every Deny where it was."""
     statements: list[PrincipalStatement] = []
     for number, one in enumerate(today.statements):
@@ -172,7 +176,7 @@ def _is_negated(statement: PrincipalStatement, actions: tuple[str, ...]) -> bool
     return statement.statement.not_actions and actions == statement.statement.actions
 
 
-def _grouped(written: Iterable[Written]) -> Mapping[tuple[tuple[str, ...], Conditions], list[Entry]]:
+def _grouped(written: Iterable[WrittenPrincipal]) -> Mapping[tuple[tuple[str, ...], Conditions], list[Entry]]:
     """Put principals together that have the same actions and conditions, and unique ids of one account."""
     found: dict[tuple[tuple[str, ...], Conditions], list[Entry]] = defaultdict(list)
     for one in _with_ids_together(list(written)):
@@ -181,10 +185,10 @@ def _grouped(written: Iterable[Written]) -> Mapping[tuple[tuple[str, ...], Condi
     return found
 
 
-def _with_ids_together(written: list[Written]) -> list[Written]:
+def _with_ids_together(written: list[WrittenPrincipal]) -> list[WrittenPrincipal]:
     together: dict[tuple[Entry, tuple[str, ...], Conditions, str], list[str]] = defaultdict(list)
-    rest: list[Written] = []
-    first: dict[tuple[Entry, tuple[str, ...], Conditions, str], Written] = {}
+    rest: list[WrittenPrincipal] = []
+    first: dict[tuple[Entry, tuple[str, ...], Conditions, str], WrittenPrincipal] = {}
     for one in written:
         if (id_ := _id_of(one)) is None:
             rest.append(one)
@@ -200,7 +204,7 @@ def _with_ids_together(written: list[Written]) -> list[Written]:
     return sorted([*rest, *merged], key=lambda one: (one.entry, one.actions, one.conditions))
 
 
-def _id_of(one: Written) -> tuple[str, tuple[str, ...]] | None:
+def _id_of(one: WrittenPrincipal) -> tuple[str, tuple[str, ...]] | None:
     """Return the operator and the unique ids that were added; None where there is none, or today has some."""
     found = [
         (operator, values) for operator, keys in one.conditions for key, values in keys if key == USER_ID

@@ -30,7 +30,7 @@ class Kept(NamedTuple):
     why: str
 
 
-class BlindSpot(NamedTuple):
+class TrustBlindSpot(NamedTuple):
     """What the logs could not have shown."""
 
     id: str
@@ -39,7 +39,7 @@ class BlindSpot(NamedTuple):
     remedy: str
 
 
-def blind_spot_of(evidence: AssumptionEvidence, min_days: int) -> BlindSpot | None:
+def blind_spot_of(evidence: AssumptionEvidence, min_days: int) -> TrustBlindSpot | None:
     """Return why the logs could not have shown every assumption of a role for long enough; None where they could.
 
     Assumptions are events that read, in the region of the STS endpoint that was called, which may be any.
@@ -52,34 +52,34 @@ def blind_spot_of(evidence: AssumptionEvidence, min_days: int) -> BlindSpot | No
     seen = coverage.observability(_EVENT, "*", reads_only=True)
     spot = seen.blind_spot
     if spot:
-        return BlindSpot(spot.id, "assumptions", spot.why, spot.remedy)
+        return TrustBlindSpot(spot.id, "assumptions", spot.why, spot.remedy)
     return _unread(evidence) or _too_few_days(evidence, seen, min_days)
 
 
-def _unread(evidence: AssumptionEvidence) -> BlindSpot | None:
+def _unread(evidence: AssumptionEvidence) -> TrustBlindSpot | None:
     coverage, account = evidence.coverage, evidence.role.key.account
     if evidence.role.key.arn.startswith("arn:aws:") and _GLOBAL_ENDPOINT not in coverage.regions:
         why = f"no event of anyone was read in {_GLOBAL_ENDPOINT}, where STS's global endpoint is"
-        return BlindSpot(
+        return TrustBlindSpot(
             "region-not-read", "assumptions", why, f"give the files of {_GLOBAL_ENDPOINT} to --logs"
         )
     if not evidence.own_days:
         why = f"no event of account {account} was read"
-        return BlindSpot("trail-not-read", "assumptions", why, "give the log of that account to --logs")
+        return TrustBlindSpot("trail-not-read", "assumptions", why, "give the log of that account to --logs")
     return None
 
 
-def _too_few_days(evidence: AssumptionEvidence, seen: ObservedSince, min_days: int) -> BlindSpot | None:
+def _too_few_days(evidence: AssumptionEvidence, seen: ObservedSince, min_days: int) -> TrustBlindSpot | None:
     coverage = evidence.coverage
     since = max(seen.since, evidence.role.create_date[:10])
     days = sum(1 for day in evidence.own_days if day >= since)
     if coverage.incomplete:
         why, remedy = f"evidence is missing: {coverage.incomplete[0]}", "read the missing files"
-        return BlindSpot("incomplete", "assumptions", why, remedy)
+        return TrustBlindSpot("incomplete", "assumptions", why, remedy)
     if days >= min_days:
         return None
     why = f"visible on {days} {'day' if days == 1 else 'days'} only, since {since}"
-    return BlindSpot("window-not-covered", "assumptions", why, f"wait for {min_days} days of it")
+    return TrustBlindSpot("window-not-covered", "assumptions", why, f"wait for {min_days} days of it")
 
 
 # ---- the configuration -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from policygen.iam.resource_policy import (
     not_inside,
 )
 from policygen.rightsize.trust.assumptions import Observed
-from policygen.rightsize.trust.generate import Written
+from policygen.rightsize.trust.generate import WrittenPrincipal
 from policygen.rightsize.trust.letting_in import Entry, LetIn, Use, lost
 from policygen.text import pluralize
 
@@ -39,8 +39,8 @@ class Promise(msgspec.Struct, frozen=True):
         }
 
 
-def prove(
-    finished: ResourcePolicy, today: ResourcePolicy, found: LetIn, written: Sequence[Written]
+def prove_trust(
+    finished: ResourcePolicy, today: ResourcePolicy, found: LetIn, written: Sequence[WrittenPrincipal]
 ) -> list[Promise]:
     """Check the promises on a document as it was read back.
 
@@ -72,7 +72,7 @@ def _minimal(
     finished: ResourcePolicy,
     today: ResourcePolicy,
     uses: Sequence[Use],
-    written: Sequence[Written],
+    written: Sequence[WrittenPrincipal],
     found: LetIn,
 ) -> Promise:
     unsure = {use.observed for use in found.unsure}
@@ -103,7 +103,7 @@ def _without(policy: ResourcePolicy, number: int, entry: Entry) -> ResourcePolic
     return replace(policy, statements=statements)
 
 
-def _accounted(finished: ResourcePolicy, uses: Sequence[Use], written: Sequence[Written]) -> Promise:
+def _accounted(finished: ResourcePolicy, uses: Sequence[Use], written: Sequence[WrittenPrincipal]) -> Promise:
     seen = {(one.entry, action) for one in written if not one.kept for action in one.actions}
     kept = {one.entry for one in written if one.kept}
     strange = [

@@ -16,11 +16,11 @@ from policygen.rightsize.assess.readiness import days_asked
 from policygen.rightsize.decisions.model import Decisions, PrincipalRule
 from policygen.rightsize.trust.assumptions import Assumptions, Observed, assumptions_of
 from policygen.rightsize.trust.callers import directory_of
-from policygen.rightsize.trust.findings import Finding, findings_of
-from policygen.rightsize.trust.generate import Written, document_of, written_of
+from policygen.rightsize.trust.findings import TrustFinding, findings_of
+from policygen.rightsize.trust.generate import WrittenPrincipal, document_of, written_of
 from policygen.rightsize.trust.keep import (
-    BlindSpot,
     Kept,
+    TrustBlindSpot,
     blind_spot_of,
     drops,
     is_trusted,
@@ -28,7 +28,7 @@ from policygen.rightsize.trust.keep import (
     needed_by_configuration,
 )
 from policygen.rightsize.trust.letting_in import LetIn, Use, Way, let_in
-from policygen.rightsize.trust.proof import Promise, prove
+from policygen.rightsize.trust.proof import Promise, prove_trust
 from policygen.rightsize.trust.required import REQUIREMENTS, required
 from policygen.rightsize.trust.session_length import SessionLength, session_length
 from policygen.text import escape_controls, pluralize
@@ -61,15 +61,15 @@ class TrustSuggestion:
     assumptions: Assumptions
     today: ResourcePolicy
     policy: ResourcePolicy
-    written: tuple[Written, ...]
+    written: tuple[WrittenPrincipal, ...]
     removed: tuple[tuple[str, str], ...]
     """Principals and actions that go, and why."""
     refused: tuple[Use, ...]
     """What was seen and today's policy does not allow."""
-    blind_spots: tuple[BlindSpot, ...]
+    blind_spots: tuple[TrustBlindSpot, ...]
     promises: tuple[Promise, ...]
     length: SessionLength
-    findings: tuple[Finding, ...]
+    findings: tuple[TrustFinding, ...]
     could_require: tuple[tuple[str, str], ...] = ()
     """Callers, and names of conditions that all of their uses satisfied and today's policy does not ask for."""
     not_required: tuple[tuple[str, str], ...] = ()
@@ -149,7 +149,7 @@ def suggest_trust(
     min_days = days_asked(options.decisions.min_days, evidence.window.days)
     blind = blind_spot_of(evidence, min_days)
     if blind or assumptions.untold:
-        blind = blind or BlindSpot(
+        blind = blind or TrustBlindSpot(
             "caller-unknown",
             "assumptions",
             f"the records do not tell who made {pluralize(assumptions.untold, 'assumption')}",
@@ -162,7 +162,7 @@ def suggest_trust(
     written = _fitting(today, found, kept, options)
     policy = document_of(today, written)
     finished = parse_resource_policy(policy.to_json(), policy.name, "trust")
-    promises = prove(finished, today, found, written)
+    promises = prove_trust(finished, today, found, written)
     _require(role, promises)
     limit = (account.session_limits or {}).get(role.key.arn)
     length = session_length(limit, assumptions.observed, is_visible=blind is None)
@@ -217,7 +217,7 @@ def _assumptions(evidence: AssumptionEvidence, accounts: Accounts, today: Resour
     return assumptions_of(evidence.sightings, evidence.role, directory, asked)
 
 
-def _all_of(today: ResourcePolicy, spot: BlindSpot) -> list[Kept]:
+def _all_of(today: ResourcePolicy, spot: TrustBlindSpot) -> list[Kept]:
     return [
         Kept(Way(number, entry), entry, "unverified", spot.why)
         for number, one in enumerate(today.statements)
@@ -228,7 +228,7 @@ def _all_of(today: ResourcePolicy, spot: BlindSpot) -> list[Kept]:
 
 def _fitting(
     today: ResourcePolicy, found: LetIn, kept: Sequence[Kept], options: TrustOptions
-) -> list[Written]:
+) -> list[WrittenPrincipal]:
     """Return what to write; where that is too long, the statements with most callers stay as they are.
 
     Raises:
@@ -262,7 +262,7 @@ _ASKED_ABOUT = ("external-id", "mfa")
 """Conditions that the screen proposes; the others follow from where a caller happens to work."""
 
 
-def _could_require(written: Sequence[Written], options: TrustOptions) -> Iterator[tuple[str, str]]:
+def _could_require(written: Sequence[WrittenPrincipal], options: TrustOptions) -> Iterator[tuple[str, str]]:
     for one in written:
         names = [name for name in _ASKED_ABOUT if name not in options.require and one.seen]
         for name in names:
@@ -270,7 +270,7 @@ def _could_require(written: Sequence[Written], options: TrustOptions) -> Iterato
                 yield one.entry[1], name
 
 
-def _removed(today: ResourcePolicy, written: Sequence[Written]) -> list[tuple[str, str]]:
+def _removed(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> list[tuple[str, str]]:
     gone: list[tuple[str, str]] = []
     for number, one in enumerate(today.statements):
         if one.statement.effect != "Allow":
@@ -288,10 +288,10 @@ def _removed(today: ResourcePolicy, written: Sequence[Written]) -> list[tuple[st
     return list(dict.fromkeys(gone))
 
 
-def _blind_spots(blind: BlindSpot | None, written: Sequence[Written]) -> list[BlindSpot]:
+def _blind_spots(blind: TrustBlindSpot | None, written: Sequence[WrittenPrincipal]) -> list[TrustBlindSpot]:
     spots = [blind] if blind else []
     spots += [
-        BlindSpot("kept", one.entry[1], one.kept.why, "drop it by hand if nobody needs it")
+        TrustBlindSpot("kept", one.entry[1], one.kept.why, "drop it by hand if nobody needs it")
         for one in written
         if one.kept and one.kept.reason == "unverified" and not (blind and one.kept.why == blind.why)
     ]

@@ -154,9 +154,12 @@ def _shape(
     patterns = _patterns(names, kept, held, origin, spares)
     everything = next((s for s in origin if s.not_actions or "*" in s.actions), None)
     if everything and by_exception:
-        unless = _exceptions(names, held, everything, spares)
-        if unless and _length(unless) < _length(patterns):
-            return [Grant("*", "*", unless=unless)]
+        # What only another statement of today grants is written beside.
+        beside = {name for name in names if not _holds(everything, name)}
+        unless = _exceptions({*names} - beside, held, everything, spares)
+        more = _patterns(beside, kept, held, origin, spares)
+        if unless and _length(unless) + _length(more) < _length(patterns):
+            return [Grant("*", "*", unless=unless), *(Grant(pattern, "*") for pattern in more)]
     return [Grant(pattern, "*") for pattern in patterns]
 
 

@@ -336,7 +336,10 @@ class _PolicyReader:
             problem = "both stand in one statement" if key in element else "are both missing"
             raise self.error(f"{path}.{key}", f"and {negated} {problem}")
         present = key if key in element else negated
-        return self.strings(element[present], f"{path}.{present}"), present == negated
+        names = self.strings(element[present], f"{path}.{present}")
+        if not names:  # MalformedPolicyDocument: "Policy statement must contain actions", or "resources"
+            raise self.error(f"{path}.{present}", "is an empty list, which IAM refuses")
+        return names, present == negated
 
     def strings(self, value: object, path: str, scalars: bool = False) -> tuple[str, ...]:
         values = value if isinstance(value, (list, tuple)) else [value]

@@ -128,6 +128,14 @@ BROKEN = [
         "Statement[0].Resource",
         "and NotResource are both missing",
     ),
+    ("an empty list of actions", with_statement(Action=[]), "Statement[0].Action", "is an empty list"),
+    ("an empty list of resources", with_statement(Resource=[]), "Statement[0].Resource", "is an empty list"),
+    (
+        "an empty list of excluded resources",
+        with_statement(Resource=None, NotResource=[]),
+        "Statement[0].NotResource",
+        "is an empty list",
+    ),
     ("an action that is a number", with_statement(Action=1), "Statement[0].Action", "not a number"),
     ("a resource in an object", with_statement(Resource={"a": 1}), "Statement[0].Resource", "not an object"),
     (
@@ -217,8 +225,8 @@ words = st.text(max_size=6)
 statements = st.builds(
     Statement,
     effect=st.sampled_from(["Allow", "Deny"]),
-    actions=st.lists(words, max_size=3).map(tuple),
-    resources=st.lists(words, max_size=3).map(tuple),
+    actions=st.lists(words, min_size=1, max_size=3).map(tuple),
+    resources=st.lists(words, min_size=1, max_size=3).map(tuple),
     not_actions=st.booleans(),
     not_resources=st.booleans(),
     conditions=st.dictionaries(

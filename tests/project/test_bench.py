@@ -146,7 +146,8 @@ def test_a_batch_is_measured_beside_the_log_for_one_role(
 
 
 def test_the_last_day_comes_by_itself(logs: Path, tmp_path: Path) -> None:
-    made = reader.Corpus(logs, {"last_day": max(str(f.parent)[-10:] for f in logs.rglob("*.gz"))})
+    content = {"last_day": max(str(f.parent)[-10:] for f in logs.rglob("*.gz"))}
+    made = reader.Corpus(logs, content, tmp_path / "small")
     reader.link(made, tmp_path, last=False)
     before = digests(tmp_path)
     reader.link(made, tmp_path, last=True)

@@ -446,3 +446,16 @@ def test_a_pattern_stays_in_the_first_folder_of_its_name(names: list[str]) -> No
 )
 def test_a_few_constant_names_stay_as_they_are(names: list[str]) -> None:
     assert learn_patterns(names) == {name: arn.escape(name) for name in names}
+
+
+def test_what_only_another_statement_grants_is_written_beside_everything_but_some() -> None:
+    listed = {"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}
+    others = {"Effect": "Allow", "NotAction": ["dynamodb:*"], "Resource": "*"}
+    documents = [{"Version": "2012-10-17", "Statement": [one]} for one in (listed, others)]
+    events = [
+        {"source": "dynamodb", "name": "Query", "params": {"tableName": "carts"}, "region": "us-east-1"}
+    ]
+    made = analysed(records_of(events), {"policies": documents}).suggestion
+    assert made.proof.held
+    allowed = {action for policy in made.policies for one in policy.statements for action in one.actions}
+    assert "dynamodb:*" in allowed or "dynamodb:Query" in allowed

@@ -75,7 +75,7 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
 
         if read.no_cache:
             return None
-        return Cache.open(cache_folder(), f"{request.name}\0{request.search}", request.select, log_line)
+        return Cache.open(cache_folder(), f"{request.name}\0{request.search.name}", request.select, log_line)
 
     on_progress = (lambda _: None) if quiet else bar
     with _workers(read.jobs, read.dask) as (executor, workers):

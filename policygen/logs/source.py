@@ -100,6 +100,11 @@ class BytePattern(NamedTuple):
     of: Callable[[CheckedRecord], bool] | None = None
     """Tells the records of a kind. Picklable."""
 
+    @property
+    def name(self) -> str:
+        """What it looks for, the same in every process."""
+        return f"{self.of.__module__}.{self.of.__qualname__}" if self.of else repr(self.text)
+
 
 class RecordFilter(NamedTuple):
     """Which records of a log to decode; all records where it is empty."""
@@ -110,6 +115,12 @@ class RecordFilter(NamedTuple):
     """Those of the logs of other accounts, and in logs whose account is not known."""
     account: str = ""
     """The role's account; "" where it is not known."""
+
+    @property
+    def name(self) -> str:
+        """What it looks for and where, the same in every process."""
+        sides = [" ".join(one.name for one in side) for side in (self.own, self.others)]
+        return "\0".join((*sides, self.account))
 
     def of(self, account: str) -> tuple[BytePattern, ...]:
         """Return the patterns for an account's log."""

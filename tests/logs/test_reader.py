@@ -631,6 +631,15 @@ def test_the_cache_is_shown_and_cleared(tmp_path: Path) -> None:
     assert (tmp_path / "other").exists()
 
 
+def test_a_second_process_finds_what_the_first_one_kept(tmp_path: Path) -> None:
+    code = "import policygen.logs.reader as one; one.MIN_CACHED_BYTES = 0; from policygen.cli.app import main; main()"
+    command = [sys.executable, "-c", code, "suggest", "orders-api", "--logs", str(TRAIL), "-q", "--no-plan"]
+    env = {**os.environ, "POLICYGEN_CACHE": str(tmp_path)}
+    said = [subprocess.run(command, env=env, capture_output=True, check=False).stdout for _ in range(2)]
+    assert said[0] == said[1] != b""
+    assert len([*(tmp_path / "calls").iterdir()]) == 1
+
+
 def test_a_cache_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "calls").write_text("a file where the folder should be")
     code, said = policygen_says(tmp_path, "cache", "--clear")

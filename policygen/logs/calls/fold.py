@@ -74,14 +74,15 @@ def may_be_of(call: CallSignature, folded: CallSignature) -> bool:
 
 def _groups(calls: Calls) -> Iterator[_SameTemplate]:
     """Give the calls that may be more than stay, by template and user."""
-    operations: dict[tuple[str, str, CredentialUse], list[CallBucket]] = defaultdict(list)
+    operations: dict[tuple[str, str, CredentialUse], dict[CallSignature, list[CallBucket]]] = {}
     for bucket in calls:
-        operations[bucket.call.source, bucket.call.name, bucket.user].append(bucket)
-    for (source, name, user), buckets in operations.items():
-        if len(buckets) > KEEP and may_make_up_names(source, name):
+        call = bucket.call
+        operations.setdefault((call.source, call.name, bucket.user), {}).setdefault(call, []).append(bucket)
+    for (source, name, user), same in operations.items():
+        if len(same) > KEEP and may_make_up_names(source, name):
             templates = _Templates(user)
-            for bucket in buckets:
-                templates.add(bucket)
+            for call, buckets in same.items():
+                templates.add(call, buckets)
             yield from (group for group in templates.groups.values() if len(group.buckets) > KEEP)
 
 
@@ -149,9 +150,8 @@ class _Templates:
         self._alike: dict[object, tuple[_SameTemplate, bool]] = {}
         """What calls with one name in the usual places have in common -> their group, and whether it is learned."""
 
-    def add(self, bucket: CallBucket) -> None:
-        """Add a call; nothing happens to one without made-up names."""
-        call = bucket.call
+    def add(self, call: CallSignature, buckets: Sequence[CallBucket]) -> None:
+        """Add a call and its buckets, a day each; nothing happens to one without made-up names."""
         params = parameters(call.params)
         name, rest = _usual(call, params)
         alike = self._alike.get(rest) if rest else None
@@ -165,7 +165,7 @@ class _Templates:
         else:
             group, learned = alike
             names = (Name(name, learned),)
-        group.buckets.setdefault(names, []).append(bucket)
+        group.buckets.setdefault(names, []).extend(buckets)
 
     def _group(self, call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> _SameTemplate:
         rest = _rest(call, values, params)

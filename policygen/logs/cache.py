@@ -1,18 +1,13 @@
 """The cache: what chunks of log objects gave, in the user's cache folder, so that no object is read twice.
 
-A *pack* is a file of chunks: MessagePack, compressed with zlib. Its name is a hash of its content, and a pack that does
-not match its name is removed. A pack is written to a temporary file beside the others and then renamed. A chunk is
-valid for objects with the same locators and versions, and for the same code and catalog.
+A pack (`packs`) holds chunks as MessagePack. A chunk is valid for objects with the same locators and versions, and for
+the same code and catalog.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
-import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -29,19 +24,15 @@ from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import CrossAccountCopies
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import Totals
+from policygen.logs.packs import hash_of, packs_in, read_packs, remove_pack, write_pack
 from policygen.logs.read_report import ReadReport
-from policygen.logs.source import LogObject
-
-ObjectVersion = tuple[str, str]
-"""Locator and version of an object."""
+from policygen.logs.source import LogObject, ObjectVersion
 
 _FORM = "9"
 """Version of the form of a pack."""
 
 _MANY = 16
 """Packs of one request that are merged into one."""
-
-_DAMAGED = (OSError, ValueError, zlib.error)
 
 
 class CachedChunk(NamedTuple):
@@ -114,6 +105,8 @@ class Cache(msgspec.Struct):
     folder: Path
     select: Select
     on_message: Callable[[str], None] = lambda _: None
+    kinds_folder: Path | None = None
+    """Holds what `KindsInFiles` keeps."""
     _waiting: list[CachedChunk] = msgspec.field(default_factory=list)
     _broken: bool = False
 
@@ -127,8 +120,8 @@ class Cache(msgspec.Struct):
             select: which roles' calls the request keeps.
             on_message: called with a warning where the cache cannot be written.
         """
-        name = blake2b(f"{_FORM}\0{catalog_version()}\0{request}".encode(), digest_size=16).hexdigest()
-        return cls(root / "calls" / name, select, on_message=on_message)
+        name = hash_of(f"{_FORM}\0{catalog_version()}\0{request}")
+        return cls(root / "calls" / name, select, on_message, root / "kinds" / name)
 
     def lookup(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:
         """Return the cached chunks whose objects are all among these, each with its objects; no object comes twice."""
@@ -160,7 +153,7 @@ class Cache(msgspec.Struct):
     def close(self) -> None:
         """Write the chunks that are waiting, and merge many packs into one."""
         self.flush()
-        packs = _packs(self.folder)
+        packs = packs_in(self.folder)
         if len(packs) <= _MANY or self._broken:
             return
         try:
@@ -169,56 +162,19 @@ class Cache(msgspec.Struct):
             return
         for pack in packs:
             if pack != whole:
-                _remove(pack)
+                remove_pack(pack)
 
     def _all(self) -> Iterator[CachedChunk]:
-        for pack in _packs(self.folder):
-            try:
-                chunks = _read(pack, self.select)
-            except _DAMAGED:
-                _remove(pack)
-                continue
+        for chunks in read_packs(self.folder, self._decode):
             yield from chunks
 
-
-def _packs(folder: Path) -> list[Path]:
-    """Return the packs of a request, or the requests of the cache."""
-    try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    except OSError:
-        return []
-
-
-def _remove(pack: Path) -> None:
-    with suppress(OSError):
-        pack.unlink()
-
-
-def _hash(data: bytes) -> str:
-    return blake2b(data, digest_size=16).hexdigest()
+    def _decode(self, content: bytes) -> list[CachedChunk]:
+        return [_from_saved(one, self.select) for one in _decode(content)]
 
 
 def _write(folder: Path, chunks: Sequence[CachedChunk]) -> Path:
     """Write chunks as a pack and return its path."""
-    data = zlib.compress(_encode([_to_saved(one) for one in chunks]), 5)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pack = folder / _hash(data)
-    handle, unnamed = tempfile.mkstemp(prefix=".", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(unnamed).replace(pack)
-    finally:
-        Path(unnamed).unlink(missing_ok=True)
-    return pack
-
-
-def _read(pack: Path, select: Select) -> list[CachedChunk]:
-    """Return the chunks of a pack; raises what is in `_DAMAGED` where it is not as it was written."""
-    data = pack.read_bytes()
-    if _hash(data) != pack.name:
-        raise ValueError(pack.name)
-    return [_from_saved(one, select) for one in _decode(zlib.decompress(data))]
+    return write_pack(folder, _encode([_to_saved(one) for one in chunks]))
 
 
 def _to_saved(chunk: CachedChunk) -> _SavedChunk:
@@ -262,9 +218,10 @@ class CacheSize(NamedTuple):
 
 def size_of(root: Path) -> CacheSize:
     """Return how much a cache folder holds."""
-    requests = _packs(root / "calls")
-    packs = [pack for request in requests for pack in _packs(request)]
-    files = [file for request in requests for file in request.rglob("*") if file.is_file()]
+    requests = packs_in(root / "calls")
+    folders = [*requests, *packs_in(root / "kinds")]
+    packs = [pack for folder in folders for pack in packs_in(folder)]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     return CacheSize(len(requests), len(packs), sum(file.stat().st_size for file in files))
 
 
@@ -275,7 +232,7 @@ def clear(root: Path) -> CacheSize:
         OSError: they cannot be removed.
     """
     size = size_of(root)
-    for name in ("calls", "reports"):
+    for name in ("calls", "kinds", "reports"):
         if (root / name).exists():
             shutil.rmtree(root / name)
     return size

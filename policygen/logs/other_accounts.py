@@ -22,16 +22,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from policygen.logs.decode.object_key import organization_trail, published
-from policygen.logs.events.record import Record
+from policygen.logs.event_kinds import KindsInFiles, category_of
 from policygen.logs.read_report import ReadReport
 from policygen.logs.search_scope import LATEST, TELLING, before
-from policygen.logs.source import Batch, LogFolder, LogObject, LogSource, Reader, Scope
-
-EXCLUDABLE = frozenset({"kms.amazonaws.com", "rdsdata.amazonaws.com"})
-"""Sources of management events that a trail may leave out (3.4.2)."""
+from policygen.logs.source import Batch, LogFolder, LogObject, LogSource, Scope
 
 _ROUNDS = 8
 """How often more own files of a day are read, about a hundred events at a time, to see its kinds of events."""
@@ -63,7 +61,11 @@ class Place(NamedTuple):
 
 
 def without_spare(
-    source: LogSource, objects: Sequence[LogObject], scope: Scope, read_report: ReadReport
+    source: LogSource,
+    objects: Sequence[LogObject],
+    scope: Scope,
+    read_report: ReadReport,
+    kinds_folder: Path | None = None,
 ) -> list[LogObject]:
     """Return the objects that are needed for a role of one account, those of its own account among them.
 
@@ -72,6 +74,7 @@ def without_spare(
         objects: what it listed, in the order of their days.
         scope: what it listed them for; it has the role's account.
         read_report: takes what is left out, and what of other accounts cannot be listed.
+        kinds_folder: where the cache keeps which kinds of events the samples show; None for no cache.
 
     Raises:
         PolicygenError: as `LogSource.objects` and `Reader.read` raise.
@@ -91,7 +94,9 @@ def without_spare(
         own = _OwnLog.of(own_account, scope, source)
         sampled = own.sampled(folders)
         listed = _list(source, sampled, read_report)
-        own.compare([*others, *listed], source.reader)
+        kinds = KindsInFiles(source.reader, kinds_folder)
+        own.compare([*others, *listed], kinds)
+        kinds.keep()
         unlisted = [one for one in folders if one not in sampled and own.covers_whole(one)]
         known = {*sampled, *unlisted}
         listed += _list(source, [one for one in folders if one not in known], read_report)
@@ -192,15 +197,15 @@ class _OwnLog:
             samples.update(_spread([one for place, one in pairs if place.day == middle], _SAMPLED_ACCOUNTS))
         return samples
 
-    def compare(self, others: Iterable[LogObject], reader: Reader) -> None:
+    def compare(self, others: Iterable[LogObject], kinds: KindsInFiles) -> None:
         """Find out which days cover files of other accounts, by the kinds of events in samples."""
-        needed = _kinds_of_others(others, reader)
+        needed = _kinds_of_others(others, kinds)
         shown: dict[Place, set[str]] = {place: set() for place in self.files if needed.get(place.trail)}
         waiting = {place: _telling_first(self.files[place]) for place in shown}
         for _ in range(_ROUNDS):
             parts = {place: list(_hundred(waiting[place])) for place in shown.keys() - self.covered}
-            for place, kinds in _kinds(reader, parts).items():
-                shown[place] |= kinds
+            for place, found in kinds.in_groups(parts).items():
+                shown[place] |= found
             self.covered = _covered(shown, needed)
 
 
@@ -214,41 +219,17 @@ def _covered(shown: Mapping[Place, set[str]], needed: Mapping[TrailRegion, set[s
     def is_covered(place: Place) -> bool:
         kinds = needed[place.trail]
         around = (days.get((place.trail, kind), ["~"]) for kind in kinds)
-        return set(map(_category, kinds)) <= set(map(_category, shown[place])) and all(
+        return set(map(category_of, kinds)) <= set(map(category_of, shown[place])) and all(
             min(found) <= place.day <= max(found) for found in around
         )
 
     return frozenset(filter(is_covered, shown))
 
 
-# ---- kinds of events ------------------------------------------------------------------------------------
+# ---- samples --------------------------------------------------------------------------------------------
 
 
-def kinds_of(record: Record) -> Iterable[str]:
-    """Return the kinds of a record's event: what selectors of a trail can tell apart (3.4.2)."""
-    if record.eventCategory == "Data":
-        return {one.type for one in record.resources or () if one.type} or {record.eventSource or ""}
-    if record.eventSource in EXCLUDABLE:
-        return {record.eventSource}
-    return {"read" if record.readOnly else "write"}
-
-
-def _category(kind: str) -> str:
-    return "management" if kind in {"read", "write", *EXCLUDABLE} else "data"
-
-
-def _kinds(reader: Reader, groups: Mapping[Key, Iterable[LogObject]]) -> dict[Key, set[str]]:
-    """Return the kinds of events in groups of files."""
-    group_of = {one.locator: (key, one) for key, files in groups.items() for one in files}
-    kinds: dict[Key, set[str]] = {key: set() for key in groups}
-    for one, batches in reader.read_many([one for _, one in group_of.values()]):
-        found = kinds[group_of[one.locator][0]]
-        for batch in batches:
-            found.update(chain.from_iterable(map(kinds_of, batch.records)))
-    return kinds
-
-
-def _kinds_of_others(others: Iterable[LogObject], reader: Reader) -> dict[TrailRegion, set[str]]:
+def _kinds_of_others(others: Iterable[LogObject], kinds: KindsInFiles) -> dict[TrailRegion, set[str]]:
     """Return the kinds of events in samples of other accounts' files: early, late, and between."""
     pairs = [(place.trail, one) for one in others if (place := _place_of(one))]
     samples: dict[TrailRegion, list[LogObject]] = {}
@@ -258,7 +239,7 @@ def _kinds_of_others(others: Iterable[LogObject], reader: Reader) -> dict[TrailR
             samples.setdefault(trail, []).extend(
                 _hundred(_telling_first(files[start : start + _SAMPLE_FILES]))
             )
-    return _kinds(reader, samples)
+    return kinds.in_groups(samples)
 
 
 def _telling_first(files: Sequence[LogObject]) -> Iterator[LogObject]:

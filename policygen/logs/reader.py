@@ -137,14 +137,14 @@ def _read_objects(
     """Count all objects of a source into a result."""
     objects = _list_objects(source, scope, result.read_report)
     is_searched = sum(one.size for one in objects) >= MIN_CACHED_BYTES or source.remote
+    cache = options.cache(request) if request.name and is_searched else None
     if request.search.own and scope.listed_account and (is_searched or scope.all_accounts is False):
-        objects = _in_order(without_spare(source, objects, scope, result.read_report))
+        kinds = cache.kinds_folder if cache else None
+        objects = _in_order(without_spare(source, objects, scope, result.read_report, kinds))
     size = sum(one.size for one in objects)
     executor = options.executor if _workers_pay(size, request, source.reader) else None
-    cache = None
-    if is_searched:
-        objects = searched(objects, request.search) if request.search.own else objects
-        cache = options.cache(request) if request.name else None
+    if is_searched and request.search.own:
+        objects = searched(objects, request.search)
     progress = Progress(0, len(objects), 0, size, 0, _matches(result.counts, request))
     options.on_progress(progress)
     try:

@@ -29,6 +29,7 @@ __all__ = [
     "LogFolder",
     "LogObject",
     "LogSource",
+    "ObjectVersion",
     "QuerySource",
     "Reader",
     "RecordFilter",
@@ -127,6 +128,10 @@ class RecordFilter(NamedTuple):
         if not (account and self.account):
             return (*self.own, *self.others)
         return self.own if account == self.account else self.others
+
+
+ObjectVersion = tuple[str, str]
+"""Locator and version of an object."""
 
 
 class LogObject(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,12 @@ from moto.s3.models import s3_backends
 
 import policygen.logs.reader
 from policygen.evidence.role import parse_role
+from policygen.logs.cache import Cache
 from policygen.logs.chunk import ChunkResult, ReadRequest
+from policygen.logs.packs import read_packs
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
-from policygen.logs.source import LogSource, Scope
+from policygen.logs.source import Batch, LogObject, LogSource, Reader, Scope
 from policygen.logs.sources.s3 import client as s3
 from policygen.logs.sources.s3 import listing
 from policygen.logs.sources.s3.client import drop_clients
@@ -121,6 +124,10 @@ def in_folder(made: Bucket, folder: Path) -> LogSource:
         path = folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(packed(records))
+    return open_folder(folder)
+
+
+def open_folder(folder: Path) -> LogSource:
     source = open_source([str(folder)])
     assert isinstance(source, LogSource)
     return source
@@ -205,6 +212,75 @@ def test_the_only_copy_of_a_call_is_read(name: str, place: str, tmp_path: Path, 
     name_of = original["eventName"]
     assert called(found)[name_of] == 1
     assert name_of not in called(only)
+
+
+def read_cached(source: LogSource, cache: Path) -> tuple[ChunkResult, int]:
+    """Read with a cache; return how many files were read, too."""
+    inner, files = source.reader, list[str]()
+
+    class Counting(Reader):
+        def read(self, one: LogObject) -> Iterator[Batch]:
+            files.append(one.locator)
+            return inner.read(one)
+
+    source.reader = Counting()
+    options = ReadOptions(cache=lambda one: Cache.open(cache, one.name, one.select, pytest.fail))
+    return read_source(source, REQUEST._replace(name="a role"), IN_OWN, options), len(files)
+
+
+def test_samples_are_read_once(tmp_path: Path) -> None:
+    first, cold = read_cached(in_folder(bucket(), tmp_path / "logs"), tmp_path / "cache")
+    second, warm = read_cached(open_folder(tmp_path / "logs"), tmp_path / "cache")
+    assert second.counts == first.counts
+    assert unread(first) == unread(second) > 0
+    assert (cold > 20, warm) == (True, 0)
+
+
+@pytest.mark.parametrize("name", ONLY_COPIES)
+def test_what_samples_once_showed_hides_no_copy(name: str, tmp_path: Path) -> None:
+    change, original = ONLY_COPIES[name]
+    made = bucket()
+    made.put(OTHER, WEST, "2026-11-04", "1300", copy_of(original), *noise(OTHER))
+    before, _ = read_cached(in_folder(made, tmp_path / "logs"), tmp_path / "cache")
+    change(made)
+    shutil.rmtree(tmp_path / "logs")
+    source = in_folder(made, tmp_path / "logs")
+    found, _ = read_cached(source, tmp_path / "cache")
+    assert found.counts.calls == read(in_folder(made, tmp_path / "logs")).counts.calls
+    assert original["eventName"] not in called(before)
+    assert called(found)[original["eventName"]] == 1
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-9], lambda _: b""], ids=["cut", "empty"])
+def test_spoilt_samples_are_read_again(spoil: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    first, _ = read_cached(in_folder(bucket(), tmp_path / "logs"), tmp_path / "cache")
+    (pack,) = (tmp_path / "cache" / "kinds").glob("*/*")
+    pack.write_bytes(spoil(pack.read_bytes()))
+    second, again = read_cached(open_folder(tmp_path / "logs"), tmp_path / "cache")
+    assert second.counts == first.counts
+    assert again > 0
+    assert read_cached(open_folder(tmp_path / "logs"), tmp_path / "cache")[1] == 0
+
+
+def test_a_pack_of_something_else_says_nothing_of_samples(tmp_path: Path) -> None:
+    first, _ = read_cached(in_folder(bucket(), tmp_path / "logs"), tmp_path / "cache")
+    (pack,) = (tmp_path / "cache" / "kinds").glob("*/*")
+    for calls in (tmp_path / "cache" / "calls").glob("*/*"):
+        shutil.copy(calls, pack.parent)
+    pack.unlink()
+    second, again = read_cached(open_folder(tmp_path / "logs"), tmp_path / "cache")
+    assert second.counts == first.counts
+    assert again > 0
+
+
+def test_damaged_samples_are_not_kept(tmp_path: Path) -> None:
+    in_folder(bucket(), tmp_path / "logs")
+    for path in (tmp_path / "logs").rglob(f"{OTHER}_*.gz"):
+        path.write_bytes(path.read_bytes()[:-30])
+    read_cached(open_folder(tmp_path / "logs"), tmp_path / "cache")
+    kept = b"".join(read_packs(next((tmp_path / "cache" / "kinds").iterdir()), bytes))
+    assert f"/{OWN}/".encode() in kept
+    assert f"/{OTHER}/".encode() not in kept
 
 
 def called(result: ChunkResult) -> dict[str, int]:

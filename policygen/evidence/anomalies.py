@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Literal, NamedTuple
 
@@ -252,15 +253,16 @@ _PRIVATE = tuple(
 
 def _public(addresses: Iterable[str]) -> set[str]:
     """Return the public IP addresses: a private one is that of some network with an endpoint of the service."""
-    found = set()
-    for one in addresses:
-        try:
-            address = ip_address(one)
-        except ValueError:  # the name of a service
-            continue
-        if not any(address in network for network in _PRIVATE if network.version == address.version):
-            found.add(one)
-    return found
+    return {one for one in addresses if _is_public(one)}
+
+
+@lru_cache(maxsize=8192)
+def _is_public(text: str) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:  # the name of a service
+        return False
+    return not any(address in network for network in _PRIVATE if network.version == address.version)
 
 
 def _habits(calls: Calls, *, by_hand: bool = False) -> frozenset[CredentialUse]:

@@ -115,7 +115,7 @@ def with_any_values(pattern: str) -> str:
 
 _NOTHING: tuple[Token, ...] = (Wild.VARIABLE,)  # matches no string, like a variable without a value
 _INSIDE: dict[Token, Token] = {Wild.ONE: Wild.ONE_INSIDE, Wild.SOME: Wild.SOME_INSIDE}
-_LEXER = re.compile(r"\$\{([^{}]*)\}|\*+|.", re.DOTALL)
+_LEXER = re.compile(r"\$\{([^{}]*)\}|\*+|[^$*?]+|.", re.DOTALL)
 
 
 def _scan(pattern: str) -> list[Token]:
@@ -127,7 +127,7 @@ def _scan(pattern: str) -> list[Token]:
         elif text[0] in "*?":
             tokens.append(Wild(text[0]))
         else:
-            tokens.append(text)
+            tokens += text
     return tokens
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -179,6 +180,7 @@ def _dated(names: Iterable[str], dates: Sequence[str]) -> str:
     return f"{pluralize(len(found), 'name')} with a date, which the next days may not have" if found else ""
 
 
+@lru_cache(maxsize=8192)
 def _place_of(request: AccessRequest) -> tuple[_Place, str]:
     """Return where the name of a request stands, and the part of it that varies."""
     how = declared_rule(request)

@@ -446,6 +446,27 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert found.counts.calls == read_source(open_source(logs), ONE_ROLE).counts.calls
 
 
+def test_of_a_removed_file_nothing_counts(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(TRAIL, logs)
+    before, _ = cached(tmp_path / "cache", logs, EVERY_RECORD)
+    max(logs.rglob("*.json.gz"), key=lambda one: one.stat().st_size).unlink()
+    found, _ = cached(tmp_path / "cache", logs, EVERY_RECORD)
+    without = read_source(open_source(logs), EVERY_RECORD)
+    assert found.counts.calls == without.counts.calls
+    assert found.counts.totals == without.counts.totals
+    assert found.counts.totals.records < before.counts.totals.records
+
+
+def test_half_a_pack_that_a_killed_run_left_is_passed_over(whole: ChunkResult, tmp_path: Path) -> None:
+    cached(tmp_path)
+    for pack in packs(tmp_path):
+        pack.with_name(".half").write_bytes(pack.read_bytes()[:99])
+    found, read = cached(tmp_path)
+    assert same(found, whole)
+    assert read == []
+
+
 @pytest.mark.parametrize(
     "spoil",
     [lambda data: data[:-20], lambda data: data[:99] + bytes([data[99] ^ 1]) + data[100:], lambda _: b""],

@@ -38,7 +38,8 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
     ``via`` (the service that made the call for the role; categories), ``vpce``, ``user`` (what the credentials were
     issued to), ``manner`` (``runtime``: Lambda's; ``service``: an AWS service; ``platform``: Lambda's own parts;
     ``presigned``: a signed URL; ``console``; ``interactive``: a command line; ``desktop``; ``other``), ``params``
-    (JSON text of the identifying parameters), ``n``, ``first``, ``last`` (datetime64, UTC).
+    (JSON text of the identifying parameters, with patterns where calls were counted together), ``n``, ``first``,
+    ``last`` (datetime64, UTC).
     """
     name = suggestion.role.name
     rows = [
@@ -54,7 +55,7 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
             "vpce": key.call.vpce or None,
             "user": key.user.function or None,
             "manner": key.user.channel,
-            "params": key.call.params.decode(),
+            "params": key.call.params_text,
             "n": evidence.count,
             "first": evidence.first,
             "last": evidence.last,

@@ -33,6 +33,8 @@ class ActionUse(NamedTuple):
     last: str
     possibly: bool = False
     """Whether no call shows for certain that AWS checked the permission."""
+    names: int = 0
+    """About how many of its names were counted together."""
 
 
 def figures(plan: Plan) -> tuple[Figure, ...]:
@@ -141,7 +143,8 @@ def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:
     for one in plan.evidence.observed:
         before = use.get(one.action, ActionUse(0, "", possibly=True))
         possibly = before.possibly and one.grade == "optional"
-        use[one.action] = ActionUse(before.uses + one.count, max(before.last, one.last), possibly)
+        names = before.names + one.names
+        use[one.action] = ActionUse(before.uses + one.count, max(before.last, one.last), possibly, names)
     return use
 
 

@@ -58,6 +58,13 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
         )
 
     @property
+    def params_text(self) -> str:
+        """The identifying parameters as JSON, with patterns where it stands for many."""
+        if self.folded is None:
+            return self.params.decode()
+        return _encode(self.folded.in_parameters(msgspec.json.decode(self.params), str)).decode()
+
+    @property
     def named_denial(self) -> Denial | None:
         """The denial with the resource that its error message names: a pattern, where it stands for many."""
         named = self.folded.denied if self.folded else ""

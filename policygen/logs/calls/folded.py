@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -50,15 +50,17 @@ class Folded(msgspec.Struct, frozen=True, gc=False, array_like=True):
     names: tuple[Name, ...] = ()
     """() for the template that calls with different names have in common."""
 
-    def in_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Return parameters with their names."""
+    def in_parameters(
+        self, params: dict[str, Any], form: Callable[[str], str] = NamePattern
+    ) -> dict[str, Any]:
+        """Return parameters with their names, patterns in some form."""
         for value in self.values:
             if value.place[0] == "params":
                 *path, member = value.place[1:]
                 below = params
                 for name in path:
                     below = below[name]
-                below[member] = self._pattern(value)
+                below[member] = form(self._pattern(value))
         return params
 
     def in_resources(self, resources: tuple[ResourceEntry, ...]) -> tuple[ResourceEntry, ...]:

@@ -9,6 +9,7 @@ from policygen.plan.model import Plan
 from policygen.report.data.cells import Cell, csv_table
 from policygen.report.figures import ActionUse, all_changes, use_by_action
 from policygen.report.wording import denied_by
+from policygen.text import about_names
 
 COLUMNS = (
     "role",
@@ -43,6 +44,8 @@ def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
         seen = used.get(change.action, none)
         places = _listed(change.now), _listed(change.proposed)
         why = f"{change.why}: possibly checked" if seen.possibly else change.why
+        if seen.names:
+            why = "; ".join(filter(None, [why, f"{about_names(seen.names)} counted together"]))
         use = (seen.uses, seen.last)
         yield *role, change.service, change.action, becomes, *places, *use, why, *_decided(change)
     for one in plan.missing:

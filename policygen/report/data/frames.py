@@ -50,7 +50,8 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
     ``error``, ``via`` (the service that made the call for the role; categories), ``vpce``, ``user`` (what the
     credentials were issued to), ``manner`` (``runtime``: Lambda's; ``service``: an AWS service; ``platform``: Lambda's
     own parts; ``presigned``: a signed URL; ``console``; ``interactive``: a command line; ``desktop``; ``other``),
-    ``params`` (JSON text of the identifying parameters), ``n``, ``first``, ``last`` (datetime64[us, UTC]).
+    ``params`` (JSON text of the identifying parameters, with patterns where calls were counted together), ``n``,
+    ``first``, ``last`` (datetime64[us, UTC]).
     """
     return tidy(call_rows(suggestion.usage), CALLS)
 
@@ -71,7 +72,7 @@ def call_rows(usage: Usage) -> Iterator[Row]:
             "vpce": key.call.vpce or None,
             "user": key.user.function or None,
             "manner": key.user.channel,
-            "params": key.call.params.decode(),
+            "params": key.call.params_text,
             "n": evidence.count,
             "first": evidence.first,
             "last": evidence.last,

@@ -19,6 +19,7 @@ from policygen.report.figures import all_change_groups, all_changes, grouped
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair_share
 from policygen.report.wording import why_and_confidence
+from policygen.text import about_names, pluralize
 
 WORDS: Mapping[str, str] = {
     "narrowed": "narrowed",
@@ -43,7 +44,8 @@ class Pattern(msgspec.Struct, frozen=True):
     """A resource pattern of the proposal, and its evidence."""
 
     pattern: str
-    names: int
+    names: str
+    """How many names it was seen for; "" for one."""
     times: int
     last: str
     rule: str
@@ -183,12 +185,20 @@ def _pattern(pattern: str, requests: Sequence[Request]) -> Pattern:
     latest = max(requests, key=lambda request: request.last)
     return Pattern(
         pattern,
-        len({request.resource for request in requests}),
+        _names(requests),
         sum(request.count for request in requests),
         latest.last,
         next((request.rule for request in requests if request.rule), ""),
         requests[0].event_ids[:_SAMPLES],
     )
+
+
+def _names(requests: Sequence[Request]) -> str:
+    known = len({request.resource for request in requests if not request.names})
+    together = sum(request.names for request in requests)
+    if together:
+        return about_names(known + together)
+    return pluralize(known, "name") if known > 1 else ""
 
 
 def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> ChangeLine:

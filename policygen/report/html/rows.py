@@ -70,7 +70,7 @@ def _patterns(patterns: Sequence[str], account: str) -> str:
 def _evidence(patterns: Sequence[Pattern], changes: Changes) -> Iterator[str]:
     yield "<details><summary>evidence</summary><ul>"
     for one in patterns[: changes.patterns]:
-        names = f"{pluralize(one.names, 'name')}, " if one.names > 1 else ""
+        names = f"{one.names}, " if one.names else ""
         yield f"<li><code>{_safe(one.pattern)}</code> {names}{one.times:,}×, "
         yield f"last <time>{_safe(minute(one.last))}</time>"
         if one.rule:

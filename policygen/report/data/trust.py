@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from policygen.rightsize.trust.assumptions import Observed
-from policygen.rightsize.trust.letting_in import Use
+from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import visible_json
 
@@ -76,5 +75,5 @@ def assumption_row(one: Observed) -> dict[str, Any]:
     }
 
 
-def _use(use: Use) -> dict[str, str]:
+def _use(use: AssumptionUse) -> dict[str, str]:
     return {"action": use.action, "principal": use.observed.party.name}

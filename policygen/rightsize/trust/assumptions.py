@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from policygen.account.model import Role
 from policygen.iam.conditions import ContextFacts
 from policygen.iam.party import Party
+from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.assumption import Assumption, Sighting, Sightings
 from policygen.rightsize.trust.callers import Directory, assumption_facts, party_of
@@ -35,6 +37,28 @@ class Observed:
             (said.contexts, "sts:SetContext"),
         )
         return (f"sts:{said.event}", *(action for passed, action in used if passed))
+
+
+class AssumptionUse(NamedTuple):
+    """An action of some assumptions."""
+
+    observed: Observed
+    action: str
+
+    @property
+    def request(self) -> AccessRequest:
+        """What IAM was asked; a trust policy is about its own role."""
+        return AccessRequest(self.action, "*")
+
+    @property
+    def party(self) -> Party:
+        """Who made them."""
+        return self.observed.party
+
+    @property
+    def facts(self) -> ContextFacts:
+        """The condition keys that are known."""
+        return self.observed.facts
 
 
 @dataclass(frozen=True, slots=True)

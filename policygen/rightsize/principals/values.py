@@ -1,0 +1,108 @@
+"""Values of conditions: those of today that came, and blocks of addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from policygen.iam import arn
+from policygen.iam.conditions import ConditionOperator, ContextFacts, Truth, parse_operator
+
+_NARROWED = ("string", "arn", "ipaddress")
+"""Beginnings of the operators whose lists of values are narrowed."""
+
+
+def always_had(key: str, facts: Iterable[ContextFacts]) -> list[str]:
+    """Return the values of a key, sorted; none where one request did not have it or it is not known."""
+    told = [one.look_up(key) for one in facts]
+    return sorted({value for found in told for value in found or ()}) if all(told) else []
+
+
+def is_narrowed(name: ConditionOperator) -> bool:
+    """Return whether the list of values of an operator can be narrowed to those that came, negation aside."""
+    base = name.base.replace("not", "", 1) if name.operator.negated else name.base
+    return base.startswith(_NARROWED)
+
+
+def values_that_came(
+    operator: str, key: str, values: tuple[str, ...], facts: Sequence[ContextFacts]
+) -> tuple[str, ...]:
+    """Return the values of a condition that requests may have matched; all where it is not known.
+
+    Args:
+        operator: of the condition; a negated one is matched as if it were not.
+        key: of the condition.
+        values: of the condition.
+        facts: what is known of each request.
+    """
+    name = parse_operator(operator)
+    told = [one.look_up(key) for one in facts]
+    if name is None or not is_narrowed(name) or not any(told) or None in told:
+        return values
+    return tuple(one for one in values if _may_match(name, key, one, facts)) or values
+
+
+def _may_match(name: ConditionOperator, key: str, value: str, facts: Iterable[ContextFacts]) -> bool:
+    return any(
+        name.operator.test(value, requested, one) is not Truth.FALSE
+        for one in facts
+        for requested in one.look_up(key) or ()
+    )
+
+
+def string_condition(key: str, patterns: Sequence[str]) -> tuple[str, str, list[str]]:
+    """Return operator, key and values that match patterns of StringLike, by StringEquals where it can."""
+    plain = [arn.unescape(one) for one in patterns]
+    exact = [one for one in plain if one is not None and "${" not in one]
+    if len(exact) == len(patterns):
+        return "StringEquals", key, exact
+    return "StringLike", key, list(patterns)
+
+
+# ---- addresses ----------------------------------------------------------------------------------------
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+WIDEST = {4: 24, 6: 48}
+"""Bits of the largest block that addresses are put together into."""
+
+
+def address_blocks(addresses: Iterable[str], most: int) -> list[str]:
+    """Return blocks that hold addresses, at most so many; none where blocks larger than `WIDEST` would be needed.
+
+    The two neighbours are put together first whose block is the smallest, so that few others are let in.
+    """
+    found = sorted({ipaddress.ip_network(one) for one in addresses}, key=_order)
+    blocks = _collapsed(found)
+    while len(blocks) > most:
+        pairs = [
+            (wide, number)
+            for number in range(len(blocks) - 1)
+            if (wide := _around(*blocks[number : number + 2]))
+        ]
+        if not pairs:
+            return []
+        wide, number = max(pairs, key=lambda pair: (pair[0].prefixlen - pair[0].max_prefixlen, -pair[1]))
+        blocks[number : number + 2] = [wide]
+    return sorted(map(str, blocks))
+
+
+def _order(block: Network) -> tuple[int, int, int]:
+    return block.version, int(block.network_address), block.prefixlen
+
+
+def _collapsed(blocks: Iterable[Network]) -> list[Network]:
+    listed = list(blocks)
+    four = [one for one in listed if isinstance(one, ipaddress.IPv4Network)]
+    six = [one for one in listed if isinstance(one, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
+
+
+def _around(one: Network, other: Network) -> Network | None:
+    """Return the smallest block that holds both; None where that is too large, or they are of different kinds."""
+    if one.version != other.version:
+        return None
+    wide = one
+    while not other.subnet_of(wide):  # type: ignore[arg-type]  # they are of one kind
+        wide = wide.supernet()
+    return wide if wide.prefixlen >= WIDEST[wide.version] else None

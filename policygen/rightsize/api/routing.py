@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 from policygen.account.apis import Api, Method
+from policygen.iam.arn import escape
 
 _VARIABLE = re.compile(r"\{[^{}]*\}")
 _DEFAULT = "$default"
@@ -63,3 +64,37 @@ def request_arn(api: Api, stage: str, verb: str, path: str) -> str:
     if api.protocol == "WEBSOCKET":
         return f"{api.arn}/{stage}/{verb}"
     return f"{api.arn}/{stage}/{verb}/{path.lstrip('/')}"
+
+
+def method_named(api: Api, verb: str, path: str) -> Method | None:
+    """Return the method with a template, by the verb of a request; None where the API has none.
+
+    Args:
+        api: the API.
+        verb: of the request; "" for the routes of a WebSocket API.
+        path: the template, or the key of a route.
+    """
+    found = [one for one in api.methods if one.path == path and one.verb in {verb, "ANY", ""}]
+    return min(found, key=lambda one: one.verb != verb, default=None)
+
+
+def method_pattern(api: Api, stage: str, verb: str, path: str) -> str:
+    """Return the Resource pattern of a method on a stage: variables, and what $default takes, are written ``*``.
+
+    Args:
+        api: the API.
+        stage: its name.
+        verb: of the requests; not read for a WebSocket API.
+        path: the template, or the key of a route.
+    """
+    if api.protocol == "WEBSOCKET":
+        return f"{api.arn}/{escape(stage)}/{escape(path)}"
+    place = f"{api.arn}/{escape(stage)}/{'*' if verb == 'ANY' else escape(verb)}"
+    if path == _DEFAULT:
+        return f"{place}/*"
+    return f"{place}/{'*'.join(map(escape, _VARIABLE.split(path.lstrip('/'))))}"
+
+
+def example_path(path: str) -> str:
+    """Return a path that a template matches."""
+    return "/-" if path == _DEFAULT else _VARIABLE.sub("-", path)

@@ -67,7 +67,7 @@ def with_entries(conditions: Conditions, entries: Iterable[tuple[str, str, Seque
 def document_of(
     today: ResourcePolicy, pieces: Sequence[Piece], denies: Mapping[int, PrincipalStatement] | None = None
 ) -> ResourcePolicy:
-    """Return the new policy: statements in the order of today's, every Deny where it was.
+    """Return the new policy: statements in the order of today's, every Deny and NotPrincipal where it was.
 
     Args:
         today: the policy as it is.
@@ -76,7 +76,7 @@ def document_of(
     """
     statements: list[PrincipalStatement] = []
     for number, one in enumerate(today.statements):
-        if one.statement.effect == "Deny":
+        if one.statement.effect == "Deny" or one.principals.negated:
             statements.append((denies or {}).get(number, one))
             continue
         parts = _grouped(piece for piece in pieces if piece.statement == number)

@@ -47,7 +47,7 @@ def promise(name: str, broken: Sequence[str], kept: str, not_kept: str) -> Promi
 
 def never_wider(finished: ResourcePolicy, today: ResourcePolicy) -> Promise:
     """Return whether a finished policy allows nothing that today's does not allow."""
-    beyond = [_shown(one) for one in not_inside(finished, today)]
+    beyond = [shown_statement(one) for one in not_inside(finished, today)]
     return promise(
         "never wider",
         beyond,
@@ -56,7 +56,8 @@ def never_wider(finished: ResourcePolicy, today: ResourcePolicy) -> Promise:
     )
 
 
-def _shown(statement: PrincipalStatement) -> str:
+def shown_statement(statement: PrincipalStatement) -> str:
+    """Return what a statement grants, in words."""
     names = Principals(statement.principals.entries).entries
     return f"{', '.join(statement.statement.actions)} by {', '.join(name for _, name in names)}"
 

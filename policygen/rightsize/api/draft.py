@@ -16,15 +16,15 @@ from policygen.rightsize.api.proof import NewResourcePolicy
 from policygen.rightsize.api.question import INVOKE
 from policygen.rightsize.api.resource import (
     QUOTA,
-    Keep,
+    KeptPiece,
     WrittenAccess,
+    access_written_of,
     cut_to_today,
     kept_on_stages,
     kept_whole,
     narrowed_denies,
     untold_principals,
     widest,
-    written_of,
 )
 from policygen.rightsize.api.routing import method_named, method_pattern
 from policygen.rightsize.api.uses import ApiUse
@@ -117,7 +117,7 @@ def _keeps(
     blind: Mapping[str, str],
     rules: Sequence[PrincipalRule],
     options: ApiOptions,
-) -> list[Keep]:
+) -> list[KeptPiece]:
     """Return what stays without having been seen."""
     people = [
         one for name in options.keep for one in kept_by_decision(today, name, "asked for on the command line")
@@ -134,7 +134,7 @@ def _fitting(
     today: ResourcePolicy,
     api: Api,
     found: LetIn[ApiUse],
-    keeps: list[Keep],
+    keeps: list[KeptPiece],
     guessed: frozenset[str],
     options: ApiOptions,
 ) -> list[WrittenAccess]:
@@ -144,7 +144,7 @@ def _fitting(
         GateError: PG-E388, it is too long all the same.
     """
     while True:
-        written = written_of(today, api, found, keeps, guessed, options.require, options.max_blocks)
+        written = access_written_of(today, api, found, keeps, guessed, options.require, options.max_blocks)
         size = document_of(today, written).size
         if size <= QUOTA:
             return written

@@ -45,14 +45,14 @@ class ApiFinding(NamedTuple):
     remains: bool = True
 
 
-class _Found(NamedTuple):
+class _Broken(NamedTuple):
     rule: str
     level: str
     where: str
     text: str
 
 
-def findings_of(
+def api_findings_of(
     world: World, api: Api, proposed: ResourcePolicy | None, usage: ApiUsage, sights: Mapping[str, StageSight]
 ) -> list[ApiFinding]:
     """Return the findings about an API, in order.
@@ -64,8 +64,8 @@ def findings_of(
         usage: what was read.
         sights: what the log of each stage shows.
     """
-    today = _Access(world, api)
-    after = _Access(world, dataclasses.replace(api, policy=proposed) if proposed else api)
+    today = _Openness(world, api)
+    after = _Openness(world, dataclasses.replace(api, policy=proposed) if proposed else api)
     left = {(one.rule, one.where) for one in after.findings()}
     found = [ApiFinding(*one, (one.rule, one.where) in left) for one in today.findings()]
     gateway = world.accounts[api.account].gateway
@@ -83,13 +83,13 @@ def findings_of(
 
 
 @dataclass(frozen=True, slots=True)
-class _Access:
+class _Openness:
     """An API with a resource policy."""
 
     world: World
     api: Api
 
-    def findings(self) -> Iterator[_Found]:
+    def findings(self) -> Iterator[_Broken]:
         """Yield what the methods and the policy leave open."""
         for method in self.api.methods:
             if method.verb == "OPTIONS" or self._is_message(method):
@@ -97,27 +97,27 @@ class _Access:
             yield from self._open(method)
             if self._overrules(method):
                 text = f"the resource policy lets in whom {_guard(method)} of {method.name} would leave out"
-                yield _Found("PG612", "warning", method.name, text)
+                yield _Broken("PG612", "warning", method.name, text)
         if any(self._lets_strangers_in(one) for one in self.api.methods if one.authorization == "AWS_IAM"):
-            yield _Found("PG603", "error", API, "principals of any AWS account are let in")
+            yield _Broken("PG603", "error", API, "principals of any AWS account are let in")
         if self.api.private and any(self._from_any_endpoint(one) for one in self.api.methods):
-            yield _Found("PG608", "warning", API, "a private API, open to any VPC endpoint")
+            yield _Broken("PG608", "warning", API, "a private API, open to any VPC endpoint")
 
     def _is_message(self, method: Method) -> bool:
         """Return whether it is a route of a WebSocket API that only a connection reaches, which was authorized."""
         return self.api.protocol == "WEBSOCKET" and method.path != "$connect"
 
-    def _open(self, method: Method) -> Iterator[_Found]:
+    def _open(self, method: Method) -> Iterator[_Broken]:
         gateway = self.world.accounts[self.api.account].gateway
         if method.authorization != "NONE" or self.api.private or _asks_for_certificates(self.api, gateway):
             return
         if all(self._answers(method, address) for address in _ANYWHERE):
             if method.needs_key:
-                yield _Found(
+                yield _Broken(
                     "PG602", "warning", method.name, f"an API key is the only guard of {method.name}"
                 )
             else:
-                yield _Found("PG601", "error", method.name, f"{method.name} is open to everybody")
+                yield _Broken("PG601", "error", method.name, f"{method.name} is open to everybody")
 
     def _stages(self) -> list[str]:
         return [one.name for one in self.api.stages] or ["-"]
@@ -212,7 +212,7 @@ def _guard(method: Method) -> str:
 # ---- what guards the API besides ----------------------------------------------------------------------
 
 
-def _authorizers(api: Api) -> Iterator[_Found]:
+def _authorizers(api: Api) -> Iterator[_Broken]:
     for one in api.authorizers:
         guarded = [method for method in api.methods if method.authorizer == one.id]
         if one.kind == "TOKEN" and one.ttl > 0 and len(guarded) > 1:
@@ -220,18 +220,18 @@ def _authorizers(api: Api) -> Iterator[_Found]:
                 f"the answer of authorizer {one.name or one.id} is used again for {one.ttl} s "
                 f"and for all of {len(guarded)} methods"
             )
-            yield _Found("PG604", "note", one.id, text)
+            yield _Broken("PG604", "note", one.id, text)
 
 
-def _plans(api: Api, gateway: Gateway) -> Iterator[_Found]:
+def _plans(api: Api, gateway: Gateway) -> Iterator[_Broken]:
     for plan in gateway.usage_plans or ():
         if any(of == api.id for of, _ in plan.stages) and not (plan.throttled or plan.limited):
-            yield _Found(
+            yield _Broken(
                 "PG605", "warning", plan.id, f"usage plan {plan.name or plan.id} has no throttle and no quota"
             )
 
 
-def _keys(api: Api, gateway: Gateway, usage: ApiUsage, sights: Mapping[str, StageSight]) -> Iterator[_Found]:
+def _keys(api: Api, gateway: Gateway, usage: ApiUsage, sights: Mapping[str, StageSight]) -> Iterator[_Broken]:
     addresses: dict[str, set[str]] = defaultdict(set)
     for one in usage.invoked:
         if one.api == api.id and one.api_key:
@@ -239,10 +239,10 @@ def _keys(api: Api, gateway: Gateway, usage: ApiUsage, sights: Mapping[str, Stag
     for key, found in sorted(addresses.items()):
         networks = {_network(one) for one in found} - {""}
         if len(networks) >= _SHARED:
-            yield _Found("PG607", "warning", key, f"API key {key} came from {len(networks)} networks")
+            yield _Broken("PG607", "warning", key, f"API key {key} came from {len(networks)} networks")
     for own in gateway.keys or ():
         if own.enabled and own.id not in addresses and _is_key_visible(own, api, gateway, sights):
-            yield _Found(
+            yield _Broken(
                 "PG606", "note", own.id, f"API key {own.name or own.id} is enabled and nobody used it"
             )
 
@@ -279,11 +279,11 @@ def _asks_for_certificates(api: Api, gateway: Gateway) -> bool:
     return bool(domains) and not api.default_endpoint and all(one.mutual_tls for one in domains)
 
 
-def _endpoint(api: Api, gateway: Gateway) -> Iterator[_Found]:
+def _endpoint(api: Api, gateway: Gateway) -> Iterator[_Broken]:
     domains = [one.name for one in _domains(api, gateway) if one.mutual_tls]
     if domains and api.default_endpoint:
         text = f"{domains[0]} asks for client certificates, and the default endpoint is open beside it"
-        yield _Found("PG610", "warning", API, text)
+        yield _Broken("PG610", "warning", API, text)
 
 
 # ---- what the logs show -------------------------------------------------------------------------------
@@ -291,17 +291,17 @@ def _endpoint(api: Api, gateway: Gateway) -> Iterator[_Found]:
 _NO_LOG: Collection[str] = ("stage-not-logged", "caller-not-logged", "method-not-logged")
 
 
-def _logs(sights: Mapping[str, StageSight]) -> Iterator[_Found]:
+def _logs(sights: Mapping[str, StageSight]) -> Iterator[_Broken]:
     for one in sights.values():
         if one.spot and one.spot.id in _NO_LOG:
-            yield _Found("PG609", "note", one.stage, f"stage {one.stage}: {one.spot.why}")
+            yield _Broken("PG609", "note", one.stage, f"stage {one.stage}: {one.spot.why}")
 
 
-def _uncalled(api: Api, usage: ApiUsage, sights: Mapping[str, StageSight]) -> Iterator[_Found]:
+def _uncalled(api: Api, usage: ApiUsage, sights: Mapping[str, StageSight]) -> Iterator[_Broken]:
     """Yield the methods that no entry names, where the logs of all stages would have."""
     if not sights or not all(one.visible for one in sights.values()):
         return
     called = {method_named(api, one.verb, one.path) for one in usage.invoked if one.api == api.id}
     for method in api.methods:
         if method not in called and method.verb != "OPTIONS":
-            yield _Found("PG611", "note", method.name, f"{method.name} was not called")
+            yield _Broken("PG611", "note", method.name, f"{method.name} was not called")

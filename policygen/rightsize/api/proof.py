@@ -18,7 +18,7 @@ from policygen.iam.resource_policy import ResourcePolicy, not_inside
 from policygen.rightsize.api.callers import CallerPolicy
 from policygen.rightsize.api.decision import InvokeDecision, decide
 from policygen.rightsize.api.question import INVOKE, World
-from policygen.rightsize.api.resource import Keep, WrittenAccess
+from policygen.rightsize.api.resource import KeptPiece, WrittenAccess
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.principals.letting_in import Entry, LetIn, lost
 from policygen.rightsize.principals.promise import Promise, promise, shown_statement
@@ -32,7 +32,7 @@ class NewResourcePolicy(NamedTuple):
     today: ResourcePolicy
     found: LetIn[ApiUse]
     written: Sequence[WrittenAccess]
-    keeps: Sequence[Keep]
+    keeps: Sequence[KeptPiece]
     """What must stay."""
 
     @property

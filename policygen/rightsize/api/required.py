@@ -21,7 +21,7 @@ class ApiRequired(NamedTuple):
     unmet: tuple[str, ...]
 
 
-def required(
+def met_requirements(
     names: Sequence[str], api: Api, uses: Sequence[ApiUse], asked: Collection[str], max_blocks: int
 ) -> ApiRequired:
     """Return what can be required of a caller.

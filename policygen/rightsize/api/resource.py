@@ -15,7 +15,7 @@ from policygen.iam.evaluate import grant_contained
 from policygen.iam.party import EVERYONE, Principals, account_named
 from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy
 from policygen.rightsize.api.question import INVOKE
-from policygen.rightsize.api.required import required
+from policygen.rightsize.api.required import met_requirements
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.principals.kept import Kept
 from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, lost
@@ -38,7 +38,7 @@ class WrittenAccess(Piece, frozen=True):
     """Names of ``--require`` that not all of its calls satisfy."""
 
 
-class Keep(Piece, frozen=True, kw_only=True):
+class KeptPiece(Piece, frozen=True, kw_only=True):
     """A part of a statement of today that stays as it is."""
 
     why: Kept
@@ -77,7 +77,7 @@ def widest(patterns: Iterable[str]) -> list[str]:
 # ---- what stays ---------------------------------------------------------------------------------------
 
 
-def kept_on_stages(today: ResourcePolicy, api: Api, blind: Mapping[str, str]) -> Iterator[Keep]:
+def kept_on_stages(today: ResourcePolicy, api: Api, blind: Mapping[str, str]) -> Iterator[KeptPiece]:
     """Yield what today's Allow statements grant on stages whose logs cannot tell.
 
     Args:
@@ -94,7 +94,7 @@ def kept_on_stages(today: ResourcePolicy, api: Api, blind: Mapping[str, str]) ->
             resources = _inside(statement, everything)
             for entry in one.principals.entries if resources else ():
                 kept = Kept(Way(number, entry), entry, "unverified", f"{stage}: {why}")
-                yield Keep(number, entry, statement.actions, statement.conditions, resources, why=kept)
+                yield KeptPiece(number, entry, statement.actions, statement.conditions, resources, why=kept)
 
 
 def _inside(statement: Statement, pattern: str) -> tuple[str, ...]:
@@ -108,11 +108,11 @@ def _inside(statement: Statement, pattern: str) -> tuple[str, ...]:
     return tuple(widest(found))
 
 
-def kept_whole(today: ResourcePolicy, kept: Iterable[Kept]) -> Iterator[Keep]:
+def kept_whole(today: ResourcePolicy, kept: Iterable[Kept]) -> Iterator[KeptPiece]:
     """Yield principals that stay with everything that a statement grants them."""
     for one in kept:
         statement = today.statements[one.way.statement].statement
-        yield Keep(
+        yield KeptPiece(
             one.way.statement,
             one.entry,
             statement.actions,
@@ -139,11 +139,11 @@ def untold_principals(today: ResourcePolicy) -> Iterator[Kept]:
 # ---- what is written ----------------------------------------------------------------------------------
 
 
-def written_of(
+def access_written_of(
     today: ResourcePolicy,
     api: Api,
     found: LetIn[ApiUse],
-    keeps: Sequence[Keep],
+    keeps: Sequence[KeptPiece],
     guessed: frozenset[str],
     requirements: Sequence[str] = (),
     max_blocks: int = 10,
@@ -169,8 +169,10 @@ def written_of(
     written = _as_today(keeps)
     for (number, entry, extra), uses in through.items():
         statement = today.statements[number].statement
-        conditions = narrowed(statement.conditions, uses)
-        asked = required(requirements, api, everything[entry, extra], _asked(today, conditions), max_blocks)
+        conditions = _narrowed(statement.conditions, uses)
+        asked = met_requirements(
+            requirements, api, everything[entry, extra], _asked(today, conditions), max_blocks
+        )
         written.append(
             WrittenAccess(
                 number,
@@ -218,9 +220,9 @@ def _allows(statement: Statement, action: str) -> bool:
     return grant_contained(action, "*", statement.conditions, bare)
 
 
-def _as_today(keeps: Iterable[Keep]) -> list[WrittenAccess]:
+def _as_today(keeps: Iterable[KeptPiece]) -> list[WrittenAccess]:
     """Return what stays, the stages of one principal and reason together."""
-    together: dict[tuple[int, Entry], list[Keep]] = defaultdict(list)
+    together: dict[tuple[int, Entry], list[KeptPiece]] = defaultdict(list)
     for one in keeps:
         together[one.statement, one.entry].append(one)
     return [
@@ -236,7 +238,7 @@ def _as_today(keeps: Iterable[Keep]) -> list[WrittenAccess]:
     ]
 
 
-def narrowed(conditions: Conditions, uses: Sequence[ApiUse]) -> Conditions:
+def _narrowed(conditions: Conditions, uses: Sequence[ApiUse]) -> Conditions:
     """Return conditions with the values that came, of those that let requests in."""
     return _with_values(conditions, uses, negated=False)
 

@@ -56,7 +56,7 @@ class StageSight(msgspec.Struct, frozen=True):
         return self.spot is None
 
 
-def fields_of(log_format: str) -> frozenset[str]:
+def logged_fields(log_format: str) -> frozenset[str]:
     """Return the variables that a format has, without ``$context.``."""
     return frozenset(_VARIABLE.findall(log_format))
 
@@ -75,7 +75,7 @@ def sights_of(api: Api, usage: ApiUsage, window: Window, min_days: int) -> Mappi
 
 def _sight(api: Api, stage: Stage, usage: ApiUsage, window: Window, min_days: int) -> StageSight:
     days = sorted(filter(window.holds, usage.days.get((api.id, stage.name), frozenset())))
-    fields = fields_of(stage.log_format)
+    fields = logged_fields(stage.log_format)
     span = (date.fromisoformat(days[-1]) - date.fromisoformat(days[0])).days + 1 if days else 0
     spot = (
         _not_told(api, stage, fields)

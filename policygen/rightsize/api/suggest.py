@@ -13,7 +13,7 @@ from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.window import Window
 from policygen.rightsize.api.callers import CallerPolicy, caller_policies
 from policygen.rightsize.api.draft import ApiDraft, ApiOptions, draft_policy
-from policygen.rightsize.api.findings import ApiFinding, findings_of
+from policygen.rightsize.api.findings import ApiFinding, api_findings_of
 from policygen.rightsize.api.proof import NewResourcePolicy, prove_api
 from policygen.rightsize.api.question import World
 from policygen.rightsize.api.required import API_REQUIREMENTS, requirement_key
@@ -114,7 +114,7 @@ def suggest_api(
         tuple(_removed(draft.new)) if draft.new else (),
         draft.refused,
         tuple(callers),
-        tuple(findings_of(world, api, policy, usage, sights)),
+        tuple(api_findings_of(world, api, policy, usage, sights)),
         tuple(_blind_spots(sights, usage, uses, callers, draft)),
         tuple(promises),
         tuple(sorted({(one.entry[1], name) for one in draft.written for name in one.unmet})),

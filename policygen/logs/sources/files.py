@@ -172,7 +172,7 @@ def read_file(one: LogObject) -> Iterator[Batch]:
                 data = stream.readall()
             else:
                 head = stream.read(CHUNK)
-                if not (one.expects_log or looks_like_log(head, one.name)):
+                if not (one.expects_log or one.as_text or looks_like_log(head, one.name)):
                     yield Batch.passed(one.name, "not-json")
                     return
                 data = head + stream.read(LIMIT + 1 - len(head))

@@ -1,0 +1,129 @@
+"""The format of a stage's access log, and how an entry is taken apart again.
+
+A format is any text with variables in it, ``$context.status``; an entry is that text with values in their places. JSON,
+XML, CSV and the common log format are no different: a value is what stands between the constant pieces, whether quoted
+or not. A value may hold what looks like a constant piece, for callers choose some of them. So all ways to take an entry
+apart are found, and who reads it decides whether they agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import islice
+
+from policygen.rightsize.api.entries.variables import FORMS, is_valid
+
+Values = tuple[str, ...]
+"""What stands in the places of a format's variables, in their order."""
+
+_NAME = re.compile(r"\$context\.(authorizer\.[\w-]+(?:\.[\w-]+(?::\w+)?)*|\w+(?:\.\w+)*)")
+_SEPARATORS = '"<,;|\t '
+WAYS = 8
+"""Ways to take an entry apart that are looked at; an entry with more is as ambiguous as one with as many."""
+STEPS = 20_000
+"""Steps that the search for them takes: a hostile text could make it as long as the square of the text."""
+
+
+class TooManyWaysError(Exception):
+    """An entry could be taken apart in too many ways to look at all."""
+
+
+class EntryFormat:
+    """A format.
+
+    Attributes:
+        text: as the stage has it.
+        variables: their names without ``$context.``, in order.
+        constants: the pieces before, between and behind them; one more than there are variables.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        parts = _NAME.split(text.strip("\r\n"))
+        self.constants = tuple(parts[::2])
+        self.variables = tuple(parts[1::2])
+
+    @cached_property
+    def split_only_way(self) -> Callable[[str], re.Match[str] | None]:
+        """Match an entry that can be taken apart in one way only, with a group for each variable.
+
+        The values may have other forms than those of their variables. There is such a pattern where a separator stands
+        in every piece between variables, and in no value: then each separator of the entry is one of the format's, and
+        says where a value ends.
+        """
+        for separator in _SEPARATORS:
+            if all(separator in one for one in self.constants[1:-1]) and self.variables:
+                groups = [_group(one, separator) for one in self.variables]
+                pieces = [re.escape(one) for one in self.constants]
+                text = pieces[0] + "".join(f"({a}){b}" for a, b in zip(groups, pieces[1:], strict=True))
+                return re.compile(text, re.ASCII).fullmatch
+        return _no_match
+
+    def ways(self, entry: str) -> list[Values]:
+        """Return the ways to take an entry apart into values of their variables' forms; at most `WAYS`.
+
+        Raises:
+            TooManyWaysError: the search would take too long.
+        """
+        return list(islice(_Search(self, entry).ways(), WAYS))
+
+
+def _group(variable: str, separator: str) -> str:
+    """Return the pattern of a value that holds a separator as often as each value of its variable does."""
+    return FORMS[variable] if variable == "requestTime" else f"[^{separator}]*"
+
+
+def _no_match(_: str) -> None:
+    return None
+
+
+class _Search:
+    """Looks for the ways to take one entry apart."""
+
+    def __init__(self, entry_format: EntryFormat, entry: str) -> None:
+        self._format = entry_format
+        self._entry = entry
+        self._dead: set[tuple[int, int]] = set()
+        self._steps = 0
+
+    def ways(self) -> Iterator[Values]:
+        """Yield them, those with the shorter first values first."""
+        if self._entry.startswith(self._format.constants[0]):
+            yield from self._after(0, len(self._format.constants[0]))
+
+    def _after(self, number: int, start: int) -> Iterator[Values]:
+        """Yield the ways to take apart what begins with a variable's value."""
+        if number == len(self._format.variables):
+            if start == len(self._entry):
+                yield ()
+            return
+        if (number, start) in self._dead:
+            return
+        variable, constant = self._format.variables[number], self._format.constants[number + 1]
+        alive = False
+        for end in self._ends(number, constant, start):
+            value = self._entry[start:end]
+            if not is_valid(variable, value):
+                continue
+            for rest in self._after(number + 1, end + len(constant)):
+                alive = True
+                yield (value, *rest)
+        if not alive:
+            self._dead.add((number, start))
+
+    def _ends(self, number: int, constant: str, start: int) -> Iterator[int]:
+        """Yield where a value may end: before each place of the constant that follows it."""
+        if number == len(self._format.variables) - 1:
+            end = len(self._entry) - len(constant)
+            if end >= start and self._entry.endswith(constant):
+                yield end
+            return
+        end = self._entry.find(constant, start)
+        while end >= 0:
+            self._steps += 1
+            if self._steps > STEPS:
+                raise TooManyWaysError
+            yield end
+            end = self._entry.find(constant, end + 1)

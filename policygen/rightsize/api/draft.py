@@ -89,6 +89,8 @@ def draft_policy(
         return ApiDraft(None, "HTTP and WebSocket APIs have no resource policy")
     if today is None:
         return ApiDraft(None, "there is none today, and callers of other accounts cannot come without one")
+    if blind and all(stage.name in blind for stage in api.stages):
+        return ApiDraft(None, "no stage's log can tell who calls it")
     visible = [use for use in uses if use.invoked.stage not in blind]
     if api.policy is None:
         visible = [use for use in visible if not use.signed]

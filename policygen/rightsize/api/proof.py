@@ -74,13 +74,13 @@ def prove_api(
     kept += sum(len(one.kept) for one in documents)
     seen = sum(1 for one in policy.written if not one.kept) if policy else 0
     seen += len(documents)
-    requests = pluralize(len(uses), "observed request")
+    whole = "the 1 observed request is" if len(uses) == 1 else f"all {len(uses):,} observed requests are"
     return [
         promise(
             "sufficient",
             denied,
-            f"all {requests} are allowed ({count:,} times seen)",
-            f"of {requests}, {len(denied)} would be denied",
+            f"{whole} allowed ({count:,} times seen)",
+            f"{len(denied)} of {pluralize(len(uses), 'observed request')} would be denied",
         ),
         promise("nothing spare", spare, "without any one grant a request is denied", "a grant is spare"),
         promise(

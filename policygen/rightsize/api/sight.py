@@ -23,6 +23,18 @@ _CALLERS = frozenset({"identity.userArn", "identity.caller", "identity.user"})
 _PATHS = frozenset({"resourcePath", "path", "routeKey", "resourceId"})
 _VERBS = frozenset({"httpMethod", "routeKey", "eventType"})
 API_KEY = "identity.apiKeyId"
+_CONSOLE = frozenset(
+    {
+        "identity.caller",
+        "identity.user",
+        "identity.sourceIp",
+        "httpMethod",
+        "resourcePath",
+        "routeKey",
+        "eventType",
+    }
+)
+"""Those of the console's formats, by which entries are read where a snapshot has no format."""
 
 _WANTED = (
     "requestId", "extendedRequestId", "requestTimeEpoch", "apiId", "stage", "httpMethod", "resourcePath", "path",
@@ -75,13 +87,20 @@ def sights_of(api: Api, usage: ApiUsage, window: Window, min_days: int) -> Mappi
 
 def _sight(api: Api, stage: Stage, usage: ApiUsage, window: Window, min_days: int) -> StageSight:
     days = sorted(filter(window.holds, usage.days.get((api.id, stage.name), frozenset())))
-    fields = logged_fields(stage.log_format)
+    fields = logged_fields(stage.log_format) or (_CONSOLE if days else frozenset())
     span = (date.fromisoformat(days[-1]) - date.fromisoformat(days[0])).days + 1 if days else 0
     spot = (
         _not_told(api, stage, fields)
-        if stage.log_format
-        else _spot(stage, "stage-not-logged", "has no access log", logging_command(api, stage))
+        if fields
+        else _spot(stage, "stage-not-logged", "has no access log", "turn it on", logging_command(api, stage))
     )
+    if (
+        spot is None
+        and not days
+        and any((one.api, one.stage) == (api.id, stage.name) for one in usage.invoked)
+    ):
+        command = logging_command(api, stage)
+        spot = _spot(stage, "time-not-logged", "its entries have no time", "change its log format", command)
     if spot is None and not days:
         group = stage.log_destination.partition(":log-group:")[2] or stage.log_destination
         spot = _spot(stage, "stage-not-read", "no entry of it was read", f"give its log: --logs logs:{group}")
@@ -99,14 +118,18 @@ def _sight(api: Api, stage: Stage, usage: ApiUsage, window: Window, min_days: in
 def _not_told(api: Api, stage: Stage, fields: frozenset[str]) -> PolicyBlindSpot | None:
     command = logging_command(api, stage)
     if fields.isdisjoint(_PATHS) or fields.isdisjoint(_VERBS):
-        return _spot(stage, "method-not-logged", "its log format does not name the method", command)
+        return _spot(
+            stage, "method-not-logged", "its log format does not name the method", "change it", command
+        )
     if asks_for_signatures(api) and fields.isdisjoint(_CALLERS):
-        return _spot(stage, "caller-not-logged", "its log format does not name the caller", command)
+        return _spot(
+            stage, "caller-not-logged", "its log format does not name the caller", "change it", command
+        )
     return None
 
 
-def _spot(stage: Stage, id_: str, why: str, remedy: str) -> PolicyBlindSpot:
-    return PolicyBlindSpot(id_, stage.name, why, remedy)
+def _spot(stage: Stage, id_: str, why: str, remedy: str, command: str = "") -> PolicyBlindSpot:
+    return PolicyBlindSpot(id_, stage.name, why, remedy, command)
 
 
 def asks_for_signatures(api: Api) -> bool:

@@ -25,7 +25,7 @@ from policygen.rightsize.assess.readiness import days_asked
 from policygen.rightsize.decisions.model import PrincipalRule
 from policygen.rightsize.principals.kept import PolicyBlindSpot, drops
 from policygen.rightsize.principals.promise import Promise, require_promises
-from policygen.text import escape_controls, pluralize
+from policygen.text import escape_controls, pluralize, visible_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,13 @@ def check_api_requirements(names: Sequence[str]) -> None:
             raise no_such(f"--require has no {shown!r}", name, API_REQUIREMENTS, code="PG-E384")
 
 
-def suggest_api(
-    usage: ApiUsage, api: Api, world: World, window: Window, options: ApiOptions | None = None
-) -> ApiSuggestion:
+def suggest_api(usage: ApiUsage, api: Api, world: World, options: ApiOptions | None = None) -> ApiSuggestion:
     """Suggest the smallest policies with which everybody can go on calling an API who did.
 
     Args:
         usage: what the access logs of the window show.
         api: the API as it is.
         world: the accounts that are known.
-        window: the days that count.
         options: what a person asks for.
 
     Raises:
@@ -87,12 +84,17 @@ def suggest_api(
     """
     options = options or ApiOptions()
     check_api_requirements(options.require)
+    window = usage.window
+    if window is None:
+        raise NothingFoundError(
+            "no entry of the access logs has a time", "--until says when the window ends", code="PG-E387"
+        )
     rules = _rules(api, window, options)
     dropped = tuple(one for one in rules if one.kind == "drop")
     sights = sights_of(api, usage, window, days_asked(options.decisions.min_days, window.days))
     blind = {one.stage: one.spot.why for one in sights.values() if one.spot}
     uses = uses_of(usage, api, world, _names(api.policy), _asked(world, api, options))
-    if not uses.uses and not _may_have_been_called(sights):
+    if not uses.uses and not _may_have_been_called(api, usage, sights):
         raise _nothing(api, usage, window, uses)
     losses = tuple((use, rule) for use in uses.uses if (rule := _rule_about(dropped, use)))
     lost = {use for use, _ in losses}
@@ -120,6 +122,22 @@ def suggest_api(
         tuple(sorted({(one.entry[1], name) for one in draft.written for name in one.unmet})),
         losses,
     )
+
+
+def resource_policy_text(suggestion: ApiSuggestion) -> str:
+    """Return the new resource policy as text.
+
+    Raises:
+        NothingFoundError: PG-E390, today's stays as it is.
+    """
+    if suggestion.policy is None:
+        name = escape_controls(suggestion.api.name or suggestion.api.id)
+        raise NothingFoundError(
+            f"no new resource policy for {name}: {suggestion.why}",
+            "-f json has the policies of its callers",
+            code="PG-E390",
+        )
+    return visible_json(suggestion.policy.to_json(2)) + "\n"
 
 
 # ---- what was asked and seen --------------------------------------------------------------------------
@@ -163,9 +181,10 @@ def _asked(world: World, api: Api, options: ApiOptions) -> frozenset[str]:
     return frozenset(found | {key.lower() for block in blocks for _, keys in block for key, _ in keys})
 
 
-def _may_have_been_called(sights: Mapping[str, StageSight]) -> bool:
+def _may_have_been_called(api: Api, usage: ApiUsage, sights: Mapping[str, StageSight]) -> bool:
     """Return whether entries came whose format does not tell who called what."""
-    return any(one.since and one.spot and one.spot.id.endswith("-not-logged") for one in sights.values())
+    blind = {one.stage for one in sights.values() if one.spot and one.spot.id.endswith("-not-logged")}
+    return any(one.api == api.id and one.status == "unmapped" and one.stage in blind for one in usage.invoked)
 
 
 def _nothing(api: Api, usage: ApiUsage, window: Window, uses: ApiUses) -> NothingFoundError:

@@ -47,6 +47,8 @@ class Invoked(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Id of the key."""
     subject: str = ""
     """Who the authorizer says it was."""
+    organization: str = ""
+    """Id of the organization of the principal's account."""
 
 
 class ApiUsage(msgspec.Struct, frozen=True):

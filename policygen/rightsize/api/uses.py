@@ -14,7 +14,7 @@ from policygen.iam.party import NOBODY, Party
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.rightsize.api.question import INVOKE, Invocation, World, question_of
-from policygen.rightsize.api.routing import example_path, method_named, method_pattern
+from policygen.rightsize.api.routing import example_path, method_pattern
 from policygen.rightsize.api.usage import ApiUsage, EntryStatus, Invoked
 
 LET_IN: frozenset[EntryStatus] = frozenset({"mapped", "anonymous", "authorizer"})
@@ -48,7 +48,7 @@ class ApiUse:
     def invocation(self) -> Invocation:
         """An example of the calls, as `decide` takes it."""
         one, values = self.invoked, self.facts.values
-        context = {key: values[key] for key in _ADDRESSES if key in values}
+        context = {key: values[key] for key in (*_ADDRESSES, "aws:principalorgid") if key in values}
         verb = one.verb or one.path
         path = example_path(one.path)
         return Invocation(one.api, one.stage, verb, path, self.party, context, one.endpoint)
@@ -65,8 +65,6 @@ class ApiUses:
     """Callers that the snapshot of their account does not have."""
     untold: int = 0
     """Calls of signed methods whose caller the log does not tell."""
-    open_since: int = 0
-    """Calls that nobody signed, of methods that take signed requests only today."""
 
     @property
     def count(self) -> int:
@@ -86,16 +84,12 @@ def uses_of(usage: ApiUsage, api: Api, world: World, named: Iterable[str], asked
     """
     directory = _Directory(world, api, named)
     counted: dict[tuple[Invoked, Party], list[Evidence]] = defaultdict(list)
-    deleted, untold, open_since = set[str](), 0, 0
+    deleted, untold = set[str](), 0
     for one, seen in usage.invoked.items():
         if one.api != api.id or one.status not in LET_IN:
             continue
-        method = method_named(api, one.verb, one.path)
-        signed = one.status == "mapped" if method is None else method.authorization == "AWS_IAM"
-        party = directory.party(one) if signed and one.principal != "*" else NOBODY
-        if signed and party is NOBODY:
-            open_since += seen.count
-        elif party is None and directory.is_deleted(one):
+        party = directory.party(one) if one.status == "mapped" else NOBODY
+        if party is None and directory.is_deleted(one):
             deleted.add(one.principal)
         elif party is None:
             untold += seen.count
@@ -107,7 +101,6 @@ def uses_of(usage: ApiUsage, api: Api, world: World, named: Iterable[str], asked
         frozenset(directory.guessed),
         tuple(sorted(deleted)),
         untold,
-        open_since,
     )
 
 
@@ -123,6 +116,8 @@ def _told_apart(one: Invoked, asked: Collection[str]) -> Invoked:
 
 def _use(api: Api, world: World, one: Invoked, party: Party, seen: Evidence) -> ApiUse:
     context: dict[str, tuple[str, ...]] = {}
+    if one.organization:
+        context["aws:PrincipalOrgID"] = (one.organization,)
     if one.address:
         context["aws:VpcSourceIp" if api.private else "aws:SourceIp"] = (one.address,)
     if api.private:

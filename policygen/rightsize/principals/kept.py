@@ -31,6 +31,8 @@ class PolicyBlindSpot(NamedTuple):
     about: str
     why: str
     remedy: str
+    command: str = ""
+    """What makes the logs show it; "" for none."""
 
 
 def kept_by_decision(today: ResourcePolicy, name: str, why: str) -> list[Kept]:

@@ -83,8 +83,9 @@ def read_values(place: Place, values: Mapping[str, str], callers: Callers) -> Re
         vpc,
         values.get("identity.apiKeyId", ""),
         values.get("authorizer.principalId", "") or values.get("authorizer.claims.sub", ""),
+        values.get("identity.principalOrgId", "") if signed else "",
     )
-    return Reading(invoked, route.resource, _context(api, invoked, values, signed=signed), why)
+    return Reading(invoked, route.resource, _context(api, invoked), why)
 
 
 def _authorization(api: Api, method: Method | None) -> Authorization:
@@ -130,15 +131,13 @@ def _weak(values: Mapping[str, str]) -> str:
     return f"{_refusal(values)}: it may have failed before anybody asked whether the caller may"
 
 
-def _context(
-    api: Api, invoked: Invoked, values: Mapping[str, str], *, signed: bool
-) -> tuple[tuple[str, str], ...]:
+def _context(api: Api, invoked: Invoked) -> tuple[tuple[str, str], ...]:
     """Return the condition keys that the entry tells; behind a VPC endpoint the address is another key's."""
     private = api.private or bool(invoked.endpoint)
     known = {
         "aws:VpcSourceIp" if private else "aws:SourceIp": invoked.address,
         "aws:SourceVpce": invoked.endpoint,
         "aws:SourceVpc": invoked.vpc if private else "",
-        "aws:PrincipalOrgID": values.get("identity.principalOrgId", "") if signed else "",
+        "aws:PrincipalOrgID": invoked.organization,
     }
     return tuple((key, value) for key, value in known.items() if value)

@@ -15,6 +15,7 @@ from policygen.iam.document import Policy, Statement, deny_statements
 from policygen.iam.grants import Grant, maximal
 from policygen.iam.party import Party
 from policygen.rightsize.api.question import INVOKE, World, known_caller
+from policygen.rightsize.api.resource import widest
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.generate.intersect import cut_to_policies
@@ -84,7 +85,7 @@ def _caller(
 ) -> CallerPolicy:
     if not party.is_named or party.name.endswith(":root"):
         return CallerPolicy(party, uses, None, "no role or user of that name is known")
-    needed = [Grant(INVOKE, resource) for resource in sorted({use.resource for use in uses})]
+    needed = [Grant(INVOKE, resource) for resource in widest(use.resource for use in uses)]
     known = known_caller(world, party)
     if known is None:
         why = "a proposal: no snapshot of its account was given"

@@ -21,14 +21,13 @@ from policygen.rightsize.api.question import Invocation, World, question_of
 from policygen.rightsize.api.routing import example_path, method_named
 from policygen.rightsize.api.sight import API_KEY, StageSight
 from policygen.rightsize.api.usage import ApiUsage
+from policygen.rightsize.principals.values import ONE_NETWORK
 
 API = "api"
 """Where a finding is that is about the whole API."""
 
 _SHARED = 5
 """Networks from which one key comes when more than one client has it."""
-_NETWORKS = {4: 24, 6: 48}
-"""Bits of a network of one client."""
 _ANYWHERE = ("9.9.9.9", "52.95.110.1", "100.20.30.40", "146.75.1.1", "185.60.216.35", "203.205.254.1")
 """Addresses all over the world: what lets all of them in lets everybody in."""
 _STRANGE_ENDPOINT = "vpce-00000000000000000"
@@ -252,7 +251,7 @@ def _network(address: str) -> str:
         found = ip_address(address)
     except ValueError:
         return ""
-    return str(ip_network(f"{found}/{_NETWORKS[found.version]}", strict=False))
+    return str(ip_network(f"{found}/{ONE_NETWORK[found.version]}", strict=False))
 
 
 def _is_key_visible(key: ApiKey, api: Api, gateway: Gateway, sights: Mapping[str, StageSight]) -> bool:

@@ -12,6 +12,8 @@ from policygen.rightsize.principals.values import address_blocks, always_had, st
 
 SOURCE_IP = "source-ip"
 API_REQUIREMENTS = (SOURCE_IP, "vpce", "org")
+_LARGEST = {4: 16, 6: 32}
+"""Bits of the largest block of addresses, by the version of IP: what one provider gives to one customer."""
 
 
 class ApiRequired(NamedTuple):
@@ -42,7 +44,7 @@ def met_requirements(
             continue
         had = always_had(key, facts)
         if name == SOURCE_IP:
-            blocks = address_blocks(had, max_blocks)
+            blocks = address_blocks(had, max_blocks, _LARGEST)
             entry = ("IpAddress", key, blocks) if blocks else None
         else:
             entry = string_condition(key, list(map(arn.quote, had))) if had else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from policygen.iam import arn
 from policygen.iam.conditions import ConditionOperator, ContextFacts, Truth, parse_operator
@@ -63,14 +63,21 @@ def string_condition(key: str, patterns: Sequence[str]) -> tuple[str, str, list[
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-WIDEST = {4: 24, 6: 48}
-"""Bits of the largest block that addresses are put together into."""
+ONE_NETWORK = {4: 24, 6: 48}
+"""Bits of the network of one client, by the version of IP."""
 
 
-def address_blocks(addresses: Iterable[str], most: int) -> list[str]:
-    """Return blocks that hold addresses, at most so many; none where blocks larger than `WIDEST` would be needed.
+def address_blocks(
+    addresses: Iterable[str], most: int, largest: Mapping[int, int] = ONE_NETWORK
+) -> list[str]:
+    """Return blocks that hold addresses, at most so many; none where larger ones would be needed.
 
     The two neighbours are put together first whose block is the smallest, so that few others are let in.
+
+    Args:
+        addresses: IPv4 and IPv6, which never share a block.
+        most: how many blocks there may be.
+        largest: bits of the largest block, by the version of IP.
     """
     found = sorted({ipaddress.ip_network(one) for one in addresses}, key=_order)
     blocks = _collapsed(found)
@@ -78,7 +85,7 @@ def address_blocks(addresses: Iterable[str], most: int) -> list[str]:
         pairs = [
             (wide, number)
             for number in range(len(blocks) - 1)
-            if (wide := _around(*blocks[number : number + 2]))
+            if (wide := _around(*blocks[number : number + 2], largest))
         ]
         if not pairs:
             return []
@@ -98,11 +105,11 @@ def _collapsed(blocks: Iterable[Network]) -> list[Network]:
     return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
 
 
-def _around(one: Network, other: Network) -> Network | None:
+def _around(one: Network, other: Network, largest: Mapping[int, int]) -> Network | None:
     """Return the smallest block that holds both; None where that is too large, or they are of different kinds."""
     if one.version != other.version:
         return None
     wide = one
     while not other.subnet_of(wide):  # type: ignore[arg-type]  # they are of one kind
         wide = wide.supernet()
-    return wide if wide.prefixlen >= WIDEST[wide.version] else None
+    return wide if wide.prefixlen >= largest[wide.version] else None

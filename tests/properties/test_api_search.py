@@ -1,0 +1,144 @@
+"""Random resource policies and random calls: nothing that came is lost, and nothing becomes wider.
+
+The judge is the tests' own evaluator, `api_world.may_call`.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tests.support.api_world import OWNER, PARTNER, STRANGER, may_call, suggestion_of, who
+from tests.support.effort import THOROUGH
+
+METHODS = {
+    "GET /items": "IAM", "POST /items": "IAM", "GET /items/{id}": "IAM", "GET /items/{id}/parts": "IAM",
+    "GET /free": "OPEN", "POST /free": "OPEN", "GET /pool": "POOL", "GET /token": "TOKEN", "ANY /any/{rest+}": "IAM",
+}  # fmt: skip
+CALLS = [
+    "prod GET /items", "prod POST /items", "prod GET /items/7", "prod GET /items/9/parts", "prod GET /free",
+    "prod POST /free", "prod GET /pool", "prod GET /token", "prod PUT /any/a/b", "dev GET /items", "dev GET /free",
+]  # fmt: skip
+CALLERS = [
+    f"{PARTNER}:role/team/caller",
+    f"{PARTNER}:role/other",
+    f"{PARTNER}:user/eva",
+    "role/orders",
+    "user/ana",
+]
+ADDRESSES = ["203.0.113.7", "203.0.113.8", "198.51.100.9", "2001:db8::7"]
+NAMES = [
+    "*", *(f"arn:aws:iam::{account}:root" for account in (OWNER, PARTNER)), PARTNER, *(who(one)[0] for one in CALLERS),
+    f"arn:aws:iam::{STRANGER}:root",
+]  # fmt: skip
+RESOURCES = [
+    "execute-api:/*", "execute-api:/prod/*", "execute-api:/prod/GET/*", "execute-api:/*/GET/items*",
+    "execute-api:/prod/GET/items/7", "execute-api:/*/*/free", "execute-api:/prod/*/any/a*", "execute-api:/dev/*",
+]  # fmt: skip
+CONDITIONS: list[dict[str, Any]] = [
+    {}, {}, {},
+    {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "192.0.2.0/24"]}},
+    {"NotIpAddress": {"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32"]}},
+    {"StringEquals": {"aws:PrincipalAccount": [OWNER, PARTNER]}},
+    {"StringNotEquals": {"aws:PrincipalAccount": [PARTNER, STRANGER]}},
+    {"ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{PARTNER}:role/*", who("role/orders")[0]]}},
+]  # fmt: skip
+OWN = [
+    [{"Effect": "Allow", "Action": "execute-api:*", "Resource": "*"}],
+    [
+        {
+            "Effect": "Allow",
+            "Action": "execute-api:Invoke",
+            "Resource": "arn:aws:execute-api:*:*:*/*/GET/items*",
+        }
+    ],
+    [
+        {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*"},
+        {"Effect": "Deny", "Action": "execute-api:*", "Resource": "arn:aws:execute-api:*:*:*/*/POST/*"},
+    ],
+]
+
+
+@st.composite
+def statements(draw: st.DrawFn) -> dict[str, Any]:
+    """A statement of a resource policy."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    return {
+        "Effect": draw(st.sampled_from(["Allow", "Allow", "Allow", "Allow", "Deny"])),
+        "Principal": "*" if "*" in names else {"AWS": names},
+        "Action": draw(st.sampled_from(["execute-api:Invoke", "execute-api:*"])),
+        "Resource": draw(st.lists(st.sampled_from(RESOURCES), min_size=1, max_size=2, unique=True)),
+        **({"Condition": block} if (block := draw(st.sampled_from(CONDITIONS))) else {}),
+    }
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> dict[str, Any]:
+    """A call on some days."""
+    call = draw(st.sampled_from(CALLS))
+    signed = any(word in call for word in ("items", "any"))
+    return {
+        "by": draw(st.sampled_from(CALLERS)) if signed else "",
+        "call": call,
+        "from": draw(st.sampled_from(ADDRESSES)),
+    }
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    """An API, its callers, its calls, and what is asked of them."""
+    policy = draw(st.none() | st.lists(statements(), min_size=1, max_size=3))
+    known = [name for name in CALLERS if draw(st.integers(0, 5)) or name.startswith("1111")]
+    return {
+        "methods": METHODS,
+        "stages": {"prod": None, "dev": draw(st.sampled_from([None, {"none": 1}]))},
+        "people": {name: draw(st.sampled_from(OWN)) for name in known},
+        "known": draw(st.sampled_from([[PARTNER], [PARTNER], []])),
+        **({"policy": policy} if policy is not None else {}),
+        "log": [
+            one
+            for one in draw(st.lists(entries(), min_size=1, max_size=6))
+            if not one["by"] or one["by"] in known
+        ],
+        "require": draw(st.sampled_from([[], [], ["source-ip"]])),
+        "max_blocks": draw(st.sampled_from([1, 10])),
+    }
+
+
+@pytest.mark.sweep
+@settings(
+    max_examples=1500 if THOROUGH else 40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(worlds())
+def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, Any]) -> None:
+    today, people = case.get("policy"), case["people"]
+    case["log"] = [
+        one for one in case["log"] if one["call"].startswith("prod") or case["stages"]["dev"] is None
+    ]
+    assume(case["log"])
+    came = [(one["by"], one["call"], {"aws:SourceIp": one["from"]}) for one in case["log"]]
+    came = [asked for asked in came if may_call(case, *asked, today, people)]
+    found = suggestion_of(case, tmp_path)
+    new = json.loads(found.policy.to_json())["Statement"] if found.policy else today
+    own = {
+        name: json.loads(one.policy.to_json())["Statement"]
+        for name in people
+        for one in found.callers
+        if one.policy and one.party.name == who(name)[0] and not one.is_proposal
+    }
+    after = {**people, **own}
+    for asked in came:
+        assert may_call(case, *asked, new, after), (asked, new, after)
+    everybody = [*people, "", f"{STRANGER}:role/x", f"{PARTNER}:role/elsewhere/caller"]
+    for by, call, address in product(everybody, CALLS, (*ADDRESSES, "203.0.113.99", "192.0.2.1")):
+        context = {"aws:SourceIp": address}
+        if may_call(case, by, call, context, new, after):
+            assert may_call(case, by, call, context, today, people), (by, call, context, new, after)

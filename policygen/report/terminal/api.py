@@ -123,7 +123,14 @@ def _who(one: Invoked) -> str:
     if one.status != "mapped":
         return "anybody (open methods)"
     account, _, name = one.principal.partition(":iam::")[2].partition(":")
-    return f"{account} {name}" if name else f"{one.account} {one.principal}".strip()
+    kind, _, path = name.partition("/")
+    return (
+        f"{account} {kind}/{path.rpartition('/')[2]}"
+        if path
+        else f"{account} {name}"
+        if name
+        else f"{one.account} {one.principal}".strip()
+    )
 
 
 def _callers(suggestion: ApiSuggestion, layout: Layout) -> Iterator[str]:
@@ -226,9 +233,7 @@ def _changes(suggestion: ApiSuggestion, layout: Layout) -> Iterator[str]:
 
 
 def _change(suggestion: ApiSuggestion, one: WrittenAccess, layout: Layout) -> Iterator[str]:
-    methods = ", ".join(_short(suggestion.api, resource) for resource in one.resources[:LISTED])
-    if len(one.resources) > LISTED:
-        methods += f" and {len(one.resources) - LISTED:,} more"
+    methods = _methods_of(suggestion.api, one.resources)
     name = "everybody" if one.entry[1] == "*" else one.entry[1].partition("::")[2] or one.entry[1]
     if one.kept:
         yield from layout.wrapped("  = ", f"{name} on {methods}  {one.kept.why}", "      ")
@@ -256,6 +261,17 @@ def _short(api: Api, resource: str) -> str:
     stage, _, rest = place.partition("/")
     verb, slash, path = rest.partition("/")
     return f"{stage} {verb} /{path}" if slash else f"{stage} {verb}"
+
+
+def _methods_of(api: Api, resources: Sequence[str]) -> str:
+    """Return resources as people write them, each stage once: ``prod GET /pets, GET /pets/*``."""
+    shown, last = list[str](), ""
+    for one in resources[: 2 * LISTED]:
+        stage, _, rest = _short(api, one).partition(" ")
+        shown.append(rest if stage == last and rest else f"{stage} {rest}".rstrip())
+        last = stage
+    more = len(resources) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def _questions(suggestion: ApiSuggestion, layout: Layout) -> Iterator[str]:

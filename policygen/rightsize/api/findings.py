@@ -281,7 +281,7 @@ def _asks_for_certificates(api: Api, gateway: Gateway) -> bool:
 def _endpoint(api: Api, gateway: Gateway) -> Iterator[_Broken]:
     domains = [one.name for one in _domains(api, gateway) if one.mutual_tls]
     if domains and api.default_endpoint:
-        text = f"{domains[0]} asks for client certificates, and the default endpoint is open beside it"
+        text = f"{domains[0]} asks for client certificates, and the default endpoint is open without"
         yield _Broken("PG610", "warning", API, text)
 
 

@@ -16,6 +16,7 @@ from policygen.iam.party import EVERYONE, Principals, account_named
 from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy
 from policygen.rightsize.api.question import INVOKE
 from policygen.rightsize.api.required import met_requirements
+from policygen.rightsize.api.routing import reaches
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.principals.kept import Kept
 from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, lost
@@ -91,7 +92,7 @@ def kept_on_stages(today: ResourcePolicy, api: Api, blind: Mapping[str, str]) ->
             statement = one.statement
             if statement.effect != "Allow":
                 continue
-            resources = _inside(statement, everything)
+            resources = tuple(one for one in _inside(statement, everything) if reaches(api, stage, one))
             for entry in one.principals.entries if resources else ():
                 kept = Kept(Way(number, entry), entry, "unverified", f"{stage}: {why}")
                 yield KeptPiece(number, entry, statement.actions, statement.conditions, resources, why=kept)

@@ -210,16 +210,22 @@ def _nothing(api: Api, usage: ApiUsage, window: Window, uses: ApiUses) -> Nothin
 
 
 def _removed(new: NewResourcePolicy) -> list[tuple[str, str]]:
+    """Return the principals of today that nobody used: all of them, or on stages whose logs can tell."""
     gone: list[tuple[str, str]] = []
     for number, one in enumerate(new.today.statements):
         if one.statement.effect != "Allow" or one.principals.negated:
             continue
-        stays = [piece.entry for piece in new.written if piece.statement == number]
-        gone += [
-            (entry[1], "visible, 0 calls")
-            for entry in one.principals.entries
-            if not any(Principals((entry,)).contains(Principals((inside,))) for inside in stays)
-        ]
+        for entry in one.principals.entries:
+            mine = Principals((entry,))
+            stays = [
+                piece
+                for piece in new.written
+                if piece.statement == number and mine.contains(Principals((piece.entry,)))
+            ]
+            if not stays:
+                gone.append((entry[1], "visible, 0 calls"))
+            elif all(piece.kept and piece.resources != one.statement.resources for piece in stays):
+                gone.append((f"{entry[1]} on the other stages", "visible, 0 calls"))
     return list(dict.fromkeys(gone))
 
 
@@ -233,7 +239,7 @@ def _blind_spots(
     yield from (one.spot for one in sights.values() if one.spot)
     for why, number in sorted(usage.unread.items()):
         yield PolicyBlindSpot(
-            "entries-not-told", why, f"{pluralize(number, 'entry').replace('entrys', 'entries')}: {why}",
+            "entries-unread", why, f"{number:,} {'entry' if number == 1 else 'entries'}: {why}",
             "they are no evidence; policygen map shows each",
         )  # fmt: skip
     for name in uses.deleted:

@@ -85,7 +85,7 @@ def address_blocks(
         pairs = [
             (wide, number)
             for number in range(len(blocks) - 1)
-            if (wide := _around(*blocks[number : number + 2], largest))
+            if (wide := _around(blocks[number], blocks[number + 1], largest))
         ]
         if not pairs:
             return []

@@ -2,7 +2,7 @@
 
     python bench/bench_access.py [ENTRIES] [--no-format]
 
-Writes files of the console's JSON, of 50,000 entries each, into a temporary folder, and reads them in this process,
+Writes files of the console's JSON, of 25,000 entries each, into a temporary folder, and reads them in this process,
 pinned to one core. With ``--no-format`` the snapshot does not have the stage's format. Prints JSON: CPU seconds of
 both, their ratio, and the peak memory in MB of a process that did nothing but count.
 """
@@ -33,7 +33,7 @@ FORMAT = (
     '"resourcePath":"$context.resourcePath", "status":"$context.status", "protocol":"$context.protocol", '
     '"responseLength":"$context.responseLength" }'
 )
-PER_FILE = 50_000
+PER_FILE = 25_000
 
 
 def world(entry_format: str) -> World:

@@ -19,6 +19,9 @@ UNREAD = frozenset({"ambiguous", "unmapped", "unreadable"})
 """Statuses of entries that tell nothing."""
 
 
+_TIME = len("2026-11-24T22:36:07Z")
+
+
 class _Seen(msgspec.Struct):
     """What was seen of one kind of call on one day."""
 
@@ -26,24 +29,26 @@ class _Seen(msgspec.Struct):
     """Stands behind the ids of its entries: an id counts once for each reading, so that no entry can hide another."""
     count: int = 0
     last: str = ""
-    samples: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    samples: tuple[str, ...] = ()
+    """The earliest entries: each time, filled up to `_TIME` characters, and then its id; there may be many days."""
     bound: str = "~"
     """Entries after this time are not among the samples."""
 
     def show(self, time: str, id_: str) -> None:
         """Take an entry as a sample, if it is one of the earliest."""
-        self.samples = sorted({*self.samples, (time, id_)})[:SAMPLES]
+        self.samples = tuple(sorted({*self.samples, f"{time:{_TIME}}{id_}"})[:SAMPLES])
         if len(self.samples) == SAMPLES:
-            self.bound = self.samples[-1][0]
+            self.bound = self.samples[-1][:_TIME]
 
     def evidence(self, invoked: Invoked, day: str) -> Evidence:
         """Return it as evidence."""
+        samples = tuple((one[:_TIME].strip(), one[_TIME:]) for one in self.samples)
         return Evidence(
             count=self.count,
-            first=self.samples[0][0],
+            first=samples[0][0],
             last=self.last,
             days=singleton(day),
-            samples=tuple(self.samples),
+            samples=samples,
             addresses=singleton(invoked.address),
             weak=self.count if invoked.status == "weak" else 0,
         )
@@ -60,7 +65,8 @@ class EntryCounter:
         self._reader = reader
         self._last_second = until.last_second if until else "9"
         self._seen: dict[str, dict[Reading, _Seen]] = {}
-        self._ids: set[str] = set()
+        self._ids: set[bytes] = set()
+        """In bytes, which take less memory than text."""
         self._tags: dict[Reading, str] = {}
 
     def add(self, texts: Sequence[str], times: Sequence[str] = (), group: str = "") -> None:
@@ -89,7 +95,8 @@ class EntryCounter:
                 seen = of_day[reading] = _Seen(self._tags.setdefault(reading, f" {len(self._tags)}"))
             if id_:
                 before = len(ids)
-                ids.add((id_ if is_unique else f"{id_} {_checksum(texts[place])}") + seen.tag)
+                known = id_ if is_unique else f"{id_} {_checksum(texts[place])}"
+                ids.add(f"{known}{seen.tag}".encode(errors="surrogatepass"))
                 if len(ids) == before:
                     continue
             seen.count += 1
@@ -106,7 +113,7 @@ class EntryCounter:
 
     def usage(self, window: Window | None, gaps: Sequence[str] = ()) -> ApiUsage:
         """Return what was counted in a window; entries of which nobody knows the time are in each."""
-        invoked: dict[Invoked, list[Evidence]] = {}
+        invoked: dict[Invoked, list[tuple[str, _Seen]]] = {}
         days: dict[tuple[str, str], set[str]] = {}
         unread: Counter[str] = Counter()
         entries = 0
@@ -121,9 +128,12 @@ class EntryCounter:
                 if one.status in UNREAD:
                     unread[f"{one.status}: {reading.why}"] += seen.count
                 if one.api:
-                    invoked.setdefault(one, []).append(seen.evidence(one, day))
+                    invoked.setdefault(one, []).append((day, seen))
         return ApiUsage(
-            {one: sum_of(parts) for one, parts in sorted(invoked.items(), key=_order)},
+            {
+                one: sum_of([seen.evidence(one, day) for day, seen in found])
+                for one, found in sorted(invoked.items(), key=_order)
+            },
             {stage: frozenset(found) for stage, found in sorted(days.items())},
             entries,
             dict(sorted(unread.items())),

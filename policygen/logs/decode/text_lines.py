@@ -20,7 +20,7 @@ from policygen.logs.decode.wrappings import TEXT_WRAPPING_KEYS, wrapped_lines
 from policygen.logs.events.event_time import utc_time
 from policygen.logs.source import Damage, TextLines
 
-PIECE = 4 << 20
+PIECE = 1 << 20
 """Bytes of a text that are made lines at once, which bounds the memory."""
 
 _SCANNER = json.JSONDecoder()
@@ -48,7 +48,7 @@ def text_lines(data: bytes) -> Iterator[TextLines | Damage]:
         data: the text, in UTF-8; what is not UTF-8 becomes U+FFFD.
     """
     data = without_bom(data)
-    if data.strip() == _WRITE_TEST:
+    if data[: len(_WRITE_TEST) + 2].strip() == _WRITE_TEST:
         return
     first = _FIRST_KEY.match(data)
     if first and first[1].decode() in TEXT_WRAPPING_KEYS and fits_in_memory(data):
@@ -58,9 +58,8 @@ def text_lines(data: bytes) -> Iterator[TextLines | Damage]:
             pass
         else:
             return
-    body = data.rstrip(b"\r\n")
-    if b"\n" not in body and len(body) == len(data) and b"}" in body:
-        yield TextLines(_objects(body.decode(errors="replace")))
+    if b"\n" not in data and b"}" in data:
+        yield TextLines(_objects(data.decode(errors="replace")))
         return
     yield from _split(data)
 

@@ -168,7 +168,7 @@ def read_file(one: LogObject) -> Iterator[Batch]:
     """Yield the batches of one file; never raises for its content."""
     try:
         with open(one.locator, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
-            if one.expects_log and one.size <= LIMIT and one.version:
+            if (one.expects_log or one.as_text) and one.size <= LIMIT and one.version:
                 data = stream.readall()
             else:
                 head = stream.read(CHUNK)

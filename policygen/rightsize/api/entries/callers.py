@@ -47,12 +47,19 @@ class Callers:
     directory: Directory
     ids: Mapping[str, str]
     """ARN -> unique id."""
+    users: Mapping[tuple[str, str], str]
+    """Account and name of a user -> its ARN."""
 
     @classmethod
     def of(cls, accounts: Accounts) -> Callers:
         """Return what snapshots tell of callers."""
         directory = directory_of(accounts, ())
-        return cls(directory, {arn: unique_id for unique_id, arn in directory.arns.items()})
+        users = {
+            (account_id, user.arn.rpartition("/")[2]): user.arn
+            for account_id, account in accounts.items()
+            for user in account.users
+        }
+        return cls(directory, {arn: unique_id for unique_id, arn in directory.arns.items()}, users)
 
     def find(self, values: Mapping[str, str], partition: str) -> Caller | None:
         """Return who signed; None where nobody did, or where the entry does not say who.
@@ -84,7 +91,7 @@ class Callers:
         return Caller(arn, account)
 
     def _of_arn(self, arn: str, said: _Said | None) -> Caller:
-        """Return the caller of whom the entry has the ARN, and perhaps the id; the path of a role is in no ARN."""
+        """Return the caller of whom the entry has the ARN, perhaps without its path, and perhaps the id."""
         found = _ARN.fullmatch(arn)
         if found is None:
             raise Contradiction
@@ -96,6 +103,8 @@ class Callers:
             known = self.directory.names.get((account, name), "")
             unknown = said.id if said and name.startswith(_SSO) else ""
             arn = known or unknown or f"arn:{found['partition']}:iam::{account}:role/{name}"
+        elif kind == "user":
+            arn = self.users.get((account, name.rpartition("/")[2]), arn)
         if said is None:
             return Caller(arn, account)
         if said.is_unique:

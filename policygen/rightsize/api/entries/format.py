@@ -9,14 +9,15 @@ apart are found, and who reads it decides whether they agree.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from policygen.rightsize.api.entries.variables import FORMS, is_valid
 
 Values = tuple[str, ...]
 """What stands in the places of a format's variables, in their order."""
+
+Matcher = Callable[[str], re.Match[str] | None]
 
 _NAME = re.compile(r"\$context\.(authorizer\.[\w-]+(?:\.[\w-]+(?::\w+)?)*|\w+(?:\.\w+)*)")
 _SEPARATORS = '"<,;|\t '
@@ -45,19 +46,25 @@ class EntryFormat:
         self.constants = tuple(parts[::2])
         self.variables = tuple(parts[1::2])
 
-    @cached_property
-    def split_only_way(self) -> Callable[[str], re.Match[str] | None]:
-        """Match an entry that can be taken apart in one way only, with a group for each variable.
+    def match_only_way(self, kept: Iterable[range] | None = None) -> Matcher:
+        """Return what matches an entry that can be taken apart in one way only.
 
         The values may have other forms than those of their variables. There is such a pattern where a separator stands
         in every piece between variables, and in no value: then each separator of the entry is one of the format's, and
         says where a value ends.
+
+        Args:
+            kept: numbers of variables that follow one another, for each group of the match; by default a group each.
         """
+        count = len(self.variables)
+        groups = [range(n, n + 1) for n in range(count)] if kept is None else list(kept)
+        opens, ends = {one[0] for one in groups}, {one[-1] for one in groups}
         for separator in _SEPARATORS:
-            if all(separator in one for one in self.constants[1:-1]) and self.variables:
-                groups = [_group(one, separator) for one in self.variables]
-                pieces = [re.escape(one) for one in self.constants]
-                text = pieces[0] + "".join(f"({a}){b}" for a, b in zip(groups, pieces[1:], strict=True))
+            if count and all(separator in one for one in self.constants[1:-1]):
+                text = re.escape(self.constants[0])
+                for n, variable in enumerate(self.variables):
+                    text += "(" * (n in opens) + _value(variable, separator) + ")" * (n in ends)
+                    text += re.escape(self.constants[n + 1])
                 return re.compile(text, re.ASCII).fullmatch
         return _no_match
 
@@ -70,7 +77,7 @@ class EntryFormat:
         return list(islice(_Search(self, entry).ways(), WAYS))
 
 
-def _group(variable: str, separator: str) -> str:
+def _value(variable: str, separator: str) -> str:
     """Return the pattern of a value that holds a separator as often as each value of its variable does."""
     return FORMS[variable] if variable == "requestTime" else f"[^{separator}]*"
 

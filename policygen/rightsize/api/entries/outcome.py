@@ -28,6 +28,7 @@ _REFUSALS: Mapping[str, Outcome] = {
 _AFTER = frozenset({"INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT", "API_CONFIGURATION_ERROR"})
 """Failures of what comes after authorization."""
 _INTEGRATION = ("integration.status", "integration.integrationStatus", "integrationStatus")
+_REASONS = frozenset({"error.responseType", "error.message", "error.messageString"})
 _UNSURE = frozenset({"401", "403", "413", "415", "429"})
 """Answers that API Gateway gives by itself, and a back end may give too."""
 _SAID: tuple[tuple[str, Outcome], ...] = (
@@ -85,12 +86,12 @@ def _by_status(values: Mapping[str, str]) -> Outcome:
     status = values.get("status", "")
     if status not in _UNSURE:
         return "let-in" if status else "weak"
-    message = values.get("error.message", "") or values.get("error.messageString", "")
+    message = values.get("error.message", "") or values.get("error.messageString", "").strip('"-')
     for words, outcome in _SAID:
         if words.lower() in message.lower():
             return outcome
-    if not message and not {"error.responseType", "error.message", "error.messageString"}.isdisjoint(values):
-        return "let-in"  # API Gateway says why it refuses
-    if not values.keys().isdisjoint(_INTEGRATION):  # and no back end was asked
-        return "unauthenticated" if status == "401" else "denied" if status == "403" else "weak"
-    return "weak"
+    silent = not values.keys().isdisjoint(_REASONS)  # API Gateway says why it refuses, and said nothing
+    unasked = not values.keys().isdisjoint(_INTEGRATION)  # it says what the back end answered, and none did
+    if silent == unasked or (unasked and status not in {"401", "403"}):
+        return "weak"
+    return "let-in" if silent else "unauthenticated" if status == "401" else "denied"

@@ -21,6 +21,8 @@ _KEPT = 50_000
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EMPTY = frozenset({"", NOTHING})
 _IDENTITY = frozenset({"identity.userArn", "identity.caller", "identity.user", "identity.accountId"})
+_UTC = " +0000"
+_READ_EACH_TIME = ("extendedRequestId", "requestId", "requestTime", "requestTimeEpoch")
 _UNKNOWN: Reading = unknown("unmapped", "")
 _NO_FORMAT = "no snapshot has a format of an access log that the entry has"
 
@@ -66,15 +68,26 @@ class EntryReader:
             text: the entry.
             group: the log group that it was written to; "" where that is not known.
         """
+        return next(self.read_all((text,), group))
+
+    def read_all(self, texts: Sequence[str], group: str = "") -> Iterator[Entry]:
+        """Yield what each of some entries shows, in their order; see `read`."""
         formats = self._of_group.get(group)
         if formats is None:
             formats = self._of_group[group] = self._formats(group)
         if len(formats) == 1:
-            entry = formats[0].plain_entry(text)
-        else:
-            known = None if formats or "\\" in text else self._last_console.get(group)
-            entry = known.plain_entry(text) if known else None
-        return entry or self._read_any(text, formats, group)
+            plain = formats[0].plain_entry
+            for text in texts:
+                yield plain(text) or self._read_any(text, formats, group)
+            return
+        for text in texts:
+            if formats:
+                possible = [one for one in formats if one.may_have(text)]
+                entry = possible[0].plain_entry(text) if len(possible) == 1 else None
+            else:
+                known = None if "\\" in text else self._last_console.get(group)
+                entry = known.plain_entry(text) if known else None
+            yield entry or self._read_any(text, formats, group)
 
     # ---- formats ------------------------------------------------------------------------------------
 
@@ -141,21 +154,43 @@ class _StageFormat:
 
     def __init__(self, entry_format: EntryFormat, places: Sequence[Place], callers: Callers) -> None:
         self._format, self._places, self._callers = entry_format, places, callers
-        self._match = entry_format.split_only_way
         names = entry_format.variables
         self._telling = [n for n, name in enumerate(names) if name not in PASSING]
-        self._key = _getter(self._telling)
-        self._identity = _getter([n for n, name in enumerate(names) if name in _IDENTITY])
-        self._unique_id = names.index("extendedRequestId") if "extendedRequestId" in names else -1
-        self._request_id = names.index("requestId") if "requestId" in names else -1
-        self._clock = names.index("requestTime") if "requestTime" in names else -1
-        self._epoch = names.index("requestTimeEpoch") if "requestTimeEpoch" in names else -1
         self._known: dict[object, Reading | None] = {}
+        self._identity = _getter([n for n, name in enumerate(names) if name in _IDENTITY])
+        self._passing = [names.index(name) if name in names else -1 for name in _READ_EACH_TIME]
+        self._match = entry_format.match_only_way()
+        runs = _runs(self._telling)
+        read = [n for n in self._passing if n >= 0]
+        kept = sorted([*runs, *(range(n, n + 1) for n in read)], key=lambda one: one[0])
+        self._match_plain = entry_format.match_only_way(kept)
+        self._plain_key = _getter([n for n, one in enumerate(kept) if one in runs])
+        places_of = {one[0]: n for n, one in enumerate(kept)}
+        self._plain_passing = [places_of[n] if n >= 0 else -1 for n in self._passing]
+        self._key = _getter(self._telling)
+
+    def may_have(self, text: str) -> bool:
+        """Return whether an entry may be of this format: whether it has its constant pieces, in their order."""
+        at = 0
+        for constant in self._format.constants:
+            at = text.find(constant, at)
+            if at < 0:
+                return False
+            at += len(constant)
+        return text.startswith(self._format.constants[0])
 
     def plain_entry(self, text: str) -> Entry | None:
         """Return an entry that surely has one way to be taken apart; None for any other."""
-        found = self._match(text)
-        return self._entry(found.groups()) if found else None
+        found = self._match_plain(text)
+        if found is None:
+            return None
+        groups = found.groups()
+        key = self._plain_key(groups)
+        reading = self._known.get(key, _UNKNOWN)
+        if reading is _UNKNOWN:
+            whole = self._match(text)
+            reading = self._remember(key, whole.groups() if whole else ())
+        return _entry(reading, groups, self._plain_passing) if reading else None
 
     def entries(self, text: str) -> Iterator[tuple[Entry, Identity]]:
         """Yield what an entry shows in each possible way to take it apart.
@@ -165,29 +200,21 @@ class _StageFormat:
         """
         found = self._match(text)
         for values in [found.groups()] if found else self._format.ways(text):
-            if entry := self._entry(values):
-                yield entry, self._identity(values)
+            key = ("", *self._key(values))
+            reading = self._known.get(key, _UNKNOWN)
+            if reading is _UNKNOWN:
+                reading = self._remember(key, values)
+            if reading:
+                yield _entry(reading, values, self._passing), self._identity(values)
 
-    def _entry(self, values: Values) -> Entry | None:
-        """Return the entry with these values; None if API Gateway cannot have written them."""
-        key = self._key(values)
-        reading = self._known.get(key, _UNKNOWN)
-        if reading is _UNKNOWN:
-            reading = self._known[key] = self._interpret(values)
-        if reading is None:
-            return None
-        unique = values[self._unique_id] if self._unique_id >= 0 else NOTHING
-        time = clock_time(values[self._clock]) if self._clock >= 0 else ""
-        if not time and self._epoch >= 0:
-            time = utc_time(values[self._epoch])
-        if unique not in _EMPTY:
-            return Entry(reading, unique, True, time)
-        request = values[self._request_id] if self._request_id >= 0 else ""
-        return Entry(reading, "" if request in _EMPTY else request, False, time)
-
-    def _interpret(self, values: Values) -> Reading | None:
+    def _remember(self, key: object, values: Values) -> Reading | None:
+        """Return what values show, None for values that API Gateway cannot have written, and remember it."""
         if len(self._known) >= _KEPT:
             self._known.clear()
+        reading = self._known[key] = self._interpret(values)
+        return reading
+
+    def _interpret(self, values: Values) -> Reading | None:
         names = self._format.variables
         if not all(is_valid(names[n], values[n]) for n in self._telling):
             return None
@@ -253,17 +280,43 @@ def _group_of(place: Place) -> str:
 
 
 def _getter(indexes: Sequence[int]) -> Callable[[Values], Identity]:
-    """Return what picks some values."""
+    """Return what picks some values, always a tuple."""
     if len(indexes) < 2:
         return lambda values: tuple(values[n] for n in indexes)
     return itemgetter(*indexes)
 
 
-def clock_time(text: str) -> str:
-    """Return ``14/Nov/2026:10:22:07 +0000`` as ISO 8601 in UTC; "" where it is no such time."""
-    day, clock, zone = text[:11], text[12:20], text[21:]
-    date = _date(day) if zone == "+0000" and text[11:12] == ":" else ""
-    return f"{date}T{clock}Z" if date and len(clock) == 8 else _other_zone(text)
+def _entry(reading: Reading, values: Values, passing: Sequence[int]) -> Entry:
+    """Return the entry of a reading.
+
+    Args:
+        reading: what it shows.
+        values: of the entry.
+        passing: where the values of `_READ_EACH_TIME` stand among them; -1 for one that is not there.
+    """
+    unique, request, clock, epoch = passing
+    if clock >= 0:
+        text = values[clock]
+        date = _date(text[:11])
+        time = f"{date}T{text[12:20]}Z" if date and text.endswith(_UTC) else clock_time(text)
+    else:
+        time = utc_time(values[epoch]) if epoch >= 0 else ""
+    id_ = values[unique] if unique >= 0 else ""
+    if id_ in _EMPTY:
+        id_ = values[request] if request >= 0 else ""
+        return Entry(reading, "" if id_ in _EMPTY else id_, False, time)
+    return Entry(reading, id_, True, time)
+
+
+def _runs(numbers: Sequence[int]) -> list[range]:
+    """Return numbers as ranges, where several follow one another."""
+    runs: list[range] = []
+    for number in numbers:
+        if runs and runs[-1].stop == number:
+            runs[-1] = range(runs[-1].start, number + 1)
+        else:
+            runs.append(range(number, number + 1))
+    return runs
 
 
 @lru_cache(maxsize=4096)
@@ -275,5 +328,6 @@ def _date(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _other_zone(text: str) -> str:
+def clock_time(text: str) -> str:
+    """Return ``14/Nov/2026:12:22:07 +0200`` as ISO 8601 in UTC; "" where it is no such time."""
     return utc_time(f"{_date(text[:11])}T{text[12:20]}{text[21:]}")

@@ -67,7 +67,7 @@ def _nothing_is_wider(case: dict[str, Any], found: Any, new: list[dict[str, Any]
         "prod GET /items/zz",
         "zz GET /items",
     }
-    for by, call, context in product([*people, "", f"{STRANGER}:role/x"], sorted(calls), contexts):
+    for by, call, context in product([*list(people)[:9], "", f"{STRANGER}:role/x"], sorted(calls), contexts):
         if may_call(case, by, call, context, new, {**people, **own}):
             assert may_call(case, by, call, context, today, people), (by, call, context)
 
@@ -96,6 +96,8 @@ def _claims_hold(case: dict[str, Any], found: Any, new: list[dict[str, Any]] | N
     assert not {tuple(one) for one in case.get("no_findings", ())} & rules
     assert set(case.get("blind", ())) <= {one.id for one in found.blind_spots}
     assert {name for _, name in found.not_required} == set(case.get("not_required", ()))
+    assert case.get("says", "") in " ".join(one.why for one in found.blind_spots)
+    assert len(found.policy.to_json() if found.policy else "") <= 8192
     if "blocks" in case:
         assert len(new[0]["Condition"]["IpAddress"]["aws:SourceIp"]) <= case["blocks"]
     assert all(len(line) <= 80 for line in api_screen(found).splitlines() if " " in line.strip())

@@ -11,6 +11,7 @@ import re
 from calendar import timegm
 from datetime import date, timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,8 @@ def who(name: str) -> tuple[str, str]:
     """Return the ARN and unique id of ``444455556666:role/team/caller``; without an account, of the owner's."""
     account, _, rest = name.rpartition(":")
     account = account or OWNER
-    letters = re.sub("[^A-Z0-9]", "", f"{rest}{account}".upper())
-    return (
-        f"arn:aws:iam::{account}:{rest}",
-        f"{'AROA' if rest.startswith('role/') else 'AIDA'}{letters:X<17}"[:21],
-    )
+    digest = sha256(name.encode()).hexdigest().upper()[:17]
+    return f"arn:aws:iam::{account}:{rest}", f"{'AROA' if rest.startswith('role/') else 'AIDA'}{digest}"
 
 
 def snapshot(case: dict[str, Any], account: str) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from policygen.text import escape_controls, pluralize
 
 _NAME = 33
 """Columns of a caller's name."""
+_MANY = 256
+"""Addresses that are not put into one block: no network of one client has more."""
 _FROM = 17
 """Columns of where a caller comes from."""
 
@@ -164,7 +166,7 @@ def _from(members: Sequence[Invoked]) -> str:
     if not addresses:
         return "not logged"
     try:
-        blocks = address_blocks(addresses, 1)
+        blocks = address_blocks(addresses, 1) if len(addresses) <= _MANY else []
     except ValueError:  # the log has something else in its place
         blocks = []
     if len(addresses) == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -25,12 +25,14 @@ from policygen.rightsize.api.resource import (
     narrowed_denies,
     untold_principals,
     widest,
+    with_principals_of_today,
+    with_shared_methods,
 )
 from policygen.rightsize.api.routing import method_named, method_pattern
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.decisions.model import Decisions, PrincipalRule
-from policygen.rightsize.principals.kept import Kept, drops, is_trusted, kept_by_decision
-from policygen.rightsize.principals.letting_in import LetIn, Way, let_in
+from policygen.rightsize.principals.kept import drops, is_trusted, kept_by_decision
+from policygen.rightsize.principals.letting_in import LetIn, let_in
 from policygen.rightsize.principals.pieces import document_of
 
 
@@ -140,30 +142,40 @@ def _fitting(
     guessed: frozenset[str],
     options: ApiOptions,
 ) -> list[WrittenAccess]:
-    """Return what to write; where that is too long, the statements with most callers stay as they are.
+    """Return what to write; where that is too long, the largest statements are written shorter, step by step.
 
     Raises:
         GateError: PG-E388, it is too long all the same.
     """
-    while True:
-        written = access_written_of(today, api, found, keeps, guessed, options.require, options.max_blocks)
-        size = document_of(today, written).size
-        if size <= QUOTA:
-            return written
-        sizes = [
-            (-len(str([one for one in written if one.statement == number and not one.kept])), number)
-            for number in {one.statement for one in written if not one.kept}
-        ]
-        if not sizes:
+    written = access_written_of(today, api, found, keeps, guessed, options.require, options.max_blocks)
+    steps: dict[int, int] = {}
+    while (size := document_of(today, written).size) > QUOTA:
+        left = {
+            one.statement for one in written if not one.kept and steps.get(one.statement, 0) < len(_SHORTER)
+        }
+        if not left:
             raise GateError(
                 f"the resource policy has {size:,} characters, and API Gateway stores {QUOTA:,}",
                 "fewer conditions of --require make it shorter",
                 code="PG-E388",
             )
-        largest = min(sizes)[1]
-        why = f"its callers do not fit into {QUOTA:,} characters"
-        entries = today.statements[largest].principals.entries
-        keeps += kept_whole(today, [Kept(Way(largest, one), one, "unverified", why) for one in entries])
+        largest = max(sorted(left), key=lambda number: len(str(_parts(written, number))))
+        shorter = _SHORTER[steps.get(largest, 0)](today, _parts(written, largest))
+        written = [one for one in written if one.kept or one.statement != largest] + shorter
+        steps[largest] = steps.get(largest, 0) + 1
+    return sorted(written, key=lambda one: (one.statement, one.entry, one.resources, one.conditions))
+
+
+def _parts(written: Iterable[WrittenAccess], number: int) -> list[WrittenAccess]:
+    """Return the parts of one statement that rest on calls."""
+    return [one for one in written if one.statement == number and not one.kept]
+
+
+_SHORTER: tuple[Callable[[ResourcePolicy, Sequence[WrittenAccess]], list[WrittenAccess]], ...] = (
+    lambda _, written: with_shared_methods(written),
+    with_principals_of_today,
+)
+"""What makes the parts of a statement shorter, from the tightest on."""
 
 
 # ---- an API without a resource policy -----------------------------------------------------------------

@@ -154,7 +154,7 @@ def _lost(policy: NewResourcePolicy) -> Iterator[str]:
 def _spare(policy: NewResourcePolicy) -> Iterator[str]:
     """Yield principals and methods without which nothing is denied."""
     by_entry: dict[Entry, list[ApiUse]] = {}
-    kept = {one.entry for one in policy.written if one.kept}
+    kept = {one.entry for one in policy.written if one.kept or one.shared}
     for one in policy.written:
         by_entry.setdefault(one.entry, []).extend(one.seen)
         if not policy.found.unsure.isdisjoint(one.seen):
@@ -192,15 +192,15 @@ def _without(policy: ResourcePolicy, number: int, entry: Entry, resource: str) -
 
 def _strange(policy: NewResourcePolicy) -> Iterator[str]:
     """Yield what the policy grants that was neither seen nor kept."""
-    told = {(one.entry, resource) for one in policy.written for resource in one.resources}
-    seen = {(one.entry, use.resource) for one in policy.written if not one.kept for use in one.seen}
-    told -= {
-        (one.entry, resource)
-        for one in policy.written
-        if not one.kept
-        for resource in one.resources
-        if (one.entry, resource) not in seen
-    }
+    told: set[tuple[Entry, str]] = set()
+    for one in policy.written:
+        if one.kept:
+            told.update((one.entry, resource) for resource in one.resources)
+            continue
+        seen = (
+            [other for other in policy.written if other.statement == one.statement] if one.shared else [one]
+        )
+        told.update((one.entry, use.resource) for other in seen for use in other.seen)
     for _, entry, resource in _grants(policy.finished):
         if (entry, resource) not in told:
             yield f"{entry[1]} on {resource}"

@@ -37,6 +37,8 @@ class WrittenAccess(Piece, frozen=True):
     kept: Kept | None = None
     unmet: tuple[str, ...] = ()
     """Names of ``--require`` that not all of its calls satisfy."""
+    shared: bool = False
+    """Whether its methods are those of all callers of the statement, because the exact ones do not fit."""
 
 
 class KeptPiece(Piece, frozen=True, kw_only=True):
@@ -295,3 +297,34 @@ def _overlapped(one: WrittenAccess, others: Iterable[WrittenAccess]) -> bool:
         for other in others
         if other is not one
     )
+
+
+# ---- shorter ------------------------------------------------------------------------------------------
+
+
+def with_shared_methods(written: Sequence[WrittenAccess]) -> list[WrittenAccess]:
+    """Return the parts of one statement, in which callers with the same conditions have each other's methods."""
+    together: dict[Conditions, list[WrittenAccess]] = defaultdict(list)
+    for one in written:
+        together[one.conditions].append(one)
+    return [
+        replace(
+            one, resources=tuple(widest(each for other in members for each in other.resources)), shared=True
+        )
+        for members in together.values()
+        for one in members
+    ]
+
+
+def with_principals_of_today(today: ResourcePolicy, written: Sequence[WrittenAccess]) -> list[WrittenAccess]:
+    """Return the parts of one statement, with today's principals and conditions on all methods that were called."""
+    number = written[0].statement
+    before = today.statements[number]
+    seen = tuple(dict.fromkeys(use for one in written for use in one.seen))
+    resources = tuple(widest(each for one in written for each in one.resources))
+    return [
+        WrittenAccess(
+            number, entry, written[0].actions, before.statement.conditions, resources, seen=seen, shared=True
+        )
+        for entry in before.principals.entries
+    ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from policygen.account.apis import Api
 from policygen.errors import NothingFoundError, no_such
 from policygen.iam.document import Conditions
-from policygen.iam.party import Principals
+from policygen.iam.party import EVERYONE, Principals
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.window import Window
 from policygen.rightsize.api.callers import CallerPolicy, caller_policies
@@ -17,7 +17,7 @@ from policygen.rightsize.api.findings import ApiFinding, api_findings_of
 from policygen.rightsize.api.proof import NewResourcePolicy, prove_api
 from policygen.rightsize.api.question import World
 from policygen.rightsize.api.required import API_REQUIREMENTS, requirement_key
-from policygen.rightsize.api.resource import WrittenAccess
+from policygen.rightsize.api.resource import QUOTA, WrittenAccess
 from policygen.rightsize.api.sight import StageSight, sights_of
 from policygen.rightsize.api.usage import ApiUsage
 from policygen.rightsize.api.uses import ApiUse, ApiUses, uses_of
@@ -215,7 +215,9 @@ def _removed(new: NewResourcePolicy) -> list[tuple[str, str]]:
     for number, one in enumerate(new.today.statements):
         if one.statement.effect != "Allow" or one.principals.negated:
             continue
+        places = ", ".join(resource.partition("/")[2] or resource for resource in one.statement.resources)
         for entry in one.principals.entries:
+            name = f"{'everybody' if entry[1] == EVERYONE else entry[1]} on {places}"
             mine = Principals((entry,))
             stays = [
                 piece
@@ -223,9 +225,9 @@ def _removed(new: NewResourcePolicy) -> list[tuple[str, str]]:
                 if piece.statement == number and mine.contains(Principals((piece.entry,)))
             ]
             if not stays:
-                gone.append((entry[1], "visible, 0 calls"))
+                gone.append((name, "visible, 0 calls"))
             elif all(piece.kept and piece.resources != one.statement.resources for piece in stays):
-                gone.append((f"{entry[1]} on the other stages", "visible, 0 calls"))
+                gone.append((name, "visible, 0 calls; only what the logs cannot show stays"))
     return list(dict.fromkeys(gone))
 
 
@@ -262,6 +264,9 @@ def _blind_spots(
     if draft.new:
         for keep in dict.fromkeys((one.why.entry[1], one.why.why) for one in draft.new.keeps):
             yield PolicyBlindSpot("kept", keep[0], keep[1], "drop it by hand if nobody needs it")
+    for name in sorted({one.entry[1] for one in draft.written if one.shared}):
+        why = f"its callers do not fit into {QUOTA:,} characters: they share methods, or principals stay"
+        yield PolicyBlindSpot("kept", name, why, "give several callers one role")
     for caller in callers:
         for grant in caller.kept:
             about = f"{grant.grant.action} on {grant.grant.resource} of {caller.party.name}"

@@ -72,7 +72,7 @@ def address_blocks(
 ) -> list[str]:
     """Return blocks that hold addresses, at most so many; none where larger ones would be needed.
 
-    The two neighbours are put together first whose block is the smallest, so that few others are let in.
+    The neighbours are put together first whose block is the smallest, so that few others are let in.
 
     Args:
         addresses: IPv4 and IPv6, which never share a block.
@@ -80,22 +80,25 @@ def address_blocks(
         largest: bits of the largest block, by the version of IP.
     """
     found = sorted({ipaddress.ip_network(one) for one in addresses}, key=_order)
+    if len({_start_of(one, largest[one.version]) for one in found}) > most:
+        return []
     blocks = _collapsed(found)
-    while len(blocks) > most:
-        pairs = [
-            (wide, number)
-            for number in range(len(blocks) - 1)
-            if (wide := _around(blocks[number], blocks[number + 1], largest))
-        ]
-        if not pairs:
-            return []
-        wide, number = max(pairs, key=lambda pair: (pair[0].prefixlen - pair[0].max_prefixlen, -pair[1]))
-        blocks[number : number + 2] = [wide]
+    for bits in range(_BITS[6]):
+        if len(blocks) <= most:
+            break
+        blocks = _joined(blocks, bits, most)
     return sorted(map(str, blocks))
+
+
+_BITS = {4: 32, 6: 128}
 
 
 def _order(block: Network) -> tuple[int, int, int]:
     return block.version, int(block.network_address), block.prefixlen
+
+
+def _start_of(block: Network, prefix: int) -> tuple[int, int]:
+    return block.version, int(block.network_address) >> (_BITS[block.version] - prefix)
 
 
 def _collapsed(blocks: Iterable[Network]) -> list[Network]:
@@ -105,11 +108,16 @@ def _collapsed(blocks: Iterable[Network]) -> list[Network]:
     return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
 
 
-def _around(one: Network, other: Network, largest: Mapping[int, int]) -> Network | None:
-    """Return the smallest block that holds both; None where that is too large, or they are of different kinds."""
-    if one.version != other.version:
-        return None
-    wide = one
-    while not other.subnet_of(wide):  # type: ignore[arg-type]  # they are of one kind
-        wide = wide.supernet()
-    return wide if wide.prefixlen >= largest[wide.version] else None
+def _joined(blocks: Sequence[Network], bits: int, most: int) -> list[Network]:
+    """Put neighbours together that fit into a block of so many bits, until there are few enough."""
+    found: list[Network] = []
+    for number, one in enumerate(blocks):
+        last = found[-1] if found else None
+        left = len(found) + len(blocks) - number
+        if last is not None and left > most and last.version == one.version:
+            differing = (int(last.network_address) ^ int(one.broadcast_address)).bit_length()
+            if differing <= bits:
+                found[-1] = last.supernet(new_prefix=last.max_prefixlen - differing)
+                continue
+        found.append(one)
+    return found

@@ -15,7 +15,7 @@ from policygen.account.model import Accounts
 from policygen.rightsize.trust.callers import Directory, directory_of
 
 _IDENTITY = ("identity.userArn", "identity.caller", "identity.user", "identity.accountId")
-_UNIQUE_ID = re.compile(r"(A[A-Z]{3}[A-Z0-9]{12,})(?::(.+))?")
+_UNIQUE_ID = re.compile(r"(A(?:ROA|IDA)[A-Z0-9]{5,32})(?::(.+))?")
 _ROOT = re.compile(r"\d{12}")
 _FEDERATED = re.compile(r"(\d{12}):(.+)")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?")

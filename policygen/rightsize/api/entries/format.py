@@ -22,7 +22,7 @@ Matcher = Callable[[str], re.Match[str] | None]
 _NAME = re.compile(r"\$context\.(authorizer\.[\w-]+(?:\.[\w-]+(?::\w+)?)*|\w+(?:\.\w+)*)")
 _SEPARATORS = '"<,;|\t '
 WAYS = 8
-"""Ways to take an entry apart that are looked at; an entry with more is as ambiguous as one with as many."""
+"""Ways to take an entry apart that are looked at."""
 STEPS = 20_000
 """Steps that the search for them takes: a hostile text could make it as long as the square of the text."""
 
@@ -72,9 +72,12 @@ class EntryFormat:
         """Return the ways to take an entry apart into values of their variables' forms; at most `WAYS`.
 
         Raises:
-            TooManyWaysError: the search would take too long.
+            TooManyWaysError: there are more, or the search would take too long.
         """
-        return list(islice(_Search(self, entry).ways(), WAYS))
+        found = list(islice(_Search(self, entry).ways(), WAYS + 1))
+        if len(found) > WAYS:
+            raise TooManyWaysError
+        return found
 
 
 def _value(variable: str, separator: str) -> str:

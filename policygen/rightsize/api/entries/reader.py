@@ -12,7 +12,7 @@ from policygen.logs.events.event_time import utc_time
 from policygen.rightsize.api.entries.callers import Callers, Contradiction
 from policygen.rightsize.api.entries.console import console_format
 from policygen.rightsize.api.entries.format import EntryFormat, TooManyWaysError, Values
-from policygen.rightsize.api.entries.reading import Place, Reading, read_values, unknown
+from policygen.rightsize.api.entries.reading import LoggedStage, Reading, read_values, unknown
 from policygen.rightsize.api.entries.variables import NOTHING, PASSING, is_valid
 from policygen.rightsize.api.question import World
 
@@ -93,13 +93,13 @@ class EntryReader:
 
     def _formats(self, group: str) -> list[_StageFormat]:
         """Return the formats of the stages that write to a group; of all where no stage is known to."""
-        by_text: dict[str, list[Place]] = {}
+        by_text: dict[str, list[LoggedStage]] = {}
         for place in self._in_group(group):
             if text := _format_text(place):
                 by_text.setdefault(text, []).append(place)
         return [_StageFormat(EntryFormat(text), places, self._callers) for text, places in by_text.items()]
 
-    def _in_group(self, group: str) -> list[Place]:
+    def _in_group(self, group: str) -> list[LoggedStage]:
         writing = [one for one in self._places if group and _group_of(one) == group]
         return writing or self._places
 
@@ -152,7 +152,7 @@ Identity = tuple[str, ...]
 class _StageFormat:
     """A format with the stages that have it, which remembers what its entries showed."""
 
-    def __init__(self, entry_format: EntryFormat, places: Sequence[Place], callers: Callers) -> None:
+    def __init__(self, entry_format: EntryFormat, places: Sequence[LoggedStage], callers: Callers) -> None:
         self._format, self._places, self._callers = entry_format, places, callers
         names = entry_format.variables
         self._telling = [n for n, name in enumerate(names) if name not in PASSING]
@@ -235,7 +235,7 @@ class _StageFormat:
             return None
 
 
-def _may_be_at(place: Place, told: dict[str, str]) -> bool:
+def _may_be_at(place: LoggedStage, told: dict[str, str]) -> bool:
     """Return whether an entry may be of a stage, by what it says of where it was written."""
     api = place.api
     name = told.get("domainName", "")
@@ -248,7 +248,7 @@ def _may_be_at(place: Place, told: dict[str, str]) -> bool:
     )
 
 
-def _by_path(places: Sequence[Place], told: dict[str, str]) -> list[Place]:
+def _by_path(places: Sequence[LoggedStage], told: dict[str, str]) -> list[LoggedStage]:
     """Return the stages that the path names: it begins with the stage, where no custom domain leads to the API."""
     path = told.get("path", "")
     first = path.split("/")[1] if path.startswith("/") else ""
@@ -257,7 +257,7 @@ def _by_path(places: Sequence[Place], told: dict[str, str]) -> list[Place]:
     return [one for one in places if one.stage == first] if first else []
 
 
-def _places(world: World, only: Sequence[StageRef]) -> Iterator[Place]:
+def _places(world: World, only: Sequence[StageRef]) -> Iterator[LoggedStage]:
     """Yield the stages that may have written entries."""
     wanted = {(one.api.id, one.stage) for one in only}
     for account in world.accounts.values():
@@ -265,15 +265,15 @@ def _places(world: World, only: Sequence[StageRef]) -> Iterator[Place]:
         for api in account.gateway.apis or ():
             for stage in api.stages:
                 if not wanted or not wanted.isdisjoint({(api.id, stage.name), (api.id, "")}):
-                    yield Place(api, stage.name, domains)
+                    yield LoggedStage(api, stage.name, domains)
 
 
-def _format_text(place: Place) -> str:
+def _format_text(place: LoggedStage) -> str:
     stage = place.api.stage(place.stage)
     return stage.log_format if stage else ""
 
 
-def _group_of(place: Place) -> str:
+def _group_of(place: LoggedStage) -> str:
     """Return the log group that a stage writes to; "" for none."""
     stage = place.api.stage(place.stage)
     return stage.log_destination.partition(":log-group:")[2].removesuffix(":*") if stage else ""

@@ -85,3 +85,12 @@ def test_a_format_is_taken_apart_into_what_it_was_made_of(name: str) -> None:
     assert log_format.ways(entry(FORMATS[name], SIGNED)) == [values]
     found = log_format.match_only_way()(entry(FORMATS[name], SIGNED))
     assert found is None or found.groups() == values
+
+
+@pytest.mark.parametrize("name", ["all", "console", "nested"])
+def test_json_may_have_other_white_space_than_its_format(name: str) -> None:
+    text = entry(FORMATS[name], SIGNED)
+    plain = reader(FORMATS[name]).read(text)
+    assert plain.reading.status == "mapped"
+    for separators in ((",", ":"), (" , ", " : ")):
+        assert reader(FORMATS[name]).read(json.dumps(json.loads(text), separators=separators)) == plain

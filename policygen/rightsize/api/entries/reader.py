@@ -11,7 +11,7 @@ from policygen.account.apis import Api
 from policygen.logs.events.event_time import utc_time
 from policygen.rightsize.api.entries.callers import Callers, Contradiction
 from policygen.rightsize.api.entries.console import console_format
-from policygen.rightsize.api.entries.format import EntryFormat, TooManyWaysError, Values
+from policygen.rightsize.api.entries.format import EntryFormat, TooManyWaysError, Values, compact
 from policygen.rightsize.api.entries.reading import LoggedStage, Reading, read_values, unknown
 from policygen.rightsize.api.entries.variables import NOTHING, PASSING, is_valid
 from policygen.rightsize.api.question import World
@@ -122,8 +122,12 @@ class EntryReader:
         """Return what an entry shows in all ways to take it apart; `ambiguous` where they differ."""
         found: list[tuple[Entry, Identity]] = []
         try:
-            for one in [*formats, *self._console_format(text, group)]:
+            for one in formats:
                 found += one.entries(text)
+            if not found:
+                found = [pair for one in formats if (pair := one.relaid_entry(text))]
+            if not found:
+                found = [pair for one in self._console_format(text, group) for pair in one.entries(text)]
         except TooManyWaysError:
             return Entry(unknown("ambiguous", "it can be read in very many ways"))
         if not found:
@@ -157,6 +161,7 @@ class _StageFormat:
         names = entry_format.variables
         self._telling = [n for n, name in enumerate(names) if name not in PASSING]
         self._known: dict[object, Reading | None] = {}
+        self._compact: _StageFormat | None = None
         self._identity = _getter([n for n, name in enumerate(names) if name in _IDENTITY])
         self._passing = [names.index(name) if name in names else -1 for name in _READ_EACH_TIME]
         self._match = entry_format.match_only_way()
@@ -191,6 +196,18 @@ class _StageFormat:
             whole = self._match(text)
             reading = self._remember(key, whole.groups() if whole else ())
         return _entry(reading, groups, self._plain_passing) if reading else None
+
+    def relaid_entry(self, text: str) -> tuple[Entry, Identity] | None:
+        """Return an entry that is JSON with other white space than its format's, as programs rewrite it; else None.
+
+        No value of it holds a quote, so there is one way to take it apart.
+        """
+        if not (text.startswith("{") and self._format.text.lstrip().startswith("{")) or "\\" in text:
+            return None
+        if self._compact is None:
+            self._compact = _StageFormat(EntryFormat(compact(self._format.text)), self._places, self._callers)
+        entry = self._compact.plain_entry(compact(text))
+        return (entry, (self._format.text,)) if entry else None
 
     def entries(self, text: str) -> Iterator[tuple[Entry, Identity]]:
         """Yield what an entry shows in each possible way to take it apart.

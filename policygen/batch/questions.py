@@ -89,7 +89,8 @@ class _Asked(NamedTuple):
     row: BatchRow
     topic: RoleTopic
     shared: bool
-    """Whether two accounts have a role of this name: a rule names no account, so it spares what either may need."""
+    """Whether two accounts have a role of this name: a rule for many roles names no account, so it spares what either
+    may need."""
 
     @property
     def keeps(self) -> list[str]:
@@ -146,7 +147,13 @@ def role_questions(
                 permissions=len(actions),
                 riskiest=" ".join(riskiest(actions)),
                 command=_command(topic, one.row, parts or CommandParts()),
-                drop=rule_line(one.row.role, one.drops, asks, f"batch.json, questions, {topic.id}"),
+                drop=rule_line(
+                    one.row.role,
+                    one.drops,
+                    asks,
+                    f"batch.json, questions, {topic.id}",
+                    one.row.account if one.shared else "",
+                ),
             )
         )
     return found

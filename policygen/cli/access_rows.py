@@ -69,7 +69,7 @@ def map_entries(
     first, are_entries = _look_at(batches, reader)
     if not are_entries and not api and _holds_records(source):
         return False
-    read_report, counts, rows = ReadReport(), Counter[str](), _Rows(reader)
+    read_report, counts, rows = ReadReport(), Counter[str](), _EntryRows(reader)
     for batch in chain(first, batches):
         read_report.note(batch)
         lines = []
@@ -111,7 +111,7 @@ def _holds_records(source: LogSource) -> bool:
         return False
 
 
-class _Rows:
+class _EntryRows:
     """Makes rows of entries; an entry that comes again has none.
 
     Attributes:

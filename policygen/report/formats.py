@@ -146,10 +146,23 @@ def render_all(
         "width": width,
     }
     options: dict[str, bool | int] = {option: values[option] for option in format_.options}
+    if format_.function.startswith(_IAC) and not format_.many:
+        _require_one_account(plans)
     if format_.findings:
         findings_of = cast("Callable[[Plan], FindingsReport]", _load(_FROM_PLAN))
         return format_.render([findings_of(plan) for plan in plans], **options)
     return format_.render(plans, **options)
+
+
+def _require_one_account(plans: Sequence[Plan]) -> None:
+    """Raise an error for code of several accounts: one provider changes one, and roles of one name would collide."""
+    accounts = sorted({plan.role.account for plan in plans})
+    if len(accounts) > 1:
+        raise UsageError(
+            f"code is for one account, and these plans are of {escape_controls(', '.join(accounts))}",
+            f"choose one: --account {escape_controls(accounts[0])}",
+            code="PG-E281",
+        )
 
 
 def format_of(path: str) -> str:

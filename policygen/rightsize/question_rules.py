@@ -25,7 +25,7 @@ def rule_text(
     return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}reason = {json.dumps(short)}\n"
 
 
-def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str) -> str:
+def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str, account: str = "") -> str:
     """Write a rule about a role in one line, for a list of rules: ``drop = [`` before them and ``]`` after them.
 
     Args:
@@ -33,11 +33,13 @@ def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str) ->
         actions: its actions; () gives "".
         reason: why.
         elsewhere: where the rule is that is too long for a line; then a comment says so.
+        account: the role's, where a role of another account has its name; "" leaves it out.
     """
     if not actions:
         return ""
     listed = ", ".join(map(json.dumps, actions))
-    line = f"{{ role = {json.dumps(role)}, action = [{listed}], reason = {json.dumps(reason)} }},"
+    of = f", account = {json.dumps(account)}" if account else ""
+    line = f"{{ role = {json.dumps(role)}{of}, action = [{listed}], reason = {json.dumps(reason)} }},"
     return line if len(line) <= _CELL else f"# {len(actions):,} actions: {elsewhere}"
 
 

@@ -107,7 +107,7 @@ def suggest(
     if not usage.requests and not _is_judged_by_report(current):
         raise nothing_to_grant(usage)
     day = options.on or usage.window.until.day
-    rules = decisions.for_role(usage.role.name, day)
+    rules = decisions.for_role(usage.role, day)
     effective = current.effective_actions() if current else None
     current_actions = effective.allowed if effective else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
 from collections.abc import Mapping
@@ -247,3 +248,44 @@ def test_code_that_fits_in_one_account_counts() -> None:
         code(function="x"),
     )
     assert code_of_accounts(found, accounts()) == (found, [])
+
+
+# --- answers and code ----------------------------------------------------------------------------------
+
+
+def test_an_answer_about_a_role_changes_no_role_of_another_account(made: Path, tmp_path: Path) -> None:
+    rows = list(csv.DictReader((made / "questions.csv").read_text("utf-8").splitlines()))
+    lines = [row["drop"] for row in rows if (row["role"], row["account"]) == ("stock-sync", STAGING)]
+    assert lines
+    assert all(line.startswith(f'{{ role = "stock-sync", account = "{STAGING}", ') for line in lines)
+    decisions = tmp_path / "policygen.toml"
+    decisions.write_text("\n".join(["drop = [", *lines, "]"]), "utf-8")
+    out = tmp_path / "out"
+    batch(out, *BOTH, "--name", "stock-sync", "--decisions", decisions)
+    unverified = {row.account: row.unverified for row in table(out).rows}
+    before = {row.account: row.unverified for row in table(made).rows if row.role == "stock-sync"}
+    assert unverified[STAGING] < before[STAGING]
+    assert unverified[PRODUCTION] == before[PRODUCTION]
+
+
+def test_the_next_commands_make_code_for_one_account_at_a_time(made: Path) -> None:
+    screen = run_in_root("batch", "-l", LOGS, "-s", ACCOUNT, *BOTH, "-o", made, "-q").stdout
+    found = [line.split() for line in screen.splitlines() if "--account" in line]
+    assert {words[words.index("--account") + 1] for words in found} == {PRODUCTION, STAGING}
+    for words in found:
+        done = run_in_root(*words[words.index("policygen") + 1 :])
+        assert (done.code, done.stdout[:2]) == (0, "#!")
+
+
+@pytest.mark.parametrize("format_", ["aws-cli", "terraform", "cloudformation"])
+def test_code_of_two_accounts_is_refused(format_: str, made: Path) -> None:
+    done = run_in_root("report", made, "-f", format_)
+    assert (done.code, done.stdout) == (2, "")
+    assert "--account" in done.stderr
+    assert "PG-E281" in done.stderr
+
+
+def test_an_account_of_no_plan_is_an_error(made: Path) -> None:
+    done = run_in_root("report", made, "--account", "999988887777", "-f", "terraform")
+    assert (done.code, done.stdout) == (2, "")
+    assert f"the plans are of: {PRODUCTION}, {STAGING}" in done.stderr

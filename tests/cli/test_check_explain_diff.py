@@ -275,8 +275,8 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         (*SUGGEST, "--decisions", "key.toml"),
         2,
         said(
-            "key.toml: keep[0].actoin is not a key; there are: role, action, resource, reason, expires  "
-            "PG-E361, exit 2",
+            "key.toml: keep[0].actoin is not a key; there are: role, account, action, resource, reason, expires, "
+            "principal  PG-E361, exit 2",
             "did you mean action?",
             MANUAL,
         ),

@@ -158,7 +158,9 @@ def test_ctrl_c_twice_ends_a_batch_whose_workers_do_not_end(world: Path) -> None
     _, stderr = started.communicate(timeout=20)
     assert started.returncode == 130
     assert b"Ctrl-C again stops at once" in stderr
-    assert stderr.endswith(b"stopped by Ctrl-C, exit 130\n")
+    # Python's resource tracker may add a line about a semaphore of a worker that was killed.
+    assert b"\nstopped by Ctrl-C, exit 130\n" in stderr
+    assert b"Traceback" not in stderr
 
 
 @pytest.mark.parametrize("module", ["policygen.cli.app", "policygen.cli.commands.diff"])

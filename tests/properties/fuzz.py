@@ -142,7 +142,8 @@ _ODD = st.one_of(
         ]
     ),
     st.text(max_size=12),
-    st.sampled_from([[], {}, [[]], [{}], {"": ""}, [None], {"Statement": []}]),
+    # Copied, so that a change to one value is not one to what is drawn later.
+    st.sampled_from([[], {}, [[]], [{}], {"": ""}, [None], {"Statement": []}]).map(copy.deepcopy),
     st.integers(1, 400).map(lambda depth: json.loads("[" * depth + "]" * depth)),
 )  # fmt: skip
 

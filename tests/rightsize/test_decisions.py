@@ -16,7 +16,7 @@ from policygen.iam import arn
 from policygen.iam.actions import effective_actions
 from policygen.iam.document import allow_statements, parse_policy
 from policygen.iam.grants import Grant
-from policygen.iam.request import AccessRequest
+from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.decisions.apply import (
     NothingToKeepError,
@@ -56,6 +56,10 @@ def rule(kind: Any, raw: dict[str, Any], where: str) -> DecisionRule:
     return DecisionRule(kind, where=where, **fields)
 
 
+def role(name: str, account: str = "111122223333") -> RoleKey:
+    return RoleKey(account, "", "", name)
+
+
 # --- Reading ---
 
 
@@ -87,7 +91,7 @@ def test_every_key_of_the_page_is_one_and_every_code_is_there() -> None:
     keys = {
         f"{kind}.{key}"
         for kind in ("keep", "drop")
-        for key in ("role", "action", "resource", "reason", "expires", "principal")
+        for key in ("role", "account", "action", "resource", "reason", "expires", "principal")
     }
     assert named == keys | {"protect.role", "protect.reason", "evidence.min_days", "evidence.quiet_days"}
     source = "".join(one.read_text() for one in Path("policygen/rightsize/decisions").glob("*.py"))
@@ -135,28 +139,36 @@ def test_a_keep_and_a_drop_of_one_permission(case: dict[str, Any]) -> None:
     decisions = Decisions(rules)
     if case["conflict"]:
         with pytest.raises(UsageError, match=r"keep\[0\] keeps what drop\[0\] drops") as caught:
-            decisions.for_role("orders", DAY)
+            decisions.for_role(role("orders"), DAY)
         assert caught.value.code == "PG-E363"
     else:
         assert (
-            set(decisions.for_role("orders", DAY)) < set(rules) or len(decisions.for_role("orders", DAY)) == 2
+            set(decisions.for_role(role("orders"), DAY)) < set(rules)
+            or len(decisions.for_role(role("orders"), DAY)) == 2
         )
 
 
 def test_a_flag_can_contradict_the_file() -> None:
     decisions = with_flags(parse_decisions(EXAMPLE), keep=["sns:Publish"])
-    assert len(decisions.for_role("orders-batch", DAY)) == 2
+    assert len(decisions.for_role(role("orders-batch"), DAY)) == 2
     with pytest.raises(UsageError, match=r"--keep sns:Publish keeps what drop\[0\] drops"):
-        decisions.for_role("orders-api", DAY)
+        decisions.for_role(role("orders-api"), DAY)
 
 
 def test_a_rule_ends_with_its_last_day_and_is_reported_from_then_on() -> None:
     decisions = parse_decisions(EXAMPLE)
     (keep,) = (one for one in decisions.rules if one.kind == "keep")
     for day, inside in {date(2027, 1, 31): True, date(2027, 2, 1): False}.items():
-        assert (keep in decisions.for_role("orders-api", day)) is inside
-        assert (keep in decisions.expired("orders-api", day)) is not inside
-    assert decisions.expired("reports", date(2027, 2, 1)) == ()
+        assert (keep in decisions.for_role(role("orders-api"), day)) is inside
+        assert (keep in decisions.expired(role("orders-api"), day)) is not inside
+    assert decisions.expired(role("reports"), date(2027, 2, 1)) == ()
+
+
+def test_a_rule_about_an_account_is_about_no_role_of_another() -> None:
+    text = '[[keep]]\nrole = "orders"\naccount = "444455556666"\naction = "s3:DeleteObject"\nreason = "purge"'
+    decisions = parse_decisions(text)
+    assert len(decisions.for_role(role("orders", "444455556666"), DAY)) == 1
+    assert decisions.for_role(role("orders"), DAY) == ()
 
 
 @pytest.mark.parametrize(
@@ -246,7 +258,7 @@ def test_a_keep_is_never_wider_than_today_nor_than_its_rule(today: Any, action: 
 @cases("drops")
 def test_what_was_seen_is_dropped_by_name_on_the_command_line_only(case: dict[str, Any]) -> None:
     written = Decisions(tuple(rule("drop", raw, f"drop[{i}]") for i, raw in enumerate(case["rules"])))
-    rules = with_flags(written, drop=case["flags"]).for_role("orders", DAY)
+    rules = with_flags(written, drop=case["flags"]).for_role(role("orders"), DAY)
     other = AccessRequest("s3:GetObject", "arn:aws:s3:::b/k")
     found = drop_observed(
         rules, "orders", {SEEN: EVIDENCE, other: EVIDENCE}, {SEEN: ("s3.amazonaws.com DeleteObject",)}
@@ -312,7 +324,7 @@ def test_rules_that_speak_about_nothing_are_reported() -> None:
 
 
 def test_what_is_kept_is_told_with_its_reason() -> None:
-    rules = parse_decisions(EXAMPLE).for_role("orders-batch", DAY)
+    rules = parse_decisions(EXAMPLE).for_role(role("orders-batch"), DAY)
     (one,) = apply_keeps(rules, "orders-batch", now([{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]))
     assert one.grant == Grant("s3:DeleteObject", "arn:aws:s3:::orders-archive/*")
     assert one.why == "yearly purge, runs on 2 January"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -339,5 +340,8 @@ def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:
     for plan in [path for path in (out / "plans").iterdir() if path.name.partition(".json")[0] == first]:
         yield f"policygen report {shlex.quote(str(plan))}"
         yield f"policygen report {shlex.quote(str(plan))} -f aws-cli"
-    if sum(row.verdict == "ready" for row in table.rows) > 1:
-        yield f"policygen report {shlex.quote(str(out))} -f aws-cli"
+    ready = Counter(row.account for row in table.rows if row.verdict == "ready")
+    for account, roles in sorted(ready.items()):
+        if roles > 1:  # one script changes one account
+            of = f" --account {account}" if len(ready) > 1 else ""
+            yield f"policygen report {shlex.quote(str(out))}{of} -f aws-cli"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from policygen.cli.inputs import message_sink
 from policygen.cli.option_groups import PlanOutput, with_option_groups
 from policygen.cli.options import DetailsOption, PlansOption, QuietOption
 from policygen.cli.screen import Color, ColorOption
+
+if TYPE_CHECKING:
+    from policygen.plan.model import Plan
 
 
 @with_option_groups
@@ -25,6 +29,10 @@ def command(
         ),
     ],
     output: PlanOutput,
+    account: Annotated[
+        str,
+        typer.Option("--account", metavar="ID", help="Only plans of an account.", rich_help_panel="Input"),
+    ] = "",
     show_all: DetailsOption = False,
     plans: PlansOption = None,
     color: ColorOption = Color.AUTO,
@@ -51,7 +59,7 @@ def command(
     from policygen.text import escape_controls
 
     targets = plan_targets(output, quiet=quiet)
-    found = [plan for text in saved for plan in find_plan(text, plans)]
+    found = _of_account([plan for text in saved for plan in find_plan(text, plans)], account)
     if targets.exports and len(found) > 1:
         raise UsageError(
             f"--export takes one plan, and {len(found)} are given",
@@ -87,3 +95,19 @@ def command(
         notify(left_out)
     losses = [(plan.role.name, one) for plan in found for one in plan.decisions.losses]
     report_losses(losses, although_used=True)  # the plan was made like this; whoever renders it has to know
+
+
+def _of_account(found: Sequence[Plan], account: str) -> list[Plan]:
+    """Return the plans of the account that is asked for; "" asks for all."""
+    from policygen.errors import UsageError
+    from policygen.text import escape_controls
+
+    chosen = [plan for plan in found if account in {"", plan.role.account}]
+    if found and not chosen:
+        accounts = sorted({escape_controls(plan.role.account) for plan in found})
+        raise UsageError(
+            f"no plan is of account {escape_controls(account)!r}",
+            f"the plans are of: {', '.join(accounts)}",
+            code="PG-E272",
+        )
+    return chosen

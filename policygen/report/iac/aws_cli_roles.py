@@ -181,7 +181,7 @@ def _check(plans: Sequence[Plan], chosen: Sequence[Plan]) -> None:
     if len(accounts) > 1:
         raise UsageError(
             f"one script changes one account, and these plans are of {escape_controls(', '.join(accounts))}",
-            "give the plans of one account",
+            f"choose one: --account {escape_controls(accounts[0])}",
             code="PG-E281",
         )
     (name, times), *_ = Counter(plan.role.name.lower() for plan in chosen).most_common(1)

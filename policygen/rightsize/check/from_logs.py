@@ -33,7 +33,7 @@ def check_basis(
     """
     current, usage = evidence.current_access, evidence.usage
     day = on or usage.window.until.day
-    rules = decisions.for_role(usage.role.name, day) if decisions else ()
+    rules = decisions.for_role(usage.role, day) if decisions else ()
     proposed: tuple[Policy, ...] = ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
     effective = current.effective_actions() if current else None

@@ -66,11 +66,10 @@ def decision_effects(
         dropped: what the drop rules did to observed requests.
         needs: what the drop rules did to needs of AWS's own services, and to what is unverified.
     """
-    name = usage.role.name
     losses: tuple[Loss, ...] = (*dropped.losses, *needs.losses)
     spared = (*dropped.spared, *needs.spared)
     acted = {*(one.rule for one in (*losses, *spared)), *needs.ruled_out.values()}
-    rules = decisions.for_role(name, day)
+    rules = decisions.for_role(usage.role, day)
     idle = {rule for rule in unused_rules(rules, now, usage.requests) if rule not in acted}
     # A table about many actions and roles did something if one of its rules did.
     busy = {rule.table for rule in rules if rule not in idle}
@@ -80,7 +79,7 @@ def decision_effects(
     return DecisionEffects(
         losses=losses,
         spared=tuple(dict.fromkeys(spared)),
-        expired=decisions.expired(name, day),
+        expired=decisions.expired(usage.role, day),
         unused=tuple(reversed(unused.values())),
         ruled_out=frozenset(needs.ruled_out),
         notes=(decisions.note,) if decisions.note else (),

@@ -102,8 +102,9 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
         ) from None
 
 
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _ROLE = re.compile(r"[\w+=,.@*?-]{1,64}", re.ASCII)  # IAM User Guide, reference_iam-quotas, and the wildcards
-_RULE_KEYS = ("role", "action", "resource", "reason", "expires", "principal")
+_RULE_KEYS = ("role", "account", "action", "resource", "reason", "expires", "principal")
 
 
 class _DecisionsReader:
@@ -198,6 +199,7 @@ class _DecisionsReader:
         rule = DecisionRule(
             kind=kind,
             role=self.role(table, path, "*"),
+            account=self.account(table, path),
             action=self.string(table, "action", path),
             resource=self.string(table, "resource", path, "*"),
             reason=self.string(table, "reason", path),
@@ -221,6 +223,20 @@ class _DecisionsReader:
             raise UsageError(
                 f"{self.name}: {path}.role {value!r} is not a role name, with * and ? as wildcards",
                 "the name alone, without path and ARN: orders-*",
+                _HELP,
+                code="PG-E362",
+            )
+        return value
+
+    def account(self, table: Mapping[str, Any], path: str) -> str:
+        """Read the account of a rule's roles; "" for any."""
+        if "account" not in table:
+            return ""
+        value = self.string(table, "account", path)
+        if not _ACCOUNT.fullmatch(value):
+            raise UsageError(
+                f"{self.name}: {path}.account {value!r} is not the id of an account",
+                'twelve digits in quotes: "111122223333"',
                 _HELP,
                 code="PG-E362",
             )

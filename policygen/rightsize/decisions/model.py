@@ -11,6 +11,7 @@ import msgspec
 
 from policygen.errors import GateError, UsageError
 from policygen.iam import arn
+from policygen.iam.request import RoleKey
 from policygen.text import escape_controls, pluralize
 
 Kind = Literal["keep", "drop"]
@@ -27,6 +28,8 @@ class DecisionRule(msgspec.Struct, frozen=True):
     reason: str
     role: str = "*"
     """A pattern of role names; ``*`` and ``?`` are wildcards, case does not count (1.3.8)."""
+    account: str = ""
+    """Of the role; "" for any."""
     resource: str = "*"
     """A Resource pattern of IAM."""
     expires: date | None = None
@@ -137,19 +140,24 @@ class Decisions(msgspec.Struct, frozen=True):
         told = [part for part in parts if not part.startswith("0 ")]
         return f"decisions of {self.file} apply: {', '.join(told) or 'none'}"
 
-    def for_role(self, name: str, on: date) -> tuple[DecisionRule, ...]:
+    def for_role(self, role: RoleKey, on: date) -> tuple[DecisionRule, ...]:
         """Return the rules that apply to a role on a day.
 
         Raises:
             UsageError: PG-E363, a keep and a drop rule match the same permission.
         """
-        rules = tuple(rule for rule in self.rules if rule.for_role(name) and not rule.expired(on))
+        rules = tuple(rule for rule in self._about(role) if not rule.expired(on))
         refuse_conflicts(rules)
         return rules
 
-    def expired(self, name: str, on: date) -> tuple[DecisionRule, ...]:
+    def expired(self, role: RoleKey, on: date) -> tuple[DecisionRule, ...]:
         """Return the rules about a role that have expired: they are reported, and not applied."""
-        return tuple(rule for rule in self.rules if rule.for_role(name) and rule.expired(on))
+        return tuple(rule for rule in self._about(role) if rule.expired(on))
+
+    def _about(self, role: RoleKey) -> Iterator[DecisionRule]:
+        return (
+            rule for rule in self.rules if rule.for_role(role.name) and rule.account in {"", role.account}
+        )
 
     def about_none(self, names: Collection[str]) -> Iterator[str]:
         """Yield a sentence for each pattern of roles of the file that is about none of some roles.

@@ -15,7 +15,7 @@ from policygen.account.model import Accounts
 from policygen.rightsize.trust.callers import Directory, directory_of
 
 _IDENTITY = ("identity.userArn", "identity.caller", "identity.user", "identity.accountId")
-_UNIQUE_ID = re.compile(r"(A[A-Z]{3}[A-Z0-9]{12,})(?::(.+))?")
+_UNIQUE_ID = re.compile(r"(A(?:ROA|IDA)[A-Z0-9]{5,32})(?::(.+))?")
 _ROOT = re.compile(r"\d{12}")
 _FEDERATED = re.compile(r"(\d{12}):(.+)")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?")
@@ -27,7 +27,7 @@ _SSO = "AWSReservedSSO_"
 """How the names of roles begin that IAM Identity Center makes: their paths are known to their account alone."""
 
 
-class Caller(NamedTuple):
+class Signer(NamedTuple):
     """Who signed: the ARN of a role, a user or an account's root, a unique id where no ARN is known."""
 
     principal: str
@@ -61,7 +61,7 @@ class Callers:
         }
         return cls(directory, {arn: unique_id for unique_id, arn in directory.arns.items()}, users)
 
-    def find(self, values: Mapping[str, str], partition: str) -> Caller | None:
+    def find(self, values: Mapping[str, str], partition: str) -> Signer | None:
         """Return who signed; None where nobody did, or where the entry does not say who.
 
         Args:
@@ -82,15 +82,15 @@ class Callers:
             raise Contradiction
         return named
 
-    def _known(self, said: _Said | None) -> Caller | None:
+    def _known(self, said: _Said | None) -> Signer | None:
         """Return the caller of whom the entry has the id alone."""
         if said is None:
             return None
         arn = self.directory.arns.get(said.id, said.id)
         account = arn.split(":")[4] if arn.startswith("arn:") else said.account
-        return Caller(arn, account)
+        return Signer(arn, account)
 
-    def _of_arn(self, arn: str, said: _Said | None) -> Caller:
+    def _of_arn(self, arn: str, said: _Said | None) -> Signer:
         """Return the caller of whom the entry has the ARN, perhaps without its path, and perhaps the id."""
         found = _ARN.fullmatch(arn)
         if found is None:
@@ -106,16 +106,16 @@ class Callers:
         elif kind == "user":
             arn = self.users.get((account, name.rpartition("/")[2]), arn)
         if said is None:
-            return Caller(arn, account)
+            return Signer(arn, account)
         if said.is_unique:
             by_id = self.directory.arns.get(said.id, "")
             if by_id and by_id != arn:
                 raise Contradiction
             if self.ids.get(arn, said.id) != said.id:
-                return Caller(said.id, account, gone=True)
+                return Signer(said.id, account, gone=True)
         elif kind in {"root", "federated-user"} and said.id != arn:
             raise Contradiction
-        return Caller(arn, account)
+        return Signer(arn, account)
 
 
 class _Said(NamedTuple):

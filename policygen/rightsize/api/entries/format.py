@@ -20,9 +20,10 @@ Values = tuple[str, ...]
 Matcher = Callable[[str], re.Match[str] | None]
 
 _NAME = re.compile(r"\$context\.(authorizer\.[\w-]+(?:\.[\w-]+(?::\w+)?)*|\w+(?:\.\w+)*)")
+_SPACE = re.compile(r'("[^"]*")|\s+')
 _SEPARATORS = '"<,;|\t '
 WAYS = 8
-"""Ways to take an entry apart that are looked at; an entry with more is as ambiguous as one with as many."""
+"""Ways to take an entry apart that are looked at."""
 STEPS = 20_000
 """Steps that the search for them takes: a hostile text could make it as long as the square of the text."""
 
@@ -72,9 +73,17 @@ class EntryFormat:
         """Return the ways to take an entry apart into values of their variables' forms; at most `WAYS`.
 
         Raises:
-            TooManyWaysError: the search would take too long.
+            TooManyWaysError: there are more, or the search would take too long.
         """
-        return list(islice(_Search(self, entry).ways(), WAYS))
+        found = list(islice(_Search(self, entry).ways(), WAYS + 1))
+        if len(found) > WAYS:
+            raise TooManyWaysError
+        return found
+
+
+def compact(text: str) -> str:
+    """Return JSON without the white space between its strings; every quote in it has to be the end of a string."""
+    return _SPACE.sub(lambda found: found[1] or "", text)
 
 
 def _value(variable: str, separator: str) -> str:

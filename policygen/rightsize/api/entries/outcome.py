@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-Outcome = Literal["let-in", "weak", "denied", "unauthenticated"]
+EntryOutcome = Literal["let-in", "weak", "denied", "unauthenticated"]
 """``weak``: it failed, perhaps before anybody was asked whether the caller may."""
 
-_REFUSALS: Mapping[str, Outcome] = {
+_REFUSALS: Mapping[str, EntryOutcome] = {
     "ACCESS_DENIED": "denied",
     "WAF_FILTERED": "denied",
     "AUTHORIZER_CONFIGURATION_ERROR": "denied",
@@ -31,7 +31,7 @@ _INTEGRATION = ("integration.status", "integration.integrationStatus", "integrat
 _REASONS = frozenset({"error.responseType", "error.message", "error.messageString"})
 _UNSURE = frozenset({"401", "403", "413", "415", "429"})
 """Answers that API Gateway gives by itself, and a back end may give too."""
-_SAID: tuple[tuple[str, Outcome], ...] = (
+_SAID: tuple[tuple[str, EntryOutcome], ...] = (
     ("not authorized", "denied"),
     ("explicit deny", "denied"),
     ("Missing Authentication Token", "unauthenticated"),
@@ -45,7 +45,7 @@ _SAID: tuple[tuple[str, Outcome], ...] = (
 """What a message of API Gateway has in it, and what it means."""
 
 
-def outcome_of(values: Mapping[str, str]) -> Outcome:
+def entry_outcome(values: Mapping[str, str]) -> EntryOutcome:
     """Return what became of a request.
 
     Args:
@@ -65,7 +65,7 @@ def outcome_of(values: Mapping[str, str]) -> Outcome:
     return _by_status(values)
 
 
-def _refused_by_step(values: Mapping[str, str]) -> Outcome | None:
+def _refused_by_step(values: Mapping[str, str]) -> EntryOutcome | None:
     """Return how authentication, authorization or an authorizer refused; None where none of them did."""
     if _failed(values.get("authenticate.status", "")) or values.get("authenticate.error"):
         return "unauthenticated"
@@ -81,7 +81,7 @@ def _failed(status: str) -> bool:
     return status[:1] in {"4", "5"}
 
 
-def _by_status(values: Mapping[str, str]) -> Outcome:
+def _by_status(values: Mapping[str, str]) -> EntryOutcome:
     """Judge by the status alone, which the back end may have given."""
     status = values.get("status", "")
     if status not in _UNSURE:

@@ -89,7 +89,9 @@ def _paths(api: Api, stage: str, values: Mapping[str, str], domains: Iterable[Do
     if not path.startswith("/"):
         return
     bases = dict.fromkeys(_bases(api, stage, values, domains))
-    yield from dict.fromkeys(rest for one in bases if (rest := _without(path, one)))
+    found = dict.fromkeys(rest for one in bases if (rest := _without(path, one)))
+    # The path of an HTTP API has the stage by its documentation; one that has not is the route's.
+    yield from found or ([path] if api.protocol == "HTTP" else [])
 
 
 def _bases(api: Api, stage: str, values: Mapping[str, str], domains: Iterable[Domain]) -> Iterator[str]:

@@ -11,8 +11,8 @@ from policygen.account.apis import Api
 from policygen.logs.events.event_time import utc_time
 from policygen.rightsize.api.entries.callers import Callers, Contradiction
 from policygen.rightsize.api.entries.console import console_format
-from policygen.rightsize.api.entries.format import EntryFormat, TooManyWaysError, Values
-from policygen.rightsize.api.entries.reading import Place, Reading, read_values, unknown
+from policygen.rightsize.api.entries.format import EntryFormat, TooManyWaysError, Values, compact
+from policygen.rightsize.api.entries.reading import LoggedStage, Reading, read_values, unknown
 from policygen.rightsize.api.entries.variables import NOTHING, PASSING, is_valid
 from policygen.rightsize.api.question import World
 
@@ -93,13 +93,13 @@ class EntryReader:
 
     def _formats(self, group: str) -> list[_StageFormat]:
         """Return the formats of the stages that write to a group; of all where no stage is known to."""
-        by_text: dict[str, list[Place]] = {}
+        by_text: dict[str, list[LoggedStage]] = {}
         for place in self._in_group(group):
             if text := _format_text(place):
                 by_text.setdefault(text, []).append(place)
         return [_StageFormat(EntryFormat(text), places, self._callers) for text, places in by_text.items()]
 
-    def _in_group(self, group: str) -> list[Place]:
+    def _in_group(self, group: str) -> list[LoggedStage]:
         writing = [one for one in self._places if group and _group_of(one) == group]
         return writing or self._places
 
@@ -122,8 +122,12 @@ class EntryReader:
         """Return what an entry shows in all ways to take it apart; `ambiguous` where they differ."""
         found: list[tuple[Entry, Identity]] = []
         try:
-            for one in [*formats, *self._console_format(text, group)]:
+            for one in formats:
                 found += one.entries(text)
+            if not found:
+                found = [pair for one in formats if (pair := one.relaid_entry(text))]
+            if not found:
+                found = [pair for one in self._console_format(text, group) for pair in one.entries(text)]
         except TooManyWaysError:
             return Entry(unknown("ambiguous", "it can be read in very many ways"))
         if not found:
@@ -152,11 +156,12 @@ Identity = tuple[str, ...]
 class _StageFormat:
     """A format with the stages that have it, which remembers what its entries showed."""
 
-    def __init__(self, entry_format: EntryFormat, places: Sequence[Place], callers: Callers) -> None:
+    def __init__(self, entry_format: EntryFormat, places: Sequence[LoggedStage], callers: Callers) -> None:
         self._format, self._places, self._callers = entry_format, places, callers
         names = entry_format.variables
         self._telling = [n for n, name in enumerate(names) if name not in PASSING]
         self._known: dict[object, Reading | None] = {}
+        self._compact: _StageFormat | None = None
         self._identity = _getter([n for n, name in enumerate(names) if name in _IDENTITY])
         self._passing = [names.index(name) if name in names else -1 for name in _READ_EACH_TIME]
         self._match = entry_format.match_only_way()
@@ -191,6 +196,18 @@ class _StageFormat:
             whole = self._match(text)
             reading = self._remember(key, whole.groups() if whole else ())
         return _entry(reading, groups, self._plain_passing) if reading else None
+
+    def relaid_entry(self, text: str) -> tuple[Entry, Identity] | None:
+        """Return an entry that is JSON with other white space than its format's, as programs rewrite it; else None.
+
+        No value of it holds a quote, so there is one way to take it apart.
+        """
+        if not (text.startswith("{") and self._format.text.lstrip().startswith("{")) or "\\" in text:
+            return None
+        if self._compact is None:
+            self._compact = _StageFormat(EntryFormat(compact(self._format.text)), self._places, self._callers)
+        entry = self._compact.plain_entry(compact(text))
+        return (entry, (self._format.text,)) if entry else None
 
     def entries(self, text: str) -> Iterator[tuple[Entry, Identity]]:
         """Yield what an entry shows in each possible way to take it apart.
@@ -235,7 +252,7 @@ class _StageFormat:
             return None
 
 
-def _may_be_at(place: Place, told: dict[str, str]) -> bool:
+def _may_be_at(place: LoggedStage, told: dict[str, str]) -> bool:
     """Return whether an entry may be of a stage, by what it says of where it was written."""
     api = place.api
     name = told.get("domainName", "")
@@ -248,7 +265,7 @@ def _may_be_at(place: Place, told: dict[str, str]) -> bool:
     )
 
 
-def _by_path(places: Sequence[Place], told: dict[str, str]) -> list[Place]:
+def _by_path(places: Sequence[LoggedStage], told: dict[str, str]) -> list[LoggedStage]:
     """Return the stages that the path names: it begins with the stage, where no custom domain leads to the API."""
     path = told.get("path", "")
     first = path.split("/")[1] if path.startswith("/") else ""
@@ -257,7 +274,7 @@ def _by_path(places: Sequence[Place], told: dict[str, str]) -> list[Place]:
     return [one for one in places if one.stage == first] if first else []
 
 
-def _places(world: World, only: Sequence[StageRef]) -> Iterator[Place]:
+def _places(world: World, only: Sequence[StageRef]) -> Iterator[LoggedStage]:
     """Yield the stages that may have written entries."""
     wanted = {(one.api.id, one.stage) for one in only}
     for account in world.accounts.values():
@@ -265,15 +282,15 @@ def _places(world: World, only: Sequence[StageRef]) -> Iterator[Place]:
         for api in account.gateway.apis or ():
             for stage in api.stages:
                 if not wanted or not wanted.isdisjoint({(api.id, stage.name), (api.id, "")}):
-                    yield Place(api, stage.name, domains)
+                    yield LoggedStage(api, stage.name, domains)
 
 
-def _format_text(place: Place) -> str:
+def _format_text(place: LoggedStage) -> str:
     stage = place.api.stage(place.stage)
     return stage.log_format if stage else ""
 
 
-def _group_of(place: Place) -> str:
+def _group_of(place: LoggedStage) -> str:
     """Return the log group that a stage writes to; "" for none."""
     stage = place.api.stage(place.stage)
     return stage.log_destination.partition(":log-group:")[2].removesuffix(":*") if stage else ""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from policygen.account.apis import Api, Authorization, Domain, Method
-from policygen.rightsize.api.entries.callers import Caller, Callers
-from policygen.rightsize.api.entries.outcome import Outcome, outcome_of
+from policygen.rightsize.api.entries.callers import Callers, Signer
+from policygen.rightsize.api.entries.outcome import EntryOutcome, entry_outcome
 from policygen.rightsize.api.entries.paths import Route
 from policygen.rightsize.api.usage import EntryStatus, Invoked
 
@@ -18,7 +18,7 @@ _CONNECT = "$connect"
 _DISCONNECT = "$disconnect"
 
 
-class Place(NamedTuple):
+class LoggedStage(NamedTuple):
     """A stage that writes an access log."""
 
     api: Api
@@ -49,7 +49,7 @@ def unknown(status: EntryStatus, why: str) -> Reading:
     return Reading(Invoked(status, "", "", "", "", "", ""), why=why)
 
 
-def read_values(place: Place, values: Mapping[str, str], callers: Callers) -> Reading:
+def read_values(place: LoggedStage, values: Mapping[str, str], callers: Callers) -> Reading:
     """Return what an entry shows.
 
     Args:
@@ -63,12 +63,12 @@ def read_values(place: Place, values: Mapping[str, str], callers: Callers) -> Re
     api = place.api
     caller = callers.find(values, api.partition)
     route = Route(api, place.stage, values, place.domains)
-    outcome = outcome_of(values)
+    outcome = entry_outcome(values)
     status, why = _status(api, route, caller, values, outcome)
     signed = status in {"mapped", "denied", "unauthenticated", "unmapped"} or (
         status == "weak" and _authorization(api, route.method) == "AWS_IAM"
     )
-    who = (caller or Caller("")) if signed else Caller(ANYBODY)
+    who = (caller or Signer("")) if signed else Signer(ANYBODY)
     address, endpoint, vpc = (values.get(f"identity.{one}", "") for one in ("sourceIp", "vpceId", "vpcId"))
     invoked = Invoked(
         status,
@@ -101,7 +101,7 @@ def _authorization(api: Api, method: Method | None) -> Authorization:
 
 
 def _status(
-    api: Api, route: Route, caller: Caller | None, values: Mapping[str, str], outcome: Outcome
+    api: Api, route: Route, caller: Signer | None, values: Mapping[str, str], outcome: EntryOutcome
 ) -> tuple[EntryStatus, str]:
     """Return what an entry shows, and why not more."""
     method = route.method

@@ -16,7 +16,7 @@ _STATUS = r"\d{3}"
 _NUMBER = r"\d+"
 _WORD = r"[\w-]+"
 _PRINTED = r"[!-~]+"
-_ID = r"[\w+=,.@:-]+"
+_ID = r"[\w+=,.@:/-]+"
 
 FORMS = {
     "accountId": r"\d{12}",

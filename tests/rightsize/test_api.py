@@ -100,6 +100,9 @@ def _claims_hold(case: dict[str, Any], found: Any, new: list[dict[str, Any]] | N
     assert len(found.policy.to_json() if found.policy else "") <= 8192
     if "blocks" in case:
         assert len(new[0]["Condition"]["IpAddress"]["aws:SourceIp"]) <= case["blocks"]
+    if "all_blocks" in case:
+        listed = [one["Condition"]["IpAddress"]["aws:SourceIp"] for one in new]
+        assert sum(map(len, listed)) <= case["all_blocks"]
     assert all(len(line) <= 80 for line in api_screen(found).splitlines() if " " in line.strip())
     said = json.loads(api_json(found))
     assert {"resource_policy", "callers", "findings", "usage", "blind_spots"} <= set(said)

@@ -14,6 +14,7 @@ from policygen.iam.party import EVERYONE, Principals
 from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy, parse_resource_policy
 from policygen.rightsize.api.proof import NewResourcePolicy
 from policygen.rightsize.api.question import INVOKE
+from policygen.rightsize.api.required import SOURCE_IP
 from policygen.rightsize.api.resource import (
     QUOTA,
     KeptPiece,
@@ -147,7 +148,11 @@ def _fitting(
     Raises:
         GateError: PG-E388, it is too long all the same.
     """
-    written = access_written_of(today, api, found, keeps, guessed, options.require, options.max_blocks)
+    written: list[WrittenAccess] = []
+    for most in range(options.max_blocks, 0, -1):
+        written = access_written_of(today, api, found, keeps, guessed, options.require, most)
+        if SOURCE_IP not in options.require or _blocks(written) <= options.max_blocks:
+            break
     steps: dict[int, int] = {}
     while (size := document_of(today, written).size) > QUOTA:
         left = {
@@ -164,6 +169,18 @@ def _fitting(
         written = [one for one in written if one.kept or one.statement != largest] + shorter
         steps[largest] = steps.get(largest, 0) + 1
     return sorted(written, key=lambda one: (one.statement, one.entry, one.resources, one.conditions))
+
+
+def _blocks(written: Iterable[WrittenAccess]) -> int:
+    """Return how many blocks of addresses the parts that rest on calls list."""
+    listed = {one.conditions for one in written if not one.kept}
+    return sum(
+        len(values)
+        for block in listed
+        for operator, keys in block
+        if operator == "IpAddress"
+        for _, values in keys
+    )
 
 
 def _parts(written: Iterable[WrittenAccess], number: int) -> list[WrittenAccess]:

@@ -194,14 +194,17 @@ def access_written_of(
 def _granted(way: Way, use: ApiUse, api: Api, guessed: frozenset[str]) -> tuple[Entry, Extra]:
     """Return the principal to write, as `granted`, or its account with a condition on the principal's ARN.
 
-    So is written a role whose path is not known, because a wrong path names nobody; and who comes in as one of the
-    API's own account: by name, it would no longer need a policy of its own (table A).
+    So is written a role whose path is not known, because a wrong path names nobody; a root user, whose ARN names its
+    whole account; and who comes in as one of the API's own account: by name, it would no longer need a policy of its
+    own (table A).
     """
     entry, extra = granted(way, use.party)
-    name = entry[1]
-    if way.entry == entry or not (name in guessed or account_named(way.entry[1]) == api.account):
+    name, account = use.party.name, account_named(way.entry[1])
+    is_root = name.endswith(":root")
+    is_own = account == api.account and use.party.is_named
+    if (way.entry[1] != EVERYONE and not account) or not (name in guessed or is_root or is_own):
         return entry, extra
-    owner = way.entry if account_named(way.entry[1]) else ("AWS", f"{name.rpartition(':')[0]}:root")
+    owner = way.entry if account else ("AWS", f"{name.rpartition(':')[0]}:root")
     place, _, role = name.rpartition("/")
     names = (name, f"{place}/*/{role}") if name in guessed else (name,)
     return owner, (("ArnLike", _PRINCIPAL_ARN, names),)

@@ -154,6 +154,7 @@ class ResourcePolicyEvaluator:
     """A policy with principals, prepared for many requests."""
 
     def __init__(self, policy: ResourcePolicy) -> None:
+        self.policy = policy
         bare = Policy(tuple(one.statement for one in policy.statements), name=policy.name)
         self._rules = list(zip(policy.statements, statement_rules([bare]), strict=True))
 

@@ -6,15 +6,27 @@ The judge is the tests' own evaluator, `api_world.may_call`.
 from __future__ import annotations
 
 import json
+import random
 from itertools import product
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.support.api_world import OWNER, PARTNER, STRANGER, may_call, suggestion_of, who
+from policygen.report.data.api import api_json
+from tests.support.api_world import (
+    OWNER,
+    PARTNER,
+    STRANGER,
+    lines,
+    may_call,
+    suggestion_from,
+    suggestion_of,
+    who,
+)
 from tests.support.effort import THOROUGH
 
 METHODS = {
@@ -142,3 +154,22 @@ def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, An
         context = {"aws:SourceIp": address}
         if may_call(case, by, call, context, new, after):
             assert may_call(case, by, call, context, today, people), (by, call, context, new, after)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(worlds(), st.randoms(use_true_random=False))
+def test_order_repetition_and_splitting_change_no_byte(
+    tmp_path: Path, case: dict[str, Any], chance: random.Random
+) -> None:
+    case["stages"] = {"prod": None, "dev": None}
+    assume(case["log"])
+    rows, found = lines(case), []
+    for mixed in (rows, [*rows, *chance.sample(rows, len(rows) // 2)]):
+        folder = Path(mkdtemp(dir=tmp_path))
+        if mixed is not rows:
+            chance.shuffle(mixed)
+        half = chance.randrange(1, len(mixed))
+        for number, part in enumerate((mixed[:half], mixed[half:])):
+            (folder / f"{number}.log").write_text("\n".join(part) + "\n")
+        found.append(api_json(suggestion_from([folder], case)))
+    assert found[0] == found[1]

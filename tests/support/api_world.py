@@ -231,17 +231,21 @@ def _values(case: dict[str, Any], entry: dict[str, Any], number: int, day: str) 
     return values
 
 
-def suggestion_of(case: dict[str, Any], folder: Path, **options: Any) -> ApiSuggestion:
+def suggestion_of(case: dict[str, Any], folder: Path) -> ApiSuggestion:
     """Return what policygen suggests for a case."""
     (folder / "access.log").write_text("\n".join(lines(case)) + "\n")
+    return suggestion_from([folder / "access.log"], case)
+
+
+def suggestion_from(logs: list[Path], case: dict[str, Any]) -> ApiSuggestion:
+    """Return what policygen suggests for a case whose log is in files or folders."""
     world = World(accounts_of(case))
     api = world.api(API)
     assert api
-    usage = read_api_usage(
-        [str(folder / "access.log")], world, [StageRef(api)], ObserveOptions(days=30, until=DAYS[-1])
-    )
+    options = ObserveOptions(days=30, until=DAYS[-1])
+    usage = read_api_usage([str(one) for one in logs], world, [StageRef(api)], options)
     given = {name: case[name] for name in ("require", "keep", "max_blocks") if name in case}
-    return suggest_api(usage, api, world, ApiOptions(**{**given, **options}))
+    return suggest_api(usage, api, world, ApiOptions(**given))
 
 
 # ---- a judge of its own ----------------------------------------------------------------------------------

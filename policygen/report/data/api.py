@@ -36,7 +36,7 @@ def api_json(suggestion: ApiSuggestion) -> str:
         ],
         "not_counted": {
             "by_deleted_callers": list(suggestion.uses.deleted),
-            "caller_unknown": suggestion.uses.untold,
+            "caller_unknown": dict(suggestion.uses.untold),
             "not_read": dict(suggestion.usage.unread),
         },
         "not_allowed_today": [_use(one) for one in suggestion.refused],

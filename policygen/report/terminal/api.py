@@ -84,7 +84,7 @@ def _left_out(suggestion: ApiSuggestion) -> Iterator[str]:
     if unread := sum(suggestion.usage.unread.values()):
         yield f"{unread:,} that tell nothing"
     if suggestion.uses.untold:
-        yield f"{suggestion.uses.untold:,} by callers that the log does not tell"
+        yield f"{sum(suggestion.uses.untold.values()):,} by callers that are not known"
 
 
 def _shows(one: StageSight) -> str:

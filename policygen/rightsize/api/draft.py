@@ -11,7 +11,12 @@ from policygen.errors import GateError
 from policygen.iam import arn
 from policygen.iam.document import Statement
 from policygen.iam.party import EVERYONE, Principals
-from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy, parse_resource_policy
+from policygen.iam.resource_policy import (
+    PrincipalStatement,
+    ResourcePolicy,
+    ResourcePolicyEvaluator,
+    parse_resource_policy,
+)
 from policygen.rightsize.api.proof import NewResourcePolicy
 from policygen.rightsize.api.question import INVOKE
 from policygen.rightsize.api.required import SOURCE_IP
@@ -97,8 +102,10 @@ def draft_policy(
     visible = [use for use in uses if use.invoked.stage not in blind]
     if api.policy is None:
         visible = [use for use in visible if not use.signed]
-    found = let_in(today, [part for use in visible for part in cut_to_today(use, today)])
-    refused = found.refused if api.policy else ()
+    evaluator = ResourcePolicyEvaluator(today)
+    found = let_in(today, [part for use in visible for part in cut_to_today(use, evaluator)])
+    came = {(use.invoked, use.party) for several in found.uses.values() for use in several}
+    refused = tuple(use for use in visible if (use.invoked, use.party) not in came) if api.policy else ()
     written = _fitting(today, api, found, keeps, guessed, options)
     seen = [use for several in found.uses.values() for use in several]
     policy = document_of(today, written, {} if keeps or not seen else narrowed_denies(today, seen))

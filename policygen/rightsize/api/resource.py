@@ -13,7 +13,7 @@ from policygen.iam.conditions import parse_operator
 from policygen.iam.document import Conditions, Statement, conditions_of
 from policygen.iam.evaluate import grant_contained
 from policygen.iam.party import EVERYONE, Principals, account_named
-from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy
+from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy, ResourcePolicyEvaluator
 from policygen.rightsize.api.question import INVOKE
 from policygen.rightsize.api.required import met_requirements
 from policygen.rightsize.api.routing import reaches
@@ -50,22 +50,21 @@ class KeptPiece(Piece, frozen=True, kw_only=True):
 # ---- what today's policy lets in ----------------------------------------------------------------------
 
 
-def cut_to_today(use: ApiUse, today: ResourcePolicy) -> list[ApiUse]:
-    """Return a use of a method as uses of the parts of it that today's statements are about; itself for none."""
-    allows = [one.statement for one in today.allows]
-    if any(one.resource_contains(use.resource) for one in allows):
+def cut_to_today(use: ApiUse, today: ResourcePolicyEvaluator) -> list[ApiUse]:
+    """Return a use of a method as uses of the parts of it that today's statements are about; itself for none.
+
+    The log has the method, and a statement may be about some of its paths only: where the whole is not surely let in,
+    each part may have been what was called.
+    """
+    if today.decide(use.request, use.party, use.facts).worst == "ALLOWED":
         return [use]
-    parts: set[str] = set()
-    for statement in allows:
-        if not statement.not_resources:
-            for own in statement.resources:
+    parts: set[str] = {use.resource}
+    for one in today.policy.allows:
+        if not one.statement.not_resources:
+            for own in one.statement.resources:
                 cut = arn.intersect(use.resource, own)
                 parts.update([own] if cut is None else cut)
-    return [_of_part(use, part) for part in widest(parts)] or [use]
-
-
-def _of_part(use: ApiUse, part: str) -> ApiUse:
-    return ApiUse(use.invoked, use.party, part, use.facts, use.evidence)
+    return [ApiUse(use.invoked, use.party, part, use.facts, use.evidence) for part in sorted(parts)]
 
 
 def widest(patterns: Iterable[str]) -> list[str]:

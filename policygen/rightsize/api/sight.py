@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from datetime import date
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.account.apis import Api, Stage
 from policygen.logs.window import Window
 from policygen.rightsize.api.usage import ApiUsage
 from policygen.rightsize.principals.kept import PolicyBlindSpot
+from policygen.text import pluralize
 
 _VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_.]*[A-Za-z0-9_])")
 _CALLERS = frozenset({"identity.userArn", "identity.caller", "identity.user"})
@@ -83,6 +85,22 @@ def sights_of(api: Api, usage: ApiUsage, window: Window, min_days: int) -> Mappi
         min_days: days for which a stage must have been visible.
     """
     return {one.name: _sight(api, one, usage, window, min_days) for one in api.stages}
+
+
+def with_untold(sights: Mapping[str, StageSight], untold: Mapping[str, int]) -> Mapping[str, StageSight]:
+    """Return what the logs show, where the callers of some calls are not known.
+
+    Args:
+        sights: what the log of each stage shows.
+        untold: stage -> calls whose caller is not known.
+    """
+    found = dict(sights)
+    for name, calls in untold.items():
+        if (one := found.get(name)) and one.spot is None:
+            why = f"nothing tells who made {pluralize(calls, 'call')}"
+            spot = PolicyBlindSpot("caller-unknown", name, why, "give a snapshot of the callers' account")
+            found[name] = replace(one, spot=spot)
+    return found
 
 
 def _sight(api: Api, stage: Stage, usage: ApiUsage, window: Window, min_days: int) -> StageSight:

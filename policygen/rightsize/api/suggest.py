@@ -12,13 +12,14 @@ from policygen.iam.party import EVERYONE, Principals
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.window import Window
 from policygen.rightsize.api.callers import CallerPolicy, caller_policies
+from policygen.rightsize.api.decision import decide
 from policygen.rightsize.api.draft import ApiDraft, ApiOptions, draft_policy
 from policygen.rightsize.api.findings import ApiFinding, api_findings_of
 from policygen.rightsize.api.proof import NewResourcePolicy, prove_api
 from policygen.rightsize.api.question import World
 from policygen.rightsize.api.required import API_REQUIREMENTS, requirement_key
 from policygen.rightsize.api.resource import QUOTA, WrittenAccess
-from policygen.rightsize.api.sight import StageSight, sights_of
+from policygen.rightsize.api.sight import StageSight, sights_of, with_untold
 from policygen.rightsize.api.usage import ApiUsage
 from policygen.rightsize.api.uses import ApiUse, ApiUses, uses_of
 from policygen.rightsize.assess.readiness import days_asked
@@ -45,7 +46,7 @@ class ApiSuggestion:
     removed: tuple[tuple[str, str], ...]
     """Principals that go, and why."""
     refused: tuple[ApiUse, ...]
-    """What was seen and today's resource policy does not allow."""
+    """What was seen and nothing of today allows."""
     callers: tuple[CallerPolicy, ...]
     findings: tuple[ApiFinding, ...]
     blind_spots: tuple[PolicyBlindSpot, ...]
@@ -91,10 +92,11 @@ def suggest_api(usage: ApiUsage, api: Api, world: World, options: ApiOptions | N
         )
     rules = _rules(api, window, options)
     dropped = tuple(one for one in rules if one.kind == "drop")
-    sights = sights_of(api, usage, window, days_asked(options.decisions.min_days, window.days))
-    blind = {one.stage: one.spot.why for one in sights.values() if one.spot}
     uses = uses_of(usage, api, world, _names(api.policy), _asked(world, api, options))
-    if not uses.uses and not _may_have_been_called(api, usage, sights):
+    sights = sights_of(api, usage, window, days_asked(options.decisions.min_days, window.days))
+    sights = with_untold(sights, uses.untold)
+    blind = {one.stage: one.spot.why for one in sights.values() if one.spot}
+    if not (uses.uses or uses.untold) and not _may_have_been_called(api, usage, sights):
         raise _nothing(api, usage, window, uses)
     losses = tuple((use, rule) for use in uses.uses if (rule := _rule_about(dropped, use)))
     lost = {use for use, _ in losses}
@@ -114,7 +116,7 @@ def suggest_api(usage: ApiUsage, api: Api, world: World, options: ApiOptions | N
         draft.why,
         tuple(draft.new.written) if draft.new else (),
         tuple(_removed(draft.new)) if draft.new else (),
-        draft.refused,
+        tuple(use for use in draft.refused if not _is_let_in(world, api, use)),
         tuple(callers),
         tuple(api_findings_of(world, api, policy, usage, sights)),
         tuple(_blind_spots(sights, usage, uses, callers, draft)),
@@ -187,6 +189,12 @@ def _may_have_been_called(api: Api, usage: ApiUsage, sights: Mapping[str, StageS
     return any(one.api == api.id and one.status == "unmapped" and one.stage in blind for one in usage.invoked)
 
 
+def _is_let_in(world: World, api: Api, use: ApiUse) -> bool:
+    """Return whether something else than the resource policy lets a call in."""
+    decision = decide(world, api, use.invocation)
+    return decision.outcome == "ALLOWED" or not decision.certain
+
+
 def _nothing(api: Api, usage: ApiUsage, window: Window, uses: ApiUses) -> NothingFoundError:
     statuses: dict[str, int] = {}
     for one, seen in usage.invoked.items():
@@ -251,9 +259,6 @@ def _blind_spots(
             "its account's snapshot does not have it",
             "make the snapshot again if it exists",
         )
-    if uses.untold:
-        why = f"the log does not tell who made {pluralize(uses.untold, 'call')}"
-        yield PolicyBlindSpot("caller-unknown", "calls", why, "give a snapshot of the callers' account")
     for name in sorted(uses.guessed):
         yield PolicyBlindSpot(
             "path-unknown",

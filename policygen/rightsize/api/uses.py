@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from msgspec.structs import replace
 
@@ -63,8 +64,8 @@ class ApiUses:
     """ARNs of roles whose path is not known: the log never has it, and no snapshot has the role."""
     deleted: tuple[str, ...] = ()
     """Callers that the snapshot of their account does not have."""
-    untold: int = 0
-    """Calls of signed methods whose caller the log does not tell."""
+    untold: Mapping[str, int] = field(default_factory=dict)
+    """Stage -> calls whose caller neither the log nor a snapshot tells."""
 
     @property
     def count(self) -> int:
@@ -84,7 +85,7 @@ def uses_of(usage: ApiUsage, api: Api, world: World, named: Iterable[str], asked
     """
     directory = _Directory(world, api, named)
     counted: dict[tuple[Invoked, Party], list[Evidence]] = defaultdict(list)
-    deleted, untold = set[str](), 0
+    deleted, untold = set[str](), Counter[str]()
     for one, seen in usage.invoked.items():
         if one.api != api.id or one.status not in LET_IN:
             continue
@@ -92,7 +93,7 @@ def uses_of(usage: ApiUsage, api: Api, world: World, named: Iterable[str], asked
         if party is None and directory.is_deleted(one):
             deleted.add(one.principal)
         elif party is None:
-            untold += seen.count
+            untold[one.stage] += seen.count
         else:
             counted[_told_apart(one, asked), party].append(seen)
     uses = [_use(api, world, one, party, sum_of(seen)) for (one, party), seen in counted.items()]
@@ -100,7 +101,7 @@ def uses_of(usage: ApiUsage, api: Api, world: World, named: Iterable[str], asked
         tuple(sorted(uses, key=lambda use: (use.party, use.resource, _text(use.invoked)))),
         frozenset(directory.guessed),
         tuple(sorted(deleted)),
-        untold,
+        dict(sorted(untold.items())),
     )
 
 
@@ -110,8 +111,16 @@ def _text(one: Invoked) -> str:
 
 def _told_apart(one: Invoked, asked: Collection[str]) -> Invoked:
     """Return the kind of call without what no policy asks about."""
-    address = one.address if not _ADDRESSES.isdisjoint(asked) else ""
+    address = one.address if not _ADDRESSES.isdisjoint(asked) and _is_address(one.address) else ""
     return replace(one, address=address, api_key="", subject="")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _use(api: Api, world: World, one: Invoked, party: Party, seen: Evidence) -> ApiUse:

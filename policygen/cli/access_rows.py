@@ -137,11 +137,12 @@ class _EntryRows:
                     self.repeated += 1
                     continue
                 self._ids.add(key)
-            yield _row(entry, batch.name, number)
+            came = batch.lines.times[number - batch.lines.first] if batch.lines.times else ""
+            yield _row(entry, came, batch.name, number)
 
 
-def _row(entry: Entry, file: str, line: int) -> dict[str, Any]:
-    """Return an entry as plain values."""
+def _row(entry: Entry, came: str, file: str, line: int) -> dict[str, Any]:
+    """Return an entry as plain values; its time is that of its format, else when it came into the log."""
     from policygen.rightsize.api.question import INVOKE
 
     reading = entry.reading
@@ -151,7 +152,7 @@ def _row(entry: Entry, file: str, line: int) -> dict[str, Any]:
         "event_id": entry.id or None,
         "file": file,
         "line": line,
-        "time": entry.time,
+        "time": entry.time or came,
         "api": f"{one.api}/{one.stage}" if one.api else "",
         "status": one.status,
         "principal": one.principal or None,

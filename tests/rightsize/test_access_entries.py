@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from policygen.rightsize.api.entries.counting import EntryCounter
 from policygen.rightsize.api.entries.format import EntryFormat
-from policygen.rightsize.api.entries.reader import EntryReader, StageRef
+from policygen.rightsize.api.entries.reader import ELSEWHERE, EntryReader, StageRef
 from tests.support import ROOT, gateway_world
 from tests.support.gateway_world import FORMATS, SIGNED, UNSIGNED, entry, reader, world
 
@@ -85,6 +86,26 @@ def test_a_format_is_taken_apart_into_what_it_was_made_of(name: str) -> None:
     assert log_format.ways(entry(FORMATS[name], SIGNED)) == [values]
     found = log_format.match_only_way()(entry(FORMATS[name], SIGNED))
     assert found is None or found.groups() == values
+
+
+def test_entries_of_other_stages_are_left_out_where_one_is_asked_for() -> None:
+    known = world(FORMATS["all"])
+    api = known.api(gateway_world.HTTP)
+    assert api
+    asked = EntryReader(known, [StageRef(api, "$default")])
+    counter = EntryCounter(asked)
+    own = {
+        **SIGNED,
+        "apiId": api.id,
+        "stage": "$default",
+        "routeKey": "GET /books/{isbn}",
+        "path": "/books/7",
+    }
+    counter.add([entry(FORMATS["all"], SIGNED), entry(FORMATS["route"], own), "nonsense"])
+    usage = counter.usage(None)
+    assert asked.read(entry(FORMATS["all"], SIGNED)).reading is ELSEWHERE
+    assert [one.api for one in usage.invoked] == [api.id]
+    assert (usage.entries, len(usage.unread)) == (2, 1)
 
 
 @pytest.mark.parametrize("name", ["all", "console", "nested"])

@@ -34,7 +34,7 @@ def read_api_usage(
     Args:
         logs: a source, or files, folders, ``s3://`` and ``logs:GROUP`` as `logs.registry.open_source` takes them.
         world: the accounts that are known; their stages' formats say how entries are read.
-        only: the stages that may have written the entries; none for all. Entries of others are ``unmapped``.
+        only: the stages whose entries count, and which have written those that do not say where; none for all.
         options: the window, and whether gaps are accepted.
         on_progress: called after each batch, with the number of lines that were read.
 

@@ -11,7 +11,7 @@ import msgspec
 from policygen.logs.calls.evidence import SAMPLES, Evidence, singleton, sum_of
 from policygen.logs.window import Window
 from policygen.logs.window_end import WindowEnd
-from policygen.rightsize.api.entries.reader import EntryReader
+from policygen.rightsize.api.entries.reader import ELSEWHERE, EntryReader
 from policygen.rightsize.api.entries.reading import Reading
 from policygen.rightsize.api.usage import ApiUsage, Invoked
 
@@ -122,6 +122,8 @@ class EntryCounter:
                 continue
             for reading, seen in of_day.items():
                 one = reading.invoked
+                if reading is ELSEWHERE:
+                    continue
                 entries += seen.count
                 if one.api and day:
                     days.setdefault((one.api, one.stage), set()).add(day)

@@ -24,8 +24,10 @@ _SPACE = re.compile(r'("[^"]*")|\s+')
 _SEPARATORS = '"<,;|\t '
 WAYS = 8
 """Ways to take an entry apart that are looked at."""
-STEPS = 20_000
+STEPS = 4_000
 """Steps that the search for them takes: a hostile text could make it as long as the square of the text."""
+_STEP = 256
+"""Characters of a value that are looked at in a step."""
 
 
 class TooManyWaysError(Exception):
@@ -138,7 +140,7 @@ class _Search:
             return
         end = self._entry.find(constant, start)
         while end >= 0:
-            self._steps += 1
+            self._steps += 1 + (end - start) // _STEP
             if self._steps > STEPS:
                 raise TooManyWaysError
             yield end

@@ -24,6 +24,8 @@ _IDENTITY = frozenset({"identity.userArn", "identity.caller", "identity.user", "
 _UTC = " +0000"
 _READ_EACH_TIME = ("extendedRequestId", "requestId", "requestTime", "requestTimeEpoch")
 _UNKNOWN: Reading = unknown("unmapped", "")
+ELSEWHERE = unknown("unmapped", "it is of a stage that was not asked for")
+"""The reading of an entry of another stage than those that were asked for."""
 _NO_FORMAT = "no snapshot has a format of an access log that the entry has"
 
 
@@ -51,7 +53,7 @@ class EntryReader:
 
     Args:
         world: the accounts that are known.
-        only: the stages that may have written the entries; none for all.
+        only: the stages whose entries are asked for, and which have written those that do not say where; none for all.
     """
 
     def __init__(self, world: World, only: Sequence[StageRef] = ()) -> None:
@@ -242,10 +244,14 @@ class _StageFormat:
                 return None  # one variable has one value
         places = [one for one in self._places if _may_be_at(one, told)]
         if len(places) > 1:
+            places = [one for one in places if one.asked] or places
+        if len(places) > 1:
             places = _by_path(places, told) or places
         if len(places) != 1:
             which = f"which of {len(places)} stages wrote it" if places else "a stage that a snapshot has"
             return unknown("unmapped", f"the entry does not say {which}")
+        if not places[0].asked:
+            return ELSEWHERE
         try:
             return read_values(places[0], told, self._callers)
         except Contradiction:
@@ -277,12 +283,12 @@ def _by_path(places: Sequence[LoggedStage], told: dict[str, str]) -> list[Logged
 def _places(world: World, only: Sequence[StageRef]) -> Iterator[LoggedStage]:
     """Yield the stages that may have written entries."""
     wanted = {(one.api.id, one.stage) for one in only}
+    domains = tuple(domain for one in world.accounts.values() for domain in one.gateway.domains or ())
     for account in world.accounts.values():
-        domains = tuple(domain for one in world.accounts.values() for domain in one.gateway.domains or ())
         for api in account.gateway.apis or ():
             for stage in api.stages:
-                if not wanted or not wanted.isdisjoint({(api.id, stage.name), (api.id, "")}):
-                    yield LoggedStage(api, stage.name, domains)
+                asked = not wanted.isdisjoint({(api.id, stage.name), (api.id, "")})
+                yield LoggedStage(api, stage.name, domains, asked or not wanted)
 
 
 def _format_text(place: LoggedStage) -> str:

@@ -24,7 +24,9 @@ class LoggedStage(NamedTuple):
     api: Api
     stage: str
     domains: Sequence[Domain] = ()
-    """The custom domains of its account."""
+    """The custom domains that may lead to it."""
+    asked: bool = True
+    """Whether its entries are asked for."""
 
 
 class Reading(msgspec.Struct, frozen=True, cache_hash=True, gc=False):

@@ -20,7 +20,7 @@ _ID = r"[\w+=,.@:/-]+"
 
 FORMS = {
     "accountId": r"\d{12}",
-    "apiId": r"[a-z0-9]+",
+    "apiId": r"\w+",
     "authenticate.latency": _NUMBER,
     "authenticate.status": _STATUS,
     "authorize.latency": _NUMBER,
@@ -45,13 +45,13 @@ FORMS = {
     "identity.accountId": r"\d{12}",
     "identity.apiKeyId": r"[\w-]+",
     "identity.caller": _ID,
-    "identity.principalOrgId": r"o-[a-z0-9]+",
+    "identity.principalOrgId": r"o-\w+",
     "identity.sourceIp": r"[0-9a-fA-F:.]+",
     "identity.user": _ID,
     # The path of a user may have any printed character, the names of users, roles and sessions may not.
     "identity.userArn": r"arn:aws[a-z-]*:(?:iam|sts)::\d{12}:(?:[\w+=,.@/:-]+|user/[!-~]+/[\w+=,.@-]+)",
-    "identity.vpcId": r"vpc-[0-9a-f]+",
-    "identity.vpceId": r"vpce-[0-9a-f]+",
+    "identity.vpcId": r"vpc-[\w-]+",
+    "identity.vpceId": r"vpce-[\w-]+",
     "integration.integrationStatus": _STATUS,
     "integration.latency": _NUMBER,
     "integration.requestId": _WORD,

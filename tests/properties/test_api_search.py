@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from policygen.report.data.api import api_json
 from tests.support.api_world import (
+    ENDPOINTS,
     OWNER,
     PARTNER,
     STRANGER,
@@ -61,6 +62,15 @@ CONDITIONS: list[dict[str, Any]] = [
     {"StringNotEquals": {"aws:PrincipalAccount": [PARTNER, STRANGER]}},
     {"ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{PARTNER}:role/*", who("role/orders")[0]]}},
 ]  # fmt: skip
+BEHIND: list[dict[str, Any]] = [
+    {}, {},
+    {"StringEquals": {"aws:SourceVpce": ["vpce-0aaa0aaa", "vpce-0ccc0ccc"]}},
+    {"StringNotEquals": {"aws:SourceVpce": ["vpce-0aaa0aaa", "vpce-0bbb0bbb"]}},
+    {"StringLike": {"aws:SourceVpc": ["vpc-0a*", "vpc-0c*"]}},
+    {"StringNotEqualsIfExists": {"aws:SourceVpc": ["vpc-0aaa"]}},
+    {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24"]}},
+]  # fmt: skip
+"""Conditions of private APIs."""
 OWN = [
     [{"Effect": "Allow", "Action": "execute-api:*", "Resource": "*"}],
     [
@@ -78,7 +88,7 @@ OWN = [
 
 
 @st.composite
-def statements(draw: st.DrawFn) -> dict[str, Any]:
+def statements(draw: st.DrawFn, private: bool = False) -> dict[str, Any]:
     """A statement of a resource policy."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
     return {
@@ -86,39 +96,46 @@ def statements(draw: st.DrawFn) -> dict[str, Any]:
         "Principal": "*" if "*" in names else {"AWS": names},
         "Action": draw(st.sampled_from(["execute-api:Invoke", "execute-api:*"])),
         "Resource": draw(st.lists(st.sampled_from(RESOURCES), min_size=1, max_size=2, unique=True)),
-        **({"Condition": block} if (block := draw(st.sampled_from(CONDITIONS))) else {}),
+        **(
+            {"Condition": block}
+            if (block := draw(st.sampled_from(BEHIND if private else CONDITIONS)))
+            else {}
+        ),
     }
 
 
 @st.composite
-def entries(draw: st.DrawFn) -> dict[str, Any]:
-    """A call on some days."""
+def entries(draw: st.DrawFn, private: bool = False) -> dict[str, Any]:
+    """A call on each day."""
     call = draw(st.sampled_from(CALLS))
     signed = any(word in call for word in ("items", "any"))
     return {
         "by": draw(st.sampled_from(CALLERS)) if signed else "",
         "call": call,
         "from": draw(st.sampled_from(ADDRESSES)),
+        **({"endpoint": draw(st.sampled_from(sorted(ENDPOINTS)))} if private else {}),
     }
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> dict[str, Any]:
     """An API, its callers, its calls, and what is asked of them."""
-    policy = draw(st.none() | st.lists(statements(), min_size=1, max_size=3))
+    private = draw(st.booleans())
+    policy = draw(st.none() | st.lists(statements(private), min_size=1, max_size=3))
     known = [name for name in CALLERS if draw(st.integers(0, 5)) or name.startswith("1111")]
     return {
         "methods": METHODS,
+        "private": private,
         "stages": {"prod": None, "dev": draw(st.sampled_from([None, {"none": 1}]))},
         "people": {name: draw(st.sampled_from(OWN)) for name in known},
         "known": draw(st.sampled_from([[PARTNER], [PARTNER], []])),
         **({"policy": policy} if policy is not None else {}),
         "log": [
             one
-            for one in draw(st.lists(entries(), min_size=1, max_size=6))
+            for one in draw(st.lists(entries(private), min_size=1, max_size=6))
             if not one["by"] or one["by"] in known
         ],
-        "require": draw(st.sampled_from([[], [], ["source-ip"]])),
+        "require": draw(st.sampled_from([[], [], ["source-ip"], ["vpce"], ["org"]])),
         "max_blocks": draw(st.sampled_from([1, 10])),
     }
 
@@ -136,7 +153,9 @@ def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, An
         one for one in case["log"] if one["call"].startswith("prod") or case["stages"]["dev"] is None
     ]
     assume(case["log"])
-    came = [(one["by"], one["call"], {"aws:SourceIp": one["from"]}) for one in case["log"]]
+    came = [
+        (one["by"], one["call"], _context(case, one["from"], one.get("endpoint", ""))) for one in case["log"]
+    ]
     came = [asked for asked in came if may_call(case, *asked, today, people)]
     found = suggestion_of(case, tmp_path)
     new = json.loads(found.policy.to_json())["Statement"] if found.policy else today
@@ -150,10 +169,19 @@ def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, An
     for asked in came:
         assert may_call(case, *asked, new, after), (asked, new, after)
     everybody = [*people, "", f"{STRANGER}:role/x", f"{PARTNER}:role/elsewhere/caller"]
-    for by, call, address in product(everybody, CALLS, (*ADDRESSES, "203.0.113.99", "192.0.2.1")):
-        context = {"aws:SourceIp": address}
+    places = sorted(ENDPOINTS) if case["private"] else [""]
+    addresses = ADDRESSES[:1] if case["private"] else (*ADDRESSES, "203.0.113.99", "192.0.2.1")
+    for by, call, address, endpoint in product(everybody, CALLS, addresses, places):
+        context = _context(case, address, endpoint)
         if may_call(case, by, call, context, new, after):
             assert may_call(case, by, call, context, today, people), (by, call, context, new, after)
+
+
+def _context(case: dict[str, Any], address: str, endpoint: str) -> dict[str, str]:
+    """Return the condition keys of a request: behind an endpoint, addresses have another one."""
+    return (
+        {"aws:VpcSourceIp": address, "endpoint": endpoint} if case["private"] else {"aws:SourceIp": address}
+    )
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

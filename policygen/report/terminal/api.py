@@ -40,7 +40,7 @@ def api_screen(suggestion: ApiSuggestion, width: int = 80) -> str:
         *_result(suggestion, layout),
         "",
         "Changes  ~ narrowed  - removed  = kept without evidence",
-        *(list(_changes(suggestion, layout)) or ["  none: today's policies are the smallest"]),
+        *(list(_changes(suggestion, layout)) or ["  none"]),
         *_questions(suggestion, layout),
         *_findings(suggestion, layout),
         *_blind(suggestion, layout),
@@ -141,6 +141,8 @@ def _callers(suggestion: ApiSuggestion, layout: Layout) -> Iterator[str]:
         if one.api == suggestion.api.id and one.status in LET_IN:
             groups[_who(one)].append((one, seen))
     yield f"{'Who calls':<{_NAME}} {'calls':>9}  {'methods':<7}  {'from':<{_FROM}} last"
+    if not groups:
+        yield "  nobody whom the logs show"
     ranked = sorted(groups.items(), key=lambda item: (-_times(item[1]), item[0]))
     for name, members in ranked[: 3 * LISTED]:
         total = sum_of([seen for _, seen in members])
@@ -191,7 +193,8 @@ def _result(suggestion: ApiSuggestion, layout: Layout) -> Iterator[str]:
         yield f"{'  methods let in':<25} {before:>22,}   {after:>8,}"
     elif suggestion.policy is None:
         yield from layout.wrapped("Resource policy  ", f"left as it is: {suggestion.why}")
-    for one in suggestion.promises:
+    documents = suggestion.policy or any(one.policy for one in suggestion.callers)
+    for one in suggestion.promises if documents else ():
         yield from layout.wrapped("  ✔ ", f"{one.name}: {one.finding}", "    ")
 
 

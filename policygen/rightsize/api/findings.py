@@ -216,8 +216,8 @@ def _authorizers(api: Api) -> Iterator[_Broken]:
         guarded = [method for method in api.methods if method.authorizer == one.id]
         if one.kind == "TOKEN" and one.ttl > 0 and len(guarded) > 1:
             text = (
-                f"the answer of authorizer {one.name or one.id} is used again for {one.ttl} s "
-                f"and for all of {len(guarded)} methods"
+                f"the answer of authorizer {one.name or one.id} is used again for {one.ttl} s, "
+                f"for each of its {len(guarded)} methods"
             )
             yield _Broken("PG604", "note", one.id, text)
 

@@ -248,10 +248,8 @@ def _blind_spots(
 ) -> Iterator[PolicyBlindSpot]:
     yield from (one.spot for one in sights.values() if one.spot)
     for why, number in sorted(usage.unread.items()):
-        yield PolicyBlindSpot(
-            "entries-unread", why, f"{number:,} {'entry' if number == 1 else 'entries'}: {why}",
-            "they are no evidence; policygen map shows each",
-        )  # fmt: skip
+        remedy = "not evidence; policygen map shows each"
+        yield PolicyBlindSpot("entries-unread", "entries", f"{number:,} {why}", remedy)
     for name in uses.deleted:
         yield PolicyBlindSpot(
             "caller-deleted",

@@ -332,7 +332,12 @@ def _identity(by: str) -> tuple[str, set[str], dict[str, Any], str]:
     account, name, session = party(by)
     arn, id_ = f"arn:aws:iam::{account}:{name}", unique_id(name, account)
     names = {arn, id_, account, f"arn:aws:iam::{account}:root"}
-    facts = {"aws:principalarn": arn, "aws:userid": id_, "sts:rolesessionname": "s1"}
+    facts = {
+        "aws:principalarn": arn,
+        "aws:userid": id_,
+        "aws:principalaccount": account,
+        "sts:rolesessionname": "s1",
+    }
     if name.startswith("role/"):
         names.add(f"arn:aws:sts::{account}:assumed-role/{name.rpartition('/')[2]}/{session}")
         facts["aws:userid"] = f"{id_}:{session}"
@@ -378,7 +383,11 @@ def _holds(operator: str, key: str, values: list[Any], facts: dict[str, Any]) ->
         "ArnLike": _like,
         "ArnEquals": _like,
         "Bool": lambda want, it: want.lower() == it.lower(),
+        "StringEqualsIgnoreCase": lambda want, it: want.lower() == it.lower(),
         "IpAddress": lambda want, it: ipaddress.ip_address(it) in ipaddress.ip_network(want, strict=False),
+        "NumericLessThan": lambda want, it: float(it) < float(want),
+        "DateLessThan": lambda want, it: it < want,
+        "DateGreaterThan": lambda want, it: it > want,
     }[base.replace("Not", "")]
     hits = [any(test(want, it) for want in texts) != ("Not" in base) for it in _listed(have)]
     return any(hits) if operator.startswith("ForAnyValue") else all(hits)

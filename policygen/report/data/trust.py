@@ -43,6 +43,11 @@ def trust_json(suggestion: TrustSuggestion) -> str:
     return visible_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
 
 
+def trust_document(suggestion: TrustSuggestion) -> str:
+    """Return the document alone, for IAM."""
+    return visible_json(suggestion.policy.to_json(2)) + "\n"
+
+
 def assumption_row(one: Observed) -> dict[str, Any]:
     """Return assumptions as plain values: by whom, with what, how often and when."""
     said, seen, party = one.said, one.evidence, one.party

@@ -380,15 +380,22 @@ def _as_messages(rows: list[dict[str, Any]]) -> bytes:
 
 
 GZIP = b"\x1f\x8b"
+USES = st.fixed_dictionaries(
+    {
+        "session": st.sampled_from(["s1", "s2", "zz"]),
+        "address": st.sampled_from(["203.0.113.7", "192.0.2.1", "cloudformation.amazonaws.com"]),
+    }
+)
 WRAPPED = (_as_records, _as_lines, _as_log_events, _as_messages)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(worlds(), st.randoms(use_true_random=False))
+@given(worlds(), st.lists(USES, max_size=4), st.randoms(use_true_random=False))
 def test_order_repetition_splitting_and_wrapping_change_no_byte(
-    tmp_path: Path, case: dict[str, Any], chance: random.Random
+    tmp_path: Path, case: dict[str, Any], uses: list[dict[str, Any]], chance: random.Random
 ) -> None:
-    case = case | {"today": [{"Effect": "Allow", "Principal": "*", "Action": "sts:*"}, *case["today"]]}
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "sts:*"}
+    case = case | {"today": [everybody, *case["today"]], "uses": uses}
     accounts = accounts_of(case)
     role = accounts[ACCOUNT].role(TARGET)
     rows = all_records(case)

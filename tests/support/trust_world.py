@@ -258,6 +258,37 @@ def party(by: str) -> tuple[str, str, str]:
     return account or ACCOUNT, name, session or "s1"
 
 
+def _uses(number: int, use: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return calls that a session of the role made, each day from one place."""
+    session, role_id = use["session"], use.get("role_id", TARGET_ID)
+    issuer = {
+        "type": "Role",
+        "principalId": role_id,
+        "arn": TARGET,
+        "accountId": ACCOUNT,
+        "userName": "target",
+    }
+    who = {
+        "type": "AssumedRole",
+        "principalId": f"{role_id}:{session}",
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/target/{session}",
+        "accountId": ACCOUNT,
+        "sessionContext": {"sessionIssuer": issuer, "attributes": {"mfaAuthenticated": "false"}},
+    }
+    endpoint = {"vpcEndpointId": use["endpoint"]} if "endpoint" in use else {}
+    return [
+        {
+            **noise([day], ["eu-west-1"])[0],
+            "userIdentity": who,
+            "eventTime": f"{day}T12:{number:02}:00Z",
+            "sourceIPAddress": use.get("address", "203.0.113.7"),
+            "eventID": f"use-{number}-{day}",
+            **endpoint,
+        }
+        for day in DAYS[: use.get("days", 2)]
+    ]
+
+
 def noise(days: list[str], regions: list[str], account: str = ACCOUNT) -> list[dict[str, Any]]:
     """Return someone's calls, so that days and regions count as read."""
     return [
@@ -311,6 +342,7 @@ def all_records(case: dict[str, Any]) -> list[dict[str, Any]]:
     read = case.get("read", {})
     days, regions = DAYS[: read.get("days", 30)], read.get("regions", ["eu-west-1", "us-east-1"])
     found = [one for number, entry in enumerate(case["log"]) for one in records(entry, number)]
+    found += [one for number, use in enumerate(case.get("uses", ())) for one in _uses(number, use)]
     return list(placed(case, [*found, *noise(days, regions, read.get("account", ACCOUNT))]))
 
 

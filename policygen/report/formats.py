@@ -91,6 +91,9 @@ TRUST_FORMATS: Mapping[str, Format] = {
         Format("text", "policygen.report.terminal.trust:trust_screen", options=("width",)),
         Format("json", "policygen.report.data.trust:trust_json"),
         Format("policy", "policygen.report.data.trust:trust_document"),
+        Format("terraform", f"{_IAC}.trust:trust_terraform"),
+        Format("cloudformation", f"{_IAC}.trust:trust_cloudformation"),
+        Format("markdown", "policygen.report.markdown.trust:trust_comment"),
     )
 }
 """Name -> format of a suggested trust policy, in the order in which help lists them."""

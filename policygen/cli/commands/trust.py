@@ -27,6 +27,7 @@ from policygen.cli.options import (
     format_option,
 )
 from policygen.cli.screen import Color, ColorOption
+from policygen.report.formats import TRUST_FORMATS
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def command(
     although_used: AlthoughUsedOption = False,
     digests: DigestInput,
     read: ReadInput,
-    format_: Annotated[str, format_option("text", "json", "policy")] = "text",
+    format_: Annotated[str, format_option(*TRUST_FORMATS)] = "text",
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
@@ -106,7 +107,7 @@ def command(
     from policygen.cli.screen import screen_width, write_formatted
     from policygen.cli.several_accounts import read_snapshots
     from policygen.evidence.role_assumptions import collect_assumptions
-    from policygen.report.formats import TRUST_FORMATS, render_trust, require_format
+    from policygen.report.formats import render_trust, require_format
     from policygen.rightsize.trust.suggest import (
         TrustOptions,
         check_requirements,

@@ -60,6 +60,8 @@ def _check_claims(case: dict[str, Any], found: Any, document: dict[str, Any]) ->
     text = json.dumps(document, ensure_ascii=False)
     assert all(name in text for name in case.get("allow_written", ()))
     assert found.assumptions.count == case.get("count", found.assumptions.count)
+    if "absent" in case:
+        assert said["not_in_snapshot"] == case["absent"]
     if "findings" in case:
         assert [one["rule"] for one in said["findings"]] == case["findings"]
     if "length" in case:

@@ -42,6 +42,7 @@ def trust_json(suggestion: TrustSuggestion) -> str:
         "removed": [{"what": what, "why": why} for what, why in suggestion.removed],
         "could_require": [{"principal": who, "require": name} for who, name in suggestion.could_require],
         "not_required": [{"principal": who, "require": name} for who, name in suggestion.not_required],
+        "not_in_snapshot": list(suggestion.absent),
         "blind_spots": [one._asdict() for one in suggestion.blind_spots],
         "findings": [one._asdict() for one in suggestion.findings],
         "promises": [one.as_dict() for one in suggestion.promises],

@@ -164,8 +164,12 @@ def _narrowed(before: Conditions, after: Conditions) -> Iterator[tuple[str, tupl
 
 
 def _questions(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
-    if suggestion.could_require:
-        yield f"Your call ({len(suggestion.could_require)})"
+    if number := len(suggestion.could_require) + len(suggestion.absent):
+        yield f"Your call ({number})"
+    for name in suggestion.absent:
+        yield from layout.wrapped(
+            "  ? ", f"{name} came, and its account has it no more: IAM refuses its name; [[drop]] it", "    "
+        )
     for who, name in suggestion.could_require:
         yield from layout.wrapped(
             "  ? ", f"{who} always satisfied {name}; --require {name} asks for it", "    "

@@ -48,6 +48,12 @@ CASES: dict[str, tuple[list[Any], list[Any], list[Any], list[tuple[str, str]]]] 
         [allow({"AWS": f"{OWN}:role/ci"})],
         [("PG201", f"{OWN}:role/ops")],
     ),
+    "a caller that was deleted is left out": (
+        [ROOT_OF_OWN],
+        [CI, {"by": "role/gone"}],
+        [allow({"AWS": f"{OWN}:role/ci"})],
+        [],
+    ),
     "tags are left out": (
         [allow({"AWS": f"{OWN}:root"}, ["sts:AssumeRole", "sts:TagSession"])],
         [{**CI, "parameters": {"tags": [{"key": "t", "value": "v"}]}}],

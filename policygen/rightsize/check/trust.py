@@ -67,14 +67,18 @@ def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSugge
     for (who, action), found in by_caller.items():
         number = pluralize(sum(use.observed.evidence.count for use in found), "assumption")
         last = max(use.observed.evidence.last for use in found)[:10]
-        yield found_at(
+        is_gone = found[0].observed.party.name in suggestion.absent
+        told = found_at(
             source.spot(0, "Statement", 0),
             RULES["PG201"],
             who,
             f"{number}, last {last}: {action} would be denied",
-            "let the caller in, with the conditions that its requests meet",
+            "none: its account has it no more, and IAM refuses its name"
+            if is_gone
+            else "let the caller in, with the conditions that its requests meet",
             resource=action,
         )
+        yield replace(told, against=not is_gone)
 
 
 def _who(use: Use) -> str:
@@ -129,8 +133,13 @@ def _rules(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSugges
     """Find what is wrong whoever comes; what the suggestion leaves so too is not against the policy."""
     account = suggestion.role.key.account
     for one in findings_of(policy, suggestion.policy, account, suggestion.length):
+        fix = RULES[one.rule].help
         found = found_at(
-            source.spot(0, "Statement", 0), RULES[one.rule], one.where, one.text, RULES[one.rule].help
+            source.spot(0, "Statement", 0),
+            RULES[one.rule],
+            one.where,
+            one.text,
+            f"{fix[0].lower()}{fix[1:-1]}",
         )
         yield replace(found, against=not one.remains)
 

@@ -14,6 +14,11 @@ from policygen.logs.events.assumption import Assumption, Sighting, Sightings
 from policygen.rightsize.trust.callers import Directory, assumption_facts, party_of
 
 _COPY = "AWSAccount"
+_PASSED = {
+    "pods.eks.amazonaws.com": ("sts:TagSession",),
+    "rolesanywhere.amazonaws.com": ("sts:SetSourceIdentity", "sts:TagSession"),
+}
+"""Service -> what it does with sessions. Sources: EKS User Guide, pod-id-role; Roles Anywhere, trust-model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,13 @@ class Observed:
             (said.contexts, "sts:SetContext"),
         )
         return (f"sts:{said.event}", *(action for passed, action in used if passed))
+
+    @property
+    def unseen_actions(self) -> tuple[str, ...]:
+        """What a service does with each session, whether or not the record shows it."""
+        if self.party.kind != "Service":
+            return ()
+        return tuple(one for one in _PASSED.get(self.party.name, ()) if one not in self.actions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,10 @@ def let_in(today: ResourcePolicy, observed: Sequence[Observed]) -> LetIn:
     by_party: dict[Party, list[Use]] = defaultdict(list)
     evaluator = ResourcePolicyEvaluator(today)
     for one in observed:
-        by_party[one.party._replace(session="")] += [Use(one, action) for action in one.actions]
+        who = one.party._replace(session="")
+        by_party[who] += [Use(one, action) for action in one.actions]
+        unseen = [Use(one, action) for action in one.unseen_actions]
+        by_party[who] += [use for use in unseen if _may_be_allowed(evaluator, use)]
     for party in sorted(by_party):
         sure: dict[Use, list[Way]] = {}
         for use in by_party[party]:

@@ -76,6 +76,8 @@ class TrustSuggestion:
     """Callers, and names that were to be required and that not all of their uses satisfied."""
     losses: tuple[tuple[Observed, PrincipalRule], ...] = ()
     """Assumptions that decisions end, and the rules."""
+    absent: tuple[str, ...] = ()
+    """Callers that the snapshot of their account does not have any more: IAM refuses a policy that names them."""
 
 
 def today_of(role: Role) -> ResourcePolicy:
@@ -182,6 +184,7 @@ def suggest_trust(
         tuple(_could_require(written, options)),
         tuple(sorted({(one.entry[1], name) for one in written for name in one.unmet})),
         tuple((one, rule) for one in assumptions.observed if (rule := _rule_about(dropped, one))),
+        tuple(_absent(today, written, accounts)),
     )
 
 
@@ -268,6 +271,21 @@ def _could_require(written: Sequence[WrittenPrincipal], options: TrustOptions) -
         for name in names:
             if required([name], one.seen, one.conditions, options.max_blocks).entries:
                 yield one.entry[1], name
+
+
+def _absent(today: ResourcePolicy, written: Sequence[WrittenPrincipal], accounts: Accounts) -> Iterator[str]:
+    """Yield roles and users that today's policy does not name and that are not there any more."""
+    named = {name for one in today.statements for _, name in one.principals.entries}
+    known = {arn for one in accounts.values() for arn in _arns(one)}
+    for name in sorted({one.entry[1] for one in written if one.entry[0] == "AWS"} - named - known):
+        account = accounts.get(name.split(":")[4]) if name.count(":") == 5 else None
+        if account and (":role/" in name or (":user/" in name and account.users)):
+            yield name
+
+
+def _arns(account: Account) -> Iterator[str]:
+    yield from (one.key.arn for one in account.roles)
+    yield from (one.arn for one in account.users)
 
 
 def _removed(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> list[tuple[str, str]]:

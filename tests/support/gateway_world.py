@@ -62,6 +62,8 @@ FORMATS = {
     "$context.httpMethod $context.path $context.status",
     "unsure": '{"id":"$context.requestId","caller":"$context.identity.caller","verb":"$context.httpMethod",'
     '"path":"$context.path","status":"$context.status"}',
+    "explained": '{"id":"$context.extendedRequestId","arn":"$context.identity.userArn","verb":"$context.httpMethod",'
+    '"path":"$context.path","status":$context.status,"why":$context.error.messageString}',
     "no caller": '{"id":"$context.requestId","verb":"$context.httpMethod","path":"$context.path",'
     '"status":"$context.status"}',
     "route": '{"id":"$context.requestId","arn":"$context.identity.userArn","verb":"$context.httpMethod",'
@@ -114,7 +116,7 @@ def entry(log_format: str, values: Mapping[str, str]) -> str:
     return text
 
 
-_KNOWN = frozenset({*_ALL.values(), *_CONSOLE.values(), "routeKey", "eventType"})
+_KNOWN = frozenset({*_ALL.values(), *_CONSOLE.values(), "routeKey", "eventType", "error.messageString"})
 
 
 def _role(arn: str, unique_id: str) -> dict[str, Any]:

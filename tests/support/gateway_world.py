@@ -45,6 +45,8 @@ FORMATS = {
     "common": "$context.identity.sourceIp $context.identity.caller $context.identity.user [$context.requestTime] "
     '"$context.httpMethod $context.resourcePath $context.protocol" $context.status $context.responseLength '
     "$context.requestId $context.extendedRequestId",
+    "combined": '$context.identity.sourceIp $context.identity.caller [$context.requestTime] "$context.httpMethod '
+    '$context.path" $context.status "$context.identity.userAgent" $context.requestId',
     "csv": ",".join(f"$context.{name}" for name in _CONSOLE.values()),
     "xml": '<request id="$context.requestId"><who>$context.identity.caller</who><verb>$context.httpMethod</verb>'
     "<path>$context.path</path><status>$context.status</status><from>$context.identity.sourceIp</from></request>",

@@ -283,7 +283,7 @@ def _organization(client: Any, account: str) -> Json:
         return no_organization()
 
 
-def list_all(client: Any, operation: str, key: str, **arguments: str) -> list[Any]:
+def list_all(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
     """Return the rows of all pages of a list operation."""
     rows: list[Any] = client.get_paginator(operation).paginate(**arguments).build_full_result().get(key, [])
     return rows

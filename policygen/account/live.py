@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from policygen.account.api_reader import organization_id, read_callers
 from policygen.account.aws_reader import (
     AccountReader,
     MessageSink,
@@ -49,6 +50,7 @@ def take_snapshot(
     on_message: MessageSink = _silent,
     last_accessed: bool | Iterable[str] | Callable[[Account], Iterable[str]] = False,
     resources: bool = False,
+    callers: bool = False,
     organization: bool = False,
     reports: ReportOptions | None = None,
 ) -> Json:
@@ -64,6 +66,7 @@ def take_snapshot(
         last_accessed: whether to read last-accessed reports, of all roles or of the roles with these names; or a
             function that names them, given the account with its roles alone.
         resources: whether to read what exists in every region.
+        callers: whether to read who may call APIs, how long sessions may be, and the organisation's id.
         organization: whether to read the organisation's policies, which its management account and a delegated
             administrator may.
         reports: how last-accessed reports are read.
@@ -83,8 +86,12 @@ def take_snapshot(
         snapshot["last_accessed"] = reader.last_accessed(_wanted_roles(asked, authorization, aws.account))
     if resources:
         snapshot["resources"] = reader.attempt("ec2:DescribeRegions", "", partial(reader.resources, wanted))
+    if callers:
+        snapshot |= read_callers(reader, wanted)
     if organization:
         snapshot["organization"] = reader.organization()
+    elif callers:
+        snapshot["organization"] = organization_id(reader)
     return _readable(snapshot, reader)
 
 
@@ -129,6 +136,13 @@ _OPTIONAL: Mapping[str, str] = {
     "last_accessed": "iam:GetServiceLastAccessedDetails",
     "resources": "ec2:DescribeRegions",
     "organization": "organizations:DescribePolicy",
+    "rest_apis": "apigateway:GetRestApis",
+    "http_apis": "apigatewayv2:GetApis",
+    "usage_plans": "apigateway:GetUsagePlans",
+    "api_keys": "apigateway:GetApiKeys",
+    "custom_domains": "apigatewayv2:GetDomainNames",
+    "vpc_endpoints": "ec2:DescribeVpcEndpoints",
+    "role_settings": "iam:ListRoles",
 }
 """Part of the snapshot that it can do without -> what was asked for it."""
 

@@ -31,8 +31,9 @@ def read_organization(client: Any, account: str) -> Json:
     """
     organization = client.describe_organization()["Organization"]
     manager = organization["MasterAccountId"]
+    known = {"id": organization["Id"], "management_account": manager}
     if manager == account or organization.get("FeatureSet") == "CONSOLIDATED_BILLING":
-        return {"management_account": manager, "scps": [], "rcps": []}
+        return known | {"scps": [], "rcps": []}
     enabled = {
         entry["Type"]
         for root in _all(client, "list_roots", "Roots")
@@ -40,8 +41,7 @@ def read_organization(client: Any, account: str) -> Json:
         if entry["Status"] == "ENABLED"
     }
     targets = _path(client, account)
-    return {
-        "management_account": manager,
+    return known | {
         "scps": _levels(client, targets, SCP) if SCP in enabled else [],
         "rcps": _levels(client, targets, RCP) if RCP in enabled else [],
     }
@@ -49,7 +49,7 @@ def read_organization(client: Any, account: str) -> Json:
 
 def no_organization() -> Json:
     """Return the part ``organization`` of the snapshot for an account that is in no organisation."""
-    return {"management_account": "", "scps": [], "rcps": []}
+    return {"id": "", "management_account": "", "scps": [], "rcps": []}
 
 
 def levels_of(

@@ -78,12 +78,35 @@ _RESOURCE_NEEDS = (
     ),
 )
 
-_SNAPSHOT_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS, *_RESOURCE_NEEDS)
+_BATCH_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS, *_RESOURCE_NEEDS)
+
+_CALLER_NEEDS = (
+    RequiredPermission("iam:ListRoles", "*", "how long sessions of each role may be", True),
+    RequiredPermission(
+        "apigateway:GET",
+        "arn:{partition}:apigateway:*::/*",
+        "APIs: methods, stages, authorizers, usage plans, keys without values, custom domains",
+        True,
+    ),
+    RequiredPermission("ec2:DescribeVpcEndpoints", "*", "endpoints of private APIs", True),
+    RequiredPermission(
+        "organizations:DescribeOrganization", "*", "the organization's id, and which account manages it", True
+    ),
+)
+
+
+def _with(
+    first: tuple[RequiredPermission, ...], then: tuple[RequiredPermission, ...]
+) -> tuple[RequiredPermission, ...]:
+    """Return both; an action that both have, as the second has it, which is wider."""
+    named = {need.action for need in then}
+    return (*(need for need in first if need.action not in named), *then)
+
+
+_LEAST_NEEDS = _with(_ACCOUNT_NEEDS, _CALLER_NEEDS)
+_SNAPSHOT_NEEDS = _with(_BATCH_NEEDS, _CALLER_NEEDS)
 
 _ORGANIZATION_NEEDS = (
-    RequiredPermission(
-        "organizations:DescribeOrganization", "*", "which account manages the organization", True
-    ),
     RequiredPermission("organizations:ListRoots", "*", "which kinds of policies are enabled", True),
     RequiredPermission("organizations:ListParents", "*", "the units that the account is in", True),
     RequiredPermission(
@@ -97,7 +120,7 @@ _LIVE_NEEDS = (
     *_ROLE_NEEDS,
     *(
         need._replace(optional=True)
-        for need in _SNAPSHOT_NEEDS
+        for need in _BATCH_NEEDS
         if need.action not in {own.action for own in _ROLE_NEEDS}
     ),
 )
@@ -209,9 +232,9 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
     "suggest --logs lake:ARN": _LAKE_NEEDS,
     "suggest --live": _LIVE_NEEDS,
-    "batch --live": _SNAPSHOT_NEEDS,
+    "batch --live": _BATCH_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
-    "snapshot --no-last-accessed --no-inventory": _ACCOUNT_NEEDS,
+    "snapshot --no-last-accessed --no-inventory": _LEAST_NEEDS,
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
     "doctor --live": _ACCOUNT_NEEDS,
 }

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.evidence.observe import RoleEvidence
     from policygen.iam.document import Policy
+    from policygen.iam.resource_policy import ResourcePolicy
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.baseline import Baseline
     from policygen.rightsize.check.basis import CheckBasis
     from policygen.rightsize.check.findings import Finding, Level, PolicySource
     from policygen.rightsize.check.templates.context import TemplateContext
+    from policygen.rightsize.trust.suggest import TrustSuggestion
 
 
 class GateSubject(NamedTuple):
@@ -42,6 +44,39 @@ class GateSubject(NamedTuple):
         from policygen.rightsize.check.check import check
 
         return check(self.sources, self.basis)
+
+
+class TrustSubject(NamedTuple):
+    """One role: the trust policy under check, and who assumed the role."""
+
+    role: str
+    account: str
+    sources: Sequence[PolicySource]
+    policy: ResourcePolicy
+    suggestion: TrustSuggestion
+    plan: str = ""
+
+    @property
+    def days(self) -> int:
+        """Days of the window."""
+        return self.suggestion.evidence.window.days
+
+    @property
+    def days_with_events(self) -> int:
+        """Days of which the account's own log was read."""
+        return len(self.suggestion.evidence.own_days)
+
+    @property
+    def last(self) -> str:
+        """The time of the last assumption, ISO 8601 in UTC."""
+        total = self.suggestion.assumptions.total
+        return total.last if total else ""
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return all findings, the worst first."""
+        from policygen.rightsize.check.trust import check_trust
+
+        return check_trust(self.sources[0], self.policy, self.suggestion)
 
 
 class Unchecked(NamedTuple):
@@ -152,7 +187,7 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
     )  # fmt: skip
 
 
-def gate_report(subject: GateSubject, options: GateOptions) -> FindingsReport:
+def gate_report(subject: GateSubject | TrustSubject, options: GateOptions) -> FindingsReport:
     """Check a role's policies."""
     from policygen.report.findings.report import RULES_URL, FindingsReport
     from policygen.rightsize.check.baseline import AgainstBaseline

@@ -44,6 +44,15 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
         if not files:
             raise _unreadable(str(path), "the folder holds no .json file")
         return [source for file in files for source in policies_of(file, context)]
+    return _sources(*policy_text(path), context)
+
+
+def policy_text(path: Path) -> tuple[str, str]:
+    """Return the name of a file, for people, and its text; ``-`` is standard input.
+
+    Raises:
+        UsageError: PG-E219, it cannot be read.
+    """
     name = "standard input" if str(path) == "-" else str(path)
     try:
         text = sys.stdin.read().removeprefix("\ufeff") if str(path) == "-" else path.read_text("utf-8-sig")
@@ -51,7 +60,7 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
         raise _unreadable(name, error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise _unreadable(name, "it is not UTF-8") from None
-    return _sources(name, text, context)
+    return name, text
 
 
 def _sources(name: str, text: str, context: TemplateContext | None) -> list[PolicySource]:

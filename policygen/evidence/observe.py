@@ -70,6 +70,8 @@ class RoleEvidence(msgspec.Struct, frozen=True):
     """The requests behind calls that look like the workload, or were accepted."""
     anomalous_usage: Usage | None
     """The requests behind anomalous calls; None where there are none."""
+    outside_usage: Usage | None
+    """The requests behind calls of the workload that were read, before the window or after it; None without any."""
     coverage: Coverage
     role: Role | None
     """The role as it is in the account; None without one."""
@@ -211,6 +213,7 @@ def _evidence_for_role(
     if account and current:
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
     anomalous = usage_from_calls(resolved.role, split.anomalous, window, known) if split.anomalous else None
+    outside = {key: seen for key, seen in split.workload.items() if not window.holds(key.day)}
     return RoleEvidence(
         read_report,
         counts,
@@ -218,6 +221,7 @@ def _evidence_for_role(
         split,
         usage,
         anomalous,
+        usage_from_calls(resolved.role, outside, _window_around(outside), known) if outside else None,
         coverage,
         current,
         today,
@@ -225,6 +229,12 @@ def _evidence_for_role(
         audit,
         report_of_role(options.traces, account, traced, window) if options.traces else None,
     )
+
+
+def _window_around(calls: Calls) -> Window:
+    """Return the window from the first day of some calls to the last."""
+    days = {key.day for key in calls}
+    return Window(date.fromisoformat(min(days)), WindowEnd.parse(max(days)))
 
 
 def _traced(

@@ -15,6 +15,7 @@ from policygen.logs.calls.counts import no_role
 from policygen.logs.calls.totals import Totals
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.events.assumption import Sightings
+from policygen.logs.events.session_use import SessionUses
 from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
@@ -29,6 +30,8 @@ class AssumptionEvidence:
     role: Role
     sightings: Sightings
     """Those of the window, of any role of that name."""
+    session_uses: SessionUses
+    """Where sessions of the role were used in the window, by anybody who had them."""
     window: Window
     coverage: Coverage
     read_report: ReadReport
@@ -88,6 +91,7 @@ def collect_assumptions(
     return AssumptionEvidence(
         role,
         {one: found for one, found in inside.items() if found},
+        _inside(result.counts.session_uses, window),
         window,
         coverage_of_counts(result.counts, result.read_report, window, account, None),
         result.read_report,
@@ -95,6 +99,12 @@ def collect_assumptions(
         bool(options.until),
         _own_days(totals, role.key.account, window),
     )
+
+
+def _inside(uses: SessionUses, window: Window) -> SessionUses:
+    """Return the uses on days of the window."""
+    days = {use: frozenset(filter(window.holds, found)) for use, found in uses.days.items()}
+    return SessionUses({use: found for use, found in sorted(days.items()) if found}, uses.is_cut)
 
 
 def _own_days(totals: Totals, account: str, window: Window) -> frozenset[str]:

@@ -14,6 +14,7 @@ from policygen.text import escape_controls
 if TYPE_CHECKING:
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
+    from policygen.rightsize.trust.suggest import TrustSuggestion
 
 Option = Literal["show_all", "ascii_only", "indexed", "width"]
 
@@ -33,8 +34,12 @@ class Format(NamedTuple):
     options: tuple[Option, ...] = ()
     """The options of `render` that the function takes, as keywords."""
 
-    def render(self, items: Sequence[Plan] | Sequence[FindingsReport], **options: bool | int) -> str:
-        """Return the text of some plans, or of some reports of findings; it ends with a line break."""
+    def render(
+        self,
+        items: Sequence[Plan] | Sequence[FindingsReport] | Sequence[TrustSuggestion],
+        **options: bool | int,
+    ) -> str:
+        """Return the text of plans, of reports of findings or of trust policies; it ends with a line break."""
         function = cast("Callable[..., str]", _load(self.function))
         if self.many:
             return function(items, **options)
@@ -79,6 +84,19 @@ FORMATS: Mapping[str, Format] = {
     )
 }
 """Name -> format, in the order in which help lists them."""
+
+TRUST_FORMATS: Mapping[str, Format] = {
+    one.name: one
+    for one in (
+        Format("text", "policygen.report.terminal.trust:trust_screen", options=("width",)),
+        Format("json", "policygen.report.data.trust:trust_json"),
+        Format("policy", "policygen.report.data.trust:trust_document"),
+        Format("terraform", f"{_IAC}.trust:trust_terraform"),
+        Format("cloudformation", f"{_IAC}.trust:trust_cloudformation"),
+        Format("markdown", "policygen.report.markdown.trust:trust_comment"),
+    )
+}
+"""Name -> format of a suggested trust policy, in the order in which help lists them."""
 
 ALIASES: Mapping[str, str] = {"tf": "terraform", "cfn": "cloudformation"}
 """Another name -> the format's name."""
@@ -163,6 +181,17 @@ def _require_one_account(plans: Sequence[Plan]) -> None:
             f"choose one: --account {escape_controls(accounts[0])}",
             code="PG-E281",
         )
+
+
+def render_trust(name: str, suggestion: TrustSuggestion, *, width: int = WIDTH) -> str:
+    """Return a suggested trust policy in the named format.
+
+    Raises:
+        UsageError: PG-E207, no such format; PG-E241, a text that the format cannot hold.
+    """
+    format_ = TRUST_FORMATS[require_format(name, TRUST_FORMATS)]
+    options = {"width": width} if "width" in format_.options else {}
+    return format_.render([suggestion], **options)
 
 
 def format_of(path: str) -> str:

@@ -16,6 +16,7 @@ from tests.support.aws_stubs import CASES, IDENTITY, NO_FUNCTIONS, NOW, Stubbed,
 # --- What limits the account from above ----------------------------------------------------------
 
 MANAGER = "999988887777"
+ORGANIZATION = {"Id": "o-exampleorgid", "FeatureSet": "ALL"}
 FULL = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 )
@@ -34,7 +35,7 @@ PARENTS = [
 
 
 def organized(*answers: tuple[str, Any], manager: str = MANAGER) -> Account:
-    described = ("describe_organization", {"Organization": {"MasterAccountId": manager, "FeatureSet": "ALL"}})
+    described = ("describe_organization", {"Organization": ORGANIZATION | {"MasterAccountId": manager}})
     stubbed: Any = Stubbed(
         {"sts": [IDENTITY], "iam": role_answers(), "organizations": [described, *answers], **NO_FUNCTIONS}
     )

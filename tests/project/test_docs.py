@@ -229,8 +229,9 @@ def test_every_code_has_a_way_out() -> None:
 def test_the_page_for_readers_names_every_permission_that_reading_the_account_needs() -> None:
     text = (ROOT / "docs" / "guides" / "read-only.md").read_text("utf-8")
     named = set(re.findall(r"`([a-z0-9]+:[A-Z]\w+)`", text))
-    # The lists of what exists are many: the page says which command prints them.
-    assert named == {*SNAPSHOT_ACTIONS, *ROLE_ACTIONS} - set(list_actions())
+    # The lists of what exists are many: the page says which command prints them. Of APIs more than the list is read.
+    lists = set(list_actions()) - {"apigateway:GET"}
+    assert named == {*SNAPSHOT_ACTIONS, *ROLE_ACTIONS} - lists
 
 
 def test_the_service_file_in_contributing_is_one() -> None:

@@ -79,6 +79,22 @@ def test_an_entry_with_very_many_ways_is_ambiguous_and_quickly_so() -> None:
     assert reader(log_format).read(text).reading.status == "ambiguous"
 
 
+@pytest.mark.parametrize("agent", ["plain", "with words (and; more)", 'a "quote"', "-"])
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_the_only_way_is_one_that_the_search_finds_alone(name: str, agent: str) -> None:
+    log_format, text = (
+        EntryFormat(FORMATS[name]),
+        entry(FORMATS[name], SIGNED | {"identity.userAgent": agent}),
+    )
+    found = log_format.match_only_way()(text)
+    assert found is None or log_format.ways(text) == [found.groups()]
+
+
+def test_quotes_hold_words_together() -> None:
+    values = SIGNED | {"identity.userAgent": "with words (and; more)"}
+    assert EntryFormat(FORMATS["combined"]).match_only_way()(entry(FORMATS["combined"], values))
+
+
 @pytest.mark.parametrize("name", sorted({*FORMATS} - {"route", "socket"}))
 def test_a_format_is_taken_apart_into_what_it_was_made_of(name: str) -> None:
     log_format = EntryFormat(FORMATS[name])

@@ -45,6 +45,8 @@ FORMATS = {
     "common": "$context.identity.sourceIp $context.identity.caller $context.identity.user [$context.requestTime] "
     '"$context.httpMethod $context.resourcePath $context.protocol" $context.status $context.responseLength '
     "$context.requestId $context.extendedRequestId",
+    "combined": '$context.identity.sourceIp $context.identity.caller [$context.requestTime] "$context.httpMethod '
+    '$context.path" $context.status "$context.identity.userAgent" $context.requestId',
     "csv": ",".join(f"$context.{name}" for name in _CONSOLE.values()),
     "xml": '<request id="$context.requestId"><who>$context.identity.caller</who><verb>$context.httpMethod</verb>'
     "<path>$context.path</path><status>$context.status</status><from>$context.identity.sourceIp</from></request>",
@@ -62,6 +64,8 @@ FORMATS = {
     "$context.httpMethod $context.path $context.status",
     "unsure": '{"id":"$context.requestId","caller":"$context.identity.caller","verb":"$context.httpMethod",'
     '"path":"$context.path","status":"$context.status"}',
+    "explained": '{"id":"$context.extendedRequestId","arn":"$context.identity.userArn","verb":"$context.httpMethod",'
+    '"path":"$context.path","status":$context.status,"why":$context.error.messageString}',
     "no caller": '{"id":"$context.requestId","verb":"$context.httpMethod","path":"$context.path",'
     '"status":"$context.status"}',
     "route": '{"id":"$context.requestId","arn":"$context.identity.userArn","verb":"$context.httpMethod",'
@@ -114,7 +118,7 @@ def entry(log_format: str, values: Mapping[str, str]) -> str:
     return text
 
 
-_KNOWN = frozenset({*_ALL.values(), *_CONSOLE.values(), "routeKey", "eventType"})
+_KNOWN = frozenset({*_ALL.values(), *_CONSOLE.values(), "routeKey", "eventType", "error.messageString"})
 
 
 def _role(arn: str, unique_id: str) -> dict[str, Any]:

@@ -48,6 +48,10 @@ def holds(operator: str, key: str, values: list[Any], facts: dict[str, Any]) -> 
         "ArnLike": like,
         "ArnEquals": like,
         "Bool": lambda want, it: want.lower() == it.lower(),
+        "StringEqualsIgnoreCase": lambda want, it: want.lower() == it.lower(),
+        "NumericLessThan": lambda want, it: float(it) < float(want),
+        "DateLessThan": lambda want, it: it < want,
+        "DateGreaterThan": lambda want, it: it > want,
         "IpAddress": lambda want, it: ipaddress.ip_address(it) in ipaddress.ip_network(want, strict=False),
     }[base.replace("Not", "")]
     hits = [any(test(want, it) for want in texts) != ("Not" in base) for it in listed(have)]

@@ -182,6 +182,17 @@ def _caller(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict
         }
         answer = {"subjectFromWebIdentityToken": subject, "audience": "sts.amazonaws.com", "provider": GITHUB}
         return who, {}, answer, "AssumeRoleWithWebIdentity"
+    if by.startswith("oidc:"):
+        url, audience, subject = token(by)
+        provider = provider_of(url)
+        who = {
+            "type": "WebIdentityUser",
+            "principalId": f"{provider}:{audience}:{subject}",
+            "userName": subject,
+            "identityProvider": provider,
+        }
+        answer = {"subjectFromWebIdentityToken": subject, "audience": audience, "provider": provider}
+        return who, {}, answer, "AssumeRoleWithWebIdentity"
     if by.startswith("saml:"):
         user = by.removeprefix("saml:")
         who = {
@@ -225,11 +236,57 @@ def _iam_caller(entry: dict[str, Any], account: str, name: str, session: str) ->
     }
 
 
+_BUILT_IN = ("cognito-identity.amazonaws.com", "accounts.google.com")
+"""Providers that IAM knows without an ARN."""
+
+
+def provider_of(url: str) -> str:
+    """Return the principal of an OIDC provider."""
+    return url if url in _BUILT_IN else f"arn:aws:iam::{ACCOUNT}:oidc-provider/{url}"
+
+
+def token(by: str) -> tuple[str, str, str]:
+    """Return provider, audience and subject of ``oidc:gitlab.com|https://gitlab.com|project_path:a/b``."""
+    url, audience, subject = by.removeprefix("oidc:").split("|", 2)
+    return url, audience, subject
+
+
 def party(by: str) -> tuple[str, str, str]:
     """Return account, name and session of ``444455556666:role/scanner@s1``."""
     account, _, rest = by.rpartition(":")
     name, _, session = rest.partition("@")
     return account or ACCOUNT, name, session or "s1"
+
+
+def _uses(number: int, use: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return calls that a session of the role made, each day from one place."""
+    session, role_id = use["session"], use.get("role_id", TARGET_ID)
+    issuer = {
+        "type": "Role",
+        "principalId": role_id,
+        "arn": TARGET,
+        "accountId": ACCOUNT,
+        "userName": "target",
+    }
+    who = {
+        "type": "AssumedRole",
+        "principalId": f"{role_id}:{session}",
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/target/{session}",
+        "accountId": ACCOUNT,
+        "sessionContext": {"sessionIssuer": issuer, "attributes": {"mfaAuthenticated": "false"}},
+    }
+    endpoint = {"vpcEndpointId": use["endpoint"]} if "endpoint" in use else {}
+    return [
+        {
+            **noise([day], ["eu-west-1"])[0],
+            "userIdentity": who,
+            "eventTime": f"{day}T12:{number:02}:00Z",
+            "sourceIPAddress": use.get("address", "203.0.113.7"),
+            "eventID": f"use-{number}-{day}",
+            **endpoint,
+        }
+        for day in DAYS[: use.get("days", 2)]
+    ]
 
 
 def noise(days: list[str], regions: list[str], account: str = ACCOUNT) -> list[dict[str, Any]]:
@@ -265,10 +322,19 @@ def noise(days: list[str], regions: list[str], account: str = ACCOUNT) -> list[d
 
 def accounts_of(case: dict[str, Any]) -> dict[str, Account]:
     """Return the accounts of a case: the role's, and the vendor's where the case knows it."""
-    found = {ACCOUNT: to_account(snapshot(case["today"], **case.get("snapshot", {})))}
+    found = {ACCOUNT: to_account(placed(case, snapshot(case["today"], **case.get("snapshot", {}))))}
     if case.get("vendor_known"):
-        found[VENDOR] = to_account(snapshot([], VENDOR))
+        found[VENDOR] = to_account(placed(case, snapshot([], VENDOR)))
     return found
+
+
+def placed(case: dict[str, Any], value: Any) -> Any:
+    """Return records or a snapshot in the partition of a case, about its role."""
+    text = json.dumps(value).replace(TARGET, case.get("target", TARGET))
+    name = case.get("target", TARGET).rpartition("/")[2]
+    text = text.replace('"RoleName": "target"', f'"RoleName": "{name}"')
+    partition = case.get("partition", "aws")
+    return json.loads(text.replace("arn:aws:", f"arn:{partition}:").replace('"aws"', f'"{partition}"'))
 
 
 def all_records(case: dict[str, Any]) -> list[dict[str, Any]]:
@@ -276,7 +342,8 @@ def all_records(case: dict[str, Any]) -> list[dict[str, Any]]:
     read = case.get("read", {})
     days, regions = DAYS[: read.get("days", 30)], read.get("regions", ["eu-west-1", "us-east-1"])
     found = [one for number, entry in enumerate(case["log"]) for one in records(entry, number)]
-    return [*found, *noise(days, regions, read.get("account", ACCOUNT))]
+    found += [one for number, use in enumerate(case.get("uses", ())) for one in _uses(number, use)]
+    return list(placed(case, [*found, *noise(days, regions, read.get("account", ACCOUNT))]))
 
 
 def evidence_of(case: dict[str, Any], folder: Path) -> AssumptionEvidence:
@@ -285,7 +352,8 @@ def evidence_of(case: dict[str, Any], folder: Path) -> AssumptionEvidence:
     path.write_text(json.dumps({"Records": all_records(case)}))
     account = accounts_of(case)[ACCOUNT]
     options = ObserveOptions(days=30, until=DAYS[-1])
-    return collect_assumptions([path], account.role(TARGET), account, options)
+    target = case.get("target", TARGET).replace("arn:aws:", f"arn:{case.get('partition', 'aws')}:")
+    return collect_assumptions([path], account.role(target), account, options)
 
 
 def suggestion_of(case: dict[str, Any], folder: Path) -> TrustSuggestion:
@@ -301,7 +369,7 @@ def suggestion_of(case: dict[str, Any], folder: Path) -> TrustSuggestion:
 def lets_in(document: dict[str, Any], by: str, context: dict[str, Any], action: str = "") -> bool:
     """Return whether a trust policy lets a caller in; keys that are not given are absent."""
     kind, names, facts, event = _identity(by)
-    facts = {**facts, **{key.lower(): value for key, value in context.items()}}
+    facts = {key.lower(): value for key, value in {**facts, **context}.items()}
     allowed = False
     for one in document["Statement"]:
         wanted = listed(one.get("Action", one.get("NotAction")))
@@ -324,15 +392,24 @@ def _identity(by: str) -> tuple[str, set[str], dict[str, Any], str]:
         prefix = GITHUB.partition("provider/")[2]
         claims = {f"{prefix}:sub": by.removeprefix("github:"), f"{prefix}:aud": "sts.amazonaws.com"}
         return "Federated", {GITHUB}, claims, "sts:AssumeRoleWithWebIdentity"
+    if by.startswith("oidc:"):
+        url, audience, subject = token(by)
+        claims = {f"{url}:sub": subject, f"{url}:aud": audience}
+        return "Federated", {provider_of(url)}, claims, "sts:AssumeRoleWithWebIdentity"
     if by.startswith("saml:"):
         claims = {"saml:aud": "https://signin.aws.amazon.com/saml"}
         return "Federated", {SAML}, claims, "sts:AssumeRoleWithSAML"
-    if by.endswith(".amazonaws.com"):
+    if by.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return "Service", {by}, {}, "sts:AssumeRole"
     account, name, session = party(by)
     arn, id_ = f"arn:aws:iam::{account}:{name}", unique_id(name, account)
     names = {arn, id_, account, f"arn:aws:iam::{account}:root"}
-    facts = {"aws:principalarn": arn, "aws:userid": id_, "sts:rolesessionname": "s1"}
+    facts = {
+        "aws:principalarn": arn,
+        "aws:userid": id_,
+        "aws:principalaccount": account,
+        "sts:rolesessionname": "s1",
+    }
     if name.startswith("role/"):
         names.add(f"arn:aws:sts::{account}:assumed-role/{name.rpartition('/')[2]}/{session}")
         facts["aws:userid"] = f"{id_}:{session}"

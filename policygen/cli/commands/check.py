@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from policygen.cli.gate_input import GateInput, given_about_logs, refuse_kind, refuse_mixed
 from policygen.cli.inputs import (
     message_sink,
     open_account,
@@ -22,7 +23,6 @@ from policygen.cli.inputs import (
 )
 from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
-    AccountInput,
     DecisionInput,
     DigestInput,
     LogInput,
@@ -33,17 +33,17 @@ from policygen.cli.option_groups import (
 )
 from policygen.cli.options import (
     IncompleteOption,
-    PlansOption,
     QuietOption,
     RoleOption,
     SummaryOption,
     format_option,
 )
 from policygen.cli.screen import Color, ColorOption
+from policygen.cli.several_accounts import AccountsInput
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
-    from policygen.cli.gate import GateOptions, GateSubject, Unchecked
+    from policygen.cli.gate import GateOptions, GateSubject, TrustSubject, Unchecked
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.findings import Level
 
@@ -54,63 +54,6 @@ class CheckDecisionInput(DecisionInput):
 
     keep: list[str] | None = field(default=None, init=False)
     drop: list[str] | None = field(default=None, init=False)
-
-
-@dataclass(frozen=True)
-class GateInput:
-    """What the policies are compared with where no logs are read, and what fails the gate."""
-
-    PANEL: ClassVar[str] = "Output"
-
-    plan: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--plan",
-            metavar="PLAN",
-            help="Check without logs, by a saved plan: its file, or the role's name. Repeatable.",
-            rich_help_panel="Input",
-        ),
-    ] = None
-    every: Annotated[
-        bool,
-        typer.Option(
-            "--all",
-            help="Check each [[role]] of policygen.toml without logs, by its saved plan.",
-            rich_help_panel="Input",
-        ),
-    ] = False
-    plans: PlansOption = None
-    fail_on: Annotated[
-        str,
-        typer.Option(
-            "--fail-on",
-            metavar="error|warning|note|never",
-            help="Lowest level that fails the gate.",
-        ),
-    ] = "warning"
-    baseline: Annotated[
-        Path | None,
-        typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
-    ] = None
-    baseline_before: Annotated[
-        Path | None,
-        typer.Option(
-            "--baseline-before",
-            metavar="FILE",
-            help="Count only what this older baseline accepts too, and name what is new.",
-        ),
-    ] = None
-    write_baseline: Annotated[
-        Path | None,
-        typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
-    ] = None
-    max_plan_age: Annotated[
-        int | None,
-        typer.Option("--max-plan-age", metavar="DAYS", min=0, help="Refuse a plan that is older (exit 3)."),
-    ] = None
-    notes: Annotated[
-        bool, typer.Option("--notes", help="Show notes too, and what the suggestion also has.")
-    ] = False
 
 
 @with_option_groups
@@ -126,10 +69,19 @@ def command(
         ),
     ] = None,
     role: RoleOption = "",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            metavar="permissions|trust",
+            help="What POLICY is: permissions of the role, or its trust policy.",
+            rich_help_panel="Input",
+        ),
+    ] = "permissions",
     gate: GateInput,
     logs: LogInput,
     window: RoleWindowInput,
-    account: AccountInput,
+    account: AccountsInput,
     witnesses: WitnessInput,
     format_: Annotated[str, format_option(*FORMATS)] = "text",
     export: Annotated[
@@ -156,6 +108,8 @@ def command(
     policygen check orders.json --plan orders-api
 
     policygen check orders.json -r orders-api -l ./trail -s account.json
+
+    policygen check trust.json --kind trust -r ci -l ./trail -s account.json
     """
     from policygen.cli.console import log_line
     from policygen.cli.gate_run import gate_reports, write_baseline
@@ -171,10 +125,18 @@ def command(
         check_writable(path)
     step = summary_file() if summary else None
     notify = message_sink(quiet=quiet)
-    _refuse_mixed(gate, role, policies or [], _given(ctx))
+    refuse_mixed(gate, role, policies or [], given_about_logs(ctx))
+    refuse_kind(kind, gate, account)
 
-    def subjects() -> Iterator[GateSubject | Unchecked]:
-        if gate.plan or gate.every:
+    def subjects() -> Iterator[GateSubject | TrustSubject | Unchecked]:
+        if kind == "trust":
+            from policygen.cli.trust_gate import trust_subject
+
+            yield trust_subject(
+                policies or [], role, logs, window, account.snapshots, decisions, digests, read,
+                allow_incomplete=allow_incomplete, quiet=quiet,
+            )  # fmt: skip
+        elif gate.plan or gate.every:
             yield from _from_plans(policies or [], role, gate)
         else:
             yield _from_logs(
@@ -186,9 +148,9 @@ def command(
         notify(write_baseline(gate.write_baseline, list(subjects())))
         return
     reports, errors = gate_reports(subjects(), options)
-    for path, kind in exports:
-        write_file(path, render(kind, *reports))
-        notify(f"wrote {path} ({kind})")
+    for path, name in exports:
+        write_file(path, render(name, *reports))
+        notify(f"wrote {path} ({name})")
     if step:
         notify(add_to_summary(step, [render("markdown", *reports)]))
     if format_ == "github" or not all(report.error for report in reports):
@@ -241,54 +203,6 @@ def _level(fail_on: str) -> Level | None:
     return None if fail_on == "never" else cast("Level", fail_on)
 
 
-_OF_LOGS = ("logs", "snapshot", "live", "traces", "code", "accept")
-"""Options that say how a plan is made."""
-
-
-def _given(ctx: typer.Context) -> list[str]:
-    """Name the options of `_OF_LOGS` that stand on the command line; what is configured is no contradiction."""
-    sources = {name: getattr(ctx.get_parameter_source(name), "name", "") for name in _OF_LOGS}
-    return [f"--{name}" for name, source in sources.items() if source == "COMMANDLINE"]
-
-
-def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Sequence[str]) -> None:
-    """Refuse options that cannot be used together, or of which one is missing.
-
-    Raises:
-        UsageError: PG-E248.
-    """
-    from policygen.errors import UsageError
-
-    offline = "--plan" if gate.plan else "--all" if gate.every else ""
-    if offline and given:
-        raise UsageError(
-            f"{offline} and {given[0]} cannot be used together: a plan holds what was read and decided",
-            f"leave {given[0]} out to check by the plan, or {offline} to read the logs",
-            code="PG-E248",
-        )
-    if gate.every and (role or gate.plan or policies):
-        other = "--role" if role else "--plan" if gate.plan else "POLICY"
-        raise UsageError(
-            f"--all and {other} cannot be used together",
-            "--all takes every role of policygen.toml, and its plan from --plans DIR",
-            code="PG-E248",
-            instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
-        )
-    if len(gate.plan or ()) > 1 and (role or policies):
-        raise UsageError(
-            f"several --plan and {'--role' if role else 'POLICY'} cannot be used together",
-            "policygen.toml says which policy each role has: [[role]]",
-            code="PG-E248",
-        )
-    if not (offline or role):
-        raise UsageError(
-            "no role given",
-            "a saved plan needs no logs: --plan ROLE",
-            "or name the role and its logs: --role ROLE --logs LOGS --snapshot account.json",
-            code="PG-E248",
-        )
-
-
 def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[GateSubject | Unchecked]:
     """Yield the roles of the plans, or every role of the configuration.
 
@@ -320,7 +234,7 @@ def _from_logs(
     role: str,
     logs: LogInput,
     window: RoleWindowInput,
-    account: AccountInput,
+    account: AccountsInput,
     witnesses: WitnessInput,
     decisions: DecisionInput,
     digests: DigestInput,
@@ -341,7 +255,8 @@ def _from_logs(
     traces = open_traces(witnesses)
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
     decided = open_decisions(decisions)
-    current = open_account(account.live_by_default(logs), notify, role)
+    files = account.snapshots or (None,)
+    current = open_account(account.live_by_default(logs).of_file(files[0]), notify, role)
     context = TemplateContext(role.rpartition("/")[2], known=attached_documents(current, role))
     sources = policies_of_role(policies, context, {} if policies else read_role_map())
     current = with_witnesses(current, witnesses, traces, notify)

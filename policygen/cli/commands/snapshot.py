@@ -31,7 +31,7 @@ def command(
             "--region",
             metavar="REGION",
             envvar="POLICYGEN_REGION",
-            help="Region of functions and trails. Repeatable.",
+            help="Region of functions, APIs and trails. Repeatable.",
             show_default="AWS_REGION, or the profile's",
             rich_help_panel="AWS",
         ),
@@ -60,7 +60,7 @@ def command(
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Save roles, policies, functions and trails to a file.
+    """Save roles, policies, functions, APIs and trails to a file.
 
     All calls to AWS are read-only.
     After Ctrl-C, the same command continues where it stopped.
@@ -82,6 +82,7 @@ def command(
             on_message=notify,
             last_accessed=last_accessed,
             resources=inventory,
+            callers=True,
             organization=organization,
             reports=reports,
         )

@@ -27,6 +27,7 @@ from policygen.cli.options import (
     format_option,
 )
 from policygen.cli.screen import Color, ColorOption
+from policygen.report.formats import TRUST_FORMATS
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def command(
     although_used: AlthoughUsedOption = False,
     digests: DigestInput,
     read: ReadInput,
-    format_: Annotated[str, format_option("text", "json", "policy")] = "text",
+    format_: Annotated[str, format_option(*TRUST_FORMATS)] = "text",
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
@@ -106,9 +107,7 @@ def command(
     from policygen.cli.screen import screen_width, write_formatted
     from policygen.cli.several_accounts import read_snapshots
     from policygen.evidence.role_assumptions import collect_assumptions
-    from policygen.report.data.trust import trust_json
-    from policygen.report.formats import require_format
-    from policygen.report.terminal.trust import trust_screen
+    from policygen.report.formats import render_trust, require_format
     from policygen.rightsize.trust.suggest import (
         TrustOptions,
         check_requirements,
@@ -116,9 +115,9 @@ def command(
         suggest_trust,
     )
     from policygen.rightsize.trust.target import role_in
-    from policygen.text import escape_controls, visible_json
+    from policygen.text import escape_controls
 
-    require_format(format_, ("text", "json", "policy"))
+    format_ = require_format(format_, TRUST_FORMATS)
     wanted = role.required
     on = datetime.now(UTC).date()
     check_requirements(require or ())
@@ -138,12 +137,7 @@ def command(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )
-    written = {
-        "text": lambda: trust_screen(suggestion, screen_width()),
-        "json": lambda: trust_json(suggestion),
-        "policy": lambda: visible_json(suggestion.policy.to_json(2)) + "\n",
-    }
-    write_formatted(written[format_](), format_, color)
+    write_formatted(render_trust(format_, suggestion, width=screen_width()), format_, color)
     lines = [
         f"{rule.where} drops {one.party.name}, which assumed the role" for one, rule in suggestion.losses
     ]

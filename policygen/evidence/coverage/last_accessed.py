@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -62,6 +63,7 @@ def last_accessed_finding(
     last: LastAccessed | None,
     window: Window,
     seen: Sightings,
+    outside: Sightings = MappingProxyType({}),
     *,
     created: str = "",
 ) -> LastAccessedFinding:
@@ -75,6 +77,7 @@ def last_accessed_finding(
         last: the role's last-accessed report; None where it was not read.
         window: the days of the log.
         seen: the events of the role in the window, denied ones too, since IAM counts attempts.
+        outside: those before the window and after it, as far as they were read.
         created: when the role was made (ISO 8601): it cannot have been idle before.
     """
     prefix, _, name = action.partition(":")
@@ -97,6 +100,8 @@ def last_accessed_finding(
     if not when or is_forgotten(when, last.generated_at):
         return _absent(about, what, created)
     places = seen.get(what.lower(), ())
+    if _has_event(outside.get(what.lower(), ()), when, prefix, region):
+        return replace(about, why=f"IAM saw {what} last on {when[:10]}, and so does the log")
     if when[:10] < window.start:
         if level == "action" and any(_is_same_region(prefix, region, where) for _, where in places):
             return replace(
@@ -112,7 +117,7 @@ def last_accessed_finding(
             ends = f"it ends {window.until.instant[11:16]} UTC"
             why = f"IAM saw an attempt at {what} last on {when[:10]} {when[11:16]}, after the window ({ends})"
         return replace(about, kind="silent" if places else "used_outside", why=why)
-    if any(day == when[:10] and _is_same_region(prefix, region, where) for day, where in places):
+    if _has_event(places, when, prefix, region):
         return replace(about, why=f"IAM saw {what} used on {when[:10]}, and so does the log")
     where = f" in {region}" if region else ""
     event = "that day and region" if places else "it"
@@ -126,6 +131,11 @@ def _made_by(use: ServiceUse, when: str) -> str:
     It explains the attempt, for actions whose events would show. What no log shows may have come with it: the same job.
     """
     return next((name for name, time in sorted((use.actions or {}).items()) if time == when), "")
+
+
+def _has_event(places: Collection[tuple[str, str]], when: str, prefix: str, region: str) -> bool:
+    """Return whether an event of the day and region of an attempt was read."""
+    return any(day == when[:10] and _is_same_region(prefix, region, where) for day, where in places)
 
 
 def _is_same_region(prefix: str, told: str, logged: str) -> bool:

@@ -39,6 +39,8 @@ class RoleReport(msgspec.Struct, frozen=True):
     window: Window
     seen: Sightings
     """The events of the role in the window, denied ones too."""
+    outside: Sightings = msgspec.field(default_factory=dict)
+    """Those before the window and after it that were read."""
     created: str = ""
     """When the role was made, ISO 8601; "" where unknown."""
     workplaces: Workplaces = msgspec.field(default_factory=Workplaces)
@@ -48,7 +50,9 @@ class RoleReport(msgspec.Struct, frozen=True):
 
     def find(self, action: str) -> LastAccessedFinding:
         """Compare the report with the logs, for one permission."""
-        return last_accessed_finding(action, self.report, self.window, self.seen, created=self.created)
+        return last_accessed_finding(
+            action, self.report, self.window, self.seen, self.outside, created=self.created
+        )
 
     def untracked(self, finding: LastAccessedFinding, resource: str) -> str:
         """Return a region of which the silence about a permission says nothing; "" where there is none."""

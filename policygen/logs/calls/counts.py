@@ -29,6 +29,7 @@ from policygen.logs.events.event import LOST, UNDATED, SkippedRecord, event_of
 from policygen.logs.events.event_time import is_plain_clock, utc_time
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record
+from policygen.logs.events.session_use import SessionUses, use_of
 from policygen.logs.window_end import WindowEnd
 from policygen.text import clean_word, sanitize
 
@@ -59,6 +60,7 @@ class CallCounts:
         known: roles of the account, which tell the names of roles that the records name by id alone.
         assumed: the role whose assumptions are kept, by anybody; None for none.
         sightings: these assumptions.
+        session_uses: where the sessions of that role were used.
         reading: name of the file whose records are added now.
         unreadable: (file, reason) of records that may be calls, and say no time or no caller.
     """
@@ -72,6 +74,7 @@ class CallCounts:
     known: Sequence[RoleKey] = field(default=(), compare=False)
     assumed: RoleKey | None = None
     sightings: Sightings = field(default_factory=dict)
+    session_uses: SessionUses = field(default_factory=SessionUses)
     reading: str = field(default="", compare=False)
     unreadable: list[tuple[str, str]] = field(default_factory=list, compare=False)
     _selected: dict[RoleKey, bool] = field(default_factory=dict, compare=False)
@@ -106,8 +109,8 @@ class CallCounts:
             if not admit(key):
                 duplicates += 1
                 continue
-            if self.assumed and record.eventSource == STS:
-                self._add_assumption(record, time, key)
+            if self.assumed:
+                self._add_assumption(record, self.assumed, time, key)
             caller = group.caller
             if isinstance(caller, SkippedRecord):
                 ignored[caller.reason] += 1
@@ -133,13 +136,15 @@ class CallCounts:
         totals.records += read
         totals.duplicates += duplicates
 
-    def _add_assumption(self, record: Record, time: str, key: str) -> None:
-        """Keep a record of an assumption of the role, by whomever: a service's too, which is no call of a role."""
-        if self.assumed and time and is_about(record, self.assumed):
-            if self.until and self.until.excludes(time):
-                return
+    def _add_assumption(self, record: Record, role: RoleKey, time: str, key: str) -> None:
+        """Keep an assumption of the role, by whomever: a service's is no call of a role; and where it was used."""
+        if not time or (self.until and self.until.excludes(time)):
+            return
+        if record.eventSource == STS and is_about(record, role):
             seen = Sighting(time, record.eventID or "", record.sharedEventID or "")
             self.sightings.setdefault(assumption_of(record), {})[key] = seen
+        if use := use_of(record, role):
+            self.session_uses.add(use, time[:10])
 
     def _note_lost(self, record: Record, reason: str) -> None:
         """Name the file of a record that may be a call."""
@@ -222,6 +227,7 @@ class CallCounts:
         self.copies.merge(other.copies)
         for assumption, seen in other.sightings.items():
             self.sightings.setdefault(assumption, {}).update(seen)
+        self.session_uses.merge(other.session_uses)
 
     def subtract(self, other: CallCounts) -> None:
         """Subtract another count, of some of the same records, since these are counted elsewhere too.
@@ -272,3 +278,4 @@ class CallCounts:
         """Fold the calls of each role: once everything was read, the result depends on the records alone."""
         for calls in self.calls.values():
             fold(calls)
+        self.session_uses.cut()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
+from policygen.rightsize.trust.session_places import SessionPlace, SessionPlaces
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import visible_json
 
@@ -13,6 +15,8 @@ from policygen.text import visible_json
 def trust_json(suggestion: TrustSuggestion) -> str:
     """Return a suggestion as JSON text, with the ids of events to look up."""
     length, evidence = suggestion.length, suggestion.evidence
+    observed = suggestion.assumptions.observed
+    places = SessionPlaces(observed, evidence.session_uses)
     content = {
         "role": suggestion.role.key.arn,
         "role_id": suggestion.role.key.role_id,
@@ -20,7 +24,9 @@ def trust_json(suggestion: TrustSuggestion) -> str:
         "policy": suggestion.policy.to_dict(),
         "today": suggestion.today.to_dict(),
         "max_session_duration": {"now": length.now, "proposed": length.proposed},
-        "assumptions": [assumption_row(one) for one in suggestion.assumptions.observed],
+        "assumptions": [assumption_row(one) | _used_from(places.of(one.said)) for one in observed],
+        "used_elsewhere": [_place_row(one) for one in places.elsewhere(observed)],
+        "places_cut": evidence.session_uses.is_cut,
         "not_counted": {
             "denied": suggestion.assumptions.denied,
             "of_deleted_namesakes": suggestion.assumptions.of_namesakes,
@@ -35,11 +41,40 @@ def trust_json(suggestion: TrustSuggestion) -> str:
         "removed": [{"what": what, "why": why} for what, why in suggestion.removed],
         "could_require": [{"principal": who, "require": name} for who, name in suggestion.could_require],
         "not_required": [{"principal": who, "require": name} for who, name in suggestion.not_required],
+        "not_in_snapshot": list(suggestion.absent),
         "blind_spots": [one._asdict() for one in suggestion.blind_spots],
         "findings": [one._asdict() for one in suggestion.findings],
         "promises": [one.as_dict() for one in suggestion.promises],
     }
     return visible_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
+
+
+_PLACES = 50
+"""Places of an assumption that are listed."""
+
+
+def _used_from(places: Sequence[SessionPlace]) -> dict[str, Any]:
+    return {
+        "used_from": [_place_row(one) for one in places[:_PLACES]],
+        "used_from_more": max(0, len(places) - _PLACES),
+    }
+
+
+def _place_row(place: SessionPlace) -> dict[str, Any]:
+    return {
+        "session": place.session,
+        "address": place.address,
+        "endpoint": place.endpoint,
+        "days": place.days,
+        "last": place.last,
+        "elsewhere": place.is_elsewhere,
+        "of_several_callers": place.is_of_many,
+    }
+
+
+def trust_document(suggestion: TrustSuggestion) -> str:
+    """Return the document alone, for IAM."""
+    return visible_json(suggestion.policy.to_json(2)) + "\n"
 
 
 def assumption_row(one: Observed) -> dict[str, Any]:

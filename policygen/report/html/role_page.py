@@ -250,7 +250,10 @@ def _changes(plan: Plan) -> dict[str, Any]:
 
 
 def _blind(plan: Plan) -> dict[str, Any]:
-    blind, others = keep_groups(plan, "unknown"), keep_groups(plan, "platform", "traced", "decision")
+    blind, others = (
+        keep_groups(plan, "unknown"),
+        keep_groups(plan, "platform", "traced", "earlier", "decision"),
+    )
     sizes = [len(group.actions) for group in (*blind[: LIMITS["blind"]], *others[: LIMITS["blind"]])]
     return {
         "blind": blind,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from policygen.errors import UsageError
@@ -29,13 +29,24 @@ def check_documents(plan: Planned, language: str, *rules: Rule) -> None:
     Raises:
         UsageError: PG-E241, with the text and the reason.
     """
-    for text, is_key in _texts(plan):
+    refuse_texts(_texts(plan), language, *rules, hints=("--resources type leaves single names out",))
+
+
+def refuse_texts(
+    texts: Iterable[tuple[str, bool]], language: str, *rules: Rule, hints: Sequence[str] = ()
+) -> None:
+    """Refuse texts, each with whether it is a key, that a language cannot hold; arguments as for `check_documents`.
+
+    Raises:
+        UsageError: PG-E241, with the text and the reason.
+    """
+    for text, is_key in texts:
         for rule in (_lone_surrogate, *rules):
             if why := rule(text, is_key):
                 raise UsageError(
                     f"{language} cannot hold {escape_controls(text)[:120]!r}: {why}",
                     "-f policy writes the document itself, with every character",
-                    "--resources type leaves single names out",
+                    *hints,
                     code="PG-E241",
                 )
 
@@ -44,19 +55,20 @@ def _texts(plan: Planned) -> Iterator[tuple[str, bool]]:
     yield plan.role.name, False
     for policy in plan.policies:
         yield policy.name, False
-        yield from _inside(policy.document)
+        yield from texts_inside(policy.document)
 
 
-def _inside(value: Any) -> Iterator[tuple[str, bool]]:
+def texts_inside(value: Any) -> Iterator[tuple[str, bool]]:
+    """Yield the texts of a document, and whether each is a key."""
     if isinstance(value, str):
         yield value, False
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield key, True
-            yield from _inside(inner)
+            yield from texts_inside(inner)
     else:
         for inner in value:
-            yield from _inside(inner)
+            yield from texts_inside(inner)
 
 
 def _lone_surrogate(text: str, _: bool) -> str:

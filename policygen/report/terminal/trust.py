@@ -11,6 +11,7 @@ from policygen.report.terminal.layout import LISTED, Layout
 from policygen.rightsize.trust.assumptions import Observed
 from policygen.rightsize.trust.generate import WrittenPrincipal
 from policygen.rightsize.trust.session_length import hours
+from policygen.rightsize.trust.session_places import SessionPlaces
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import escape_controls, pluralize
 
@@ -31,6 +32,7 @@ def trust_screen(suggestion: TrustSuggestion, width: int = 80) -> str:
         *(list(_changes(suggestion, layout)) or ["  none: today's policy is the smallest"]),
         *_questions(suggestion, layout),
         *_findings(suggestion, layout),
+        *_elsewhere(suggestion, layout),
         "",
         *_promises(suggestion, layout),
         "Nothing in AWS was changed.",
@@ -162,8 +164,12 @@ def _narrowed(before: Conditions, after: Conditions) -> Iterator[tuple[str, tupl
 
 
 def _questions(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
-    if suggestion.could_require:
-        yield f"Your call ({len(suggestion.could_require)})"
+    if number := len(suggestion.could_require) + len(suggestion.absent):
+        yield f"Your call ({number})"
+    for name in suggestion.absent:
+        yield from layout.wrapped(
+            "  ? ", f"{name} came, and its account has it no more: IAM refuses its name; [[drop]] it", "    "
+        )
     for who, name in suggestion.could_require:
         yield from layout.wrapped(
             "  ? ", f"{who} always satisfied {name}; --require {name} asks for it", "    "
@@ -180,6 +186,20 @@ def _findings(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
     for one in suggestion.findings:
         after = "" if one.remains else "; not with the new policy"
         yield from layout.wrapped("  ! ", f"{one.rule} {one.text}{after}", "    ")
+
+
+def _elsewhere(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
+    """Yield the places where sessions were used and nobody assumes the role."""
+    observed = suggestion.assumptions.observed
+    found = SessionPlaces(observed, suggestion.evidence.session_uses).elsewhere(observed)
+    if found:
+        yield "Used from where nobody assumes it"
+    for one in found[:LISTED]:
+        where = f"{one.endpoint} {one.address}".strip()
+        when = f"{pluralize(one.days, 'day')}, last {one.last}"
+        yield from layout.wrapped("  ! ", f"session {one.session}: {where}, {when}", "    ")
+    if len(found) > LISTED:
+        yield f"  and {pluralize(len(found) - LISTED, 'more place')}; -f json lists all"
 
 
 def _promises(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:

@@ -14,11 +14,15 @@ Support = Literal["seen", "required", "declared", "unverified"]
 """What speaks for an action of a policy."""
 
 
+_SEEN_BESIDE = frozenset({"traced", "earlier"})
+"""Kinds of `Keep` of which the use was seen, though not by the logs of the window."""
+
+
 class Tightness(NamedTuple):
     """The actions of a policy, by what speaks for them."""
 
     seen: int = 0
-    """Seen in use."""
+    """Seen in use: by the logs of the window, by those of other days, or by traces."""
     required: int = 0
     """Needed by AWS's own services, by the role's configuration."""
     declared: int = 0
@@ -77,7 +81,7 @@ def support_of(
 
     def support(action: str) -> Support:
         reasons = kinds.get(action, set())
-        if action in seen:
+        if action in seen or not reasons.isdisjoint(_SEEN_BESIDE):
             return "seen"
         if "platform" in reasons:
             return "required"

@@ -109,9 +109,31 @@ RULES: Mapping[str, CheckRule] = {
             "way to expose resources",
             "Whoever gets hold of the role can open a resource.",
         ),
+        CheckRule(
+            "PG701",
+            "error",
+            "any AWS account may assume the role",
+            "Name the callers, or their organization.",
+        ),
+        CheckRule(
+            "PG702",
+            "error",
+            "tokens of any subject or audience may assume the role",
+            "Ask for the audience and the subjects that came.",
+        ),
+        CheckRule(
+            "PG703",
+            "warning",
+            "another account needs no external id",
+            "Agree on an external id with whoever acts for several customers.",
+        ),
+        CheckRule(
+            "PG704", "note", "sessions may last longer than anybody asks for", "Lower MaxSessionDuration."
+        ),
     )
 }
-"""All rules by id. PG106, PG303, PG402 and PG403 are findings of plans about today's policies, never of `check`."""
+"""All rules by id. PG106, PG303, PG402 and PG403 are findings of plans about today's policies, never of `check`; those
+from PG701 on are about trust policies."""
 
 
 class Spot(NamedTuple):

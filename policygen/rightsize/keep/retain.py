@@ -25,7 +25,7 @@ from policygen.evidence.usage import Usage
 from policygen.iam import arn
 from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
-from policygen.iam.grants import maximal
+from policygen.iam.grants import Grant, maximal
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.decisions.apply import (
     DroppedNeed,
@@ -40,6 +40,7 @@ from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
+from policygen.rightsize.keep.seen_outside import seen_outside
 from policygen.rightsize.keep.unobservable import keep_unobservable
 from policygen.rightsize.keep.witness import RoleFacts
 from policygen.rightsize.keep.witnesses.code import with_calls_of_code
@@ -59,6 +60,8 @@ def keep_without_evidence(
     *,
     rules: Sequence[DecisionRule] = (),
     anomalous_usage: Usage | None = None,
+    outside_usage: Usage | None = None,
+    granted: Iterable[Grant] = (),
     min_days: int = 0,
 ) -> KeepResult:
     """Decide what stays without evidence.
@@ -72,6 +75,8 @@ def keep_without_evidence(
         carried_over: keeps for what was used and cannot be written by names.
         rules: decisions in force for the role.
         anomalous_usage: the requests behind calls that do not look like the workload.
+        outside_usage: the requests behind calls before the window or after it.
+        granted: grants for what was seen in the window.
         min_days: days for which a permission must have been visible before its absence means anything.
 
     Raises:
@@ -89,9 +94,10 @@ def keep_without_evidence(
             coverage,
             current,
             current_actions,
-            _role_report(usages, coverage, current),
+            _role_report(usages, coverage, current, outside_usage),
             needed=frozenset(keep.grant.action for keep in platform),
             from_console=any(key.user.channel == "console" for one in usages for key in one.daily),
+            outside=seen_outside(outside_usage, granted),
         ),
         _settled_actions(platform, coverage, min_days),
         _unmapped_services(usage, current),
@@ -148,7 +154,9 @@ def _settled_actions(platform: Iterable[Keep], coverage: Coverage, min_days: int
     return frozenset(settled)
 
 
-def _role_report(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> RoleReport | None:
+def _role_report(
+    usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess, outside: Usage | None
+) -> RoleReport | None:
     """Return what is needed to read IAM's last-accessed report of the role; None where there is none."""
     if current.last is None:
         return None
@@ -161,6 +169,7 @@ def _role_report(usages: Sequence[Usage], coverage: Coverage, current: CurrentAc
         report=current.last,
         window=usages[0].window,
         seen=seen,
+        outside=outside.seen if outside else {},
         created=current.role.create_date if current.role else "",
         workplaces=_workplaces(usages, coverage, current),
         leader=GLOBAL_LEADERS.get(place.partition if place else "aws", "us-east-1"),

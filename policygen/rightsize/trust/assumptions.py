@@ -11,11 +11,17 @@ from policygen.account.model import Role
 from policygen.iam.conditions import ContextFacts
 from policygen.iam.party import Party
 from policygen.iam.request import AccessRequest
+from policygen.iam.resource_policy import ResourcePolicy, ResourcePolicyEvaluator
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.assumption import Assumption, Sighting, Sightings
 from policygen.rightsize.trust.callers import Directory, assumption_facts, party_of
 
 _COPY = "AWSAccount"
+_PASSED = {
+    "pods.eks.amazonaws.com": ("sts:TagSession",),
+    "rolesanywhere.amazonaws.com": ("sts:SetSourceIdentity", "sts:TagSession"),
+}
+"""Service -> what it does with sessions. Sources: EKS User Guide, pod-id-role; Roles Anywhere, trust-model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,13 @@ class Observed:
         )
         return (f"sts:{said.event}", *(action for passed, action in used if passed))
 
+    @property
+    def unseen_actions(self) -> tuple[str, ...]:
+        """What a service does with each session, whether or not the record shows it."""
+        if self.party.kind != "Service":
+            return ()
+        return tuple(one for one in _PASSED.get(self.party.name, ()) if one not in self.actions)
+
 
 class AssumptionUse(NamedTuple):
     """An action of some assumptions."""
@@ -59,6 +72,16 @@ class AssumptionUse(NamedTuple):
     def facts(self) -> ContextFacts:
         """The condition keys that are known."""
         return self.observed.facts
+
+
+def uses_of_assumptions(observed: Iterable[Observed], today: ResourcePolicy) -> list[AssumptionUse]:
+    """Return what assumptions asked for, and what services do unseen as far as today's policy may allow it."""
+    listed, evaluator = list(observed), ResourcePolicyEvaluator(today)
+    unseen = [AssumptionUse(one, action) for one in listed for action in one.unseen_actions]
+    return [
+        *(AssumptionUse(one, action) for one in listed for action in one.actions),
+        *(use for use in unseen if evaluator.decide(use.request, use.party, use.facts).best == "ALLOWED"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

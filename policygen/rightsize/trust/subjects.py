@@ -16,8 +16,15 @@ from policygen.iam.containment import includes
 ENOUGH = 3
 """How many names make a pattern."""
 
-_EXACT_AFTER = frozenset({"repo", "repository", "project_path", "environment", "serviceaccount"})
+_EXACT_AFTER = frozenset(
+    {
+        "repo", "repository", "repository_id", "repository_owner", "repository_owner_id", "job_workflow_ref",
+        "project_path", "environment", "serviceaccount",
+    }
+)  # fmt: skip
 """Parts after which a name stands that stays exact; of a service account also the part after its namespace."""
+_EXACT_AFTER_SLASH = frozenset({"org", "project"})
+"""The same in subjects whose parts stand between slashes, as those of CircleCI."""
 _REF = re.compile(r"(refs/[^/*]+/)(.+)")
 
 Parts = tuple[str, ...]
@@ -25,21 +32,31 @@ Parts = tuple[str, ...]
 
 def patterns_of(subjects: Iterable[str]) -> list[str]:
     """Return patterns of StringLike, sorted, that match these subjects."""
-    found = {tuple(arn.quote(part) for part in one.split(":")) for one in subjects}
-    while True:
-        merged = _merged(found)
-        if merged == found:
-            return sorted(":".join(one) for one in found)
+    by_separator: dict[str, set[Parts]] = defaultdict(set)
+    for one in subjects:
+        separator = ":" if ":" in one else "/"
+        by_separator[separator].add(tuple(arn.quote(part) for part in one.split(separator)))
+    return sorted(
+        separator.join(one)
+        for separator, found in by_separator.items()
+        for one in _merged_all(found, separator)
+    )
+
+
+def _merged_all(found: set[Parts], separator: str) -> set[Parts]:
+    exact = _EXACT_AFTER if separator == ":" else _EXACT_AFTER_SLASH
+    while (merged := _merged(found, exact)) != found:
         found = merged
+    return found
 
 
-def _merged(found: set[Parts]) -> set[Parts]:
+def _merged(found: set[Parts], exact: frozenset[str]) -> set[Parts]:
     """Merge subjects at the last part at which enough of them differ; return the same where there is none."""
     longest = max(map(len, found), default=0)
     for place in reversed(range(longest)):
         groups: dict[tuple[Parts, str, Parts], set[Parts]] = defaultdict(set)
         for one in found:
-            if place < len(one) and not _stays_exact(one, place):
+            if place < len(one) and not _stays_exact(one, place, exact):
                 groups[one[:place], _kind(one[place]), one[place + 1 :]].add(one)
         for (before, kind, after), members in sorted(groups.items()):
             if len(members) >= ENOUGH:
@@ -47,11 +64,9 @@ def _merged(found: set[Parts]) -> set[Parts]:
     return found
 
 
-def _stays_exact(parts: Parts, place: int) -> bool:
+def _stays_exact(parts: Parts, place: int, exact: frozenset[str]) -> bool:
     before = parts[:place]
-    return bool(
-        before and (before[-1] in _EXACT_AFTER or (len(before) > 1 and before[-2] == "serviceaccount"))
-    )
+    return bool(before and (before[-1] in exact or (len(before) > 1 and before[-2] == "serviceaccount")))
 
 
 def _kind(part: str) -> str:

@@ -23,7 +23,13 @@ from policygen.rightsize.principals.kept import (
 )
 from policygen.rightsize.principals.letting_in import LetIn, Way, let_in
 from policygen.rightsize.principals.promise import Promise, require_promises
-from policygen.rightsize.trust.assumptions import Assumptions, AssumptionUse, Observed, assumptions_of
+from policygen.rightsize.trust.assumptions import (
+    Assumptions,
+    AssumptionUse,
+    Observed,
+    assumptions_of,
+    uses_of_assumptions,
+)
 from policygen.rightsize.trust.callers import directory_of
 from policygen.rightsize.trust.findings import TrustFinding, findings_of
 from policygen.rightsize.trust.generate import WrittenPrincipal, trust_document_of, written_of
@@ -76,6 +82,8 @@ class TrustSuggestion:
     """Callers, and names that were to be required and that not all of their uses satisfied."""
     losses: tuple[tuple[Observed, PrincipalRule], ...] = ()
     """Assumptions that decisions end, and the rules."""
+    absent: tuple[str, ...] = ()
+    """Callers that the snapshot of their account does not have any more: IAM refuses a policy that names them."""
 
 
 def today_of(role: Role) -> ResourcePolicy:
@@ -143,13 +151,8 @@ def suggest_trust(
     kept = _kept_by_people(today, rules, options.keep)
     dropped = tuple(one for one in rules if one.kind == "drop")
     assumptions = _assumptions(evidence, accounts, today)
-    uses = [
-        AssumptionUse(one, action)
-        for one in assumptions.observed
-        if not _rule_about(dropped, one)
-        for action in one.actions
-    ]
-    found = let_in(today, uses)
+    going_on = [one for one in assumptions.observed if not _rule_about(dropped, one)]
+    found = let_in(today, uses_of_assumptions(going_on, today))
     if not found.uses:
         raise _nothing(role, evidence, assumptions, found)
     min_days = days_asked(options.decisions.min_days, evidence.window.days)
@@ -188,6 +191,7 @@ def suggest_trust(
         tuple(_could_require(written, options)),
         tuple(sorted({(one.entry[1], name) for one in written for name in one.unmet})),
         tuple((one, rule) for one in assumptions.observed if (rule := _rule_about(dropped, one))),
+        tuple(_absent(today, written, accounts)),
     )
 
 
@@ -274,6 +278,21 @@ def _could_require(written: Sequence[WrittenPrincipal], options: TrustOptions) -
         for name in names:
             if required([name], one.seen, one.conditions, options.max_blocks).entries:
                 yield one.entry[1], name
+
+
+def _absent(today: ResourcePolicy, written: Sequence[WrittenPrincipal], accounts: Accounts) -> Iterator[str]:
+    """Yield roles and users that today's policy does not name and that are not there any more."""
+    named = {name for one in today.statements for _, name in one.principals.entries}
+    known = {arn for one in accounts.values() for arn in _arns(one)}
+    for name in sorted({one.entry[1] for one in written if one.entry[0] == "AWS"} - named - known):
+        account = accounts.get(name.split(":")[4]) if name.count(":") == 5 else None
+        if account and (":role/" in name or (":user/" in name and account.users)):
+            yield name
+
+
+def _arns(account: Account) -> Iterator[str]:
+    yield from (one.key.arn for one in account.roles)
+    yield from (one.arn for one in account.users)
 
 
 def _removed(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> list[tuple[str, str]]:

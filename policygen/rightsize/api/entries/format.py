@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, permutations
 
 from policygen.rightsize.api.entries.variables import FORMS, is_valid
 
@@ -21,7 +21,9 @@ Matcher = Callable[[str], re.Match[str] | None]
 
 _NAME = re.compile(r"\$context\.(authorizer\.[\w-]+(?:\.[\w-]+(?::\w+)?)*|\w+(?:\.\w+)*)")
 _SPACE = re.compile(r'("[^"]*")|\s+')
-_SEPARATORS = '"<,;|\t '
+_MARKS = '"<,;|\t'
+_SEPARATORS = (*_MARKS, *map("".join, permutations(f"{_MARKS} ", 2)), " ")
+"""One that stands in every piece between variables, or two of which one does: the first holds together what it ends."""
 WAYS = 8
 """Ways to take an entry apart that are looked at."""
 STEPS = 4_000
@@ -54,7 +56,8 @@ class EntryFormat:
 
         The values may have other forms than those of their variables. There is such a pattern where a separator stands
         in every piece between variables, and in no value: then each separator of the entry is one of the format's, and
-        says where a value ends.
+        says where a value ends. Where it stands in some pieces only, as quotes do in the common log format, what is
+        between two of these is taken apart by another one in the same way.
 
         Args:
             kept: numbers of variables that follow one another, for each group of the match; by default a group each.
@@ -62,14 +65,23 @@ class EntryFormat:
         count = len(self.variables)
         groups = [range(n, n + 1) for n in range(count)] if kept is None else list(kept)
         opens, ends = {one[0] for one in groups}, {one[-1] for one in groups}
-        for separator in _SEPARATORS:
-            if count and all(separator in one for one in self.constants[1:-1]):
-                text = re.escape(self.constants[0])
-                for n, variable in enumerate(self.variables):
-                    text += "(" * (n in opens) + _value(variable, separator) + ")" * (n in ends)
-                    text += re.escape(self.constants[n + 1])
-                return re.compile(text, re.ASCII).fullmatch
-        return _no_match
+        separators = next(filter(self._separated_by, _SEPARATORS), None) if count else None
+        if separators is None:
+            return _no_match
+        text = re.escape(self.constants[0])
+        for n, variable in enumerate(self.variables):
+            beside = self.constants[max(n, 1) : min(n + 2, count)]
+            alone = all(separators[0] in one for one in beside)
+            text += "(" * (n in opens) + _value(variable, separators[:1] if alone else separators)
+            text += ")" * (n in ends) + re.escape(self.constants[n + 1])
+        return re.compile(text, re.ASCII).fullmatch
+
+    def _separated_by(self, separators: str) -> bool:
+        """Return whether one of some separators stands in every piece between variables, and each in some."""
+        inner = self.constants[1:-1]
+        return all(not set(separators).isdisjoint(one) for one in inner) and (
+            len(separators) == 1 or all(any(separator in one for one in inner) for separator in separators)
+        )
 
     def ways(self, entry: str) -> list[Values]:
         """Return the ways to take an entry apart into values of their variables' forms; at most `WAYS`.
@@ -88,9 +100,9 @@ def compact(text: str) -> str:
     return _SPACE.sub(lambda found: found[1] or "", text)
 
 
-def _value(variable: str, separator: str) -> str:
-    """Return the pattern of a value that holds a separator as often as each value of its variable does."""
-    return FORMS[variable] if variable == "requestTime" else f"[^{separator}]*"
+def _value(variable: str, separators: str) -> str:
+    """Return the pattern of a value that holds separators as often as each value of its variable does."""
+    return FORMS[variable] if variable == "requestTime" else f"[^{separators}]*"
 
 
 def _no_match(_: str) -> None:

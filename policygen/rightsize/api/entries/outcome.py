@@ -38,7 +38,7 @@ _SAID: tuple[tuple[str, EntryOutcome], ...] = (
     ("security token", "unauthenticated"),
     ("signature", "unauthenticated"),
     ("Unauthorized", "unauthenticated"),
-    ("Forbidden", "unauthenticated"),
+    ("Forbidden", "denied"),
     ("Too Many Requests", "weak"),
     ("Limit Exceeded", "weak"),
 )

@@ -1,0 +1,146 @@
+"""The options of `policygen check` that are about the gate, and which of them go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import typer
+
+from policygen.cli.options import PlansOption
+from policygen.cli.several_accounts import AccountsInput
+
+
+@dataclass(frozen=True)
+class GateInput:
+    """What the policies are compared with where no logs are read, and what fails the gate."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plan",
+            metavar="PLAN",
+            help="Check without logs, by a saved plan: its file, or the role's name. Repeatable.",
+            rich_help_panel="Input",
+        ),
+    ] = None
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Check each [[role]] of policygen.toml without logs, by its saved plan.",
+            rich_help_panel="Input",
+        ),
+    ] = False
+    plans: PlansOption = None
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            "--fail-on",
+            metavar="error|warning|note|never",
+            help="Lowest level that fails the gate.",
+        ),
+    ] = "warning"
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
+    ] = None
+    baseline_before: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline-before",
+            metavar="FILE",
+            help="Count only what this older baseline accepts too, and name what is new.",
+        ),
+    ] = None
+    write_baseline: Annotated[
+        Path | None,
+        typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
+    ] = None
+    max_plan_age: Annotated[
+        int | None,
+        typer.Option("--max-plan-age", metavar="DAYS", min=0, help="Refuse a plan that is older (exit 3)."),
+    ] = None
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Show notes too, and what the suggestion also has.")
+    ] = False
+
+
+_OF_LOGS = ("logs", "snapshots", "live", "traces", "code", "accept")
+"""Options that say how a plan is made, by the names of their parameters."""
+
+
+def given_about_logs(ctx: typer.Context) -> list[str]:
+    """Name the options of `_OF_LOGS` that stand on the command line; what is configured is no contradiction."""
+    sources = {name: getattr(ctx.get_parameter_source(name), "name", "") for name in _OF_LOGS}
+    named = [name for name, source in sources.items() if source == "COMMANDLINE"]
+    return [f"--{name.replace('snapshots', 'snapshot')}" for name in named]
+
+
+def refuse_kind(kind: str, gate: GateInput, account: AccountsInput) -> None:
+    """Refuse a kind of policy that is not known, and what goes with one kind only.
+
+    Raises:
+        UsageError: PG-E248.
+    """
+    from policygen.errors import UsageError, no_such
+    from policygen.text import escape_controls
+
+    if kind not in ("permissions", "trust"):
+        shown = escape_controls(kind)[:40]
+        raise no_such(f"--kind is {shown!r}", kind, ("permissions", "trust"), code="PG-E248")
+    if kind == "trust" and (gate.plan or gate.every or account.live):
+        other = "--plan" if gate.plan else "--all" if gate.every else "--live"
+        raise UsageError(
+            f"--kind trust and {other} cannot be used together",
+            "give the logs and a snapshot: --logs LOGS --snapshot account.json",
+            code="PG-E248",
+        )
+    if kind == "permissions" and len(account.snapshots or ()) > 1:
+        raise UsageError(
+            "more than one --snapshot: permissions of a role are checked in its own account",
+            "give that account's alone; --kind trust takes those of callers too",
+            code="PG-E248",
+        )
+
+
+def refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Sequence[str]) -> None:
+    """Refuse options that cannot be used together, or of which one is missing.
+
+    Raises:
+        UsageError: PG-E248.
+    """
+    from policygen.errors import UsageError
+
+    offline = "--plan" if gate.plan else "--all" if gate.every else ""
+    if offline and given:
+        raise UsageError(
+            f"{offline} and {given[0]} cannot be used together: a plan holds what was read and decided",
+            f"leave {given[0]} out to check by the plan, or {offline} to read the logs",
+            code="PG-E248",
+        )
+    if gate.every and (role or gate.plan or policies):
+        other = "--role" if role else "--plan" if gate.plan else "POLICY"
+        raise UsageError(
+            f"--all and {other} cannot be used together",
+            "--all takes every role of policygen.toml, and its plan from --plans DIR",
+            code="PG-E248",
+            instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
+        )
+    if len(gate.plan or ()) > 1 and (role or policies):
+        raise UsageError(
+            f"several --plan and {'--role' if role else 'POLICY'} cannot be used together",
+            "policygen.toml says which policy each role has: [[role]]",
+            code="PG-E248",
+        )
+    if not (offline or role):
+        raise UsageError(
+            "no role given",
+            "a saved plan needs no logs: --plan ROLE",
+            "or name the role and its logs: --role ROLE --logs LOGS --snapshot account.json",
+            code="PG-E248",
+        )

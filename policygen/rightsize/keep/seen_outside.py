@@ -1,0 +1,50 @@
+"""Uses that the logs show outside the window: they are no evidence of the window, and known all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.evidence.usage import Usage
+from policygen.iam import arn
+from policygen.iam.grants import Grant, GrantIndex
+from policygen.rightsize.generate.generalise import generalise
+from policygen.rightsize.keep.model import Keep
+
+SeenOutside = Mapping[str, Sequence[tuple[str, str]]]
+"""Action -> the patterns of what it was used on outside the window, each with the last day."""
+
+
+def seen_outside(usage: Usage | None, granted: Iterable[Grant] = ()) -> SeenOutside:
+    """Return what a role did outside the window, names by the declared rules, without what some grants allow already.
+
+    Args:
+        usage: the requests that the role made then; None for none.
+        granted: grants for what was seen in the window; their conditions do not count.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    if usage is None:
+        return found
+    index = GrantIndex([grant._replace(conditions=()) for grant in granted])
+    for request, written in generalise(usage.requests).items():
+        if not any(index.containing(Grant(request.action, written.pattern))):
+            day = usage.requests[request].last[:10]
+            found.setdefault(request.action, []).append((written.pattern, day))
+    return found
+
+
+def keeps_seen_outside(seen: SeenOutside, within: Grant) -> list[Keep]:
+    """Return what stays of a grant of today because the logs show its use outside the window."""
+    return [
+        Keep(within._replace(resource=pattern), "earlier", why, _spot(within.action, why))
+        for pattern, day in seen.get(within.action, ())
+        if arn.contains(within.resource, pattern)
+        and not any(arn.overlaps(excluded, pattern) for excluded in within.excluded)
+        for why in (f"the logs show a call on {day}, outside the window",)
+    ]
+
+
+def _spot(action: str, why: str) -> BlindSpot:
+    return BlindSpot(
+        "seen-outside-window", action, why, "keep it, or let the window hold that day: more --days"
+    )

@@ -13,10 +13,11 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from policygen.report.data.api import api_json
+from policygen.rightsize.principals.pieces import document_of
 from tests.support.api_world import (
     ENDPOINTS,
     OWNER,
@@ -45,6 +46,8 @@ CALLERS = [
     "role/orders",
     "user/ana",
 ]
+STRANGERS = [f"{STRANGER}:role/x", f"{PARTNER}:role/elsewhere/caller"]
+"""Who never calls, and may by its own policies."""
 ADDRESSES = ["203.0.113.7", "203.0.113.8", "198.51.100.9", "2001:db8::7"]
 NAMES = [
     "*", *(f"arn:aws:iam::{account}:root" for account in (OWNER, PARTNER)), PARTNER, *(who(one)[0] for one in CALLERS),
@@ -148,7 +151,37 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
 )
 @given(worlds())
 def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, Any]) -> None:
-    today, people = case.get("policy"), case["people"]
+    judge(case, tmp_path)
+
+
+FAULTS = {
+    "conditions go": ("policygen.rightsize.api.resource._narrowed", lambda *_: ()),
+    "a caller is lost": (
+        "policygen.rightsize.api.draft.document_of",
+        lambda today, parts, *more: document_of(today, parts[:-1], *more),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_search_finds_a_fault_that_is_planted(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(*FAULTS[fault])
+    monkeypatch.setattr("policygen.rightsize.api.suggest.require_promises", lambda *_: None)
+
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+    @given(worlds())
+    def search(case: dict[str, Any]) -> None:
+        judge(case, tmp_path)
+
+    with pytest.raises(AssertionError):
+        search()
+
+
+def judge(case: dict[str, Any], tmp_path: Path) -> None:
+    """Fail where a suggestion loses what came and today's policies allow, or allows what today's do not."""
+    today, people = case.get("policy"), case["people"] | dict.fromkeys(STRANGERS, OWN[0])
     case["log"] = [
         one for one in case["log"] if one["call"].startswith("prod") or case["stages"]["dev"] is None
     ]
@@ -161,14 +194,14 @@ def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, An
     new = json.loads(found.policy.to_json())["Statement"] if found.policy else today
     own = {
         name: json.loads(one.policy.to_json())["Statement"]
-        for name in people
+        for name in case["people"]
         for one in found.callers
         if one.policy and one.party.name == who(name)[0] and not one.is_proposal
     }
     after = {**people, **own}
     for asked in came:
         assert may_call(case, *asked, new, after), (asked, new, after)
-    everybody = [*people, "", f"{STRANGER}:role/x", f"{PARTNER}:role/elsewhere/caller"]
+    everybody = [*people, ""]
     places = sorted(ENDPOINTS) if case["private"] else [""]
     addresses = ADDRESSES[:1] if case["private"] else (*ADDRESSES, "203.0.113.99", "192.0.2.1")
     for by, call, address, endpoint in product(everybody, CALLS, addresses, places):

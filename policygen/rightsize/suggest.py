@@ -129,6 +129,7 @@ def suggest(
         anomalous_usage=anomalous_usage,
         outside_usage=outside_usage,
         granted=observed.grants,
+        mode=options.resources,
         min_days=(min_days := days_asked(decisions.min_days, usage.window.days)),
     )
     if not observed.written and not kept.keeps:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policygen.account.model import Account
+from policygen.all_roles.rightsize_role import evidence_of_target
+from policygen.all_roles.select import RoleTarget
 from policygen.api.every_role import read_every_role
 from policygen.api.options import account_of, paths_of, read_options_of, role_named
-from policygen.batch.rightsize_role import evidence_of_target
-from policygen.batch.select import RoleTarget
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.observe import ObserveOptions, RoleEvidence, collect_evidence
 from policygen.evidence.role import parse_role

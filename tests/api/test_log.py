@@ -170,12 +170,12 @@ def test_nothing_replayed_is_no_share_of_0() -> None:
 
 
 def test_a_row_for_every_role() -> None:
-    rows = pg.suggest_all(TRAIL, snapshot=ACCOUNT).set_index(["role", "account"])
+    rows = pg.batch(TRAIL, snapshot=ACCOUNT).set_index(["role", "account"])
     assert len(rows) == 16
     assert rows.loc[("orders-api", "111122223333"), "verdict"] == "review"
     assert str(rows["needed"].dtype) == "Int64"
     assert rows["needed"].isna().any()
-    few = pg.suggest_all(TRAIL, snapshot=ACCOUNT, names=["orders-*"], drop=["s3:GetObjectTagging"])
+    few = pg.batch(TRAIL, snapshot=ACCOUNT, names=["orders-*"], drop=["s3:GetObjectTagging"])
     assert few["losses"].min() > 0
 
 
@@ -233,7 +233,7 @@ NEW = (
     "read_plan",
     "roles",
     "suggest",
-    "suggest_all",
+    "batch",
 )
 
 

@@ -228,7 +228,8 @@ class IamAccessor:
     def weekday_hour(self) -> pd.DataFrame:
         """Return how many rows of calls began in each hour of the day (columns 0 to 23) on each weekday (0 is Monday).
 
-        Counts are int64; hours are UTC. A row is a distinct call on one day, of which the time of the first is known: jobs stand out, volumes do not.
+        Counts are int64; hours are UTC. A row is a distinct call on one day, of which the time of the first is known:
+        jobs stand out, volumes do not.
 
         Example:
             >>> log.calls.iam.weekday_hour().shape

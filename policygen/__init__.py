@@ -15,6 +15,7 @@ __version__ = VERSION
 
 _MODULES = {
     "AccessRequest": "policygen.iam.request:AccessRequest",
+    "Figured": "policygen.api.figure:Figured",
     "IamAccessor": "policygen.api.accessor:IamAccessor",
     "Log": "policygen.api.log:Log",
     "Plan": "policygen.plan.model:Plan",
@@ -42,6 +43,7 @@ _MODULES = {
 
 __all__ = [
     "AccessRequest",
+    "Figured",
     "IamAccessor",
     "Log",
     "Plan",
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from policygen.account.snapshot import load_snapshot
     from policygen.api.accessor import IamAccessor
     from policygen.api.every_role import batch
+    from policygen.api.figure import Figured
     from policygen.api.log import Log, load
     from policygen.api.plans import check_policies as check
     from policygen.api.plans import read_plan_file as read_plan

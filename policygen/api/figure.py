@@ -26,7 +26,13 @@ _NUMBERS = 800
 class Figured(NamedTuple):
     """A figure, which a notebook shows in both colour schemes and without scripts.
 
-    ``data`` (DataFrame) has its numbers, and `plot` draws the same with matplotlib.
+    Its numbers are `data`, a frame; `plot` draws the same with matplotlib.
+
+    Example:
+        >>> import policygen as pg
+        >>> log = pg.load("samples/trail", "orders-api", snapshot="samples/account.json")
+        >>> log.requests.iam.heatmap()
+        <Figure: Calls by service and day, 8 rows>
     """
 
     caption: str
@@ -77,7 +83,7 @@ def cells_by_day(caption: str, table: pd.DataFrame, unit: str = "calls") -> Figu
 def cells_by_hour(caption: str, table: pd.DataFrame) -> Figured:
     """Draw a row of cells for each weekday; a column is an hour of the day."""
     totals = [f"{n:,}" for n in table.sum(axis=1)]
-    named = table.set_axis("Mon Tue Wed Thu Fri Sat Sun".split())
+    named = table.set_axis("Mon Tue Wed Thu Fri Sat Sun".split()).rename_axis("weekday")
     labels = [str(hour) for hour in table.columns]
     return Figured(caption, named, _cells(named, labels, ("hours, UTC", "rows"), totals), "cells")
 
@@ -85,7 +91,8 @@ def cells_by_hour(caption: str, table: pd.DataFrame) -> Figured:
 def cells_of_shares(caption: str, table: pd.DataFrame) -> Figured:
     """Draw a square of shares, from 0 to 1: rows and columns are the same, and numbered."""
     percent = (100 * table).round().astype("int64")
-    percent.index = [f"{number} {name}" for number, name in enumerate(percent.index, 1)]
+    numbered = [f"{number} {name}" for number, name in enumerate(percent.index, 1)]
+    percent = percent.set_axis(numbered).rename_axis(index=table.index.name)
     few = percent.iloc[:MOST, :MOST]
     labels = [str(number) for number in range(1, len(few.columns) + 1)]
     closest = [max([0, *(n for j, n in enumerate(row) if j != i)]) for i, row in enumerate(few.to_numpy())]
@@ -116,13 +123,13 @@ def _cells(
     ]
     if drawn:  # the patterns that all cells share, and the labels below them
         drawn.append(("", charts.definitions(len(labels)) + charts.axis(labels), ""))
-    picture = NotebookFigure(
-        f"{_drawn(len(rows), len(table))}; a stronger color is more{note}", ("", *heads), drawn
-    )
+    head = str(table.index.name or "row")
+    caption = f"{_drawn(len(rows), len(table))}; a stronger color is more{note}"
+    picture = NotebookFigure(caption, (head, *heads), drawn)
     if len(rows) * len(labels) > _NUMBERS:
         return (picture,)
     numbers = [(row.service, *(f"{n:,}" if n else "" for n in row.events)) for row in rows]
-    return picture, NotebookFigure("In numbers", ("", *labels), numbers, folded=True)
+    return picture, NotebookFigure("In numbers", (head, *labels), numbers, folded=True)
 
 
 def learning(caption: str, table: pd.DataFrame) -> Figured:
@@ -155,7 +162,8 @@ def lengths(caption: str, counts: pd.Series[int]) -> Figured:
         (str(name), charts.bars(ChartBar("", int(n), 0, 0, 0), top), f"{n:,}")
         for name, n in counts.head(MOST).items()
     ]
-    part = NotebookFigure(_drawn(len(rows), len(counts)), ("", "calls", "number"), rows)
+    heads = (str(counts.index.name or "row"), "calls", "number")
+    part = NotebookFigure(_drawn(len(rows), len(counts)), heads, rows)
     return Figured(caption, counts.to_frame(), (part,), "bars")
 
 

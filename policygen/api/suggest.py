@@ -91,7 +91,8 @@ def suggest_role(
         live: read the role's policies from AWS (read-only), instead of a snapshot.
         last_accessed: with `live`, also read IAM's last-accessed report.
         inventory: with `live`, also list the resources of every region.
-        profile: AWS profile to read logs and the account with; "" for the default one.
+        profile: AWS profile to read logs and the account with; "" for the default one. The region is that of
+            AWS_REGION, or the profile's.
         max_scan: most bytes that Athena queries may scan; None for no limit.
         verify_digests: check log files against CloudTrail's digests.
         public_keys: folder of CloudTrail's public keys, for digests of logs in folders.

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import policygen as pg
+from policygen.cli.app import program
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.io import plan_to_gzip, plan_to_json
 from policygen.rightsize.suggestion import SuggestOptions
@@ -189,6 +191,31 @@ def test_what_people_decide_is_an_option() -> None:
     assert dropped.tightness.unverified < one().suggest().tightness.unverified
     with pytest.raises(pg.PolicygenError, match="PG-E36"):
         pg.suggest("orders-api", TRAIL, snapshot=ACCOUNT, keep=["nonsense"])
+
+
+OTHERS = {
+    "role_given": "role", "open": "opened", "accept": "accepted", "dask": "executor", "jobs": "executor",
+}  # fmt: skip
+"""Option of the command -> the parameter that is called otherwise."""
+NOT_IN_PYTHON = {
+    "although_used": "it decides the exit code", "region": "AWS_REGION says it",
+    "no_cache": "Python code reads without one",
+    "format": "output", "export": "output", "summary": "output", "details": "output", "plans": "output",
+    "no_plan": "output", "color": "output", "quiet": "output",
+}  # fmt: skip
+
+
+def test_the_function_takes_what_the_command_takes() -> None:
+    command = get_command(program()).commands["suggest"]  # type: ignore[attr-defined]
+    named = {
+        max(one.opts, key=len).lstrip("-").replace("-", "_")
+        for one in command.params
+        if not getattr(one, "hidden", False)
+    }
+    parameters = set(inspect.signature(pg.suggest).parameters)
+    wanted = {OTHERS.get(name, name) for name in named if name not in NOT_IN_PYTHON}
+    assert wanted - parameters == set()
+    assert NOT_IN_PYTHON.keys() - named == set()
 
 
 @pytest.mark.parametrize(

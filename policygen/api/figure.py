@@ -92,7 +92,7 @@ def cells_of_shares(caption: str, table: pd.DataFrame) -> Figured:
     """Draw a square of shares, from 0 to 1: rows and columns are the same, and numbered."""
     percent = (100 * table).round().astype("int64")
     numbered = [f"{number} {name}" for number, name in enumerate(percent.index, 1)]
-    percent = percent.set_axis(numbered).rename_axis(index=table.index.name)
+    percent = percent.set_axis(numbered).rename_axis(str(table.index.name))
     few = percent.iloc[:MOST, :MOST]
     labels = [str(number) for number in range(1, len(few.columns) + 1)]
     closest = [max([0, *(n for j, n in enumerate(row) if j != i)]) for i, row in enumerate(few.to_numpy())]

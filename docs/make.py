@@ -99,7 +99,8 @@ def _signature(name: str, function: object) -> str:
     signature = inspect.signature(function)  # type: ignore[arg-type]
     found = [one for one in signature.parameters.values() if one.name != "self"]
     parameters = [
-        f"{one.name}: {one.annotation}" + ("" if one.default is one.empty else f" = {one.default!r}")
+        f"{'**' * (one.kind is one.VAR_KEYWORD)}{one.name}: {one.annotation}"
+        + ("" if one.default is one.empty else f" = {one.default!r}")
         for one in found
     ]
     keyword_only = [one.kind is one.KEYWORD_ONLY for one in found]

@@ -11,7 +11,7 @@ from policygen.account.model import Account
 from policygen.all_roles.read import read_logs
 from policygen.all_roles.rightsize_role import BatchSettings, right_size
 from policygen.all_roles.select import RoleFilter, RoleTarget, targets
-from policygen.api.options import account_of, decisions_from, paths_of, read_options_of
+from policygen.api.options import account_of, paths_of, read_options_of, suggest_options
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
@@ -135,10 +135,12 @@ def batch(
         logs,
         ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete),
         account_of(snapshot, ""),
-        suggest=SuggestOptions(
+        suggest=suggest_options(
             add_observed=add_observed,
             resources=resources,
-            decisions=decisions_from(decisions, keep, drop),
+            keep=keep,
+            drop=drop,
+            decisions=decisions,
             unverified=unverified,
         ),
         choice=RoleFilter(names, paths, tags, trusts),

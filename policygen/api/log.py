@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from policygen.account.model import Account
 from policygen.all_roles.rightsize_role import evidence_of_target
 from policygen.all_roles.select import RoleTarget
 from policygen.api.every_role import read_every_role
-from policygen.api.options import account_of, paths_of, read_options_of, role_named
+from policygen.api.options import Writing, account_of, paths_of, read_options_of, role_named, suggest_options
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.observe import ObserveOptions, RoleEvidence, collect_evidence
 from policygen.evidence.role import parse_role
@@ -220,12 +220,13 @@ class Log:
         """
         return log_frames.coverage_of_log(self._evidence())
 
-    def suggest(self, role: str = "", options: SuggestOptions | None = None) -> Suggestion:
+    def suggest(self, role: str = "", **how: Unpack[Writing]) -> Suggestion:
         """Suggest the smallest policy for a role, from what was read.
 
         Args:
             role: name or ARN; "" for the only one.
-            options: how to write the policy; None for the defaults. `pg.suggest` takes them one by one.
+            how: ``policy_name``, ``add_observed``, ``resources``, ``opened``, ``exact``, ``keep``, ``drop``,
+                ``decisions`` and ``unverified``, as `pg.suggest` has them.
 
         Raises:
             PolicygenError: PG-E310, there is no such role; PG-E203, several, and none is named; what `pg.suggest`
@@ -234,8 +235,10 @@ class Log:
         Example:
             >>> log.suggest().tightness.needed
             26
+            >>> log.suggest(drop=["sqs:*"]).tightness.unverified < log.suggest().tightness.unverified
+            True
         """
-        return self._analysis(role, options).suggestion
+        return self._analysis(role, suggest_options(**how) if how else None).suggestion
 
     def plan(self, role: str = "") -> Plan:
         """Return the plan of a role, as `policygen suggest` saves it: for `pg.check`.

@@ -19,7 +19,6 @@ import policygen as pg
 from policygen.cli.app import program
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.io import plan_to_gzip, plan_to_json
-from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT
 from tests.support.samples import sample
 
@@ -135,7 +134,7 @@ def test_a_role_that_is_not_there_or_not_named_is_said_with_those_that_are() -> 
 
 
 def test_options_change_a_suggestion_and_not_the_one_that_is_kept() -> None:
-    exact = one().suggest(options=SuggestOptions(resources="exact"))
+    exact = one().suggest(resources="exact")
     assert exact.policies != one().suggest().policies
     assert one().suggest() is one().suggest("orders-api")
 

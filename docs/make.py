@@ -75,7 +75,7 @@ def _entry(name: str, thing: object) -> str:
 def _member(of: str, name: str, thing: object) -> str:
     """Return the entry of a method, or of a frame that is made when it is first looked at."""
     text = _markdown(inspect.getdoc(thing) or "")
-    head = f"### {of}.{name}\n\n"
+    head = f"### `{of}.{name}`\n\n"
     return (
         f"{head}{text}"
         if not inspect.isfunction(thing)

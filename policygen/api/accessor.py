@@ -7,15 +7,14 @@ is. What a frame lacks for an answer is an `AttributeError` that names the colum
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pandas as pd
 
+from policygen.api import figure
+from policygen.api.figure import Figured
 from policygen.iam.arn import quote
 from policygen.iam.document import Policy, Statement
-
-if TYPE_CHECKING:
-    from policygen.api.figure import Figured
 
 _WEEK = "Mon Tue Wed Thu Fri Sat Sun".split()
 Unit = Literal["session", "day", "hour"]
@@ -216,9 +215,11 @@ class IamAccessor:
             units = rows["day"]
         elif unit == "hour":
             rows = self._need("first", "last")[[what, "first", "last"]].melt(id_vars=what)
-            units = rows["value"].dt.floor("h")
+            units = pd.to_datetime(rows["value"], utc=True).dt.floor("h")
         else:
             raise ValueError(f"unit is {unit!r}: session, day or hour")
+        if units.empty:
+            return pd.DataFrame(dtype="float64").rename_axis(index=what, columns=what)
         there = pd.crosstab(units, rows[what].astype(str)).gt(0).astype("int64")
         both = there.T @ there
         alone = there.sum()
@@ -327,8 +328,6 @@ class IamAccessor:
             >>> log.requests.iam.heatmap("new_names")
             <Figure: New names by type and day, 10 rows>
         """
-        from policygen.api import figure
-
         if of == "by_service_day":
             return figure.cells_by_day("Calls by service and day", self.by_service_day())
         if of == "weekday_hour":
@@ -346,7 +345,7 @@ class IamAccessor:
         left = sorted(table.index, key=lambda name: (first[name], name))
         chain = left[:1]
         while left := [name for name in left if name != chain[-1]]:
-            chain.append(max(left, key=lambda name: table.loc[chain[-1], name]))
+            chain.append(max(left, key=table.loc[chain[-1]].__getitem__))
         return table.loc[chain, chain]
 
     def timeline(self) -> Figured:
@@ -356,15 +355,13 @@ class IamAccessor:
             >>> log.requests.iam.timeline()
             <Figure: Use of each action by day, 19 rows>
         """
-        from policygen.api.figure import cells_by_day
-
         rows = self._need("day", "n")
         table = rows.pivot_table(
             index=self._what, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
         )
         table = table.reindex(columns=self._days(), fill_value=0).astype("int64")
-        order = table.gt(0).to_numpy().argmax(axis=1).argsort(kind="stable")
-        return cells_by_day("Use of each action by day", table.iloc[order])
+        first = rows.groupby(self._what, observed=True)["day"].min().sort_values(kind="stable")
+        return figure.cells_by_day("Use of each action by day", table.loc[first.index])
 
     def curve(self) -> Figured:
         """Draw how many actions on resources were known by each day.
@@ -377,8 +374,6 @@ class IamAccessor:
             >>> float(shown.data.loc[20, "exact"].round(3))
             0.148
         """
-        from policygen.api import figure
-
         if "denied_share" in self._frame:
             rows = self._need("learnt", "mode", "denied_share")
             table = rows.pivot_table(index="learnt", columns="mode", values="denied_share", observed=True)
@@ -392,9 +387,7 @@ class IamAccessor:
             >>> int(log.requests.iam.bars().data["calls"].max())
             313
         """
-        from policygen.api.figure import lengths
-
-        return lengths("Calls of each action", self.by_action()["calls"])
+        return figure.lengths("Calls of each action", self.by_action()["calls"])
 
     def _days(self) -> pd.DatetimeIndex:
         day = self._need("day")["day"]

@@ -62,9 +62,9 @@ class Figured(NamedTuple):
         Raises:
             UsageError: PG-E258, matplotlib is not installed.
         """
-        from policygen.api.plot import draw
+        from policygen.api.plot import draw_axes
 
-        return draw(self.shape, self.caption, self.data.head(MOST), ax, style)
+        return draw_axes(self.shape, self.caption, self.data.head(MOST), ax, style)
 
 
 def cells_by_day(caption: str, table: pd.DataFrame, unit: str = "calls") -> Figured:

@@ -19,7 +19,9 @@ _NAME = 60
 """Most characters of a name beside a row."""
 
 
-def draw(shape: Shape, caption: str, table: pd.DataFrame, ax: Axes | None, style: Mapping[str, Any]) -> Axes:
+def draw_axes(
+    shape: Shape, caption: str, table: pd.DataFrame, ax: Axes | None, style: Mapping[str, Any]
+) -> Axes:
     """Draw a table.
 
     Args:

@@ -79,6 +79,41 @@ def test_the_longest_gap_between_two_days_of_use() -> None:
     assert SMALL.iam.gaps()["longest_gap"].to_dict() == {"s3:PutObject": 8, "s3:GetObject": 7}
 
 
+def test_the_rhythm_of_each_role_and_action() -> None:
+    log()
+    weekly = made(("s3:A", "x", 0, ()), ("s3:A", "y", 7, ()), ("s3:B", "x", 0, ()), ("s3:B", "x", 1, ()))
+    found = weekly.iam.gaps()
+    assert found["usual_gap"].to_dict() == {"s3:A": 7.0, "s3:B": 1.0}
+    assert found["weekdays"].to_dict() == {"s3:A": "Sun", "s3:B": "Mon Sun"}
+    both = pd.concat([weekly.assign(role="a"), weekly.assign(role="b")]).iam.gaps(["role", "action"])
+    assert both.loc[("b", "s3:A"), ["active_days", "longest_gap"]].tolist() == [2, 7]
+    once = made(("s3:A", "x", 0, ())).iam.gaps()
+    assert once["longest_gap"].tolist() == [0]
+    assert once["usual_gap"].isna().all()
+
+
+def test_roles_are_alike_by_what_they_share() -> None:
+    log()
+    rows = [
+        ("a", "1", "x"),
+        ("a", "1", "y"),
+        ("b", "1", "x"),
+        ("b", "1", "x"),
+        ("a", "2", "x"),
+        ("c", "1", "z"),
+    ]
+    frame = pd.DataFrame(rows, columns=["role", "account", "action"])
+    assert frame.iam.alike().to_numpy().tolist() == [
+        ["a", "2", "b", "1", 1, 1.0], ["a", "1", "a", "2", 1, 0.5], ["a", "1", "b", "1", 1, 0.5],
+    ]  # fmt: skip
+
+
+def test_what_was_first_seen_since_a_day() -> None:
+    log()
+    assert SMALL.iam.first_seen("action", since="2026-11-02")["action"].tolist() == ["s3:PutObject"]
+    assert SMALL.iam.first_seen(since="2026-11-03")["resource"].tolist() == ["arn:aws:s3:::b/y"]
+
+
 def test_names_and_the_days_on_which_new_ones_came_up() -> None:
     log()
     assert SMALL.iam.names().reset_index()[["action", "names", "active_days", "new_days"]].to_numpy().tolist() == [
@@ -216,6 +251,17 @@ def test_actions_that_go_together_are_neighbours() -> None:
     assert rows.iam.heatmap("co_access").data.index.tolist() == ["s3:A", "s3:C", "s3:B"]
     with pytest.raises(ValueError, match="of is 'x': by_service_day"):
         SMALL.iam.heatmap("x")
+
+
+@pytest.mark.parametrize("frame", ["calls", "requests"])
+def test_a_frame_without_a_row_has_answers_without_a_row(frame: str) -> None:
+    iam = getattr(log(), frame).head(0).iam
+    names = ["by_action", "by_service_day", "saturation", "gaps", "names", "alike", "new_names", "first_seen"]
+    tables = [getattr(iam, name)() for name in names if frame == "requests" or name in {"by_action", "gaps"}]
+    tables += [iam.co_access("day"), iam.co_access()] + ([iam.co_access("hour")] if frame == "calls" else [])
+    assert [len(one) for one in tables] == [0] * len(tables)
+    figures = [iam.heatmap("co_access"), iam.heatmap(), iam.timeline(), iam.bars()]
+    assert all("<svg" not in html.unescape(one._repr_html_()) for one in figures)
 
 
 def test_a_frame_without_the_columns_says_which() -> None:

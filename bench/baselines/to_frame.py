@@ -1,6 +1,6 @@
-"""Turn records into a frame, as people do without policygen: ``python to_frame.py pandas|duckdb LOGS [RECORDS]``.
+"""Turn records into a frame, as people do without policygen: ``python to_frame.py pandas|duckdb LOGS NUMBER``.
 
-``pandas`` is `json_normalize` on the first so many records: a row for each, and a column for each field of any.
+``pandas`` is `json_normalize`, a row for each record and a column for each field of any, of one file in NUMBER.
 ``duckdb`` makes a row for each event of a role, error, parameters, resources and day, with its count, on one thread.
 Neither knows which permissions were asked for, and both count duplicates.
 """
@@ -22,17 +22,14 @@ GROUP BY ALL
 """
 
 
-def with_pandas(logs: Path, records: int) -> tuple[int, int]:
+def with_pandas(logs: Path, step: int) -> tuple[int, int]:
     """Return the records that were read, and the rows of the frame."""
     import pandas as pd
 
     found: list[object] = []
-    for file in sorted(logs.rglob("*.json.gz")):
+    for file in sorted(logs.rglob("*.json.gz"))[::step]:
         found += json.loads(gzip.decompress(file.read_bytes()))["Records"]
-        if len(found) >= records:
-            break
-    frame = pd.json_normalize(found[:records])
-    return len(found[:records]), len(frame)
+    return len(found), len(pd.json_normalize(found))
 
 
 def with_duckdb(logs: Path, records: int) -> tuple[int, int]:

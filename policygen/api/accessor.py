@@ -316,7 +316,7 @@ class IamAccessor:
         return table.reindex(columns=self._days(), fill_value=0).astype("int64")
 
     def heatmap(self, of: Cells = "by_service_day") -> Figured:
-        """Draw one of the tables as cells that are darker where there is more.
+        """Draw one of the tables as cells, of a stronger color where there is more.
 
         Args:
             of: ``by_service_day``, ``weekday_hour``, ``co_access`` (of days; neighbours go together) or ``new_names``.

@@ -24,7 +24,7 @@ _NUMBERS = 800
 
 
 class Figured(NamedTuple):
-    """A figure, which a notebook shows in both colour schemes and without scripts.
+    """A figure, which a notebook shows in light and dark, without scripts.
 
     Its numbers are `data`, a frame; `plot` draws the same with matplotlib.
 

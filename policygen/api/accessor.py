@@ -342,11 +342,14 @@ class IamAccessor:
         """Return the shares of days with both actions, each action beside one that it goes with."""
         table = self.co_access("day")
         first = self._need("day").groupby(self._what, observed=True)["day"].min()
-        left = sorted(table.index, key=lambda name: (first[name], name))
-        chain = left[:1]
-        while left := [name for name in left if name != chain[-1]]:
-            chain.append(max(left, key=table.loc[chain[-1]].__getitem__))
-        return table.loc[chain, chain]
+        seen = sorted(table.index, key=lambda name: (first[name], name))
+        shares = table.loc[seen, seen].to_numpy(copy=True)
+        chain = [0] if seen else []
+        while len(chain) < len(seen):
+            shares[:, chain[-1]] = -1  # it has its place
+            chain.append(int(shares[chain[-1]].argmax()))  # of equals the one that was seen first
+        order = [seen[number] for number in chain]
+        return table.loc[order, order]
 
     def timeline(self) -> Figured:
         """Draw the days on which each action was used, in the order of their first use.

@@ -134,8 +134,8 @@ def test_a_role_that_is_not_there_or_not_named_is_said_with_those_that_are() -> 
 
 
 def test_options_change_a_suggestion_and_not_the_one_that_is_kept() -> None:
-    exact = one().suggest(resources="exact")
-    assert exact.policies != one().suggest().policies
+    wide = one().suggest(resources="type")
+    assert wide.policies != one().suggest().policies
     assert one().suggest() is one().suggest("orders-api")
 
 

@@ -264,7 +264,14 @@ class Trust(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, kw_only=True, dict=True):
-    """One role's suggestion, typed; `document` is all of it as plain values."""
+    """One role's suggestion, typed; `document` is all of it as plain values.
+
+    Example:
+        >>> import policygen as pg
+        >>> plan = pg.load("samples/trail", "orders-api", snapshot="samples/account.json").plan()
+        >>> plan.verdict, plan.actions_now, len(plan.questions)
+        ('review', 519, 4)
+    """
 
     schema_version: int
     policygen: str

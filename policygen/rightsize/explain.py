@@ -28,7 +28,7 @@ from policygen.rightsize.generate.names import NameUse, all_uses
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.removal import Removal
 from policygen.rightsize.suggestion import Suggestion
-from policygen.text import escape_controls
+from policygen.text import escape_controls, pluralize, sanitize
 
 Verdict = Literal["kept", "removed", "cannot tell", "not allowed today", "never granted", "set apart"]
 
@@ -113,6 +113,13 @@ class Explanation(msgspec.Struct, frozen=True):
     """What decides that the action goes; None where it is not removed."""
     fixed: FixedRole | None = None
     """Why nobody can edit the role, and what to edit instead; None where it can be edited."""
+
+    def __repr__(self) -> str:
+        """Return its answer in a line; the fields hold a hundred thousand characters."""
+        calls = self.use.evidence.count if self.use.evidence else 0
+        why = f": {sanitize(self.why_removed)}" if self.why_removed else ""
+        role = sanitize(self.role, 128)
+        return f"<Explanation of {sanitize(self.action)} for {role}: {self.verdict}, {pluralize(calls, 'call')}{why}>"
 
 
 def explain(suggestion: Suggestion, action: str) -> Explanation:

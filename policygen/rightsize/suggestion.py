@@ -67,7 +67,16 @@ class InformationalRequest(NamedTuple):
 
 
 class Suggestion(msgspec.Struct, frozen=True):
-    """The proposed policy of one role, and everything it rests on."""
+    """The proposed policy of one role, and everything it rests on.
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.suggest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> [check.promise for check in found.proof.checks if not check.held]
+        []
+        >>> found.strength.verdict, found.tightness.needed, found.tightness.unverified
+        ('review', 26, 13)
+    """
 
     role: RoleKey
     """The role: its account, id, ARN and name."""

@@ -215,11 +215,11 @@ def _activity(plan: Plan) -> dict[str, Any]:
         "heat": heat,
         "patterns": charts.definitions(len(heat.columns)),
         "strips": [(row, charts.strip(row, heat.columns, levels)) for row in heat.rows],
-        "axis": charts.axis(heat.columns),
+        "axis": charts.axis([charts.day_label(day) for day in heat.columns]),
         "numbers": charts.numbers(heat.rows, heat.columns),
         "legend": legend,
         "curve": charts.curve(strength.curve) if strength and drawn else "",
-        "curve_axis": charts.axis(_days(plan)),
+        "curve_axis": charts.axis([charts.day_label(day) for day in _days(plan)]),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from policygen.evidence.suspicious import CallOutcome
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.events.outcome import UNSUCCESSFUL
+from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
 from policygen.report.wording import list_resources, minute, short
 from policygen.rightsize.explain import Explanation, StatementRef, Verdict
@@ -67,6 +68,8 @@ def _head(explanation: Explanation, layout: Layout) -> Iterator[str]:
     if explanation.verdict == "kept" and explanation.kept_in and not explanation.fixed:
         statements = "statement" if len(explanation.kept_in) == 1 else "statements"
         verdict = f"kept in {statements} {', '.join(explanation.kept_in)}"
+        if explanation.not_added:
+            verdict += f", but not for {pluralize(_calls_not_added(explanation), 'call')}: not allowed today"
     elif explanation.verdict == "never granted" and explanation.suspicious and not explanation.use.calls:
         verdict = "not allowed today, and tried only in suspicious calls"
     yield from layout.wrapped("", f"{explanation.action} for {explanation.role}: {verdict}", "  ")
@@ -110,8 +113,9 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
     if len(per_day) > 1:
         yield "", f"{sparks(per_day)}  a day, at most {max(per_day):,}"
     yield from _implied(explanation)
+    left_out = {one.request.resource for one in explanation.not_added}
     uses = explanation.use.resources.items()
-    yield from _listed("on", [_use(resource, evidence) for resource, evidence in uses])
+    yield from _listed("on", [_use(*use, ", not added" * (use[0] in left_out)) for use in uses])
     for i, (event, rules) in enumerate(explanation.use.events.items()):
         yield "" if i else "event", f"{event} → {explanation.action}"
         yield from (("", f"map: {_PATTERN.sub('', rule)}") for rule in _rules_of(event, rules)[:LISTED])
@@ -124,9 +128,13 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
         yield "errors", f"{failed}: these count, because AWS checked the permission first"
 
 
-def _use(resource: str, evidence: Evidence) -> str:
+def _use(resource: str, evidence: Evidence, fate: str) -> str:
     names = f", {about_names(evidence.name_count)} counted together" if evidence.names else ""
-    return f"{evidence.count:>7,}  {short(resource)}{names}"
+    return f"{evidence.count:>6,}  {short(resource)}{names}{fate}"
+
+
+def _calls_not_added(explanation: Explanation) -> int:
+    return sum(one.evidence.count for one in explanation.not_added)
 
 
 _PATTERN = re.compile(r"\|matches:.*?\$(?=\})")
@@ -145,7 +153,17 @@ def _implied(explanation: Explanation) -> Iterator[Field]:
         yield "", f"{pluralize(implied.count, 'call')} of other kinds suggest it too: not counted"
 
 
+def _not_added(explanation: Explanation) -> Iterator[Field]:
+    """Say which calls today's policies do not allow, and what may have allowed them."""
+    causes = grouped((one.cause, one) for one in explanation.not_added)
+    for i, (cause, some) in enumerate(causes.items()):
+        calls = pluralize(sum(one.evidence.count for one in some), "call")
+        names = list_resources([[one.request.resource for one in some]])
+        yield "" if i else "not added", f"{calls} on {names}: today's policies do not allow them; {cause}"
+
+
 def _reasons(explanation: Explanation) -> Iterator[Field]:
+    yield from _not_added(explanation)
     for denied, seen in explanation.denied.items():
         policy = f" by {'an explicit deny of ' if denied.explicit else ''}{denied.policy_type}" * bool(
             denied.policy_type
@@ -161,7 +179,9 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "granted by" if place.effect == "Allow" else "denied by", _statement(place)
     if explanation.granted_by == ():
         yield "granted by", "no current policy"
-    yield from _listed("names", [f"{one.why}: {_CHOICES[one.choice]}" for one in explanation.names])
+    yield from _listed(
+        "names", [f"{short(one.parent)}: {one.why}: {_CHOICES[one.choice]}" for one in explanation.names]
+    )
     for rule in explanation.rules:
         yield "ARN", f"written by rule: {rule}"
     for keep in explanation.keeps[:LISTED]:
@@ -286,6 +306,10 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
                 "last": evidence.last,
             }
             for request, evidence in explanation.traced.items()
+        ],
+        "not_added": [
+            {"resource": one.request.resource, "count": one.evidence.count, "cause": one.cause}
+            for one in explanation.not_added
         ],
         "events": {event: list(rules) for event, rules in explanation.use.events.items()},
         "calls": [

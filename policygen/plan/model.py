@@ -285,6 +285,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     today: tuple[CurrentPolicy, ...] | None
     changes: tuple[PlanChange, ...]
     missing: tuple[PlanNotAllowed, ...]
+    added: tuple[PlanGrant, ...] = ()
+    """Grants beyond today's policies: ``--add-observed`` asked for them. Older plans have none."""
     wanted_but_denied: tuple[PlanDenied, ...]
     unmapped: tuple[PlanUnmapped, ...]
     unauthenticated: Seen | None = None

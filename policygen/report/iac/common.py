@@ -93,6 +93,18 @@ class Answer(Protocol):
         """Why."""
 
 
+class AddedGrant(Protocol):
+    """A permission beyond today's policies."""
+
+    @property
+    def action(self) -> str:
+        """Its action."""
+
+    @property
+    def resource(self) -> str:
+        """Its resource, a pattern."""
+
+
 class Planned(Protocol):
     """What a format for infrastructure as code needs of a plan.
 
@@ -124,6 +136,10 @@ class Planned(Protocol):
         """The answer to "Safe to apply?"; None where it is not known."""
 
     @property
+    def added(self) -> Sequence[AddedGrant]:
+        """What they allow beyond today's policies, because it was asked for."""
+
+    @property
     def apply_list(self) -> ApplyList:
         """What applying them changes at the role."""
 
@@ -136,10 +152,22 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
         f"as seen from {window.start} to {window.end[:10]} UTC.",
         f"{plan.tightness.needed:,} needed + {plan.tightness.unverified:,} unverified permissions.",
         *_chosen(plan),
+        *_added(plan),
         *_answer(plan),
         *more,
     )
     return as_comment(map(visible, lines), mark)
+
+
+def _added(plan: Planned) -> list[str]:
+    """Return lines that name what goes beyond today's policies; () where nothing does."""
+    if not plan.added:
+        return []
+    number = pluralize(len(plan.added), "permission")
+    return [
+        f"{number} beyond today's policies, added as asked (--add-observed):",
+        *(f"  {one.action} on {one.resource}" for one in plan.added),
+    ]
 
 
 def _answer(plan: Planned) -> list[str]:

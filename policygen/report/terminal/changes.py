@@ -110,13 +110,8 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
             "      ",
         )
         yield from _evidence_lines(section, service, used)
-        for change in used:
-            if change.kind == "added":
-                yield from section.layout.wrapped(
-                    f"  + {change.action}  ", f"on {where([change.proposed])}", "      "
-                )
-                yield from section.layout.wrapped("      why   ", change.why)
         yield from drop
+        yield from _added(section, used)
         drop = []
     kinds: tuple[tuple[str, Kind], ...] = ("=", "kept"), ("?", "unknown")
     for symbol, kind in kinds:
@@ -124,6 +119,16 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
             yield from _kept_actions(section, symbol, service, members)
             yield from drop
             drop = []
+
+
+def _added(section: _Section, used: Sequence[PlanChange]) -> Iterator[str]:
+    """Render what was added, on the resources that today's policies do not allow."""
+    beyond = grouped((one.action, one.resource) for one in section.plan.added)
+    for change in used:
+        if change.kind == "added":
+            places = beyond.get(change.action, change.proposed)
+            yield from section.layout.wrapped(f"  + {change.action}  ", f"on {where([places])}", "      ")
+            yield from section.layout.wrapped("      why   ", change.why)
 
 
 def _kept_actions(

@@ -15,6 +15,7 @@ from policygen.report.fixed_names import FixedNames, fixed_names
 from policygen.report.suspects import SuspectGroup, call_name, suspects_by_sign
 from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.wording import counted, day, denied_by, fitted, list_resources
+from policygen.rightsize.current_access import ADDABLE
 from policygen.text import pluralize
 
 _SHOWN = 3
@@ -148,7 +149,19 @@ def _not_allowed(plan: Plan) -> Notice | None:
         (action, f"{_calls_on(sum(one.count for one in some), (one.resource for one in some))}: {cause}")
         for (action, cause), some in groups.items()
     ]
-    return _notice("!", "Not allowed", f"{count} used, but today's policies lack them: not added", entries)
+    sentence = f"{count} used that today's policies lack: not added, so nothing changes for these calls"
+    to_add = (
+        ("To grant them:", "--add-observed") if any(one.cause in ADDABLE for one in plan.missing) else None
+    )
+    return _notice("!", "Not allowed", sentence, entries, to_add)
+
+
+def _added(plan: Plan) -> Notice | None:
+    count = pluralize(len(plan.added), "permission")
+    entries = [(one.action, f"on {list_resources([[one.resource]])}") for one in plan.added]
+    return _notice(
+        "!", "Added", f"{count} beyond today's policies, as you asked with --add-observed", entries
+    )
 
 
 def _denied(plan: Plan) -> Notice | None:
@@ -336,6 +349,7 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     _accepted,
     _unusual,
     _not_allowed,
+    _added,
     _denied,
     _unmapped,
     _new_names,

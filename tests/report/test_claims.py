@@ -1,0 +1,54 @@
+"""What the screen, the details and the code say of the same plan: none may say what another shows to be untrue."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import run
+from tests.support.samples import SAMPLES
+
+LOGS = ("--days", "30", "--logs", "samples/trail", "--snapshot", "samples/account.json", "-q")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the samples in it."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "samples").symlink_to(SAMPLES)
+    return folder
+
+
+def told(shop: Path, *words: str) -> str:
+    """What a command prints, on one line."""
+    done = run(shop, *words)
+    assert done.code == 0, done.stderr
+    return " ".join(done.stdout.split())
+
+
+# --- Calls that today's policies do not allow ----------------------------------------------------------
+
+
+def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(shop: Path) -> None:
+    screen = told(shop, "suggest", "image-resizer", *LOGS)
+    assert "no call of the workload in 30 days that today's policies allow would be denied" in screen
+    assert "2 permissions used that today's policies lack: not added, so nothing changes" in screen
+    assert "To grant them: --add-observed" in screen
+    code = told(shop, "report", "image-resizer", "-q", "-f", "terraform")
+    assert "nothing that the role did on 30 days and today's policies allow would be denied" in code
+
+
+def test_what_is_added_beyond_today_s_policies_is_named_everywhere(shop: Path) -> None:
+    screen = told(shop, "suggest", "image-resizer", *LOGS, "--add-observed")
+    assert "1 permission beyond today's policies, as you asked" in screen
+    assert "s3:GetObject on shop-partner-drop/logos/20??-*" in screen
+    assert "✔ never wider than today, but for 1 added" in screen
+    added = "s3:GetObject on arn:aws:s3:::shop-partner-drop/logos/20??-*"
+    assert added in told(shop, "report", "image-resizer", "-q", "-f", "terraform").replace("# ", "")
+    made = json.loads(run(shop, "report", "image-resizer", "-q", "-f", "json").stdout)
+    assert [f"{one['action']} on {one['resource']}" for one in made["added"]] == [added]
+    details = told(shop, "report", "image-resizer", "-q", "--details")
+    assert re.search(r"\+ s3:GetObject on shop-partner-drop/logos/20\?\?-\* why observed", details)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from policygen.plan.build import plan_from_analysis
+from policygen.report.terminal.screen import render
 from tests.support.command import run
-from tests.support.samples import SAMPLES
+from tests.support.samples import SAMPLES, sample
 
 LOGS = ("--days", "30", "--logs", "samples/trail", "--snapshot", "samples/account.json", "-q")
 
@@ -52,3 +54,21 @@ def test_what_is_added_beyond_today_s_policies_is_named_everywhere(shop: Path) -
     assert [f"{one['action']} on {one['resource']}" for one in made["added"]] == [added]
     details = told(shop, "report", "image-resizer", "-q", "--details")
     assert re.search(r"\+ s3:GetObject on shop-partner-drop/logos/20\?\?-\* why observed", details)
+
+
+# --- Marks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["orders-api", "image-resizer", "bastion"])
+def test_only_what_stays_as_it_is_has_the_mark_for_it(role: str, shop: Path) -> None:
+    made = plan_from_analysis(sample(role, True))
+    as_today = dict.fromkeys({one.service for one in made.changes}, True)
+    for one in made.changes:
+        as_today[one.service] &= one.now == one.proposed
+    table = render(made).split("\nServices ")[1].split("\n\n")[0]
+    for mark, names in re.findall(r"^  ([~=]) ([a-z0-9-]+(?:, [a-z0-9-]+)*)", table, re.M):
+        assert (mark == "=") is all(as_today[name] for name in names.split(", ")), names
+    details = render(made, show_all=True).split("\nChanges  ")[1]
+    for mark, place in re.findall(r"^  ([=~]) \S+  \d+ actions? (kept as today|narrowed)", details, re.M):
+        assert (mark == "=") is (place == "kept as today")
+    assert "~ narrowed" in details

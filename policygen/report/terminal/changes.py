@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -63,9 +63,7 @@ def _grants(section: _Section) -> Iterator[str]:
 
 def _changes(section: _Section) -> Iterator[str]:
     """Render each service: first those that stay, last those that go."""
-    yield from section.layout.wrapped(
-        "Changes  ", "~ narrowed  - removed  = kept without evidence  ? unverified"
-    )
+    yield from section.layout.wrapped("Changes  ", "~ narrowed  = as today  - removed  ? unverified  + added")
     services = grouped((group.service, group) for group in section.plan.change_groups)
     removed: dict[str, list[ChangeGroup]] = {}
     for service, groups in services.items():
@@ -103,8 +101,9 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
     drop = list(_removals(section, [group for group in groups if group.kind == "removed"]))
     if used:
         before = [c for c in (*used, *_changes_of(groups, "removed")) if c.now]
+        mark = "=" if len(before) == len(used) and _as_today(used) else "~"
         yield from section.layout.wrapped(
-            f"  ~ {service}  ",
+            f"  {mark} {service}  ",
             f"{pluralize(len(before), 'action')} on {where(c.now for c in before)} → "
             f"{len(used)} on {where(c.proposed for c in used)}",
             "      ",
@@ -113,12 +112,17 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
         yield from drop
         yield from _added(section, used)
         drop = []
-    kinds: tuple[tuple[str, Kind], ...] = ("=", "kept"), ("?", "unknown")
-    for symbol, kind in kinds:
+    kinds: tuple[Kind, ...] = "kept", "unknown"
+    for kind in kinds:
         if members := _changes_of(groups, kind):
-            yield from _kept_actions(section, symbol, service, members)
+            mark = "?" if kind == "unknown" else "=" if _as_today(members) else "~"
+            yield from _kept_actions(section, mark, service, members)
             yield from drop
             drop = []
+
+
+def _as_today(changes: Iterable[PlanChange]) -> bool:
+    return all(one.now == one.proposed for one in changes)
 
 
 def _added(section: _Section, used: Sequence[PlanChange]) -> Iterator[str]:
@@ -131,14 +135,11 @@ def _added(section: _Section, used: Sequence[PlanChange]) -> Iterator[str]:
             yield from section.layout.wrapped("      why   ", change.why)
 
 
-def _kept_actions(
-    section: _Section, symbol: str, service: str, members: Sequence[PlanChange]
-) -> Iterator[str]:
+def _kept_actions(section: _Section, mark: str, service: str, members: Sequence[PlanChange]) -> Iterator[str]:
     names = {c.action for c in members}
-    same = all(c.now == c.proposed for c in members)
-    place = "kept as today" if same else f"narrowed to {where(c.proposed for c in members)}"
+    place = "kept as today" if _as_today(members) else f"narrowed to {where(c.proposed for c in members)}"
     yield from section.layout.wrapped(
-        f"  {symbol} {service}  ", f"{pluralize(len(members), 'action')} {place}", "      "
+        f"  {mark} {service}  ", f"{pluralize(len(members), 'action')} {place}", "      "
     )
     yield from section.layout.wrapped("      keep  ", _names(members))
     for why in sorted({c.why for c in members}):

@@ -302,18 +302,30 @@ def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
 
 
 def test_what_a_drop_would_do_is_said_before_it_is_offered(shop: Path) -> None:
-    gone, tried, stay = numbers(
-        r"If dropped +(\d+) go, of which (\d+) perhaps used; (\d+) stay: --unverified drop\n",
-        screen("orders-api"),
+    gone, stay, narrower, tried = numbers(
+        r"If dropped +(\d+) go, (\d+) stay, (\d+) needed get narrower, (\d+) perhaps used: --unverified drop",
+        " ".join(screen("orders-api").split()),
     )
     (unverified,) = numbers(r"Unverified   (\d+) actions kept", screen("orders-api"))
     assert gone + stay == unverified
     done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", "--unverified", "drop", "-f", "json")
     made = json.loads(done.stdout)
     dropped = {one["action"] for one in made["unverified"]["dropped"]}
-    dropped -= {grant["action"] for grant in made["grants"]}  # on more resources than what is needed
-    assert (gone, stay) == (len(dropped), made["tightness"]["unverified"])
+    kept = {grant["action"] for grant in made["grants"]}
+    assert (gone, narrower, stay) == (
+        len(dropped - kept),
+        len(dropped & kept),
+        made["tightness"]["unverified"],
+    )
     assert tried == len(dropped & {*made["unverified"]["tried"]})
+    done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", "--unverified", "drop")
+    after = " ".join(done.stdout.split())
+    assert f"{gone + narrower} dropped permissions" in after
+    assert (
+        f"{gone + narrower} unverified permissions dropped by your choice: {gone} go, {narrower} needed"
+        in after
+    )
+    assert f"IAM saw it try {tried} of them" in after
 
 
 def test_a_folder_whose_new_names_will_be_denied_is_named_with_what_widens_it(shop: Path) -> None:

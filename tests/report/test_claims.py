@@ -72,3 +72,17 @@ def test_only_what_stays_as_it_is_has_the_mark_for_it(role: str, shop: Path) -> 
     for mark, place in re.findall(r"^  ([=~]) \S+  \d+ actions? (kept as today|narrowed)", details, re.M):
         assert (mark == "=") is (place == "kept as today")
     assert "~ narrowed" in details
+
+
+# --- Numbers -------------------------------------------------------------------------------------------
+
+
+def test_the_questions_add_up_to_their_title_and_to_the_screen(shop: Path) -> None:
+    made = plan_from_analysis(sample("orders-api", True))
+    details = " ".join(render(made, show_all=True).split())
+    found = re.findall(r"Questions \((\d+)\): (\d+) unverified and (\d+) needed, unverified on more", details)
+    (asked, unverified, needed) = map(int, found[0])
+    assert (asked, unverified, needed) == (len(made.questions), made.tightness.unverified, 2)
+    assert sum(len(one.actions) for one in made.questions) == unverified + needed
+    assert "reads and writes of sqs: 4 actions, 2 of them needed, and unverified on more resources" in details
+    assert "? sqs 4 actions kept as today, 2 of them needed, and unverified on more resources" in details

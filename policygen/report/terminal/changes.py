@@ -14,7 +14,7 @@ from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import Layout
-from policygen.report.wording import list_resources, minute, short, where
+from policygen.report.wording import also_needed, list_resources, minute, short, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import pluralize
 
@@ -138,6 +138,7 @@ def _added(section: _Section, used: Sequence[PlanChange]) -> Iterator[str]:
 def _kept_actions(section: _Section, mark: str, service: str, members: Sequence[PlanChange]) -> Iterator[str]:
     names = {c.action for c in members}
     place = "kept as today" if _as_today(members) else f"narrowed to {where(c.proposed for c in members)}"
+    place += also_needed(section.plan, names) if mark == "?" else ""
     yield from section.layout.wrapped(
         f"  {mark} {service}  ", f"{pluralize(len(members), 'action')} {place}", "      "
     )

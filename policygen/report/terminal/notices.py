@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from policygen.iam.arn import service_of
@@ -250,17 +250,27 @@ _BEFORE = re.compile(r" at (?P<what>\S+) last on (?P<day>\d{4}-\d\d-\d\d), befor
 
 
 def _how_to_drop(plan: Plan) -> str:
-    """Say what ``--unverified drop`` would do, and what of it IAM saw attempts at, before it is offered."""
+    """Say what ``--unverified drop`` would do, and of how much of it IAM saw attempts, before it is offered."""
     unverified, number = plan.unverified, plan.tightness.unverified
     if unverified.mode != "keep" or unverified.droppable == ():
         return ""
     if unverified.droppable is None:  # an older plan
         return "--unverified drop"
-    gone = {action for action in unverified.droppable if action.lower() not in plan.broader}
-    tried = len(gone & {*unverified.tried})
-    perhaps = f", of which {tried:,} perhaps used" if tried else ""
-    stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
-    return f"{len(gone):,} go{perhaps}{stay}: --unverified drop"
+    gone, narrowed = _parted(unverified.droppable, plan.broader)
+    tried = len({*unverified.droppable} & {*unverified.tried})
+    parts = [
+        f"{len(gone):,} go",
+        f"{number - len(gone):,} stay" if number > len(gone) else "",
+        f"{len(narrowed):,} needed get narrower" if narrowed else "",
+        f"{tried:,} perhaps used" if tried else "",
+    ]
+    return f"{', '.join(filter(None, parts))}: --unverified drop"
+
+
+def _parted(actions: Iterable[str], needed: Container[str]) -> tuple[set[str], set[str]]:
+    """Part unverified actions into those that go when they are dropped, and those that are needed, on less."""
+    narrowed = {action for action in actions if action.lower() in needed}
+    return {*actions} - narrowed, narrowed
 
 
 _CAUSES = {
@@ -283,7 +293,9 @@ def _cause(question: PlanQuestion) -> str:
 
 def _dropped(plan: Plan) -> Notice | None:
     dropped = sorted({one.action for one in plan.unverified.dropped})
-    what = f"{pluralize(len(dropped), 'unverified action')} dropped by your choice"
+    gone, narrowed = _parted(dropped, {one.action.lower() for one in plan.grants})
+    how = f"{len(gone):,} go" + (f", {len(narrowed):,} needed get narrower" if narrowed else "")
+    what = f"{pluralize(len(dropped), 'unverified permission')} dropped by your choice: {how}"
     return _notice("!", "Dropped", what, [("", counted(map(service_of, dropped)))] if dropped else [])
 
 

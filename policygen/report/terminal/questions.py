@@ -8,18 +8,22 @@ from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.fixed_names import fixed_names
 from policygen.report.terminal.layout import Layout
 from policygen.report.terminal.next_steps import answering_command
-from policygen.report.wording import drop_options, short
+from policygen.report.wording import also_needed, drop_options, short
 from policygen.text import pluralize
 
 
 def render_questions(plan: Plan, layout: Layout) -> Iterator[str]:
     """Render the questions, each with its permissions, what answers it, and its rules for policygen.toml."""
     if plan.questions:
-        unverified = pluralize(plan.tightness.unverified, "unverified permission")
-        title = f"Questions ({len(plan.questions)}): {unverified} kept as today; the logs can't tell"
+        actions = f"{plan.tightness.unverified:,} unverified"
+        if plan.tightness.broader:
+            actions += f" and {plan.tightness.broader:,} needed, unverified on more resources"
+        title = f"Questions ({len(plan.questions)}): {actions}: kept as today; the logs can't tell"
         yield from ("", *layout.wrapped("", title, "  "))
         for number, question in enumerate(plan.questions, 1):
-            yield from layout.wrapped(f" {number} ? ", question.asks, "     ")
+            yield from layout.wrapped(
+                f" {number} ? ", question.asks + also_needed(plan, question.actions), "     "
+            )
             yield from _question(plan, question, layout)
     yield from _open_names(plan, layout)
     yield from _fixed_names(plan, layout)

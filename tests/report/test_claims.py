@@ -10,6 +10,8 @@ import pytest
 
 from policygen.plan.build import plan_from_analysis
 from policygen.report.terminal.screen import render
+from policygen.report.terminal.unverified import CAUSES
+from tests.support import ROOT
 from tests.support.command import run
 from tests.support.samples import SAMPLES, sample
 
@@ -86,3 +88,40 @@ def test_the_questions_add_up_to_their_title_and_to_the_screen(shop: Path) -> No
     assert sum(len(one.actions) for one in made.questions) == unverified + needed
     assert "reads and writes of sqs: 4 actions, 2 of them needed, and unverified on more resources" in details
     assert "? sqs 4 actions kept as today, 2 of them needed, and unverified on more resources" in details
+
+
+def test_why_the_logs_cannot_tell_does_not_depend_on_other_decisions(shop: Path) -> None:
+    seen = "5 seen by IAM cloudwatch 3 (Aug 2), sqs 2 (Nov 24)"
+    dropped = told(shop, "suggest", "orders-api", *LOGS, "--drop", "states:*")
+    assert f"{seen} 4 not logged dynamodb 2, sns 1, xray 1" in dropped
+    screen = told(shop, "suggest", "orders-api", *LOGS)
+    assert f"8 not logged states 4, dynamodb 2, sns 1, xray 1 {seen}" in screen
+    details = told(shop, "report", "orders-api", "-q", "--details")
+    assert "? cloudwatch 3 actions kept as today keep" in details
+    assert "why IAM saw an attempt at sqs last on 2026-11-24 22:38, after the window" in details
+    assert "last on 2026-08-02, before the window" in details
+
+
+def test_every_blind_spot_has_a_few_words_or_is_about_the_logs() -> None:
+    headings = re.findall(r"^## ([a-z, -]+)$", (ROOT / "docs/concepts/blind-spots.md").read_text(), re.M)
+    spots = {one for heading in headings for one in heading.split(", ")}
+    about_logs = {
+        "caller-excluded", "trail-unknown", "reads-not-logged", "writes-not-logged", "source-excluded",
+        "region-not-logged", "window-not-covered", "incomplete", "region-not-read", "trail-not-read",
+    }  # fmt: skip
+    of_trust = {"caller-unknown", "kept"}
+    assert spots - about_logs - of_trust == {*CAUSES} - {""}
+    assert all(len(words) <= 13 for words in CAUSES.values())
+
+
+# --- Suspicious calls ----------------------------------------------------------------------------------
+
+
+def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_grants_it(shop: Path) -> None:
+    screen = told(shop, "suggest", "orders-api", *LOGS, "--no-plan")
+    reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; +1"
+    assert f"by hand; 1 expired, 5 succeeded: {reached}; the new policy grants none" in screen
+    assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
+    assert "If not yours: tell security, revoke sessions, rotate what was read" in screen
+    kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")
+    assert "; the new policy may grant dynamodb:Scan 54" in kept

@@ -62,7 +62,11 @@ def _fixed_names(plan: Plan, layout: Layout) -> Iterator[str]:
     """List the folders in which only names like those seen are allowed, and the option that allows any."""
     found = fixed_names(plan)
     if found:
-        yield from ("", f"Folders whose new names will be denied ({len(found)})")
+        yield from ("", f"Folders in which other names will be denied ({len(found)})")
+        if any("${" in name for one in found for name in one.names):
+            yield from layout.wrapped(
+                "  ", "${*}, ${?} and ${$} stand for the characters *, ? and $ themselves"
+            )
     for one in found:
         yield from layout.wrapped("  ? ", f"{short(one.folder)}: {', '.join(one.names)}", "      ")
         if plan.today is not None:

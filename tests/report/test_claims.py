@@ -125,3 +125,19 @@ def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_gran
     assert "If not yours: tell security, revoke sessions, rotate what was read" in screen
     kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")
     assert "; the new policy may grant dynamodb:Scan 54" in kept
+
+
+# --- Decisions -----------------------------------------------------------------------------------------
+
+
+def test_a_drop_that_drops_is_not_said_to_do_nothing(shop: Path) -> None:
+    text = told(shop, "suggest", "orders-api", *LOGS, "--drop", "dynamodb:*", "--drop", "states:*")
+    assert "did nothing" not in text
+    assert "7 needed actions that a decision matches" in text
+    line = "--drop dynamodb:* does not drop dynamodb:BatchGetItem, dynamodb:ConditionCheckItem, dynamodb:GetItem +3"
+    assert f"{line}: it was seen in use" in text
+    assert "--drop states:* does not drop states:StartExecution: it was seen in use" in text
+    details = told(shop, "report", "orders-api", "-q", "--details")
+    part = details.split("Needed actions that a decision matches")[1].split("Suspicious (")[0]
+    assert part.count("dynamodb:BatchGetItem") == 1
+    assert "Decisions that did nothing" not in details

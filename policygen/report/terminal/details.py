@@ -11,7 +11,7 @@ from policygen.days import days_between
 from policygen.logs.calls.evidence import SAMPLES
 from policygen.plan.model import Plan, PlanDroppedInUse
 from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
-from policygen.report.figures import Figure, figures, grouped
+from policygen.report.figures import Figure, figures, grouped, spared_actions
 from policygen.report.suspects import call_name, result_in_words, results_in_words, suspects_by_sign
 from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, Layout, sparks
@@ -311,10 +311,12 @@ def _decisions(plan: Plan, layout: Layout) -> Iterator[str]:
         "x",
         [(_loss(loss), "") for loss in decided.losses],
     )
-    notes = [
-        f"{one.rule} does not drop {one.action}: {one.why or 'it was seen in use'}" for one in decided.spared
+    stay = [
+        (f"{rule} does not drop {', '.join(actions)}", why)
+        for (rule, why), actions in spared_actions(plan).items()
     ]
-    notes += [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
+    yield from layout.entries("Needed actions that a decision matches: not dropped", "?", stay)
+    notes = [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
     notes += [f"{rule} matches nothing that this role has or does" for rule in decided.unused]
     yield from layout.entries(
         f"Decisions that did nothing ({len(notes)})", "?", [(note, "") for note in notes]

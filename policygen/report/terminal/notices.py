@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from policygen.plan.model import Plan
-from policygen.report.figures import grouped
+from policygen.report.figures import grouped, spared_actions
 from policygen.report.fixed_names import FixedNames, fixed_names
 from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.terminal.notice import SHOWN, Notice, few, listed_notice
@@ -124,13 +124,18 @@ def _names_in(folder: FixedNames) -> str:
     return first + (f" +{len(others)}" if others else "")
 
 
+def _spared(plan: Plan) -> Notice | None:
+    found = spared_actions(plan)
+    number = len({action for actions in found.values() for action in actions})
+    entries = [(rule, f"does not drop {few(actions)}: {why}") for (rule, why), actions in found.items()]
+    return listed_notice(
+        "?", "Not dropped", f"{pluralize(number, 'needed action')} that a decision matches", entries
+    )
+
+
 def _decisions(plan: Plan) -> Notice | None:
     decided = plan.decisions
     entries = [
-        *(
-            (one.rule, f"does not drop {one.action}: {one.why or 'it was seen in use'}")
-            for one in decided.spared
-        ),
         *((rule, f"has expired: {decided.reasons.get(rule, '')}".rstrip(": ")) for rule in decided.expired),
         *((rule, _unused(decided.reasons.get(rule, ""))) for rule in decided.unused),
     ]
@@ -176,6 +181,7 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     unverified_notice,
     dropped_notice,
     _narrowed,
+    _spared,
     _decisions,
     _shared,
 )

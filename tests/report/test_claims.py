@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,29 @@ def test_a_drop_that_drops_is_not_said_to_do_nothing(shop: Path) -> None:
     part = details.split("Needed actions that a decision matches")[1].split("Suspicious (")[0]
     assert part.count("dynamodb:BatchGetItem") == 1
     assert "Decisions that did nothing" not in details
+
+
+# --- What a plan was made with, and the commands that go on from it --------------------------------------
+
+
+def test_a_plan_of_a_what_if_says_what_it_was_made_with(shop: Path) -> None:
+    told(shop, "suggest", "orders-api", *LOGS, "--drop", "states:*", "--resources", "exact")
+    done = run(shop, "report", "orders-api", "-f", "terraform")
+    assert "of samples/trail, made with --resources exact --drop 'states:*'\n" in done.stderr
+    assert "\n# Made with --resources exact --drop 'states:*'\n" in done.stdout
+    told(shop, "suggest", "orders-api", *LOGS)
+    done = run(shop, "report", "orders-api", "-f", "terraform")
+    assert done.stderr.endswith("of samples/trail\n")
+    assert "Made with" not in done.stdout
+
+
+def test_explain_without_logs_names_those_of_the_saved_plan(shop: Path) -> None:
+    told(shop, "suggest", "orders-api", *LOGS, "--keep", "s3:DeleteObject")
+    done = run(shop, "explain", "s3:PutObject", "-r", "orders-api")
+    assert done.code == 5
+    (hint,) = re.findall(r"hint: what the saved plan read: policygen (.*)", done.stderr)
+    again = run(shop, *shlex.split(hint))
+    assert again.code == 0
+    assert again.stdout.startswith("s3:PutObject for orders-api: kept")
+    assert "--keep s3:DeleteObject" in hint
+    assert "what the saved plan read" not in run(shop, "explain", "s3:PutObject", "-r", "nobody").stderr

@@ -10,7 +10,8 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.errors import PolicygenError
-from policygen.report.terminal.explain import explanation_dict, render_explanation_text
+from policygen.report.data.explanation import explanation_dict
+from policygen.report.terminal.explain import render_explanation_text
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.explain import Explanation, explain
 from tests.support import ROOT

@@ -168,3 +168,14 @@ def test_explain_without_logs_names_those_of_the_saved_plan(shop: Path) -> None:
     assert again.stdout.startswith("s3:PutObject for orders-api: kept")
     assert "--keep s3:DeleteObject" in hint
     assert "what the saved plan read" not in run(shop, "explain", "s3:PutObject", "-r", "nobody").stderr
+
+
+def test_signs_of_iam_and_numbers_of_rules_are_explained_where_they_stand() -> None:
+    made = plan_from_analysis(sample("orders-api", True))
+    details = render(made, show_all=True)
+    assert details.count("to drop, in policygen.toml (a ? spares what is needed of that action):") == sum(
+        "?" in one.drop for one in made.questions
+    )
+    assert "${*}, ${?} and ${$} stand for the characters *, ? and $ themselves" in details
+    assert "Risk (1 left; the rules: docs/concepts/risk.md)\n" in details
+    assert "| EX-21 |" in (ROOT / "docs/concepts/risk.md").read_text()

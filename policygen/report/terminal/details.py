@@ -49,7 +49,7 @@ def _evidence(plan: Plan, layout: Layout) -> Iterator[str]:
     if evidence.last:
         yield from layout.wrapped(
             "Evidence  ",
-            f"{pluralize(evidence.count, 'call')} of {pluralize(evidence.calls, 'kind')} in "
+            f"{pluralize(evidence.count, 'call')}, {evidence.calls:,} of them different, in "
             f"{pluralize(len(evidence.regions), 'region')}, last {minute(evidence.last)}",
         )
     yield from _coverage(plan, layout)
@@ -294,7 +294,7 @@ def _risk(plan: Plan, layout: Layout) -> Iterator[str]:
     closed = ", ".join(
         f"{pluralize(n, _FAMILIES[kind][0])}{_FAMILIES[kind][1]}" for kind, n in sorted(gone.items())
     )
-    yield f"Risk ({len(plan.risks.left)} left)"
+    yield f"Risk ({len(plan.risks.left)} left; the rules: docs/concepts/risk.md)"
     if closed:
         yield from layout.wrapped("  - ", f"closed: {closed}", "    ")
     for risk in plan.risks.left:

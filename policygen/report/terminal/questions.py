@@ -38,9 +38,10 @@ def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[st
         yield from layout.command("               ", answering_command(plan, question.command))
     if option := drop_options(question):
         yield from layout.wrapped("     drop      ", option)
+    spares = " (a ? spares what is needed of that action)" if "?" in question.drop else ""
     for name, rule in (("to drop", question.drop), ("to keep", question.keep)):
         if rule:
-            yield f"     {name}, in policygen.toml:"
+            yield f"     {name}, in policygen.toml{spares if name == 'to drop' else ''}:"
             yield from (f"       {line}" for line in rule.splitlines())
 
 

@@ -28,7 +28,6 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, format_option, given_options
-from policygen.cli.plans import saved_inputs_hint
 from policygen.cli.screen import Color, ColorOption
 
 
@@ -58,6 +57,7 @@ def command(
     policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
     """
     from policygen.cli.output import summarise, write_stdout
+    from policygen.cli.plans import saved_inputs_hint
     from policygen.cli.screen import screen_width, write_screen
     from policygen.report.data.explanation import render_explanation_json
     from policygen.report.formats import require_format

@@ -41,7 +41,8 @@ def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[st
     spares = " (a ? spares what is needed of that action)" if "?" in question.drop else ""
     for name, rule in (("to drop", question.drop), ("to keep", question.keep)):
         if rule:
-            yield f"     {name}, in policygen.toml{spares if name == 'to drop' else ''}:"
+            title = f"{name}, in policygen.toml{spares if name == 'to drop' else ''}:"
+            yield from layout.wrapped("     ", title, "       ")
             yield from (f"       {line}" for line in rule.splitlines())
 
 

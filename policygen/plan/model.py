@@ -285,6 +285,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     today: tuple[CurrentPolicy, ...] | None
     changes: tuple[PlanChange, ...]
     missing: tuple[PlanNotAllowed, ...]
+    added: tuple[PlanGrant, ...] = ()
+    """Grants beyond today's policies: ``--add-observed`` asked for them. Older plans have none."""
     wanted_but_denied: tuple[PlanDenied, ...]
     unmapped: tuple[PlanUnmapped, ...]
     unauthenticated: Seen | None = None
@@ -373,11 +375,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @cached_property
     def support(self) -> Mapping[str, Support]:
         """What speaks for each action of the proposal, in lower case."""
-        return support_of(
-            (grant.action for grant in self.grants),
-            (one.action for one in self.evidence.granted),
-            self._kept,
-        )
+        granted = (one.action for one in self.evidence.granted)
+        return support_of((grant.action for grant in self.grants), granted, self._kept)
 
     @property
     def _kept(self) -> list[tuple[str, str]]:

@@ -94,6 +94,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     """Observed request -> the pattern that grants it, and the rule that made it."""
     missing: tuple[NotCurrentlyAllowed, ...]
     """Observed requests that today's policies do not allow, and that are not granted."""
+    added: tuple[Grant, ...]
+    """Grants beyond the current policies, of what was observed: they were asked for (`SuggestOptions.add_observed`)."""
     today: tuple[Policy, ...] | None
     """The current identity policies; None where they are not known."""
     now: Mapping[str, Sequence[Statement]] | None

@@ -23,6 +23,10 @@ JOBS = {
 """Job -> its name in the table, in the table's order."""
 
 
+FRAMES = "## A log as a frame"
+"""The head of the last section, which `bench_frames` writes."""
+
+
 class Measured(NamedTuple):
     """All runs of a contender at one job."""
 
@@ -48,6 +52,17 @@ class Setting(NamedTuple):
     repeats: int
     missing: tuple[str, ...]
     """A line for each contender that is not installed."""
+
+
+def with_frames(text: str, section: str) -> str:
+    """Return the page with this as its last section."""
+    return f"{text.partition(FRAMES)[0].rstrip()}\n\n{section.rstrip()}\n" if section else text
+
+
+def frames_of(text: str) -> str:
+    """Return the last section of the page; "" where it has none."""
+    _, head, rest = text.partition(FRAMES)
+    return head + rest
 
 
 def table(measured: Sequence[Measured]) -> str:

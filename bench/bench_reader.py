@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from baselines.contenders import PLAIN, POLICYGEN, Contender, contenders
-from bench_page import Measured, Setting, page, table
+from bench_page import Measured, Setting, frames_of, page, table, with_frames
 
 SMALL = 10
 """Records in a small file."""
@@ -245,7 +245,7 @@ def main() -> None:
     print(table(measured))
     if options.write:
         setting = Setting(corpus.about, packed, os.cpu_count() or 1, options.repeats, tuple(missing))
-        PAGE.write_text(page(setting, measured), "utf-8")
+        PAGE.write_text(with_frames(page(setting, measured), frames_of(PAGE.read_text("utf-8"))), "utf-8")
         log_line(f"wrote {PAGE.relative_to(ROOT)}")
 
 

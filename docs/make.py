@@ -54,19 +54,33 @@ def _entry(name: str, thing: object) -> str:
     text = _markdown(inspect.getdoc(thing) or "")
     if not inspect.isclass(thing):
         return f"## {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{text}"
-    members = [
-        f"- `{member}`: {_whole(value) if isinstance(value, cached_property) else _first_sentence(value)}"
+    members = {
+        member: value
         for member, value in sorted(vars(thing).items())
         if not member.startswith("_")
         and (inspect.isfunction(value) or isinstance(value, property | cached_property))
-    ]
+    }
+    whole = [member for member, value in members.items() if "\nExample:\n" in (inspect.getdoc(value) or "")]
+    short = [f"- `{one}`: {_first_sentence(value)}" for one, value in members.items() if one not in whole]
     fields = "\n".join(_fields(thing))
     parts = [
         text,
         f"**Fields**:\n\n{fields}\n" if fields else "",
-        "\n".join(members) + "\n" if members else "",
+        "\n".join(short) + "\n" if short else "",
+        *(_member(name, one, members[one]) for one in whole),
     ]
     return f"## {name}\n\n" + "\n".join(part for part in parts if part)
+
+
+def _member(of: str, name: str, thing: object) -> str:
+    """Return the entry of a method, or of a frame that is made when it is first looked at."""
+    text = _markdown(inspect.getdoc(thing) or "")
+    head = f"### `{of}.{name}`\n\n"
+    return (
+        f"{head}{text}"
+        if not inspect.isfunction(thing)
+        else f"{head}```python\n{_signature(name, thing)}\n```\n\n{text}"
+    )
 
 
 def _fields(thing: type) -> Iterator[str]:
@@ -83,9 +97,10 @@ def _fields(thing: type) -> Iterator[str]:
 def _signature(name: str, function: object) -> str:
     """Return a function's signature, a parameter a line where it is long."""
     signature = inspect.signature(function)  # type: ignore[arg-type]
-    found = list(signature.parameters.values())
+    found = [one for one in signature.parameters.values() if one.name != "self"]
     parameters = [
-        f"{one.name}: {one.annotation}" + ("" if one.default is one.empty else f" = {one.default!r}")
+        f"{'**' * (one.kind is one.VAR_KEYWORD)}{one.name}: {one.annotation}"
+        + ("" if one.default is one.empty else f" = {one.default!r}")
         for one in found
     ]
     keyword_only = [one.kind is one.KEYWORD_ONLY for one in found]
@@ -102,10 +117,6 @@ def _signature(name: str, function: object) -> str:
 
 def _first_sentence(value: object) -> str:
     return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split()).replace("``", "`")
-
-
-def _whole(value: object) -> str:
-    return " ".join((inspect.getdoc(value) or "").split()).replace("``", "`")
 
 
 def _markdown(docstring: str) -> str:

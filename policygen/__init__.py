@@ -15,6 +15,7 @@ __version__ = VERSION
 
 _MODULES = {
     "AccessRequest": "policygen.iam.request:AccessRequest",
+    "Figured": "policygen.api.figure:Figured",
     "IamAccessor": "policygen.api.accessor:IamAccessor",
     "Log": "policygen.api.log:Log",
     "Plan": "policygen.plan.model:Plan",
@@ -23,6 +24,7 @@ _MODULES = {
     "Suggestion": "policygen.rightsize.suggestion:Suggestion",
     "backtest": "policygen.api.suggest:backtest_role",
     "backtest_frame": "policygen.report.data.log_frames:backtest_frame",
+    "batch": "policygen.api.every_role:batch",
     "calls_frame": "policygen.report.data.frames:calls_frame",
     "changes_frame": "policygen.report.data.frames:changes_frame",
     "check": "policygen.api.plans:check_policies",
@@ -36,12 +38,12 @@ _MODULES = {
     "requests_frame": "policygen.report.data.frames:requests_frame",
     "roles": "policygen.api.suggest:roles_in",
     "suggest": "policygen.api.suggest:suggest_role",
-    "suggest_all": "policygen.api.every_role:suggest_all",
     "suspicious_frame": "policygen.report.data.frames:suspicious_frame",
 }
 
 __all__ = [
     "AccessRequest",
+    "Figured",
     "IamAccessor",
     "Log",
     "Plan",
@@ -50,6 +52,7 @@ __all__ = [
     "Suggestion",
     "backtest",
     "backtest_frame",
+    "batch",
     "calls_frame",
     "changes_frame",
     "check",
@@ -63,14 +66,14 @@ __all__ = [
     "requests_frame",
     "roles",
     "suggest",
-    "suggest_all",
     "suspicious_frame",
 ]
 
 if TYPE_CHECKING:
     from policygen.account.snapshot import load_snapshot
     from policygen.api.accessor import IamAccessor
-    from policygen.api.every_role import suggest_all
+    from policygen.api.every_role import batch
+    from policygen.api.figure import Figured
     from policygen.api.log import Log, load
     from policygen.api.plans import check_policies as check
     from policygen.api.plans import read_plan_file as read_plan

@@ -21,6 +21,14 @@ class PolicygenError(Exception):
         code: the stable id of this failure, ``PG-Ennn``.
         instead: a word of the command line that is wrong, and the word that may be meant, "" to leave it out; or "",
             and a word to add. The command line prints the whole command with it.
+
+    Example:
+        >>> import policygen as pg
+        >>> try:
+        ...     pg.suggest("nobody", "samples/trail")
+        ... except pg.PolicygenError as error:
+        ...     print(error.code, error.exit_code, len(error.hints))
+        PG-E310 4 2
     """
 
     exit_code = 1

@@ -12,7 +12,7 @@ import sys
 import duckdb
 from reference import IDENTIFYING
 
-_RECORD = {
+RECORD = {
     "eventTime": "VARCHAR",
     "eventSource": "VARCHAR",
     "eventName": "VARCHAR",
@@ -27,11 +27,12 @@ _RECORD = {
     "requestParameters": dict.fromkeys(IDENTIFYING, "JSON"),
     "resources": [{"ARN": "VARCHAR"}],
 }
-_QUERY = """
+RECORDS = """
 WITH records AS (
     SELECT unnest(from_json(json->'Records', $shape)) AS r
     FROM read_json_objects($files, format = 'unstructured', maximum_object_size = 100000000)
-),
+)"""
+_QUERY = f"""{RECORDS},
 groups AS (
     SELECT count(*) AS events, min(r.eventTime) AS first, max(r.eventTime) AS last
     FROM records
@@ -49,7 +50,7 @@ def main() -> None:
     logs, role = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
     base = duckdb.connect()
     base.execute("SET threads = 1")
-    parameters = {"files": f"{logs}/**/*.json.gz", "shape": json.dumps([_RECORD]), "role": role}
+    parameters = {"files": f"{logs}/**/*.json.gz", "shape": json.dumps([RECORD]), "role": role}
     row = base.execute(_QUERY, parameters).fetchone()
     assert row is not None
     print(json.dumps({"events": int(row[0] or 0), "groups": row[1]}))

@@ -58,10 +58,19 @@ T = TypeVar("T")
 def load_snapshot(path: str | Path) -> Account:
     """Read the account from a snapshot file, or from the output of ``get-account-authorization-details``.
 
+    Args:
+        path: the file.
+
     Raises:
         UsageError: the file does not exist (PG-E211), is not JSON (PG-E212), has another shape (PG-E213), has a policy
             that IAM would not accept (PG-E210), a resource control policy for some principals only (PG-E350), or a
             last-accessed time that is not a time (PG-E341).
+
+    Example:
+        >>> import policygen as pg
+        >>> account = pg.load_snapshot("samples/account.json")
+        >>> account.account_id, len(account.roles)
+        ('111122223333', 14)
     """
     file = Path(path)
     try:

@@ -6,28 +6,41 @@ is. What a frame lacks for an answer is an `AttributeError` that names the colum
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pandas as pd
 
+from policygen.api import figure
+from policygen.api.figure import Figured
 from policygen.iam.arn import quote
 from policygen.iam.document import Policy, Statement
 
-if TYPE_CHECKING:
-    from policygen.api.figure import Figured
-
+_WEEK = "Mon Tue Wed Thu Fri Sat Sun".split()
 Unit = Literal["session", "day", "hour"]
+Cells = Literal["by_service_day", "weekday_hour", "co_access", "new_names"]
+
+
+def _columns(by: str | Sequence[str]) -> list[str]:
+    return [by] if isinstance(by, str) else list(by)
+
+
+def _weekdays(days: pd.Series[Any]) -> str:
+    return " ".join(_WEEK[number] for number in sorted(days.dt.day_of_week.unique()))
 
 
 @pd.api.extensions.register_dataframe_accessor("iam")
 class IamAccessor:
     """Answers about a frame of calls or of requests, as `Log.calls` and `Log.requests` are, or a part of one.
 
-    What was done is the ``action`` of requests, and the ``event_name`` of calls.
+    What was done is the ``action`` of requests, and the ``event_name`` of calls. Days are UTC; a day is
+    ``datetime64[us, UTC]``. A frame that lacks a column raises an `AttributeError`. In the examples, ``log`` and
+    ``every`` are those below.
 
     Example:
         >>> import policygen as pg
         >>> log = pg.load("samples/trail", "orders-api", snapshot="samples/account.json")
+        >>> every = pg.load("samples/trail", snapshot="samples/account.json")
         >>> int(log.requests.iam.saturation()["known"].iloc[-1])
         331
         >>> log.calls.iam.to_policy()
@@ -53,7 +66,12 @@ class IamAccessor:
         return "action"
 
     def by_action(self) -> pd.DataFrame:
-        """Return the ``calls`` and ``days`` (int64) of each action, and its ``first`` and ``last`` day."""
+        """Return the ``calls`` and ``days`` (int64) of each action, and its ``first`` and ``last`` day.
+
+        Example:
+            >>> log.requests.iam.by_action().loc["sts:AssumeRole", ["calls", "days"]].tolist()
+            [3, 3]
+        """
         rows = self._need("day", "n").groupby(self._what, observed=True)
         found = rows.agg(
             calls=("n", "sum"), days=("day", "nunique"), first=("day", "min"), last=("day", "max")
@@ -61,7 +79,12 @@ class IamAccessor:
         return found.sort_values("calls", ascending=False, kind="stable")
 
     def by_service_day(self) -> pd.DataFrame:
-        """Return the calls (int64) of each service, a row, on each day, a column; days without any call are there."""
+        """Return the calls (int64) of each service, a row, on each day, a column; days without any call are there.
+
+        Example:
+            >>> log.requests.iam.by_service_day().shape
+            (8, 30)
+        """
         service = "service" if "service" in self._frame else "event_source"
         rows = self._need(service, "day", "n")
         table = rows.pivot_table(
@@ -69,32 +92,100 @@ class IamAccessor:
         )
         return table.reindex(columns=self._days(), fill_value=0).astype("int64")
 
-    def first_seen(self) -> pd.DataFrame:
-        """Return each action and resource with the day on which it was ``first`` seen, in that order."""
-        rows = self._need("action", "resource", "day")
-        first = rows.groupby(["action", "resource"], observed=True)["day"].min().rename("first")
-        return first.reset_index().sort_values(["first", "action", "resource"], ignore_index=True)
+    def first_seen(self, by: str | Sequence[str] = ("action", "resource"), since: str = "") -> pd.DataFrame:
+        """Return each action and resource with the day on which it was ``first`` seen, in that order.
+
+        Args:
+            by: columns that say what is seen, such as ``action`` alone, or ``["role", "action"]``.
+            since: an ISO date in UTC; only what was first seen on that day or later; "" for all.
+
+        Returns:
+            The columns of `by`, and ``first`` (datetime64[us, UTC]).
+
+        Example:
+            >>> log.requests.iam.first_seen("action", since="2026-10-29").values.tolist()[0]
+            ['s3:ListBucket', Timestamp('2026-10-29 00:00:00+0000', tz='UTC')]
+        """
+        names = _columns(by)
+        rows = self._need(*names, "day")
+        first = rows.groupby(names, observed=True)["day"].min().rename("first")
+        found = first.reset_index().sort_values(["first", *names], ignore_index=True)
+        return found[found["first"] >= since].reset_index(drop=True) if since else found
 
     def saturation(self) -> pd.DataFrame:
-        """Return for each day how many actions on resources were ``new``, and how many ``known`` by then (int64)."""
+        """Return for each day how many actions on resources were ``new``, and how many ``known`` by then (int64).
+
+        Example:
+            >>> log.requests.iam.saturation().iloc[-1].to_dict()
+            {'new': 11, 'known': 331}
+        """
         new = self.first_seen()["first"].value_counts().reindex(self._days(), fill_value=0)
         return pd.DataFrame({"new": new, "known": new.cumsum()}).rename_axis("day").astype("int64")
 
-    def gaps(self) -> pd.DataFrame:
-        """Return for each action its ``active_days`` and its ``longest_gap``, days between two of them (int64).
+    def gaps(self, by: str | Sequence[str] = "") -> pd.DataFrame:
+        """Return when each action was used: on how many days, how far apart, and on which days of the week.
 
-        A gap that is longer than the window of a policy is a permission that the policy would lack.
+        A gap that is longer than the window of a policy is a permission that the policy would lack. A job that runs
+        once a week has a usual gap of 7.
+
+        Args:
+            by: columns to group by, such as ``["role", "action"]``; "" for the action.
+
+        Returns:
+            ``active_days``, ``longest_gap`` (int64, days between two active days; 0 for one day), ``usual_gap``
+            (float64, their median) and ``weekdays`` (str, ``Mon Thu``), the longest gap first.
+
+        Example:
+            >>> log.requests.iam.gaps().query("usual_gap == 7")["weekdays"].to_dict()
+            {'s3:GetObjectTagging': 'Mon', 's3:PutObjectTagging': 'Mon'}
         """
-        rows = self._need("day")[[self._what, "day"]].drop_duplicates().sort_values("day")
-        between = rows.groupby(self._what, observed=True)["day"].diff().dt.days.fillna(0)
-        groups = rows.assign(gap=between).groupby(self._what, observed=True)
-        found = groups.agg(active_days=("day", "size"), longest_gap=("gap", "max"))
-        return found.astype("int64").sort_values("longest_gap", ascending=False, kind="stable")
+        groups = _columns(by or self._what)
+        rows = self._need(*groups, "day")[[*groups, "day"]].drop_duplicates().sort_values("day")
+        rows = rows.assign(gap=rows.groupby(groups, observed=True)["day"].diff().dt.days)
+        days = rows.groupby(groups, observed=True)
+        found = days.agg(active_days=("day", "size"), longest_gap=("gap", "max"), usual_gap=("gap", "median"))
+        found["weekdays"] = days["day"].agg(_weekdays)
+        found = found.astype({"active_days": "int64"}).assign(
+            longest_gap=found["longest_gap"].fillna(0).astype("int64")
+        )
+        return found.sort_values("longest_gap", ascending=False, kind="stable")
+
+    def alike(self, by: str = "action") -> pd.DataFrame:
+        """Return the pairs of roles that use the same actions, or the same resources, those most alike first.
+
+        Args:
+            by: the column with what they share, ``action`` or ``resource``.
+
+        Returns:
+            ``role``, ``account``, ``other``, ``other_account`` (str), ``shared`` (int64, how many they both use) and
+            ``share`` (float64, 0 to 1: of all that either uses).
+
+        Example:
+            >>> tables = every.requests.query("resource_type == 'table'")
+            >>> tables.iam.alike("resource")["other"].tolist()
+            ['stock-sync']
+        """
+        who = ["role", "account"]
+        rows = self._need(*who, by)[[*who, by]].drop_duplicates().astype(str)
+        sizes = rows.groupby(who).size()
+        pairs = rows.merge(rows.rename(columns={"role": "other", "account": "other_account"}), on=by)
+        pairs = pairs[
+            pairs["role"] + "\n" + pairs["account"] < pairs["other"] + "\n" + pairs["other_account"]
+        ]
+        both = ["other", "other_account"]
+        found = pairs.groupby([*who, *both]).size().rename("shared").reset_index()
+        each = [sizes.reindex(pd.MultiIndex.from_frame(found[names])).to_numpy() for names in (who, both)]
+        found["share"] = (found["shared"] / (sum(each) - found["shared"])).astype("float64")
+        return found.sort_values(["share", "shared"], ascending=False, kind="stable", ignore_index=True)
 
     def names(self) -> pd.DataFrame:
         """Return for each action, type and parent its ``names``, ``active_days`` and ``new_days`` (int64).
 
         A day is new if a name came up that was never seen before; the first active day does not count.
+
+        Example:
+            >>> log.requests.iam.names().loc["sts:AssumeRole"].values.tolist()
+            [[1, 3, 0]]
         """
         rows = self._need("action", "resource_type", "parent", "resource", "day")
         by = ["action", "resource_type", "parent"]
@@ -110,6 +201,10 @@ class IamAccessor:
         Args:
             unit: ``session`` (of those that were kept, a sample), ``day``, or ``hour`` (of the first and the last call
                 of a day, which is all that calls keep of the hour).
+
+        Example:
+            >>> float(log.requests.iam.co_access("day").loc["s3:GetObject", "s3:PutObject"].round(2))
+            0.93
         """
         what = self._what
         if unit == "session":
@@ -120,9 +215,11 @@ class IamAccessor:
             units = rows["day"]
         elif unit == "hour":
             rows = self._need("first", "last")[[what, "first", "last"]].melt(id_vars=what)
-            units = rows["value"].dt.floor("h")
+            units = pd.to_datetime(rows["value"], utc=True).dt.floor("h")
         else:
             raise ValueError(f"unit is {unit!r}: session, day or hour")
+        if units.empty:
+            return pd.DataFrame(dtype="float64").rename_axis(index=what, columns=what)
         there = pd.crosstab(units, rows[what].astype(str)).gt(0).astype("int64")
         both = there.T @ there
         alone = there.sum()
@@ -132,7 +229,12 @@ class IamAccessor:
     def weekday_hour(self) -> pd.DataFrame:
         """Return how many rows of calls began in each hour of the day (columns 0 to 23) on each weekday (0 is Monday).
 
-        A row is a distinct call on one day, of which the time of the first is known: jobs stand out, volumes do not.
+        Counts are int64; hours are UTC. A row is a distinct call on one day, of which the time of the first is known:
+        jobs stand out, volumes do not.
+
+        Example:
+            >>> log.calls.iam.weekday_hour().shape
+            (7, 24)
         """
         first = self._need("first")["first"]
         table = pd.crosstab(first.dt.day_of_week, first.dt.hour)
@@ -150,6 +252,10 @@ class IamAccessor:
         Returns:
             A row for each mode, ``exact`` (the same names) and ``parent`` (any name below the same parent): ``learnt``
             days, later ``uses``, those ``denied`` (int64), and ``denied_share`` (float64).
+
+        Example:
+            >>> log.requests.iam.backtest()[["mode", "uses", "denied"]].values.tolist()
+            [['exact', 756, 100], ['parent', 756, 0]]
         """
         rows = self._need("action", "resource", "parent", "day", "n", "denied")
         days = self._days()
@@ -173,6 +279,10 @@ class IamAccessor:
 
         Raises:
             ValueError: no row was allowed.
+
+        Example:
+            >>> log.requests.query("service == 'states'").iam.to_policy().statements[0].actions
+            ('states:StartExecution',)
         """
         rows = self._need("action", "resource", "parent", "denied")
         rows = rows[~rows["denied"]]
@@ -190,35 +300,97 @@ class IamAccessor:
         statements = [Statement("Allow", tuple(some), resources) for resources, some in actions.items()]
         return Policy(tuple(statements), name="as-seen")
 
-    def heatmap(self) -> Figured:
-        """Draw the calls of each service on each day."""
-        from policygen.api.figure import strips
+    def new_names(self) -> pd.DataFrame:
+        """Return how many names of each resource type, a row, were seen for the first time on each day, a column.
 
-        return strips("Calls by service and day", self.by_service_day())
+        Counts are int64. Everything is new on the first day.
+
+        Example:
+            >>> log.requests.iam.new_names().sum(axis=1)[["object", "table"]].to_dict()
+            {'object': 201, 'table': 2}
+        """
+        rows = self._need("resource_type", "resource", "parent", "day")
+        named = rows[rows["resource"] != rows["parent"]]
+        first = named.groupby(["resource_type", "resource"], observed=True)["day"].min().reset_index()
+        table = pd.crosstab(first["resource_type"].astype(str), first["day"])
+        return table.reindex(columns=self._days(), fill_value=0).astype("int64")
+
+    def heatmap(self, of: Cells = "by_service_day") -> Figured:
+        """Draw one of the tables as cells, of a stronger color where there is more.
+
+        Args:
+            of: ``by_service_day``, ``weekday_hour``, ``co_access`` (of days; neighbours go together) or ``new_names``.
+
+        Raises:
+            ValueError: there is no such table.
+
+        Example:
+            >>> log.requests.iam.heatmap("new_names")
+            <Figure: New names by type and day, 10 rows>
+        """
+        if of == "by_service_day":
+            return figure.cells_by_day("Calls by service and day", self.by_service_day())
+        if of == "weekday_hour":
+            return figure.cells_by_hour("Rows of calls by the hour of the first", self.weekday_hour())
+        if of == "co_access":
+            return figure.cells_of_shares("Actions that come on the same days", self._in_chains())
+        if of == "new_names":
+            return figure.cells_by_day("New names by type and day", self.new_names(), "names")
+        raise ValueError(f"of is {of!r}: by_service_day, weekday_hour, co_access or new_names")
+
+    def _in_chains(self) -> pd.DataFrame:
+        """Return the shares of days with both actions, each action beside one that it goes with."""
+        table = self.co_access("day")
+        first = self._need("day").groupby(self._what, observed=True)["day"].min()
+        seen = sorted(table.index, key=lambda name: (first[name], name))
+        shares = table.loc[seen, seen].to_numpy(copy=True)
+        chain = [0] if seen else []
+        while len(chain) < len(seen):
+            shares[:, chain[-1]] = -1  # it has its place
+            chain.append(int(shares[chain[-1]].argmax()))  # of equals the one that was seen first
+        order = [seen[number] for number in chain]
+        return table.loc[order, order]
 
     def timeline(self) -> Figured:
-        """Draw the days on which each action was used, in the order of their first use."""
-        from policygen.api.figure import strips
+        """Draw the days on which each action was used, in the order of their first use.
 
+        Example:
+            >>> log.requests.iam.timeline()
+            <Figure: Use of each action by day, 19 rows>
+        """
         rows = self._need("day", "n")
         table = rows.pivot_table(
             index=self._what, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
         )
         table = table.reindex(columns=self._days(), fill_value=0).astype("int64")
-        order = table.gt(0).to_numpy().argmax(axis=1).argsort(kind="stable")
-        return strips("Use of each action by day", table.iloc[order])
+        first = rows.groupby(self._what, observed=True)["day"].min().sort_values(kind="stable")
+        return figure.cells_by_day("Use of each action by day", table.loc[first.index])
 
     def curve(self) -> Figured:
-        """Draw how many actions on resources were known by each day."""
-        from policygen.api.figure import learning
+        """Draw how many actions on resources were known by each day.
 
-        return learning("Actions on resources that were known by each day", self.saturation())
+        Of a frame of back-tests, as `backtest_frame` makes it, draw the share of later calls that would be denied, by
+        the days learnt from, a line for each way to write names.
+
+        Example:
+            >>> shown = pg.backtest_frame(log.backtest(curve=True)).iam.curve()
+            >>> float(shown.data.loc[20, "exact"].round(3))
+            0.148
+        """
+        if "denied_share" in self._frame:
+            rows = self._need("learnt", "mode", "denied_share")
+            table = rows.pivot_table(index="learnt", columns="mode", values="denied_share", observed=True)
+            return figure.shares("Calls that would be denied", table)
+        return figure.learning("Actions on resources that were known by each day", self.saturation())
 
     def bars(self) -> Figured:
-        """Draw the calls of each action, the most first."""
-        from policygen.api.figure import lengths
+        """Draw the calls of each action, the most first.
 
-        return lengths("Calls of each action", self.by_action()["calls"])
+        Example:
+            >>> int(log.requests.iam.bars().data["calls"].max())
+            313
+        """
+        return figure.lengths("Calls of each action", self.by_action()["calls"])
 
     def _days(self) -> pd.DatetimeIndex:
         day = self._need("day")["day"]

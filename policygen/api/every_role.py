@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.account.model import Account
-from policygen.api.options import account_of, decisions_from, paths_of, read_options_of
-from policygen.batch.read import read_logs
-from policygen.batch.rightsize_role import BatchSettings, right_size
-from policygen.batch.select import RoleFilter, RoleTarget, targets
+from policygen.all_roles.read import read_logs
+from policygen.all_roles.rightsize_role import BatchSettings, right_size
+from policygen.all_roles.select import RoleFilter, RoleTarget, targets
+from policygen.api.options import account_of, paths_of, read_options_of, suggest_options
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
@@ -80,7 +80,7 @@ def read_every_role(
     return EveryRole(settings, targets(found.counts.totals.roles, accounts, choice), packed)
 
 
-def suggest_all(
+def batch(
     logs: str | Path | Sequence[str | Path],
     *,
     days: int = 30,
@@ -127,7 +127,7 @@ def suggest_all(
 
     Example:
         >>> import policygen as pg
-        >>> rows = pg.suggest_all("samples/trail", snapshot="samples/account.json", names=["orders-*"])
+        >>> rows = pg.batch("samples/trail", snapshot="samples/account.json", names=["orders-*"])
         >>> rows[["role", "actions_now", "needed"]].values.tolist()
         [['orders-api', 519, 26]]
     """
@@ -135,10 +135,12 @@ def suggest_all(
         logs,
         ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete),
         account_of(snapshot, ""),
-        suggest=SuggestOptions(
+        suggest=suggest_options(
             add_observed=add_observed,
             resources=resources,
-            decisions=decisions_from(decisions, keep, drop),
+            keep=keep,
+            drop=drop,
+            decisions=decisions,
             unverified=unverified,
         ),
         choice=RoleFilter(names, paths, tags, trusts),

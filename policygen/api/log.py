@@ -7,20 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from policygen.account.model import Account
+from policygen.all_roles.rightsize_role import evidence_of_target
+from policygen.all_roles.select import RoleTarget
 from policygen.api.every_role import read_every_role
-from policygen.api.options import account_of, paths_of, read_options_of, role_named
-from policygen.batch.rightsize_role import evidence_of_target
-from policygen.batch.select import RoleTarget
+from policygen.api.options import Writing, account_of, paths_of, read_options_of, role_named, suggest_options
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.observe import ObserveOptions, RoleEvidence, collect_evidence
 from policygen.evidence.role import parse_role
 from policygen.iam.request import RoleKey
+from policygen.plan.model import Plan
 from policygen.report.data import log_frames
 from policygen.report.html.notebook import NotebookFigure, framed
-from policygen.rightsize.analysis import conclude
+from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.backtest import Backtest, backtest
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 from policygen.text import escape_controls, pluralize, sanitize
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 _LISTED = 8
 """Roles that the representation names."""
+
+_KEPT = 30_000
+"""Calls by day and user, of all roles whose evidence is kept; that of others is made again for each frame."""
 
 Find = Callable[[RoleTarget], RoleEvidence]
 _Key = tuple[str, str]
@@ -45,7 +49,7 @@ class Log:
     """The logs of some days, read once. Its frames are made when they are first looked at, and then kept.
 
     In each frame, ``role`` and ``account`` (categories) say whose a row is; times are ``datetime64[us, UTC]``, counts
-    ``int64``; lists are tuples, which can be grouped by.
+    ``int64``; what would be lists are tuples, which can be grouped by. In the examples, ``log`` is the one below.
 
     Example:
         >>> import policygen as pg
@@ -61,7 +65,8 @@ class Log:
 
         self._roles, self._find = roles, find
         self._found: dict[_Key, RoleEvidence | PolicygenError] = {}
-        self._suggested: dict[_Key, Suggestion] = {}
+        self._concluded: dict[_Key, Analysis] = {}
+        self._kept = 0
 
     def __repr__(self) -> str:
         """Return what was read in a line."""
@@ -88,7 +93,17 @@ class Log:
 
     @cached_property
     def calls(self) -> pd.DataFrame:
-        """One row for each distinct call, day and user: as `calls_frame`, with ``account`` and ``sessions``."""
+        """One row for each distinct call, day and user of the role's credentials; suspicious ones are in `suspects`.
+
+        Columns: ``day`` (datetime64[us, UTC]), ``role``, ``account``, ``region``, ``event_source``, ``event_name``,
+        ``outcome``, ``error``, ``via``, ``vpce``, ``user``, ``manner`` (categories, as in `calls_frame`), ``params``
+        (str, JSON), ``n`` (int64, calls), ``first``, ``last`` (datetime64[us, UTC]), ``sessions``, ``addresses``,
+        ``user_agents``, ``event_ids`` (tuples of str, a sample of at most five).
+
+        Example:
+            >>> log.calls.groupby("event_name", observed=True)["n"].sum().nlargest(2).to_dict()
+            {'GetItem': 313, 'Decrypt': 264}
+        """
         return log_frames.calls_of_log(self._evidence())
 
     @cached_property
@@ -99,6 +114,10 @@ class Log:
         ``parent`` (the ARN with ``*`` for the name; both str), ``day`` (datetime64[us, UTC]), ``n`` (int64, calls),
         ``denied`` (bool), ``user`` (category), ``sessions`` (tuple of str, a sample). A call that asks for several
         permissions is in several rows, so ``n`` must not be added up over actions.
+
+        Example:
+            >>> log.requests.groupby("service", observed=True)["action"].nunique().nlargest(2).to_dict()
+            {'dynamodb': 6, 's3': 6}
         """
         return log_frames.requests_of_log(self._evidence())
 
@@ -106,8 +125,12 @@ class Log:
     def roles(self) -> pd.DataFrame:
         """One row for each role; a role without evidence says why in ``error``.
 
-        Columns: ``role``, ``account`` (categories), ``arn`` (str), ``events``, ``calls`` (distinct ones), ``days``,
-        ``services`` (int64), ``first``, ``last`` (datetime64[us, UTC]), ``error`` (category).
+        Columns: ``role``, ``account`` (categories), ``arn`` (str), ``events``, ``calls`` (distinct ones), ``days``
+        (with an event), ``services`` (int64), ``first``, ``last`` (datetime64[us, UTC]), ``error`` (category).
+
+        Example:
+            >>> log.roles[["events", "days", "services"]].values.tolist()
+            [[1961, 30, 8]]
         """
         found = ((one.name, one.account, one.arn, self._of(one)) for one in self._roles)
         return log_frames.roles_of_log(found)
@@ -117,8 +140,12 @@ class Log:
         """One row for each action, type and parent with names: whether its names are fixed or made up.
 
         Columns: ``role``, ``account``, ``action``, ``resource_type`` (categories), ``parent`` (str), ``names``,
-        ``active_days``, ``new_days``, ``late_days`` (int64), ``choice`` (category: open, closed, ask), ``declared``
-        (bool).
+        ``active_days``, ``new_days`` (with a name never seen before; the first day does not count), ``late_days``
+        (those of them in the later half; int64), ``choice`` (category: open, closed, ask), ``declared`` (bool).
+
+        Example:
+            >>> log.names["choice"].value_counts().to_dict()
+            {'closed': 13, 'open': 6, 'ask': 1}
         """
         return log_frames.names_of_log(self._evidence())
 
@@ -126,14 +153,29 @@ class Log:
     def sessions(self) -> pd.DataFrame:
         """One row for each session that was kept with a call: a sample, at most five for each call and day.
 
-        Columns: ``role``, ``account`` (categories), ``session`` (str), ``user``, ``manner`` (categories), ``days``,
-        ``events`` (int64, distinct operations), ``first_day``, ``last_day`` (datetime64[us, UTC]).
+        Columns: ``role``, ``account`` (categories), ``session`` (str), ``user``, ``manner`` (categories), ``days``
+        (int64), ``events`` (int64, distinct operations), ``first_day``, ``last_day`` (datetime64[us, UTC]).
+
+        Example:
+            >>> log.sessions[["session", "manner", "days"]].values.tolist()[-1]
+            ['orders-api', 'runtime', 30]
         """
         return log_frames.sessions_of_log(self._evidence())
 
     @cached_property
     def suspects(self) -> pd.DataFrame:
-        """The calls that do not look like the workload: as `suspicious_frame`, with ``account`` and with tuples."""
+        """One row for each distinct call, day and user that does not look like the workload.
+
+        Columns: ``day`` (datetime64[us, UTC]), ``role``, ``account``, ``sign``, ``region``, ``event_source``,
+        ``event_name``, ``action``, ``result``, ``error``, ``user``, ``manner`` (categories, as in
+        `suspicious_frame`), ``accepted`` (bool), ``resource`` (str, what it asked for first), ``n`` (int64, calls),
+        ``first``, ``last`` (datetime64[us, UTC]), ``addresses``, ``user_agents``, ``sessions``, ``event_ids`` (tuples
+        of str, at most five).
+
+        Example:
+            >>> log.suspects.explode("addresses").groupby("addresses")["n"].sum().to_dict()
+            {'198.51.100.77': 6, '54.170.77.12': 2}
+        """
         return log_frames.suspects_of_log(self._evidence())
 
     @cached_property
@@ -143,16 +185,26 @@ class Log:
         Columns: ``role``, ``account`` (categories), ``rule``, ``title`` (str), ``family`` (category: escalation,
         exfiltration, exposure), ``closed`` (bool: today's policies have it and the proposal has not), ``actions``,
         ``resources`` (tuples of str). A role for which no policy can be suggested is warned about.
+
+        Example:
+            >>> log.risks["closed"].value_counts().to_dict()
+            {True: 16, False: 1}
         """
-        return log_frames.risks_of_log(self._suggestions())
+        return self._of_suggestions(log_frames.risks_of_log)
 
     @cached_property
     def changes(self) -> pd.DataFrame:
-        """What becomes of each action: as `changes_frame`, with ``role`` and ``account``, and with tuples.
+        """One row for each action that is allowed today or in the proposal.
 
-        A role for which no policy can be suggested is warned about.
+        Columns: ``role``, ``account``, ``service``, ``action``, ``kind`` (categories: narrowed, unchanged, kept,
+        unknown, removed, added), ``now``, ``proposed`` (tuples of str, patterns of resources), ``why`` (str). A role
+        for which no policy can be suggested is warned about.
+
+        Example:
+            >>> log.changes["kind"].value_counts().to_dict()
+            {'removed': 480, 'narrowed': 17, 'unknown': 15, 'kept': 6, 'unchanged': 1}
         """
-        return log_frames.changes_of_log(self._suggestions())
+        return self._of_suggestions(log_frames.changes_of_log)
 
     @cached_property
     def coverage(self) -> pd.DataFrame:
@@ -161,27 +213,62 @@ class Log:
         Columns: ``role``, ``account`` (categories), ``start``, ``end``, ``first_day`` (datetime64[us, UTC]), ``days``,
         ``days_with_events`` (int64), ``regions``, ``trails``, ``data_types``, ``gaps`` (tuples of str; None where not
         known).
+
+        Example:
+            >>> log.coverage[["days", "days_with_events", "regions"]].values.tolist()
+            [[30, 30, ('eu-west-1', 'us-east-1')]]
         """
         return log_frames.coverage_of_log(self._evidence())
 
-    def suggest(self, role: str = "", options: SuggestOptions | None = None) -> Suggestion:
+    def suggest(self, role: str = "", **how: Unpack[Writing]) -> Suggestion:
         """Suggest the smallest policy for a role, from what was read.
 
         Args:
             role: name or ARN; "" for the only one.
-            options: how to write the policy; None for the defaults. `pg.suggest` takes them one by one.
+            how: ``policy_name``, ``add_observed``, ``resources``, ``opened``, ``exact``, ``keep``, ``drop``,
+                ``decisions`` and ``unverified``, as `pg.suggest` has them.
 
         Raises:
             PolicygenError: PG-E310, there is no such role; PG-E203, several, and none is named; what `pg.suggest`
                 raises.
-        """
-        target = self._target(role)
-        return conclude(self._require(target), options).suggestion if options else self._suggestion_of(target)
 
-    def _suggestion_of(self, target: RoleTarget) -> Suggestion:
-        if _key(target) not in self._suggested:
-            self._suggested[_key(target)] = conclude(self._require(target)).suggestion
-        return self._suggested[_key(target)]
+        Example:
+            >>> log.suggest().tightness.needed
+            26
+            >>> log.suggest(drop=["sqs:*"]).tightness.unverified < log.suggest().tightness.unverified
+            True
+        """
+        return self._analysis(role, suggest_options(**how) if how else None).suggestion
+
+    def plan(self, role: str = "") -> Plan:
+        """Return the plan of a role, as `policygen suggest` saves it: for `pg.check`.
+
+        Args:
+            role: name or ARN; "" for the only one.
+
+        Raises:
+            PolicygenError: as `suggest`.
+
+        Example:
+            >>> [one for one in pg.check(log.suggest().policies, log.plan()) if one.level == "error"]
+            []
+        """
+        from policygen.plan.build import plan_from_analysis
+
+        return plan_from_analysis(self._analysis(role))
+
+    def _analysis(self, role: str, options: SuggestOptions | None = None) -> Analysis:
+        target = self._target(role)
+        evidence = self._require(target)
+        return conclude(evidence, options) if options else self._analysis_of(target, evidence)
+
+    def _analysis_of(self, target: RoleTarget, evidence: RoleEvidence) -> Analysis:
+        if found := self._concluded.get(_key(target)):
+            return found
+        found = conclude(evidence)
+        if _key(target) in self._found:
+            self._concluded[_key(target)] = found
+        return found
 
     def backtest(self, role: str = "", *, learn: int = 0, curve: bool = False) -> Backtest:
         """Learn on the first days, and replay the calls of the others.
@@ -193,6 +280,10 @@ class Log:
 
         Raises:
             PolicygenError: as `suggest`.
+
+        Example:
+            >>> log.backtest(learn=14).outcome().replay.denied
+            2
         """
         one = self._require(self._target(role))
         return backtest(one.usage, one.coverage, one.current_access, learnt=learn, curve=curve)
@@ -215,12 +306,18 @@ class Log:
         raise NothingFoundError(f"no role {escape_controls(role)[:80]!r} was read", listed, code="PG-E310")
 
     def _of(self, target: RoleTarget) -> RoleEvidence | PolicygenError:
-        if _key(target) not in self._found:
-            try:
-                self._found[_key(target)] = self._find(target)
-            except PolicygenError as error:
-                self._found[_key(target)] = error
-        return self._found[_key(target)]
+        if known := self._found.get(_key(target)):
+            return known
+        found: RoleEvidence | PolicygenError
+        try:
+            found = self._find(target)
+        except PolicygenError as error:
+            found = error
+        calls = 0 if isinstance(found, PolicygenError) else len(found.usage.daily)
+        if len(self._roles) == 1 or self._kept + calls <= _KEPT:
+            self._found[_key(target)] = found
+            self._kept += calls
+        return found
 
     def _require(self, target: RoleTarget) -> RoleEvidence:
         found = self._of(target)
@@ -231,17 +328,22 @@ class Log:
     def _evidence(self) -> Iterator[RoleEvidence]:
         return (found for one in self._roles if isinstance(found := self._of(one), RoleEvidence))
 
-    def _suggestions(self) -> list[Suggestion]:
-        found = []
+    def _of_suggestions(self, frame_of: Callable[[Iterator[Suggestion]], pd.DataFrame]) -> pd.DataFrame:
+        failed: list[str] = []
+        frame = frame_of(self._suggestions(failed))
+        for one in failed:
+            warnings.warn(one, stacklevel=4)  # the level of who looks at the frame
+        return frame
+
+    def _suggestions(self, failed: list[str]) -> Iterator[Suggestion]:
         for one in self._roles:
-            if isinstance(self._of(one), PolicygenError):
+            evidence = self._of(one)
+            if isinstance(evidence, PolicygenError):
                 continue
             try:
-                found.append(self._suggestion_of(one))
+                yield self._analysis_of(one, evidence).suggestion
             except PolicygenError as error:
-                # The level of who looks at the frame.
-                warnings.warn(f"{one.name}: {error.message}  {error.code}", stacklevel=4)
-        return found
+                failed.append(f"{one.name}: {error.message}  {error.code}")
 
 
 def load(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import TypedDict
 
 from msgspec.structs import replace
 
@@ -17,7 +18,9 @@ from policygen.logs.reader import ReadOptions
 from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Source
 from policygen.rightsize.decisions.load import load_decisions, with_flags
-from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.decisions.model import Decisions, Unverified
+from policygen.rightsize.generate.generalise import Mode
+from policygen.rightsize.suggestion import SuggestOptions
 
 Paths = str | Path | Sequence[str | Path]
 """A file, a folder or a URL, or several."""
@@ -106,16 +109,48 @@ def role_named(role: str, account: Account | None) -> str:
     return (role_of_function(account, role) if account else "") or role
 
 
-def decisions_from(
-    decisions: str | Path | Decisions | None, keep: Iterable[str] = (), drop: Iterable[str] = ()
-) -> Decisions:
-    """Return the decisions of a file, with those that are given one by one.
+class Writing(TypedDict, total=False):
+    """How to write a policy: what `policygen.suggest` takes for it, under the same names."""
+
+    policy_name: str
+    add_observed: bool
+    resources: Mode
+    opened: Collection[str]
+    exact: Collection[str]
+    keep: Collection[str]
+    drop: Collection[str]
+    decisions: str | Path | Decisions | None
+    unverified: Unverified | None
+
+
+def suggest_options(
+    *,
+    decisions: str | Path | Decisions | None = None,
+    keep: Collection[str] = (),
+    drop: Collection[str] = (),
+    policy_name: str = "policygen",
+    add_observed: bool = False,
+    resources: Mode = "auto",
+    opened: Collection[str] = (),
+    exact: Collection[str] = (),
+    unverified: Unverified | None = None,
+) -> SuggestOptions:
+    """Return the options, with the decisions of a file and those that are given one by one.
 
     Raises:
-        UsageError: PG-E360 to PG-E366, they cannot be read or contradict each other.
+        UsageError: PG-E360 to PG-E366, decisions cannot be read or contradict each other.
     """
     found = load_decisions(Path(decisions)) if isinstance(decisions, str | Path) else decisions
-    return with_flags(found or Decisions(), keep, drop)
+    decided = with_flags(found or Decisions(), keep, drop) if found or keep or drop else None
+    return SuggestOptions(
+        name=policy_name,
+        add_observed=add_observed,
+        resources=resources,
+        opened=opened,
+        exact=exact,
+        decisions=decided,
+        unverified=unverified,
+    )
 
 
 _ignore: Callable[[str], None] = lambda _: None  # noqa: E731

@@ -22,6 +22,9 @@ Written = Policy | Mapping[str, Any] | str | Path
 def read_plan_file(path: str | Path) -> Plan:
     """Read a plan that `policygen suggest --plans` or `policygen batch` saved, packed or not.
 
+    Args:
+        path: its file.
+
     Raises:
         UsageError: PG-E272, the file cannot be read; PG-E270, it is not a plan, or one of a later version.
 
@@ -57,6 +60,13 @@ def check_policies(policies: Written | Sequence[Written], plan: Plan | str | Pat
     Raises:
         UsageError: PG-E210, a document is not a policy; PG-E219, a file cannot be read; PG-E245, the plan lacks what a
             check needs; what `policygen.read_plan` raises.
+
+    Example:
+        >>> import policygen as pg
+        >>> log = pg.load("samples/trail", "orders-api", snapshot="samples/account.json")
+        >>> nothing = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
+        >>> sorted({finding.level for finding in pg.check(nothing, log.plan())})
+        ['error', 'warning']
     """
     several = [policies] if isinstance(policies, Policy | Mapping | str | Path) else list(policies)
     basis = basis_from_plan(plan if isinstance(plan, Plan) else read_plan_file(plan))

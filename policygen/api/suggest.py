@@ -10,11 +10,11 @@ from policygen.account.model import Account
 from policygen.api.log import load
 from policygen.api.options import (
     account_of,
-    decisions_from,
     paths_of,
     read_options_of,
     role_named,
     source_of,
+    suggest_options,
 )
 from policygen.evidence.anomalies import AnomalyRule
 from policygen.evidence.observe import ObserveOptions
@@ -28,7 +28,7 @@ from policygen.rightsize.analysis import analyse
 from policygen.rightsize.backtest import Backtest
 from policygen.rightsize.decisions.model import Decisions, Unverified
 from policygen.rightsize.generate.generalise import Mode
-from policygen.rightsize.suggestion import Suggestion, SuggestOptions
+from policygen.rightsize.suggestion import Suggestion
 
 
 def suggest_role(
@@ -91,7 +91,8 @@ def suggest_role(
         live: read the role's policies from AWS (read-only), instead of a snapshot.
         last_accessed: with `live`, also read IAM's last-accessed report.
         inventory: with `live`, also list the resources of every region.
-        profile: AWS profile to read logs and the account with; "" for the default one.
+        profile: AWS profile to read logs and the account with; "" for the default one. The region is that of
+            AWS_REGION, or the profile's.
         max_scan: most bytes that Athena queries may scan; None for no limit.
         verify_digests: check log files against CloudTrail's digests.
         public_keys: folder of CloudTrail's public keys, for digests of logs in folders.
@@ -134,13 +135,15 @@ def suggest_role(
             accepted=accepted,
             traces=read_traces([str(one) for one in paths_of(traces)]) if traces else None,
         ),
-        suggest=SuggestOptions(
-            name=policy_name,
+        suggest=suggest_options(
+            policy_name=policy_name,
             add_observed=add_observed,
             resources=resources,
             opened=opened,
             exact=exact,
-            decisions=decisions_from(decisions, keep, drop) if decisions or keep or drop else None,
+            keep=keep,
+            drop=drop,
+            decisions=decisions,
             unverified=unverified,
         ),
         account=account,

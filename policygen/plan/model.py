@@ -264,7 +264,14 @@ class Trust(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, kw_only=True, dict=True):
-    """One role's suggestion, typed; `document` is all of it as plain values."""
+    """One role's suggestion, typed; `document` is all of it as plain values.
+
+    Example:
+        >>> import policygen as pg
+        >>> plan = pg.load("samples/trail", "orders-api", snapshot="samples/account.json").plan()
+        >>> plan.verdict, plan.actions_now, len(plan.questions)
+        ('review', 519, 4)
+    """
 
     schema_version: int
     policygen: str
@@ -278,6 +285,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     today: tuple[CurrentPolicy, ...] | None
     changes: tuple[PlanChange, ...]
     missing: tuple[PlanNotAllowed, ...]
+    added: tuple[PlanGrant, ...] = ()
+    """Grants beyond today's policies: ``--add-observed`` asked for them. Older plans have none."""
     wanted_but_denied: tuple[PlanDenied, ...]
     unmapped: tuple[PlanUnmapped, ...]
     unauthenticated: Seen | None = None
@@ -366,11 +375,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @cached_property
     def support(self) -> Mapping[str, Support]:
         """What speaks for each action of the proposal, in lower case."""
-        return support_of(
-            (grant.action for grant in self.grants),
-            (one.action for one in self.evidence.granted),
-            self._kept,
-        )
+        granted = (one.action for one in self.evidence.granted)
+        return support_of((grant.action for grant in self.grants), granted, self._kept)
 
     @property
     def _kept(self) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
 from policygen.plan.model import Document, Plan, PlanGrant
 from policygen.rightsize.assess.tightness import Support
+from policygen.rightsize.decisions.apply import SEEN
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -135,6 +136,12 @@ def _service_need(
 
 def _places(grant: PlanGrant) -> Iterable[str]:
     return [f"!{one}" for one in grant.not_resource] or [grant.resource]
+
+
+def spared_actions(plan: Plan) -> Mapping[tuple[str, str], list[str]]:
+    """Return the needed actions that drop rules match and must not drop: by rule and why, each action once."""
+    found = grouped(((one.rule, one.why or SEEN), one.action) for one in plan.decisions.spared)
+    return {key: list(dict.fromkeys(actions)) for key, actions in found.items()}
 
 
 def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:

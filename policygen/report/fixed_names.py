@@ -17,7 +17,7 @@ _ESCAPED = re.compile(r"\$\{[*?$]\}")
 
 
 class FixedNames(NamedTuple):
-    """A folder whose new names will be denied."""
+    """A folder in which other names will be denied."""
 
     folder: str
     """Its ARN pattern, up to the last separator."""

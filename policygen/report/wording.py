@@ -44,6 +44,12 @@ def broader(plan: Plan) -> str:
     )
 
 
+def also_needed(plan: Plan, actions: Iterable[str]) -> str:
+    """Say how many of some unverified actions are needed on fewer resources, a clause; "" for none."""
+    number = sum(1 for action in actions if action.lower() in plan.broader)
+    return f", {number:,} of them needed, and unverified on more resources" if number else ""
+
+
 def why_and_confidence(changes: Iterable[PlanChange]) -> str:
     """Return why some actions of one reason go or stay, with how sure that is: ``…: no call (confidence: high)``."""
     members = list(changes)

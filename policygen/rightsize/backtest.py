@@ -26,6 +26,7 @@ from policygen.rightsize.generate.generalise import MODES, Mode
 from policygen.rightsize.generate.names import NameUse, all_uses, name_uses
 from policygen.rightsize.observed_grants import learner
 from policygen.rightsize.suggestion import SuggestOptions
+from policygen.text import sanitize
 
 CURVE = (3, 5, 7, 10, 14, 21, 30, 45, 60)
 """Days after which the curve is looked at, as far as the window is longer."""
@@ -53,6 +54,10 @@ class Backtest(msgspec.Struct, frozen=True):
     """By days learnt, then by mode; () where it was not asked for."""
     names: tuple[NameUse, ...]
     """How the names were used in the whole window."""
+
+    def __repr__(self) -> str:
+        """Return its answer in a line; the fields hold a hundred thousand characters."""
+        return f"<Backtest of {sanitize(self.role.name, 128)}: {self.outcome().replay.sentence}>"
 
     def outcome(self, mode: Mode = MODES[0]) -> ModeResult:
         """Return the outcome of a mode."""

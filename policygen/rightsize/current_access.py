@@ -23,6 +23,10 @@ _RESOURCE_POLICIES = frozenset(
 
 POLICIES_CHANGED = "the policies changed after the call"
 """The cause where no resource policy may have allowed a call, and nothing of today forbids it."""
+RESOURCE_POLICY = f"a resource policy allows it, or {POLICIES_CHANGED}"
+"""The cause where one may have, and nothing of today forbids it."""
+ADDABLE = frozenset({POLICIES_CHANGED, RESOURCE_POLICY})
+"""The causes of requests that an identity policy could allow: nothing of today forbids them."""
 
 
 class NotCurrentlyAllowed(msgspec.Struct, frozen=True):
@@ -63,9 +67,9 @@ def split_by_current_access(
 def _cause(request: AccessRequest, refused: Decision) -> str:
     if refused.outcome == "EXPLICIT_DENY":
         owner = "of today" if refused.layer == IDENTITY else f"of {refused.layer}"
-        return f"a Deny {owner} forbids it: the policies changed after the call"
+        return f"a Deny {owner} forbids it: {POLICIES_CHANGED}"
     if refused.layer != IDENTITY:
         return f"{refused.layer} of today forbids it: it changed after the call"
     if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:
-        return "a resource policy allows it, or the policies changed after the call"
+        return RESOURCE_POLICY
     return POLICIES_CHANGED

@@ -24,11 +24,12 @@ from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import CallSignature
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Outcome
+from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.generate.names import NameUse, all_uses
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.removal import Removal
 from policygen.rightsize.suggestion import Suggestion
-from policygen.text import escape_controls
+from policygen.text import escape_controls, pluralize, sanitize
 
 Verdict = Literal["kept", "removed", "cannot tell", "not allowed today", "never granted", "set apart"]
 
@@ -111,8 +112,17 @@ class Explanation(msgspec.Struct, frozen=True):
     """The requests that traces show, whether the logs show them or not."""
     decided_by: Removal | None = None
     """What decides that the action goes; None where it is not removed."""
+    not_added: tuple[NotCurrentlyAllowed, ...] = ()
+    """Its requests that today's policies do not allow, and that the proposal does not grant."""
     fixed: FixedRole | None = None
     """Why nobody can edit the role, and what to edit instead; None where it can be edited."""
+
+    def __repr__(self) -> str:
+        """Return its answer in a line; the fields hold a hundred thousand characters."""
+        calls = self.use.evidence.count if self.use.evidence else 0
+        why = f": {sanitize(self.why_removed)}" if self.why_removed else ""
+        role = sanitize(self.role, 128)
+        return f"<Explanation of {sanitize(self.action)} for {role}: {self.verdict}, {pluralize(calls, 'call')}{why}>"
 
 
 def explain(suggestion: Suggestion, action: str) -> Explanation:
@@ -171,6 +181,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
         if change and change.kind == "removed"
         else "",
         decided_by=change.decided_by if change and change.kind == "removed" else None,
+        not_added=_not_added(suggestion, folded),
         fixed=fixed_role(suggestion.role.name, suggestion.role.arn),
         traced={one: seen for one, seen in suggestion.usage.traced.items() if one.action.lower() == folded},
     )
@@ -213,13 +224,16 @@ def _verdict(
         observed = any(request in suggestion.written for request in requests)
         unknown = keeps and all(keep.kind == "unknown" for keep in keeps)
         return "cannot tell" if unknown and not observed else "kept"
-    missing = any(one.request.action.lower() == name.lower() for one in suggestion.missing)
-    if missing or (requests and name in suggestion.barred):
+    if _not_added(suggestion, name.lower()) or (requests and name in suggestion.barred):
         return "not allowed today"
     if anomalous and not requests:
         return "set apart"
     # What a statement grants and a Deny or a bound refuses everywhere is not allowed today either.
     return "removed" if name in (suggestion.now or ()) else "never granted"
+
+
+def _not_added(suggestion: Suggestion, folded: str) -> tuple[NotCurrentlyAllowed, ...]:
+    return tuple(one for one in suggestion.missing if one.request.action.lower() == folded)
 
 
 # --- The calls behind it ---------------------------------------------------------------------------

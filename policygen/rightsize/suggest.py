@@ -129,6 +129,7 @@ def suggest(
         anomalous_usage=anomalous_usage,
         outside_usage=outside_usage,
         granted=observed.grants,
+        mode=options.resources,
         min_days=(min_days := days_asked(decisions.min_days, usage.window.days)),
     )
     if not observed.written and not kept.keeps:
@@ -162,6 +163,8 @@ def suggest(
         raise proof_failed(usage.role, proof)
     decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
 
+    # Without what was asked for, the proof says that no grant is beyond the current policies.
+    added = tuple(grants_beyond(proposal.grants, current.policies)) if current and demand.added else ()
     removed_risks, remaining_risks = _risks(current, proposal.policies)
     suggestion = Suggestion(
         role=usage.role,
@@ -172,9 +175,10 @@ def suggest(
         keeps=kept.keeps,
         written=observed.written,
         missing=demand.missing,
+        added=added,
         today=current.policies if current else None,
         now=current_actions,
-        changes=_changes(current, current_actions, demand, kept, proposal, decided),
+        changes=_changes(current, current_actions, demand, kept, proposal, decided, added),
         tightness=tightness,
         proof=proof.without([loss.sentence for loss in decided.losses]),
         predecessors=predecessors,
@@ -301,14 +305,14 @@ def _changes(
     kept: KeepResult,
     proposal: Proposal,
     decided: DecisionEffects,
+    added: Sequence[Grant],
 ) -> tuple[Change, ...]:
     if current is None or current_actions is None:
         return ()
     reasons: dict[Grant, tuple[Kind, str]] = {
         keep.grant: ("unknown" if keep.kind == "unknown" else "kept", keep.why) for keep in kept.keeps
     }
-    if demand.added:  # without it, the proof says that no grant is beyond the current policies
-        reasons |= dict.fromkeys(grants_beyond(proposal.grants, current.policies), _ADDED)
+    reasons |= dict.fromkeys(added, _ADDED)
     missing = {one.request.action for one in demand.missing}
     removed = {**kept.removed, **decided.reasons()}
     return compare(current_actions, proposal.grants, reasons, missing, removed)
@@ -361,6 +365,7 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         unusual=sum(count for sign, count in odd if sign in SHOWN_ONLY),
         unread_use=len(unread_use(suggestion.keeps, suggestion.coverage)),
         missing=sum(1 for one in suggestion.missing if one.cause == POLICIES_CHANGED),
+        not_allowed=len(suggestion.missing),
         open_names=len(suggestion.open_names),
         replayed=suggestion.replay.denied if suggestion.replay.made else 0,
         unmapped=len(suggestion.usage.unmapped),

@@ -67,7 +67,16 @@ class InformationalRequest(NamedTuple):
 
 
 class Suggestion(msgspec.Struct, frozen=True):
-    """The proposed policy of one role, and everything it rests on."""
+    """The proposed policy of one role, and everything it rests on.
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.suggest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> [check.promise for check in found.proof.checks if not check.held]
+        []
+        >>> found.strength.verdict, found.tightness.needed, found.tightness.unverified
+        ('review', 26, 13)
+    """
 
     role: RoleKey
     """The role: its account, id, ARN and name."""
@@ -85,6 +94,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     """Observed request -> the pattern that grants it, and the rule that made it."""
     missing: tuple[NotCurrentlyAllowed, ...]
     """Observed requests that today's policies do not allow, and that are not granted."""
+    added: tuple[Grant, ...]
+    """Grants beyond the current policies, of what was observed: they were asked for (`SuggestOptions.add_observed`)."""
     today: tuple[Policy, ...] | None
     """The current identity policies; None where they are not known."""
     now: Mapping[str, Sequence[Statement]] | None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+import sys
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,13 +14,24 @@ import pytest
 import policygen as pg
 from tests.support import ROOT
 
-FIGURES = ("heatmap", "timeline", "curve", "bars")
+TRAIL, ACCOUNT = ROOT / "samples" / "trail", ROOT / "samples" / "account.json"
+FIGURES: dict[str, Callable[[Any], Any]] = {
+    "by_service_day": lambda iam: iam.heatmap(),
+    "weekday_hour": lambda iam: iam.heatmap("weekday_hour"),
+    "co_access": lambda iam: iam.heatmap("co_access"),
+    "new_names": lambda iam: iam.heatmap("new_names"),
+    "timeline": lambda iam: iam.timeline(),
+    "curve": lambda iam: iam.curve(),
+    "bars": lambda iam: iam.bars(),
+}
+LARGEST = 40_000
+"""Characters of a figure in a notebook."""
 DAYS = pd.date_range("2026-11-01", periods=10, freq="D", tz="UTC").as_unit("us")
 
 
 @cache
 def log() -> pg.Log:
-    return pg.load(ROOT / "samples" / "trail", "orders-api", snapshot=ROOT / "samples" / "account.json")
+    return pg.load(TRAIL, "orders-api", snapshot=ACCOUNT)
 
 
 def made(*rows: tuple[str, str, int, tuple[str, ...]]) -> pd.DataFrame:
@@ -63,6 +77,41 @@ def test_what_was_new_on_a_day_and_known_by_then() -> None:
 def test_the_longest_gap_between_two_days_of_use() -> None:
     log()
     assert SMALL.iam.gaps()["longest_gap"].to_dict() == {"s3:PutObject": 8, "s3:GetObject": 7}
+
+
+def test_the_rhythm_of_each_role_and_action() -> None:
+    log()
+    weekly = made(("s3:A", "x", 0, ()), ("s3:A", "y", 7, ()), ("s3:B", "x", 0, ()), ("s3:B", "x", 1, ()))
+    found = weekly.iam.gaps()
+    assert found["usual_gap"].to_dict() == {"s3:A": 7.0, "s3:B": 1.0}
+    assert found["weekdays"].to_dict() == {"s3:A": "Sun", "s3:B": "Mon Sun"}
+    both = pd.concat([weekly.assign(role="a"), weekly.assign(role="b")]).iam.gaps(["role", "action"])
+    assert both.loc[("b", "s3:A"), ["active_days", "longest_gap"]].tolist() == [2, 7]
+    once = made(("s3:A", "x", 0, ())).iam.gaps()
+    assert once["longest_gap"].tolist() == [0]
+    assert once["usual_gap"].isna().all()
+
+
+def test_roles_are_alike_by_what_they_share() -> None:
+    log()
+    rows = [
+        ("a", "1", "x"),
+        ("a", "1", "y"),
+        ("b", "1", "x"),
+        ("b", "1", "x"),
+        ("a", "2", "x"),
+        ("c", "1", "z"),
+    ]
+    frame = pd.DataFrame(rows, columns=["role", "account", "action"])
+    assert frame.iam.alike().to_numpy().tolist() == [
+        ["a", "2", "b", "1", 1, 1.0], ["a", "1", "a", "2", 1, 0.5], ["a", "1", "b", "1", 1, 0.5],
+    ]  # fmt: skip
+
+
+def test_what_was_first_seen_since_a_day() -> None:
+    log()
+    assert SMALL.iam.first_seen("action", since="2026-11-02")["action"].tolist() == ["s3:PutObject"]
+    assert SMALL.iam.first_seen(since="2026-11-03")["resource"].tolist() == ["arn:aws:s3:::b/y"]
 
 
 def test_names_and_the_days_on_which_new_ones_came_up() -> None:
@@ -117,18 +166,102 @@ def test_the_policy_allows_what_was_asked_and_got_and_nothing_else() -> None:
         SMALL.assign(denied=True).iam.to_policy()
 
 
+def wide(days: int, actions: int = 60) -> pd.DataFrame:
+    """Requests of many actions with long and hostile names, each on every second day."""
+    every = pd.date_range("2026-01-01", periods=days, freq="D", tz="UTC").as_unit("us")
+    rows = [(number, day) for number in range(actions) for day in every[number % 2 :: 2]]
+    names = [f"service{number}:<script>$x^{'Action' * 6}{number}" for number, _ in rows]
+    return pd.DataFrame(
+        {
+            "service": [name.split(":")[0] for name in names], "action": names, "resource": names,
+            "resource_type": [f"<script>{number}" for number, _ in rows], "parent": "*", "n": range(1, len(rows) + 1),
+            "day": [day for _, day in rows], "first": [day + pd.Timedelta(hours=day.day % 24) for _, day in rows],
+        }
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_has_its_numbers_and_a_page(name: str) -> None:
+def test_a_figure_has_its_numbers_and_a_small_page(name: str) -> None:
     log()
-    hostile = SMALL.assign(action="<script>x", service="<script>y")
-    for frame in (log().requests, hostile):
-        figure = getattr(frame.iam, name)()
+    frames = [wide(days) for days in (1, 92, 400)]
+    for frame in (log().calls if name == "weekday_hour" else log().requests, *frames):
+        figure = FIGURES[name](frame.iam)
         page = html.unescape(figure._repr_html_())
         assert len(figure.data)
         assert len(repr(figure)) < 200
-        assert len(page) < 60_000
+        assert len(figure._repr_html_()) <= LARGEST
         assert "<svg" in page
         assert "<script" not in page
+        assert "prefers-color-scheme: dark" in page
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_with_matplotlib_where_it_is_told_to(name: str) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    pyplot.switch_backend("Agg")
+    figure = FIGURES[name](wide(31).iam)
+    try:
+        axes = figure.plot()
+        axes.figure.canvas.draw()  # a name is no formula, whatever is in it
+        assert axes.get_title() == figure.caption
+        there = pyplot.subplots()[1]
+        assert figure.plot(there, alpha=0.5) is there
+    finally:
+        pyplot.close("all")
+
+
+def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    log()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(
+        pg.PolicygenError, match=r"needs matplotlib.*PG-E258\n  hint: pip install '\.\[notebook\]'"
+    ):
+        SMALL.iam.bars().plot()
+
+
+def test_the_replay_curve_has_a_line_for_each_way_to_write_names() -> None:
+    frame = pg.backtest_frame(log().backtest(curve=True))
+    figure = frame.iam.curve()
+    assert figure.data.loc[20].to_dict() == {
+        "auto": 0, "exact": pytest.approx(94 / 636), "pattern": 0, "type": 0,
+    }  # fmt: skip
+    page = html.unescape(figure._repr_html_())
+    assert page.count('class="line line') == 4
+    nothing = pg.backtest_frame(pg.backtest("orders-api", TRAIL, days=2, snapshot=ACCOUNT)).iam.curve()
+    assert nothing.data.empty
+    assert "<svg" not in html.unescape(nothing._repr_html_())
+
+
+def test_new_names_are_counted_on_the_day_of_their_first_sight() -> None:
+    log()
+    assert SMALL.iam.new_names().loc["object"].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+    table = log().requests.iam.new_names()
+    requests = log().requests.loc[lambda rows: rows["resource"].ne(rows["parent"])]
+    assert table.to_numpy().sum() == len(requests[["resource_type", "resource"]].drop_duplicates())
+
+
+def test_actions_that_go_together_are_neighbours() -> None:
+    log()
+    rows = made(
+        *(("s3:A", "x", day, ()) for day in (0, 2, 4)),
+        ("s3:B", "x", 1, ()),
+        ("s3:C", "x", 2, ()),
+        ("s3:C", "x", 4, ()),
+    )
+    assert rows.iam.heatmap("co_access").data.index.tolist() == ["s3:A", "s3:C", "s3:B"]
+    with pytest.raises(ValueError, match="of is 'x': by_service_day"):
+        SMALL.iam.heatmap("x")
+
+
+@pytest.mark.parametrize("frame", ["calls", "requests"])
+def test_a_frame_without_a_row_has_answers_without_a_row(frame: str) -> None:
+    iam = getattr(log(), frame).head(0).iam
+    names = ["by_action", "by_service_day", "saturation", "gaps", "names", "alike", "new_names", "first_seen"]
+    tables = [getattr(iam, name)() for name in names if frame == "requests" or name in {"by_action", "gaps"}]
+    tables += [iam.co_access("day"), iam.co_access()] + ([iam.co_access("hour")] if frame == "calls" else [])
+    assert [len(one) for one in tables] == [0] * len(tables)
+    figures = [iam.heatmap("co_access"), iam.heatmap(), iam.timeline(), iam.bars()]
+    assert all("<svg" not in html.unescape(one._repr_html_()) for one in figures)
 
 
 def test_a_frame_without_the_columns_says_which() -> None:

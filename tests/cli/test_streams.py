@@ -121,7 +121,7 @@ def test_the_plans_of_a_batch_are_for_the_owner_alone(world: Path) -> None:
 
 STUCK = """
 import sys, time
-import policygen.batch.run as run
+import policygen.all_roles.run as run
 from policygen.cli.app import main
 
 def stuck(*_):

@@ -14,7 +14,8 @@ from policygen.api.suggest import suggest_role
 from policygen.logs.traces.read import read_traces
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
-from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
+from policygen.report.data.explanation import render_explanation_json
+from policygen.report.terminal.explain import render_explanation_text
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.explain import explain
 from tests.support.accounts import snapshot, trails_of

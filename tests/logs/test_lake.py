@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from policygen.account.aws_session import Aws
 from policygen.account.required_permissions import NEEDS
 from policygen.account.snapshot import load_snapshot
-from policygen.batch.read import read_logs as batch_read
-from policygen.batch.select import RoleFilter
+from policygen.all_roles.read import read_logs as batch_read
+from policygen.all_roles.select import RoleFilter
 from policygen.cli.app import program
 from policygen.errors import AwsError, IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.coverage.remediation import (

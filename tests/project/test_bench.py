@@ -33,6 +33,7 @@ reference: Any = importlib.import_module("baselines.reference")
 reader: Any = importlib.import_module("bench_reader")
 page: Any = importlib.import_module("bench_page")
 batch: Any = importlib.import_module("bench_batch")
+frames: Any = importlib.import_module("bench_frames")
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +176,20 @@ def test_a_pass_that_does_less_work_stops_the_bench() -> None:
     reader.check([plain, ours._replace(events=90)])
     with pytest.raises(SystemExit, match="policygen counts 89 events, plain Python 90"):
         reader.check([plain, ours])
+
+
+def test_a_log_as_a_frame_is_measured_beside_pandas_and_duckdb(logs: Path) -> None:
+    runs = {name: [reader.run(command)] for name, command in frames.commands(logs, EVENTS, 300).items()}
+    ours, normalized = runs[frames.OURS][0], runs[frames.NORMALIZE][0]
+    assert 100 < normalized.output["rows"] == normalized.output["records"] < 600
+    assert ours.output["rows"] > 500
+    assert runs[frames.DUCKDB][0].output["rows"] > 500
+    lines = frames.table(runs).splitlines()[2:]
+    assert next(line.split(" | ")[-2:] for line in lines) == ["1.0", "1.0 |"]
+
+
+def test_the_section_of_frames_outlives_a_new_page() -> None:
+    old = f"# Performance\n\ntable\n\n{page.FRAMES}\n\nfigures\n"
+    assert page.with_frames("# Performance\n\nnew\n", page.frames_of(old)) == old.replace("table", "new")
+    assert page.with_frames(old, f"{page.FRAMES}\n\nothers") == old.replace("figures", "others")
+    assert page.with_frames("# P\n", page.frames_of("# P\n")) == "# P\n"

@@ -34,6 +34,7 @@ def test_every_question_has_the_answer_that_it_shows(tmp_path: Path, monkeypatch
     names: dict[str, Any] = {}
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
 
     def made(found: re.Match[str]) -> str:
         if found["needs"]:

@@ -17,7 +17,7 @@ from tests.support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOR_USERS = ("dask", "fast", "parquet", "verify", "yaml")
+FOR_USERS = ("dask", "fast", "notebook", "parquet", "verify", "yaml")
 BROUGHT = {
     "botocore": "boto3",
     "jmespath": "boto3",

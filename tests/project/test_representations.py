@@ -26,7 +26,19 @@ def test_what_a_cell_shows_is_short_and_has_the_answer(role: str, today: bool) -
         assert found.role.name in shown
         assert "safe to apply?" in shown
     assert f"{found.tightness.needed} needed" in repr(found)
+    seen = next(iter(found.usage.requests)).action
+    explained = repr(policygen.explain(found, seen))
+    assert len(explained) <= LONGEST
+    assert seen in explained
     assert max(len(repr(policy)) for policy in (*found.policies, found.policy)) <= LONGEST
+
+
+def test_a_back_test_shows_its_sentence_and_not_its_calls() -> None:
+    log = policygen.load(
+        ROOT / "samples" / "trail", "cart-cleanup", snapshot=ROOT / "samples" / "account.json"
+    )
+    shown = repr(log.backtest(curve=True))
+    assert shown == "<Backtest of cart-cleanup: learnt on days 1-20: 0 of 30 calls of days 21-30 denied>"
 
 
 def test_a_small_policy_is_shown_whole() -> None:

@@ -107,8 +107,8 @@ def _what_no_report_lists_counts_as_listed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_role_without_events_is_unused(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("policygen.batch.rightsize_role.is_used_unseen", lambda *_: False)
-    patch.setattr("policygen.batch.rightsize_role.use_seen_by_iam", lambda *_: "")
+    patch.setattr("policygen.all_roles.rightsize_role.is_used_unseen", lambda *_: False)
+    patch.setattr("policygen.all_roles.rightsize_role.use_seen_by_iam", lambda *_: "")
 
 
 def _iam_counts_everything(patch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,29 @@ pytestmark = pytest.mark.skipif(not BASH, reason="there is no bash")
 # It notes each call, its words ended by NUL and the call by a line break after them.
 AWS = """#!/bin/sh
 [ "$1" = sts ] && echo "$ACCOUNT" && exit 0
+case "$2" in
+  list-role-policies) tr ' ' '\\n' < "has.$4" | grep -v : ; exit 0 ;;
+  list-attached-role-policies) tr ' ' '\\n' < "has.$4" | grep : ; exit 0 ;;
+esac
 printf '%s\\0' "$@" >> "$CALLS"
 printf '\\n\\0' >> "$CALLS"
 """
 
 
 def called(
-    folder: Path, script: str, *args: str, account: str = "111122223333", aws: str = AWS
+    folder: Path,
+    script: str,
+    *args: str,
+    account: str = "111122223333",
+    aws: str = AWS,
+    has: Mapping[str, str] | None = None,
 ) -> tuple[int, list[list[str]]]:
-    """The exit code of a script, and the calls of ``aws`` that it made."""
+    """The exit code of a script, and the calls of ``aws`` that it made but for those that list policies.
+
+    `has` is role -> the names and ARNs of its policies; as the plans say, where it is left out.
+    """
+    for name, policies in {**_as_planned(script), **(has or {})}.items():
+        (folder / f"has.{name}").write_text(policies)
     for name, text in (("aws", aws), ("sleep", "#!/bin/sh\n")):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
@@ -62,6 +77,13 @@ def called(
     (folder / "stderr").write_bytes(done.stderr)
     words = calls.read_bytes().decode().split("\n\0")[:-1]
     return done.returncode, [call.split("\0")[:-1] for call in words]
+
+
+def _as_planned(script: str) -> dict[str, str]:
+    """The policies of each role of a script, as its plan knows them."""
+    roles = re.findall(r"^roles?=\(?(.*?)\)?$", script, re.M)[0].split()
+    known = re.findall(r"^  unchanged (?:'([^']*)'|(\S+))", script, re.M)
+    return dict(zip(roles, ["".join(one) for one in known] or [""] * len(roles), strict=True))
 
 
 class FakeIam:
@@ -211,3 +233,44 @@ def test_a_plan_that_does_not_say_what_is_inline_is_refused() -> None:
     with pytest.raises(UsageError, match="which of today's policies are inline") as caught:
         render("aws-cli", changed([new("policygen")], [{"name": "a", "document": document("a")}]))
     assert caught.value.code == "PG-E235"
+
+
+@pytest.mark.parametrize(
+    ("has", "says"),
+    [
+        (f"a {ACCOUNT}/b hotfix", "new since then: hotfix\n"),
+        (f"a {ACCOUNT}/b {ACCOUNT}/more", f"new since then: {ACCOUNT}/more\n"),
+        ("a", f"gone since then: {ACCOUNT}/b\n"),
+        ("", f"gone since then: a {ACCOUNT}/b\n"),
+        ("a-b hotfix", "new since then: a-b hotfix\n"),
+        (f"a policygen {ACCOUNT}/b", ""),  # a run that was stopped after the first step
+        (f"policygen {ACCOUNT}/b", ""),
+        ("policygen", ""),
+        ("policygen hotfix", "new since then: hotfix\n"),
+    ],
+)
+def test_it_stops_where_somebody_changed_the_role_since(has: str, says: str, tmp_path: Path) -> None:
+    made = changed([new("policygen")], [old("a"), old("b", managed=True)])
+    code, calls = called(tmp_path, render("aws-cli", made), "apply", has={"orders-api": has})
+    assert (code, bool(calls)) == ((1, False) if says else (0, True))
+    assert says in stderr(tmp_path)
+    if says:
+        assert "nothing was changed: the policies of orders-api are not those of the plan" in stderr(tmp_path)
+    code, calls = called(tmp_path, render("aws-cli", made), "undo", has={"orders-api": has})
+    assert code == 0
+    assert calls
+
+
+def test_what_makes_room_may_be_gone_and_what_is_replaced_is_no_sign_of_a_run(tmp_path: Path) -> None:
+    room = changed([new("policygen", 6_000)], [old("a", 2_000), old("b", 3_000), old("c", 10)])
+    assert [one.name for one in room.apply_list.first_off] == ["b"]
+    assert called(tmp_path, render("aws-cli", room), "apply", has={"orders-api": "a c"})[0] == 0
+    assert called(tmp_path, render("aws-cli", room), "apply", has={"orders-api": "b c"}) == (1, [])
+    replaced = changed([new("policygen")], [old("policygen"), old("a")])
+    assert called(tmp_path, render("aws-cli", replaced), "apply", has={"orders-api": "policygen"}) == (1, [])
+
+
+def test_it_stops_where_the_policies_cannot_be_listed(tmp_path: Path) -> None:
+    made = changed([new("policygen")], [old("a")])
+    refusing = AWS.replace('case "$2" in', 'case "$2" in list-a*) echo AccessDenied >&2; exit 254 ;;')
+    assert called(tmp_path, render("aws-cli", made), "apply", aws=refusing) == (254, [])

@@ -164,3 +164,12 @@ def test_the_folder_of_a_batch_gives_one_script(tmp_path: Path) -> None:
     assert all(name in done.stderr for name in left)
     alone = run_in_root("report", tmp_path / "out" / "plans" / "bastion.json", "-f", "aws-cli")
     assert "left out" not in alone.stdout + alone.stderr
+
+
+def test_a_role_that_was_changed_since_is_neither_touched_nor_undone(tmp_path: Path) -> None:
+    script = render_all("aws-cli", THREE)
+    code, calls = called(tmp_path, script, "apply", has={"batch": "a hotfix"})
+    assert (code, roles_of(calls)) == (1, ["api"])
+    assert "the policies of batch are not those of the plan any more" in stderr(tmp_path)
+    assert "stopped at batch, see above" in stderr(tmp_path)
+    assert roles_of(called(tmp_path, script, "undo")[1]) == ["api"]

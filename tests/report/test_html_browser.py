@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -295,3 +297,32 @@ def test_a_page_prints(chromium: Any, folder: Path) -> None:
         assert not visit.page.locator("nav.toc").is_visible()
         ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == "rgb(255, 255, 255)"  # paper, whatever the screen's scheme
+
+
+@pytest.mark.parametrize("notebook", ["orders_api", "account", "window"])
+def test_what_a_notebook_shows_is_quiet_fits_and_is_accessible_in_both_schemes(
+    chromium: Any, tmp_path: Path, notebook: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text("utf-8"))["cells"]
+    shown = [
+        "".join(out.get("data", {}).get("text/html", "")) for cell in cells for out in cell.get("outputs", ())
+    ]
+    frames = [one for one in shown if one.startswith("<iframe sandbox ")]
+    assert frames
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "roles").mkdir()
+    for number, frame in enumerate(frames):
+        inner = re.search(r'srcdoc="([^"]*)"', frame)
+        assert inner
+        name = f"{notebook}-{number}"
+        (tmp_path / "roles" / f"{name}.html").write_text(html.unescape(inner[1]), "utf-8")
+        for scheme, width in LOOKS[:2]:
+            size = {"width": width, "height": 500}
+            with Visit(chromium, tmp_path, name, viewport=size, color_scheme=scheme) as visit:
+                assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+                visit.page.screenshot(path=PICTURES / f"notebook-{name}-{scheme}.png", full_page=True)
+                found = axe.run(visit.page).response["violations"]
+                assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+                assert visit.wrong == []
+                assert visit.requests == [visit.address]

@@ -182,7 +182,7 @@ def test_a_sentence_says_what_it_said(parser: Callable[[str], str], texts: list[
         ("60 permissions kept because the logs cannot show them", None),
         ("IAM saw an attempt at sns on 2026-11-22, and no event of it was read", None),
         ("every permission that the calls asked for is allowed: 522, asked for 2,334 times", None),
-        ("Lambda writes the logs of orders-api; CloudTrail never shows the writing", None),
+        ("Lambda writes the logs of orders-api, making the group if missing; then none", None),
         ("see @octocat and #12, or a@b.", "see `@octocat` and `#12`, or `a@b`."),
         ("effaced by 0123abc", "`effaced` by `0123abc`"),
         ("log data events of type AWS::SNS::Topic, wait", "log data events of type `AWS::SNS::Topic`, wait"),

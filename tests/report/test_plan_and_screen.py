@@ -90,6 +90,7 @@ LATER_FIELDS = {
     ("today", 0, "arn"),
     ("today", 0, "size"),
     ("today_unread",),
+    ("added",),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""
 

@@ -12,7 +12,8 @@ from policygen.account.snapshot import to_account
 from policygen.catalog.action_classes import class_of, parent_actions
 from policygen.catalog.action_events import event_names
 from policygen.iam import reference
-from policygen.report.terminal.explain import explanation_dict, render_explanation_text
+from policygen.report.data.explanation import explanation_dict
+from policygen.report.terminal.explain import render_explanation_text
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.explain import explain
 from policygen.rightsize.suggestion import Suggestion

@@ -10,7 +10,8 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.errors import PolicygenError
-from policygen.report.terminal.explain import explanation_dict, render_explanation_text
+from policygen.report.data.explanation import explanation_dict
+from policygen.report.terminal.explain import render_explanation_text
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.explain import Explanation, explain
 from tests.support import ROOT
@@ -73,3 +74,22 @@ def test_explain_names_the_source_where_the_logs_decide(tmp_path: Path) -> None:
     (case,) = (one for one in CASES if one["name"] == "what would have been seen and was not is removed")
     one = explained(case, tmp_path)
     assert "decided by logs, confidence high, CloudTrail" in render_explanation_text(one)
+
+
+def test_calls_that_todays_policies_do_not_allow_are_told_from_those_that_are_kept(tmp_path: Path) -> None:
+    def get(bucket: str) -> dict[str, Any]:
+        return {"source": "s3", "name": "GetObject", "params": {"bucketName": bucket, "key": "a.csv"}}
+
+    own = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::own/*"}
+    today = {"policies": [{"Version": "2012-10-17", "Statement": [own]}]}
+    events = [get("own"), get("partner"), get("partner")]
+    one = explained({"events": events, "today": today, "action": "s3:GetObject"}, tmp_path)
+    assert (one.verdict, [name.parent for name in one.names]) == ("kept", ["arn:aws:s3:::own/*"])
+    screen = " ".join(render_explanation_text(one).split())
+    assert ", but not for 2 calls: not allowed today does" in screen
+    assert "on 2 partner/a.csv, not added 1 own/a.csv event" in screen
+    assert "not added 2 calls on partner/a.csv: today's policies do not allow them; a resource" in screen
+    assert "names own/*: 1 name" in screen
+    assert [(x["resource"], x["count"]) for x in explanation_dict(one)["not_added"]] == [
+        ("arn:aws:s3:::partner/a.csv", 2)
+    ]

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from policygen.batch.questions import CommandParts, account_questions, role_questions
+from policygen.all_roles.questions import CommandParts, account_questions, role_questions
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import reference
 from policygen.iam.arn import action_matches

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from policygen.account.snapshot import to_account
-from policygen.batch.rightsize_role import BatchSettings, Result, right_size
-from policygen.batch.select import RoleFilter, targets
+from policygen.all_roles.rightsize_role import BatchSettings, Result, right_size
+from policygen.all_roles.select import RoleFilter, targets
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.document import parse_policy
 from policygen.iam.evaluate import Evaluator

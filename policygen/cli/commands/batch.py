@@ -46,10 +46,10 @@ from policygen.cli.several_accounts import AccountsInput, open_accounts, with_sh
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from policygen.batch.folder import Folder
-    from policygen.batch.rightsize_role import BatchSettings, Result
-    from policygen.batch.run import WriteResult
-    from policygen.batch.select import RoleFilter, RoleTarget
+    from policygen.all_roles.folder import Folder
+    from policygen.all_roles.rightsize_role import BatchSettings, Result
+    from policygen.all_roles.run import WriteResult
+    from policygen.all_roles.select import RoleFilter, RoleTarget
     from policygen.logs.calls.spill import SpillStore
     from policygen.plan.batch_table import BatchRow, BatchTable
 
@@ -87,8 +87,8 @@ class RoleFilterInput:
 
     @property
     def role_filter(self) -> RoleFilter:
-        """The filter that `policygen.batch` takes."""
-        from policygen.batch.select import RoleFilter
+        """The filter that `policygen.all_roles` takes."""
+        from policygen.all_roles.select import RoleFilter
 
         return RoleFilter(
             self.names or (), self.paths or (), self.tags or (), self.trusts or (), self.accounts or ()
@@ -151,18 +151,18 @@ def command(
 
     policygen batch -l ./trail -s prod.json -s staging.json --name 'orders-*'
     """
-    from policygen.batch.folder import Folder, batch_table
-    from policygen.batch.questions import (
+    from policygen.all_roles.folder import Folder, batch_table
+    from policygen.all_roles.questions import (
         CommandParts,
         account_questions,
         data_events_commands,
         role_questions,
         snapshots_of,
     )
-    from policygen.batch.read import read_logs
-    from policygen.batch.rightsize_role import BatchSettings
-    from policygen.batch.select import targets
-    from policygen.batch.unchanged import kept_message, shared_digests
+    from policygen.all_roles.read import read_logs
+    from policygen.all_roles.rightsize_role import BatchSettings
+    from policygen.all_roles.select import targets
+    from policygen.all_roles.unchanged import kept_message, shared_digests
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
     from policygen.plan.batch_table import since_last, since_retried
@@ -282,7 +282,7 @@ def _right_size(
     quiet: bool,
 ) -> list[Result]:
     """Right-size the roles, write their files and show the progress; return the result of each without its texts."""
-    from policygen.batch.run import right_size_all
+    from policygen.all_roles.run import right_size_all
     from policygen.cli.progress import ProgressBar
 
     finished = []
@@ -313,7 +313,7 @@ def _workers(settings: BatchSettings, write_result: WriteResult, jobs: int) -> I
 
 def _begin(settings: BatchSettings, write_result: WriteResult) -> None:
     """Prepare a worker, as its first step."""
-    from policygen.batch.run import init_worker
+    from policygen.all_roles.run import init_worker
     from policygen.cli.inputs import ignore_sigint
 
     ignore_sigint()

@@ -27,13 +27,14 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, format_option
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, format_option, given_options
 from policygen.cli.screen import Color, ColorOption
 
 
 @with_option_groups
 def command(
     *,
+    context: typer.Context,
     actions: Annotated[list[str], typer.Argument(metavar="ACTION", help="Actions, such as s3:GetObject.")],
     role: RoleOption,
     logs: LogInput,
@@ -56,9 +57,12 @@ def command(
     policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
     """
     from policygen.cli.output import summarise, write_stdout
+    from policygen.cli.plans import saved_inputs_hint
     from policygen.cli.screen import screen_width, write_screen
+    from policygen.report.data.explanation import render_explanation_json
     from policygen.report.formats import require_format
-    from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
+    from policygen.report.terminal.explain import render_explanation_text
+    from policygen.report.terminal.next_steps import DOCTOR
     from policygen.rightsize.analysis import analyse
     from policygen.rightsize.explain import explain
     from policygen.rightsize.suggestion import SuggestOptions
@@ -71,7 +75,8 @@ def command(
     )
     notify = message_sink(quiet=quiet)
     suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
-    current = open_account(account.live_by_default(logs), notify, role)
+    with saved_inputs_hint(role, actions, logs):
+        current = open_account(account.live_by_default(logs), notify, role)
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
@@ -91,5 +96,8 @@ def command(
         write_stdout("".join(map(render_explanation_json, explanations)), utf8=True)
         return
     width = screen_width()
-    screens = [render_explanation_text(one, show_events=events, width=width) for one in explanations]
+    inputs = [word for words in given_options(context, but=()) if words[0] in DOCTOR for word in words]
+    screens = [
+        render_explanation_text(one, show_events=events, width=width, inputs=inputs) for one in explanations
+    ]
     write_screen("\n".join(screens), color)

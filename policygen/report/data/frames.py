@@ -30,8 +30,8 @@ CHANGES = "service action kind now proposed why".split()
 
 _TIMES = frozenset("day first last start end first_day last_day".split())
 _CATEGORIES = frozenset(
-    "role account region event_source event_name outcome result sign error via user manner action service kind choice "
-    "mode family".split()
+    "role account region event_source event_name outcome result sign error via vpce user manner action service kind "
+    "choice mode family".split()
 )
 _NUMBERS = frozenset(
     "n days events calls names active_days new_days late_days learnt days_broken grants unused_grants "
@@ -45,13 +45,22 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
 
     The suspicious calls that are left out of the policy are not in it: `suspicious_frame` has them.
 
+    Args:
+        suggestion: the suggestion of one role.
+
     Columns: ``day`` (datetime64[us, UTC]), ``role``, ``region``, ``event_source``, ``event_name``, ``outcome``
     (``used``; ``weak``: it failed, perhaps before AWS checked the permission; ``denied``; ``unauthenticated``),
-    ``error``, ``via`` (the service that made the call for the role; categories), ``vpce``, ``user`` (what the
-    credentials were issued to), ``manner`` (``runtime``: Lambda's; ``service``: an AWS service; ``platform``: Lambda's
-    own parts; ``presigned``: a signed URL; ``console``; ``interactive``: a command line; ``desktop``; ``other``),
-    ``params`` (JSON text of the identifying parameters, with patterns where calls were counted together), ``n``,
-    ``first``, ``last`` (datetime64[us, UTC]).
+    ``error``, ``via`` (the service that made the call for the role), ``vpce``, ``user`` (what the credentials were
+    issued to), ``manner`` (``runtime``: Lambda's; ``service``: an AWS service; ``platform``: Lambda's own parts;
+    ``presigned``: a signed URL; ``console``; ``interactive``: a command line; ``desktop``; ``other``; all of these are
+    categories), ``params`` (str, JSON of the identifying parameters, with patterns where calls were counted together),
+    ``n`` (int64, calls), ``first``, ``last`` (datetime64[us, UTC]).
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.suggest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> pg.calls_frame(found).groupby("outcome", observed=True)["n"].sum().to_dict()
+        {'used': 1960, 'weak': 1}
     """
     return tidy(call_rows(suggestion.usage), CALLS)
 
@@ -77,6 +86,9 @@ def call_rows(usage: Usage) -> Iterator[Row]:
             "first": evidence.first,
             "last": evidence.last,
             "sessions": tuple(sorted(evidence.sessions)),
+            "addresses": tuple(sorted(evidence.addresses)),
+            "user_agents": tuple(sorted(evidence.agents)),
+            "event_ids": evidence.event_ids,
         }
 
 
@@ -86,17 +98,23 @@ def suspicious_frame(suggestion: Suggestion) -> pd.DataFrame:
     Accepted ones are in it too, and then in `calls_frame` as well. The records' access keys are not kept: the event
     IDs lead to them.
 
+    Args:
+        suggestion: the suggestion of one role.
+
     Columns: ``day`` (datetime64[us, UTC]), ``role``, ``sign`` (the kind, as `accepted` names it), ``accepted`` (bool),
     ``region``, ``event_source``, ``event_name``, ``action``, ``resource`` (what it asked for first), ``result``
     (``succeeded``; ``failed``: with an error that is no denial; ``denied``; ``expired`` and ``refused``: its
-    credentials were), ``error``, ``user``, ``manner`` (as in `calls_frame`), ``n``, ``first``, ``last`` (datetime64[us,
-    UTC]), ``addresses``, ``user_agents``, ``sessions``, ``event_ids`` (lists of str, at most five).
+    credentials were), ``error``, ``user``, ``manner`` (as in `calls_frame`), ``n`` (int64, calls), ``first``, ``last``
+    (datetime64[us, UTC]), ``addresses``, ``user_agents``, ``sessions``, ``event_ids`` (tuples of str, at most five).
+    ``resource`` is str; what is not said otherwise is a category.
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.suggest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> pg.suspicious_frame(found).groupby("result", observed=True)["n"].sum().to_dict()
+        {'denied': 2, 'expired': 1, 'succeeded': 5}
     """
-    rows = (
-        {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
-        for row in suspicious_rows(suggestion.split, suggestion.usage)
-    )
-    return tidy(rows, SUSPICIOUS)
+    return tidy(suspicious_rows(suggestion.split, suggestion.usage), SUSPICIOUS)
 
 
 def suspicious_rows(split: SplitCalls, usage: Usage) -> Iterator[Row]:
@@ -137,8 +155,15 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
         asides: include requests that are not granted for their own sake, of the ``grade`` hint or indirect. They come
             from the same events as other rows, so counts must not be added up.
 
-    Columns: ``service``, ``action`` (categories), ``resource``, ``resource_type``, ``grade``, ``written_as``, ``rule``,
-    ``granted`` (bool), ``n``, ``days``, ``first``, ``last`` (datetime64[us, UTC]), ``event_ids`` (list of str).
+    Columns: ``service``, ``action`` (categories), ``resource``, ``resource_type``, ``grade``, ``written_as``, ``rule``
+    (str), ``granted`` (bool), ``n`` (int64, calls), ``days`` (int64, days with a call), ``first``, ``last``
+    (datetime64[us, UTC]), ``event_ids`` (tuple of str).
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.suggest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> int(pg.requests_frame(found).query("action == 'dynamodb:GetItem'")["n"].sum())
+        313
     """
     rows = []
     tables = (
@@ -160,7 +185,7 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
                 "days": len(seen.days),
                 "first": seen.first,
                 "last": seen.last,
-                "event_ids": list(seen.event_ids),
+                "event_ids": tuple(seen.event_ids),
             }
         )
     return tidy(rows, REQUESTS)
@@ -169,16 +194,26 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
 def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
     """Return one row for each action that is allowed today or in the proposal.
 
+    Args:
+        suggestion: the suggestion of one role.
+
     Columns: ``service``, ``action``, ``kind`` (categories: narrowed, unchanged, kept, unknown, removed, added),
-    ``now``, ``proposed`` (lists of patterns), ``why``. Empty where today's policies are not known.
+    ``now``, ``proposed`` (tuples of str, patterns of resources), ``why`` (str). Without a row where today's policies
+    are not known.
+
+    Example:
+        >>> import policygen as pg
+        >>> found = pg.suggest("orders-api", "samples/trail", snapshot="samples/account.json")
+        >>> pg.changes_frame(found)["kind"].value_counts().to_dict()
+        {'removed': 480, 'narrowed': 17, 'unknown': 15, 'kept': 6, 'unchanged': 1}
     """
     rows = [
         {
             "service": change.service,
             "action": change.action,
             "kind": change.kind,
-            "now": list(change.now),
-            "proposed": list(change.proposed),
+            "now": tuple(change.now),
+            "proposed": tuple(change.proposed),
             "why": change.why,
         }
         for change in suggestion.changes
@@ -190,7 +225,11 @@ def tidy(rows: Iterable[Row], columns: Sequence[str]) -> pd.DataFrame:
     """Return rows as a frame with these columns, each of its type, also where there is no row."""
     import pandas as pd
 
-    frame = pd.DataFrame(list(rows), columns=list(columns))
+    cells: dict[str, list[Any]] = {name: [] for name in columns}
+    for row in rows:
+        for name, column in cells.items():
+            column.append(row.get(name))
+    frame = pd.DataFrame(cells)
     for name in frame.columns:
         if name in _TIMES:
             times = pd.to_datetime(frame[name], utc=True, format="ISO8601")

@@ -36,7 +36,7 @@ DENIED = "role mode learnt action resource_type resources dates n new_name".spli
 
 def calls_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
     """Return the distinct calls of each day and user."""
-    columns = [*CALLS[:2], "account", *CALLS[2:], "sessions"]
+    columns = [*CALLS[:2], "account", *CALLS[2:], "sessions", "addresses", "user_agents", "event_ids"]
     return tidy((row for one in found for row in call_rows(one.usage)), columns)
 
 
@@ -218,6 +218,9 @@ def coverage_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
 def backtest_frame(found: Backtest) -> pd.DataFrame:
     """Return one row for each way to write names and each number of days learnt.
 
+    Args:
+        found: the back-test of one role.
+
     Columns: ``role``, ``mode`` (category: auto, exact, pattern, type), ``learnt`` (days), ``calls``, ``denied``,
     ``days_broken``, ``grants``, ``unused_grants`` (int64), ``denied_share`` (float64, of 1). Where nothing was learnt
     or replayed, ``calls`` is 0 and ``denied_share`` is not a number.
@@ -247,6 +250,9 @@ def backtest_frame(found: Backtest) -> pd.DataFrame:
 
 def denied_frame(found: Backtest) -> pd.DataFrame:
     """Return what was missing for the calls that the replay denies: one row for each permission and type of resource.
+
+    Args:
+        found: the back-test of one role.
 
     Columns: ``role``, ``mode`` (categories), ``learnt`` (int64, days), ``action``, ``resource_type`` (categories),
     ``resources``, ``dates`` (tuples of str), ``n`` (int64, calls; one that lacks several permissions counts for each),

@@ -75,15 +75,12 @@ def strip(row: HeatRow, columns: Sequence[str], edges: Sequence[int]) -> Markup:
     return _svg("strip", [*ground, *used, '<rect class="gaps"/>'])
 
 
-def axis(columns: Sequence[str]) -> Markup:
-    """Draw the days under a strip, a few of them labelled."""
-    step = max(1, -(-len(columns) // _LABELS))
+def axis(labels: Sequence[str]) -> Markup:
+    """Draw a few of the labels under a strip: days, as `day_label` has them, or numbers."""
+    step = max(1, -(-len(labels) // _LABELS))
     return _svg(
         "axis",
-        (
-            f'<text x="{_part(i, len(columns))}" y="13">{day_label(columns[i])}</text>'
-            for i in range(0, len(columns), step)
-        ),
+        (f'<text x="{_part(i, len(labels))}" y="13">{labels[i]}</text>' for i in range(0, len(labels), step)),
     )
 
 

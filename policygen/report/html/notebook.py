@@ -19,8 +19,8 @@ from policygen.text import pluralize
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-HEIGHT = "24rem"
-"""Of the frame; it scrolls, and its lower edge can be drawn."""
+HEIGHT = 24
+"""Of the frame, in rem; it scrolls, and its lower edge can be drawn."""
 _DOCUMENTS = 20_000
 """Characters of documents that are shown, the first ones first."""
 
@@ -29,12 +29,16 @@ ROWS = 40
 
 
 class NotebookFigure(NamedTuple):
-    """A picture, and the same in numbers; either may be empty."""
+    """A picture, and a table of the same; either may be empty."""
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     picture: Markup | str = ""
+    folded: bool = False
+    """Whether the table is folded away, as it always is below a picture."""
+    key: Sequence[str] = ()
+    """What the lines of the picture are, in their order."""
 
 
 Facts = Sequence[tuple[str, str]]
@@ -95,6 +99,7 @@ def framed(
     documents: Mapping[str, Mapping[str, Any]] | None = None,
     unfolded: bool = False,
     figures: Sequence[NotebookFigure] = (),
+    height: int = HEIGHT,
 ) -> str:
     """Return a page of these parts in a frame.
 
@@ -107,6 +112,7 @@ def framed(
         documents: name -> policy.
         unfolded: whether the documents are open from the start.
         figures: pictures, each with its numbers as a table.
+        height: of the frame, in rem.
     """
     page = fill_template(
         "notebook.html.j2",
@@ -121,7 +127,7 @@ def framed(
         limit=ROWS,
     )
     label = html.escape(display_text(title))
-    style = f"width: 100%; height: {HEIGHT}; resize: vertical; border: 0"
+    style = f"width: 100%; height: {height}rem; resize: vertical; border: 0"
     return f'<iframe sandbox title="{label}" style="{style}" srcdoc="{html.escape(page)}"></iframe>'
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from policygen.plan.keep_groups import keep_groups
 from policygen.plan.model import Plan, PlanRisk
 from policygen.report.apply_steps import apply_steps
-from policygen.report.figures import document_size
+from policygen.report.figures import document_size, spared_actions
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
@@ -215,11 +215,11 @@ def _activity(plan: Plan) -> dict[str, Any]:
         "heat": heat,
         "patterns": charts.definitions(len(heat.columns)),
         "strips": [(row, charts.strip(row, heat.columns, levels)) for row in heat.rows],
-        "axis": charts.axis(heat.columns),
+        "axis": charts.axis([charts.day_label(day) for day in heat.columns]),
         "numbers": charts.numbers(heat.rows, heat.columns),
         "legend": legend,
         "curve": charts.curve(strength.curve) if strength and drawn else "",
-        "curve_axis": charts.axis(_days(plan)),
+        "curve_axis": charts.axis([charts.day_label(day) for day in _days(plan)]),
     }
 
 
@@ -295,11 +295,13 @@ def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
     if decisions.losses:
         lines = [f"{one.action} on {one.resource}, by {one.rule}" for one in decisions.losses]
         yield "Needed, but dropped by a decision: these calls will fail", lines, "decisions.losses"
-    idle = [
-        f"{one.action} on {one.resource}: {one.why or 'it was seen in use'}; {one.rule} does not drop it"
-        for one in decisions.spared
-    ]
-    idle += [f"{rule} has expired and no longer applies" for rule in decisions.expired]
+    if decisions.spared:
+        lines = [
+            f"{rule} does not drop {', '.join(actions)}: {why}"
+            for (rule, why), actions in spared_actions(plan).items()
+        ]
+        yield "Needed, and not dropped though a decision matches", lines, "decisions.spared"
+    idle = [f"{rule} has expired and no longer applies" for rule in decisions.expired]
     idle += [f"{rule} matches nothing that this role has or does" for rule in decisions.unused]
     if idle:
         yield "Decisions without effect", idle, "decisions"

@@ -6,7 +6,14 @@ import shlex
 from collections.abc import Sequence
 
 from policygen.plan.model import Plan
-from policygen.report.iac.aws_cli_commands import ACCOUNT_CHECK, OFF, Documents, role_commands, shell_function
+from policygen.report.iac.aws_cli_commands import (
+    ACCOUNT_CHECK,
+    OFF,
+    UNCHANGED,
+    Documents,
+    role_commands,
+    shell_function,
+)
 from policygen.report.iac.aws_cli_roles import render_roles
 from policygen.report.iac.common import header_comment
 
@@ -66,9 +73,10 @@ def _render_role(plan: Plan) -> str:
     parts = [
         f"#!/usr/bin/env bash\n{_head(plan)}",
         start,
+        *([UNCHANGED] if commands.check else []),
         OFF,
         *documents.assignments,
-        shell_function("apply", commands.apply),
+        shell_function("apply", [*commands.check, *commands.apply]),
         shell_function("undo", commands.undo),
         f"{_WORD}{ACCOUNT_CHECK}{_END}",
     ]
@@ -83,6 +91,7 @@ def _head(plan: Plan) -> str:
         "",
         *([] if apply.today_known else ["Today's policies are not known: what else the role has stays."]),
         *(f"{one} stays: its document was not read." for one in apply.unread),
-        "bash FILE apply   attaches the new policies, then detaches and deletes the old ones",
+        "bash FILE apply   attaches the new policies, then detaches and deletes the old ones; it stops",
+        "                  before that where the role has other policies than when the plan was made",
         "bash FILE undo    gives the role back the policies that it had when the plan was made",
     )

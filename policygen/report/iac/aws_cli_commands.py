@@ -26,6 +26,35 @@ off() {
 """
 """The function of the shell that takes something away; the commands use it."""
 
+UNCHANGED = """\
+# Stops where somebody added or took away a policy since the plan was made: the plan does not know of it. Documents are
+# not compared. $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that
+# such a run takes away before it makes any.
+unchanged() {
+  local inline attached one begun='' more='' gone=''
+  inline=$(aws iam list-role-policies --role-name "$role" --query PolicyNames --output text)
+  attached=$(aws iam list-attached-role-policies --role-name "$role" \\
+    --query 'AttachedPolicies[].PolicyArn' --output text)
+  local has=" ${inline//[[:space:]]/ } ${attached//[[:space:]]/ } "
+  for one in $2; do
+    [[ " $1 " == *" $one "* || $has != *" $one "* ]] || begun=yes
+  done
+  for one in $has; do
+    [[ " $1 $2 " == *" $one "* ]] || more+=" $one"
+  done
+  for one in $1; do
+    [[ -n $begun || " $3 $has" == *" $one "* ]] || gone+=" $one"
+  done
+  [ -z "$more$gone" ] && return
+  echo "stopped, nothing was changed: the policies of $role are not those of the plan any more" >&2
+  [ -z "$more" ] || echo "  new since then:$more" >&2
+  [ -z "$gone" ] || echo "  gone since then:$gone" >&2
+  echo "  make the plan and this script again, from a new snapshot" >&2
+  return 1
+}
+"""
+"""The function of the shell that compares a role's policies with those of the plan, before they are changed."""
+
 ACCOUNT_CHECK = """\
 if ! caller=$(aws sts get-caller-identity --query Account --output text); then
   echo "AWS does not say whose credentials these are (see above): log in to account $account" >&2
@@ -40,6 +69,8 @@ _SETTLE = "sleep 15 # what is new has to reach all of IAM before the old goes"
 class RoleCommands(NamedTuple):
     """The commands that apply a plan, and those that undo that; they use the variable ``$role``."""
 
+    check: list[str]
+    """What stops where the role is not as the plan knows it; [] where its policies of today are not known."""
     apply: list[str]
     undo: list[str]
 
@@ -60,7 +91,20 @@ def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
     on = [*_commands(apply.first_off, documents), *_commands(apply.on, documents)]
     off = list(_commands(apply.off, documents))
     settle = [_SETTLE] if on and off else []
-    return RoleCommands([*on, *settle, *off], list(_commands(apply.undo, documents)))
+    return RoleCommands(_checks(plan), [*on, *settle, *off], list(_commands(apply.undo, documents)))
+
+
+def _checks(plan: Plan) -> list[str]:
+    if plan.today is None:
+        return []
+    apply = plan.apply_list
+    today = [*(one.arn or one.name for one in plan.today), *plan.today_unread]
+    words = (
+        today,
+        [one.arn or one.name for one in apply.on],
+        [one.arn or one.name for one in apply.first_off],
+    )
+    return [f"unchanged {' '.join(shlex.quote(' '.join(some)) for some in words)}"]
 
 
 class Documents:
@@ -129,6 +173,8 @@ def _check(plan: Plan) -> None:
     names = [(_NAME, plan.role.name), (_ACCOUNT, plan.role.account)]
     names += [(_ARN, one.arn) if one.arn else (_NAME, one.name) for one in apply.changes]
     names += [(_NAME, one.name) for one in apply.on]
+    names += [(_ARN, one.arn) if one.arn else (_NAME, one.name) for one in plan.today or ()]
+    names += [(_ARN, one) for one in plan.today_unread]
     for pattern, name in names:
         if not pattern.fullmatch(name):
             raise UsageError(

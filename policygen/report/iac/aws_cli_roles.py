@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 from policygen.errors import GateError, UsageError
 from policygen.plan.fast_json import digest
 from policygen.plan.model import Plan
-from policygen.report.iac.aws_cli_commands import ACCOUNT_CHECK, OFF, Documents, role_commands, shell_function
+from policygen.report.iac.aws_cli_commands import (
+    ACCOUNT_CHECK,
+    OFF,
+    UNCHANGED,
+    Documents,
+    role_commands,
+    shell_function,
+)
 from policygen.report.iac.common import as_comment, visible
 from policygen.report.wording import answer_of
 from policygen.text import escape_controls, pluralize
@@ -81,6 +88,7 @@ case "$word" in
       fi
       echo "$role ($((at + 1)) of ${#roles[@]})"
       current="$role"
+      "check_$at"
       noted "begun $role" || echo "begun $role" >> "$notes"
       "apply_$at"
       echo "done $role" >> "$notes"
@@ -129,7 +137,8 @@ def render_roles(plans: Sequence[Plan]) -> str:
         commands = role_commands(plan, documents)
         comment = as_comment(_about(plan), "#")
         functions += [
-            comment + shell_function(f"apply_{at}", commands.apply),
+            comment + shell_function(f"check_{at}", commands.check or ["true"]),
+            shell_function(f"apply_{at}", commands.apply),
             shell_function(f"undo_{at}", commands.undo),
         ]
     start = _START.format(
@@ -140,6 +149,7 @@ def render_roles(plans: Sequence[Plan]) -> str:
     parts = [
         f"#!/usr/bin/env bash\n{as_comment(_head(plans, chosen), '#')}",
         start,
+        UNCHANGED,
         OFF,
         *documents.assignments,
         *functions,

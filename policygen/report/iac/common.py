@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from policygen.plan.apply_list import ApplyList
+from policygen.plan.choices import choices_of
 from policygen.report.apply_steps import apply_steps, numbered_lines
 from policygen.report.wording import answer_of
 from policygen.rightsize.assess.tightness import Tightness
@@ -93,6 +94,18 @@ class Answer(Protocol):
         """Why."""
 
 
+class AddedGrant(Protocol):
+    """A permission beyond today's policies."""
+
+    @property
+    def action(self) -> str:
+        """Its action."""
+
+    @property
+    def resource(self) -> str:
+        """Its resource, a pattern."""
+
+
 class Planned(Protocol):
     """What a format for infrastructure as code needs of a plan.
 
@@ -124,6 +137,14 @@ class Planned(Protocol):
         """The answer to "Safe to apply?"; None where it is not known."""
 
     @property
+    def inputs(self) -> Sequence[Sequence[str]] | None:
+        """The options that they were made with, each with its value; None where they are not known."""
+
+    @property
+    def added(self) -> Sequence[AddedGrant]:
+        """What they allow beyond today's policies, because it was asked for."""
+
+    @property
     def apply_list(self) -> ApplyList:
         """What applying them changes at the role."""
 
@@ -135,11 +156,34 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
         f"policygen {VERSION}: what the role {role.name} of account {role.account} needs,",
         f"as seen from {window.start} to {window.end[:10]} UTC.",
         f"{plan.tightness.needed:,} needed + {plan.tightness.unverified:,} unverified permissions.",
+        *_made_with(plan),
         *_chosen(plan),
+        *_added(plan),
         *_answer(plan),
         *more,
     )
     return as_comment(map(visible, lines), mark)
+
+
+def _made_with(plan: Planned) -> list[str]:
+    """Return lines with the options that shaped the policies; () where there were none."""
+    choices = choices_of(plan.inputs)
+    return (
+        textwrap.wrap(f"Made with {choices}", _WIDTH, subsequent_indent="  ", break_long_words=False)
+        if choices
+        else []
+    )
+
+
+def _added(plan: Planned) -> list[str]:
+    """Return lines that name what goes beyond today's policies; () where nothing does."""
+    if not plan.added:
+        return []
+    number = pluralize(len(plan.added), "permission")
+    return [
+        f"{number} beyond today's policies, added as asked (--add-observed):",
+        *(f"  {one.action} on {one.resource}" for one in plan.added),
+    ]
 
 
 def _answer(plan: Planned) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import Layout
-from policygen.report.wording import list_resources, minute, short, where
+from policygen.report.wording import also_needed, list_resources, minute, short, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import pluralize
 
@@ -63,9 +63,7 @@ def _grants(section: _Section) -> Iterator[str]:
 
 def _changes(section: _Section) -> Iterator[str]:
     """Render each service: first those that stay, last those that go."""
-    yield from section.layout.wrapped(
-        "Changes  ", "~ narrowed  - removed  = kept without evidence  ? unverified"
-    )
+    yield from section.layout.wrapped("Changes  ", "~ narrowed  = as today  - removed  ? unverified  + added")
     services = grouped((group.service, group) for group in section.plan.change_groups)
     removed: dict[str, list[ChangeGroup]] = {}
     for service, groups in services.items():
@@ -103,37 +101,46 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
     drop = list(_removals(section, [group for group in groups if group.kind == "removed"]))
     if used:
         before = [c for c in (*used, *_changes_of(groups, "removed")) if c.now]
+        mark = "=" if len(before) == len(used) and _as_today(used) else "~"
         yield from section.layout.wrapped(
-            f"  ~ {service}  ",
+            f"  {mark} {service}  ",
             f"{pluralize(len(before), 'action')} on {where(c.now for c in before)} → "
             f"{len(used)} on {where(c.proposed for c in used)}",
             "      ",
         )
         yield from _evidence_lines(section, service, used)
-        for change in used:
-            if change.kind == "added":
-                yield from section.layout.wrapped(
-                    f"  + {change.action}  ", f"on {where([change.proposed])}", "      "
-                )
-                yield from section.layout.wrapped("      why   ", change.why)
         yield from drop
+        yield from _added(section, used)
         drop = []
-    kinds: tuple[tuple[str, Kind], ...] = ("=", "kept"), ("?", "unknown")
-    for symbol, kind in kinds:
+    kinds: tuple[Kind, ...] = "kept", "unknown"
+    for kind in kinds:
         if members := _changes_of(groups, kind):
-            yield from _kept_actions(section, symbol, service, members)
+            mark = "?" if kind == "unknown" else "=" if _as_today(members) else "~"
+            yield from _kept_actions(section, mark, service, members)
             yield from drop
             drop = []
 
 
-def _kept_actions(
-    section: _Section, symbol: str, service: str, members: Sequence[PlanChange]
-) -> Iterator[str]:
+def _as_today(changes: Iterable[PlanChange]) -> bool:
+    return all(one.now == one.proposed for one in changes)
+
+
+def _added(section: _Section, used: Sequence[PlanChange]) -> Iterator[str]:
+    """Render what was added, on the resources that today's policies do not allow."""
+    beyond = grouped((one.action, one.resource) for one in section.plan.added)
+    for change in used:
+        if change.kind == "added":
+            places = beyond.get(change.action, change.proposed)
+            yield from section.layout.wrapped(f"  + {change.action}  ", f"on {where([places])}", "      ")
+            yield from section.layout.wrapped("      why   ", change.why)
+
+
+def _kept_actions(section: _Section, mark: str, service: str, members: Sequence[PlanChange]) -> Iterator[str]:
     names = {c.action for c in members}
-    same = all(c.now == c.proposed for c in members)
-    place = "kept as today" if same else f"narrowed to {where(c.proposed for c in members)}"
+    place = "kept as today" if _as_today(members) else f"narrowed to {where(c.proposed for c in members)}"
+    place += also_needed(section.plan, names) if mark == "?" else ""
     yield from section.layout.wrapped(
-        f"  {symbol} {service}  ", f"{pluralize(len(members), 'action')} {place}", "      "
+        f"  {mark} {service}  ", f"{pluralize(len(members), 'action')} {place}", "      "
     )
     yield from section.layout.wrapped("      keep  ", _names(members))
     for why in sorted({c.why for c in members}):

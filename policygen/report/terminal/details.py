@@ -11,7 +11,7 @@ from policygen.days import days_between
 from policygen.logs.calls.evidence import SAMPLES
 from policygen.plan.model import Plan, PlanDroppedInUse
 from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
-from policygen.report.figures import Figure, figures, grouped
+from policygen.report.figures import Figure, figures, grouped, spared_actions
 from policygen.report.suspects import call_name, result_in_words, results_in_words, suspects_by_sign
 from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, Layout, sparks
@@ -49,7 +49,7 @@ def _evidence(plan: Plan, layout: Layout) -> Iterator[str]:
     if evidence.last:
         yield from layout.wrapped(
             "Evidence  ",
-            f"{pluralize(evidence.count, 'call')} of {pluralize(evidence.calls, 'kind')} in "
+            f"{pluralize(evidence.count, 'call')}, {evidence.calls:,} of them different, in "
             f"{pluralize(len(evidence.regions), 'region')}, last {minute(evidence.last)}",
         )
     yield from _coverage(plan, layout)
@@ -294,7 +294,7 @@ def _risk(plan: Plan, layout: Layout) -> Iterator[str]:
     closed = ", ".join(
         f"{pluralize(n, _FAMILIES[kind][0])}{_FAMILIES[kind][1]}" for kind, n in sorted(gone.items())
     )
-    yield f"Risk ({len(plan.risks.left)} left)"
+    yield f"Risk ({len(plan.risks.left)} left; the rules: docs/concepts/risk.md)"
     if closed:
         yield from layout.wrapped("  - ", f"closed: {closed}", "    ")
     for risk in plan.risks.left:
@@ -311,10 +311,12 @@ def _decisions(plan: Plan, layout: Layout) -> Iterator[str]:
         "x",
         [(_loss(loss), "") for loss in decided.losses],
     )
-    notes = [
-        f"{one.rule} does not drop {one.action}: {one.why or 'it was seen in use'}" for one in decided.spared
+    stay = [
+        (f"{rule} does not drop {', '.join(actions)}", why)
+        for (rule, why), actions in spared_actions(plan).items()
     ]
-    notes += [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
+    yield from layout.entries("Needed actions that a decision matches: not dropped", "?", stay)
+    notes = [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
     notes += [f"{rule} matches nothing that this role has or does" for rule in decided.unused]
     yield from layout.entries(
         f"Decisions that did nothing ({len(notes)})", "?", [(note, "") for note in notes]

@@ -1,20 +1,19 @@
-"""Renders an explanation of one action of one role: as a screen and as JSON."""
+"""Renders an explanation of one action of one role as a screen."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from policygen.evidence.suspicious import CallOutcome
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.events.outcome import UNSUCCESSFUL
+from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
 from policygen.report.wording import list_resources, minute, short
 from policygen.rightsize.explain import Explanation, StatementRef, Verdict
-from policygen.text import about_names, pluralize, visible_json
+from policygen.text import about_names, pluralize
 
 _LEAD = "             "
 
@@ -46,14 +45,22 @@ _CHOICES = {
 
 
 def render_explanation_text(
-    explanation: Explanation, *, show_events: bool = False, ascii_only: bool = False, width: int = WIDTH
+    explanation: Explanation,
+    *,
+    show_events: bool = False,
+    ascii_only: bool = False,
+    width: int = WIDTH,
+    inputs: Sequence[str] = (),
 ) -> str:
-    """Return the screen; with `show_events` it lists each call, without values of parameters."""
+    """Return the screen; with `show_events` it lists each call, without values of parameters.
+
+    `inputs` are the words of the command line that say what was read, for a command that reads the same.
+    """
     layout = Layout(width)
     lines = [*_head(explanation, layout)]
     for name, text in (*_seen(explanation), *_reasons(explanation)):
         lines += layout.wrapped(f"  {name:<11}", text, _LEAD)
-    lines += _how_to_see(explanation, layout)
+    lines += _how_to_see(explanation, layout, inputs)
     if show_events:
         lines += _calls(explanation, layout)
     elif explanation.use.calls or explanation.suspicious or explanation.denied_calls:
@@ -67,6 +74,8 @@ def _head(explanation: Explanation, layout: Layout) -> Iterator[str]:
     if explanation.verdict == "kept" and explanation.kept_in and not explanation.fixed:
         statements = "statement" if len(explanation.kept_in) == 1 else "statements"
         verdict = f"kept in {statements} {', '.join(explanation.kept_in)}"
+        if explanation.not_added:
+            verdict += f", but not for {pluralize(_calls_not_added(explanation), 'call')}: not allowed today"
     elif explanation.verdict == "never granted" and explanation.suspicious and not explanation.use.calls:
         verdict = "not allowed today, and tried only in suspicious calls"
     yield from layout.wrapped("", f"{explanation.action} for {explanation.role}: {verdict}", "  ")
@@ -110,8 +119,9 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
     if len(per_day) > 1:
         yield "", f"{sparks(per_day)}  a day, at most {max(per_day):,}"
     yield from _implied(explanation)
+    left_out = {one.request.resource for one in explanation.not_added}
     uses = explanation.use.resources.items()
-    yield from _listed("on", [_use(resource, evidence) for resource, evidence in uses])
+    yield from _listed("on", [_use(*use, ", not added" * (use[0] in left_out)) for use in uses])
     for i, (event, rules) in enumerate(explanation.use.events.items()):
         yield "" if i else "event", f"{event} → {explanation.action}"
         yield from (("", f"map: {_PATTERN.sub('', rule)}") for rule in _rules_of(event, rules)[:LISTED])
@@ -124,9 +134,13 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
         yield "errors", f"{failed}: these count, because AWS checked the permission first"
 
 
-def _use(resource: str, evidence: Evidence) -> str:
+def _use(resource: str, evidence: Evidence, fate: str) -> str:
     names = f", {about_names(evidence.name_count)} counted together" if evidence.names else ""
-    return f"{evidence.count:>7,}  {short(resource)}{names}"
+    return f"{evidence.count:>6,}  {short(resource)}{names}{fate}"
+
+
+def _calls_not_added(explanation: Explanation) -> int:
+    return sum(one.evidence.count for one in explanation.not_added)
 
 
 _PATTERN = re.compile(r"\|matches:.*?\$(?=\})")
@@ -145,7 +159,17 @@ def _implied(explanation: Explanation) -> Iterator[Field]:
         yield "", f"{pluralize(implied.count, 'call')} of other kinds suggest it too: not counted"
 
 
+def _not_added(explanation: Explanation) -> Iterator[Field]:
+    """Say which calls today's policies do not allow, and what may have allowed them."""
+    causes = grouped((one.cause, one) for one in explanation.not_added)
+    for i, (cause, some) in enumerate(causes.items()):
+        calls = pluralize(sum(one.evidence.count for one in some), "call")
+        names = list_resources([[one.request.resource for one in some]])
+        yield "" if i else "not added", f"{calls} on {names}: today's policies do not allow them; {cause}"
+
+
 def _reasons(explanation: Explanation) -> Iterator[Field]:
+    yield from _not_added(explanation)
     for denied, seen in explanation.denied.items():
         policy = f" by {'an explicit deny of ' if denied.explicit else ''}{denied.policy_type}" * bool(
             denied.policy_type
@@ -161,7 +185,9 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "granted by" if place.effect == "Allow" else "denied by", _statement(place)
     if explanation.granted_by == ():
         yield "granted by", "no current policy"
-    yield from _listed("names", [f"{one.why}: {_CHOICES[one.choice]}" for one in explanation.names])
+    yield from _listed(
+        "names", [f"{short(one.parent)}: {one.why}: {_CHOICES[one.choice]}" for one in explanation.names]
+    )
     for rule in explanation.rules:
         yield "ARN", f"written by rule: {rule}"
     for keep in explanation.keeps[:LISTED]:
@@ -206,7 +232,7 @@ def _ended(one: CallOutcome) -> str:
     return f"{call.source} {call.name}: {one.result}{error}{origin}"
 
 
-def _how_to_see(explanation: Explanation, layout: Layout) -> Iterator[str]:
+def _how_to_see(explanation: Explanation, layout: Layout, inputs: Sequence[str]) -> Iterator[str]:
     """Say what would let the logs show the action, with the command, which stays on one line."""
     blind_spot = explanation.observability.blind_spot
     unseen = explanation.use.evidence is None and not explanation.traced
@@ -215,8 +241,9 @@ def _how_to_see(explanation: Explanation, layout: Layout) -> Iterator[str]:
         if blind_spot.command.startswith("aws "):  # it is long: it lists all that the trail logs
             _, _, account = blind_spot.command.partition("# in account ")
             there = f", to run in account {account}, which owns the trail" if account else ""
-            yield f"{_LEAD}policygen doctor -r {shlex.quote(explanation.role)}"
-            yield from layout.wrapped(_LEAD, f"with the same logs and snapshot prints the command{there}")
+            doctor = shlex.join(["policygen", "doctor", "-r", explanation.role, *inputs])
+            yield from layout.command(_LEAD, doctor)
+            yield from layout.wrapped(_LEAD, f"prints the command{there}")
         elif blind_spot.command:
             yield f"{_LEAD}{blind_spot.command}"
 
@@ -243,127 +270,3 @@ def _calls(explanation: Explanation, layout: Layout) -> Iterator[str]:
             f"{minute(one.evidence.first)}  ",
             f"{pluralize(one.evidence.count, f'{kind}call')}  {_ended(one)}  {', '.join(one.evidence.event_ids)}",
         )
-
-
-def render_explanation_json(explanation: Explanation) -> str:
-    """Return the explanation as one JSON object with sorted keys."""
-    return (
-        visible_json(json.dumps(explanation_dict(explanation), indent=2, sort_keys=True, ensure_ascii=False))
-        + "\n"
-    )
-
-
-def explanation_dict(explanation: Explanation) -> dict[str, Any]:
-    """The explanation as plain values."""
-    seen, blind_spot = explanation.use.evidence, explanation.observability.blind_spot
-    return {
-        "action": explanation.action,
-        "role": explanation.role,
-        "verdict": explanation.verdict,
-        "does": explanation.does,
-        "seen": None
-        if seen is None
-        else {
-            "count": seen.count,
-            "days": len(seen.days),
-            "first": seen.first,
-            "last": seen.last,
-            "per_day": list(explanation.use.per_day),
-            "sessions": sorted(seen.sessions),
-            "addresses": sorted(seen.addresses),
-            "user_agents": sorted(seen.agents),
-        },
-        "resources": [
-            {"resource": resource, "count": evidence.count}
-            | ({"names": evidence.name_count} if evidence.names else {})
-            for resource, evidence in explanation.use.resources.items()
-        ],
-        "in_traces": [
-            {
-                "resource": request.resource,
-                "count": evidence.count,
-                "first": evidence.first,
-                "last": evidence.last,
-            }
-            for request, evidence in explanation.traced.items()
-        ],
-        "events": {event: list(rules) for event, rules in explanation.use.events.items()},
-        "calls": [
-            {
-                "day": day,
-                "event": f"{call.source} {call.name}",
-                "region": call.region,
-                "error": call.error,
-                "count": evidence.count,
-                "event_ids": list(evidence.event_ids),
-            }
-            for day, call, evidence in explanation.use.calls
-        ],
-        "errors": dict(explanation.use.errors),
-        "denied": [
-            {"resource": w.resource, "policy_type": w.policy_type, "explicit": w.explicit, "count": e.count}
-            for w, e in explanation.denied.items()
-        ],
-        "denied_calls": [_call_dict(one) for one in explanation.denied_calls],
-        "suspicious": [
-            _call_dict(one) | {"sign": one.sign, "accepted": one.sign in explanation.accepted}
-            for one in explanation.suspicious
-        ],
-        "implied": explanation.use.implied.count if explanation.use.implied else 0,
-        "set_apart": explanation.anomalous.count if explanation.anomalous else 0,
-        "granted_by": None
-        if explanation.granted_by is None
-        else [
-            {
-                "policy": place.policy,
-                "statement": place.statement,
-                "effect": place.effect,
-                "actions": list(place.patterns),
-                "resources": list(place.resources),
-            }
-            for place in explanation.granted_by
-        ],
-        "kept_in": list(explanation.kept_in),
-        "keeps": [{"resource": keep.grant.resource, "why": keep.why} for keep in explanation.keeps],
-        "rules": list(explanation.rules),
-        "names": [
-            {
-                "type": one.type,
-                "parent": one.parent,
-                "seen": one.seen,
-                "active_days": one.active_days,
-                "new_days": one.new_days,
-                "late_days": one.late_days,
-                "choice": one.choice,
-                "why": one.why,
-            }
-            for one in explanation.names
-        ],
-        "visible": blind_spot is None,
-        "why_not_visible": blind_spot.why if blind_spot else "",
-        "visible_since": explanation.observability.since,
-        "remedy": blind_spot.remedy if blind_spot else "",
-        "command": blind_spot.command if blind_spot else "",
-        "last_accessed": explanation.last_accessed,
-        "why_removed": explanation.why_removed,
-        "fixed": explanation.fixed and explanation.fixed._asdict(),
-        "decided_by": explanation.decided_by
-        and explanation.decided_by._asdict() | {"why": explanation.why_removed},
-    }
-
-
-def _call_dict(one: CallOutcome) -> dict[str, Any]:
-    call, seen = one.key.call, one.evidence
-    return {
-        "day": one.key.day,
-        "event": f"{call.source} {call.name}",
-        "region": call.region,
-        "result": one.result,
-        "error": call.error,
-        "resources": sorted({resource for _, resource in one.asked}),
-        "count": seen.count,
-        "first": seen.first,
-        "addresses": sorted(seen.addresses),
-        "user_agents": sorted(seen.agents),
-        "event_ids": list(seen.event_ids),
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,10 +59,15 @@ class Layout(NamedTuple):
         ]
 
     def command(self, lead: str, command: str) -> list[str]:
-        """Return a shell command after `lead`; where it is too long, lines end with ``\\``, as a shell takes it."""
+        """Return a shell command after `lead`; where it is too long, lines end with ``\\``, as a shell takes it.
+
+        It may end with ``> FILE``.
+        """
         room = self.width - len(lead) - len(" \\")
         lines = [""]
-        for word in option_words(command):
+        to_file = _TO_FILE.search(command)
+        words = option_words(command[: to_file.start()] if to_file else command)
+        for word in [*words, *([to_file[0].strip()] if to_file else [])]:
             if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
                 lines.append(f"  {word}")
             else:
@@ -84,6 +90,8 @@ class Layout(NamedTuple):
             yield from self.wrapped(f"  {mark} ", what, "    ")
             yield from self.wrapped("      why   ", why)
 
+
+_TO_FILE = re.compile(r" > [\w+=,.@%-]+$")
 
 wrapped = Layout().wrapped
 """That of a screen of 80 columns."""

@@ -66,13 +66,13 @@ def render_needed(plan: Plan, layout: Layout) -> Iterator[str]:
 def _rows(services: Sequence[ServiceNeed]) -> Iterator[_Row]:
     used = [one for one in services if "seen" in one.needed.values()]
     used.sort(key=lambda one: (-one.calls, one.service))
-    yield from (_Row(_mark(one), one.service, [one]) for one in used[:SERVICES])
+    yield from (_Row(_mark([one]), one.service, [one]) for one in used[:SERVICES])
     if more := used[SERVICES:]:
         yield _Row("~", pluralize(len(more), "more service"), more, "see --details")
     unused = [one for one in services if one.needed and one not in used]
     for words, declared in (("required by AWS", False), ("kept by your decision", True)):
         if some := [one for one in unused if ("declared" in one.needed.values()) is declared]:
-            yield _Row("=", ", ".join(one.service for one in some), some, words)
+            yield _Row(_mark(some), ", ".join(one.service for one in some), some, words)
     if left := [one for one in services if not one.needed and one.unverified]:
         yield _Row("?", ", ".join(one.service for one in left), left, "the logs can't tell")
     if rest := [one for one in services if not one.needed and not one.unverified]:
@@ -83,5 +83,8 @@ def _plus(number: int) -> str:
     return f"+{number:,}" if number else ""
 
 
-def _mark(one: ServiceNeed) -> str:
-    return "+" if not one.today else "=" if one.unchanged else "~"
+def _mark(services: Sequence[ServiceNeed]) -> str:
+    """Return what becomes of services that stay: ``+`` is new, ``=`` stays as it is, ``~`` is narrowed."""
+    if not any(one.today for one in services):
+        return "+"
+    return "=" if all(one.unchanged for one in services) else "~"

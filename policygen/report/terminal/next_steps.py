@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 
 from policygen.plan.model import Plan
 from policygen.report.terminal.layout import Layout
+from policygen.text import file_name
 
 
 def render_next(plan: Plan, layout: Layout, *, show_all: bool) -> Iterator[str]:
@@ -22,7 +23,7 @@ def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, 
     )
     yield "code", f"policygen {show} -f terraform"
     if not plan.unsaved:
-        yield "script", f"policygen {show} -f aws-cli"
+        yield "script", f"policygen {show} -f aws-cli > {file_name(plan.role.name)}.sh"
     if plan.inputs is not None and (action := _puzzling(plan)):
         yield "why", f"policygen explain {action}{_of_role(plan, EXPLAIN)}"
     if not show_all:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 
-from policygen.iam.arn import service_of
-from policygen.logs.events.outcome import UNSUCCESSFUL
-from policygen.plan.model import Plan, PlanQuestion
-from policygen.report.figures import grouped
+from policygen.plan.model import Plan
+from policygen.report.figures import grouped, spared_actions
 from policygen.report.fixed_names import FixedNames, fixed_names
-from policygen.report.suspects import SuspectGroup, call_name, suspects_by_sign
 from policygen.report.terminal.layout import Layout, option_words
-from policygen.report.wording import counted, day, denied_by, fitted, list_resources
+from policygen.report.terminal.notice import SHOWN, Notice, few, listed_notice
+from policygen.report.terminal.suspicious import accepted_notice, suspicious_notice, unusual_notice
+from policygen.report.terminal.unverified import dropped_notice, unverified_notice
+from policygen.report.wording import denied_by, list_resources
+from policygen.rightsize.current_access import ADDABLE
 from policygen.text import pluralize
-
-_SHOWN = 3
-"""Lines of details of one kind; `--details` has all of them."""
-
-
-class Notice(NamedTuple):
-    """Something to look at: a mark, what it is, a sentence, and lines of details with what each is about."""
-
-    mark: str
-    name: str
-    sentence: str
-    details: Sequence[tuple[str, str]] = ()
 
 
 def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
@@ -57,88 +43,7 @@ def _failing(plan: Plan) -> Notice | None:
     entries = [
         (one.action, f"{one.why or pluralize(one.count, 'call')}, dropped by {one.rule}") for one in losses
     ]
-    return _notice("✘", "Will fail", what, entries)
-
-
-def _suspicious(plan: Plan) -> Notice | None:
-    groups = [group for group in suspects_by_sign(plan) if not group.kept]
-    groups.sort(key=lambda group: -sum(one.count for one in group.members))
-    if not groups:
-        return None
-    found = [one for group in groups for one in group.members]
-    days = sorted({day(one.last) for one in found}, key=[day(one.last) for one in found].index)
-    when = f"on {days[0]}" if len(days) == 1 else f"on {pluralize(len(days), 'day')}"
-    if all(one.last < plan.window.start for one in found):
-        when += ", before the window"
-    calls = pluralize(sum(one.count for one in found), "call")
-    options = " ".join(f"--accept {group.sign}" for group in groups if group.acceptable)
-    _, details = _entries(groups)
-    details.append(("If not yours:", "tell security, rotate the credentials; safe to apply"))
-    details += [("If legitimate:", options)] if options else []
-    return Notice("!", "Suspicious", f"{calls} {when}, left out of the policy", details)
-
-
-def _accepted(plan: Plan) -> Notice | None:
-    groups = [group for group in suspects_by_sign(plan) if group.accepted]
-    number, entries = _entries(groups)
-    return _notice("!", "Accepted", f"{number}, {_fate(groups)}", entries)
-
-
-def _unusual(plan: Plan) -> Notice | None:
-    groups = [group for group in suspects_by_sign(plan) if group.kept and not group.accepted]
-    number, entries = _entries(groups)
-    return _notice("!", "Unusual", f"{number}, {_fate(groups)}", entries)
-
-
-def _fate(groups: Sequence[SuspectGroup]) -> str:
-    """Say what became of calls that count as the workload's: what AWS denied is not in the policy either."""
-    calls, denied = sum(group.calls for group in groups), sum(group.unsuccessful for group in groups)
-    if not denied:
-        return "in the policy"
-    granted = f"{calls - denied:,} in the policy, " if denied < calls else ""
-    return f"{granted}{denied:,} not authorised by AWS: not added"
-
-
-def _entries(groups: Sequence[SuspectGroup]) -> tuple[str, list[tuple[str, str]]]:
-    """Return the number of calls, and a line for each sign."""
-    calls = sum(group.calls for group in groups)
-    noun = "suspicious call" if groups and groups[0].accepted else "call"
-    return pluralize(calls, noun), [(_addresses(group), _calls(group)) for group in groups]
-
-
-SIGNS = {
-    "interactive-agent": "by hand",
-    "not-the-host": "not the workload's machine",
-    "not-the-function": "not a function's session",
-    "foreign-agent": "not the runtime",
-    "after-quiet": "new after weeks without a new call",
-}
-"""Sign of a suspicious call -> what it means, in few words; the details have a sentence."""
-
-
-def _addresses(group: SuspectGroup) -> str:
-    found = sorted({address for one in group.members for address in one.addresses})
-    return fitted(found[0], 15) + (f" +{len(found) - 1}" if len(found) > 1 else "") if found else "-"
-
-
-def _calls(group: SuspectGroup) -> str:
-    """Name the sign and its first calls, which succeeded unless their number says more: a line has little room.
-
-    ``by hand: s3:GetObject ×2, dynamodb:Scan +1; 1 expired``, ``not the runtime; denied: iam:ListUsers``.
-    """
-    names: dict[str, Counter[str]] = {}
-    for one in group.members:
-        for result, count in (one.results or {"succeeded": one.count}).items():
-            names.setdefault(result, Counter())[call_name(one)] += count
-    shown = min(names, key=lambda result: (result in UNSUCCESSFUL, result != "succeeded", result))
-    rest = [f"{names[one].total():,} {one}" for one in sorted(names) if one != shown]
-    lead = ": " if shown == "succeeded" else f"; {shown}: "
-    return "; ".join([SIGNS.get(group.sign, group.sign) + lead + _few_calls(names[shown]), *rest])
-
-
-def _few_calls(names: Counter[str]) -> str:
-    shown = [f"{name} ×{number:,}" if number > 1 else name for name, number in names.most_common(2)]
-    return ", ".join(shown) + (f" +{len(names) - 2}" if len(names) > 2 else "")
+    return listed_notice("✘", "Will fail", what, entries)
 
 
 def _not_allowed(plan: Plan) -> Notice | None:
@@ -148,7 +53,19 @@ def _not_allowed(plan: Plan) -> Notice | None:
         (action, f"{_calls_on(sum(one.count for one in some), (one.resource for one in some))}: {cause}")
         for (action, cause), some in groups.items()
     ]
-    return _notice("!", "Not allowed", f"{count} used, but today's policies lack them: not added", entries)
+    sentence = f"{count} used that today's policies lack: not added, so nothing changes for these calls"
+    to_add = (
+        ("To grant them:", "--add-observed") if any(one.cause in ADDABLE for one in plan.missing) else None
+    )
+    return listed_notice("!", "Not allowed", sentence, entries, to_add)
+
+
+def _added(plan: Plan) -> Notice | None:
+    count = pluralize(len(plan.added), "permission")
+    entries = [(one.action, f"on {list_resources([[one.resource]])}") for one in plan.added]
+    return listed_notice(
+        "!", "Added", f"{count} beyond today's policies, as you asked with --add-observed", entries
+    )
 
 
 def _denied(plan: Plan) -> Notice | None:
@@ -160,7 +77,7 @@ def _denied(plan: Plan) -> Notice | None:
         )
         for one in plan.wanted_but_denied
     ]
-    return _notice("!", "Denied", f"{count} tried and denied by AWS: not added", entries)
+    return listed_notice("!", "Denied", f"{count} tried and denied by AWS: not added", entries)
 
 
 def _calls_on(number: int, resources: Iterable[str]) -> str:
@@ -173,7 +90,7 @@ def _unmapped(plan: Plan) -> Notice | None:
     entries = [
         (one.event.partition(" ")[2], f"{pluralize(one.count, 'call')}: {one.why}") for one in plan.unmapped
     ]
-    return _notice(
+    return listed_notice(
         "?", "Unknown", f"{count} of calls whose permissions are not known: add them by hand", entries
     )
 
@@ -182,21 +99,23 @@ def _new_names(plan: Plan) -> Notice | None:
     types = pluralize(len(plan.open_names), "resource type")
     options = " ".join(f"--open {one.type}" for one in plan.open_names)
     entries = [
-        (one.type, f"{pluralize(one.names, 'name')} seen; {one.reason}") for one in plan.open_names[:_SHOWN]
+        (one.type, f"{pluralize(one.names, 'name')} seen; {one.reason}") for one in plan.open_names[:SHOWN]
     ]
-    return _notice(
+    return listed_notice(
         "?", "New names", f"{types} may have other names next time", entries, ("Allow any:", options)
     )
 
 
 def _fixed(plan: Plan) -> Notice | None:
-    """Name the folders in which only names like those seen are allowed, and the options that allow others."""
+    """Name the folders in which only names like those seen are allowed, these, and the options that allow others."""
     found = fixed_names(plan)
-    names = _few([one.short for one in found])
-    widen = "; to allow any" if plan.today is not None else ""
-    entries = [("", one.option) if widen else (one.short, f"only {_names_in(one)}") for one in found]
-    sentence = f"new names in {names} will be denied{widen}{':' if widen else ''}"
-    return _notice("?", "Names", sentence, entries)
+    folders, names = few([one.short for one in found]), {_names_in(one) for one in found}
+    if plan.today is None:
+        entries = [(one.short, f"only {_names_in(one)}") for one in found]
+        return listed_notice("?", "Names", f"{folders}: other names will be denied", entries)
+    passing = names.pop() if len(names) == 1 else "names like those seen"
+    options = [("", one.option) for one in found]
+    return listed_notice("?", "Names", f"{folders}: only {passing} pass; for others:", options)
 
 
 def _names_in(folder: FixedNames) -> str:
@@ -205,86 +124,22 @@ def _names_in(folder: FixedNames) -> str:
     return first + (f" +{len(others)}" if others else "")
 
 
-def _unverified(plan: Plan) -> Notice | None:
-    number = plan.tightness.unverified
-    if not number:
-        return None
-    left = {action for action, support in plan.support.items() if support == "unverified"}
-    causes: dict[str, list[str]] = {}
-    for question in plan.questions:
-        actions = [one for one in question.actions if one.lower() in left]
-        left.difference_update(one.lower() for one in actions)
-        causes.setdefault(_cause(question), []).extend(map(service_of, actions))
-    details = [(f"{len(services):>2} {cause}", counted(services)) for cause, services in causes.items()]
-    sentence = f"{pluralize(number, 'action')} kept as today: the logs can't tell if they are used"
-    lines = [("Seasonal", _seasonal(plan)), ("If dropped", _how_to_drop(plan))]
-    return Notice("?", "Unverified", sentence, [*details, *((name, text) for name, text in lines if text)])
-
-
-def _seasonal(plan: Plan) -> str:
-    """Say when IAM last saw what stays for a use before the window, and the option that keeps the first of it."""
-    told = [(one.action, found) for one in plan.seasonal if (found := _BEFORE.search(one.says))]
-    # What IAM says of an action itself comes before what it says of a service.
-    told.sort(key=lambda one: (one[1]["what"] != one[0], one[0]))
-    if not told:
-        return ""
-    (action, found), *others = told
-    more = f", and {len(others)} more" if others else ""
-    return f"on {day(found['day'])}{more}: --keep {action}"
-
-
-_BEFORE = re.compile(r" at (?P<what>\S+) last on (?P<day>\d{4}-\d\d-\d\d), before the window")
-
-
-def _how_to_drop(plan: Plan) -> str:
-    """Say what ``--unverified drop`` would do, and what of it IAM saw attempts at, before it is offered."""
-    unverified, number = plan.unverified, plan.tightness.unverified
-    if unverified.mode != "keep" or unverified.droppable == ():
-        return ""
-    if unverified.droppable is None:  # an older plan
-        return "--unverified drop"
-    gone = {action for action in unverified.droppable if action.lower() not in plan.broader}
-    tried = len(gone & {*unverified.tried})
-    perhaps = f", of which {tried:,} perhaps used" if tried else ""
-    stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
-    return f"{len(gone):,} go{perhaps}{stay}: --unverified drop"
-
-
-_CAUSES = {
-    "data-events": "not logged",
-    "older-logs": "seen earlier",
-    "logs": "logs missing",
-    "protocol": "never logged",
-    "no-sdk": "no API call",
-    "not-known": "maybe logged",
-    "with-others": "side effect",
-    "used": "names unclear",
-}
-"""What answers a question -> why nothing does now, in 13 columns; docs/concepts/questions.md explains them."""
-
-
-def _cause(question: PlanQuestion) -> str:
-    answers = {topic.partition(":")[0] for topic in question.topics}
-    return _CAUSES.get(answers.pop(), "others") if len(answers) == 1 else "others"
-
-
-def _dropped(plan: Plan) -> Notice | None:
-    dropped = sorted({one.action for one in plan.unverified.dropped})
-    what = f"{pluralize(len(dropped), 'unverified action')} dropped by your choice"
-    return _notice("!", "Dropped", what, [("", counted(map(service_of, dropped)))] if dropped else [])
+def _spared(plan: Plan) -> Notice | None:
+    found = spared_actions(plan)
+    number = len({action for actions in found.values() for action in actions})
+    entries = [(rule, f"does not drop {few(actions)}: {why}") for (rule, why), actions in found.items()]
+    return listed_notice(
+        "?", "Not dropped", f"{pluralize(number, 'needed action')} that a decision matches", entries
+    )
 
 
 def _decisions(plan: Plan) -> Notice | None:
     decided = plan.decisions
     entries = [
-        *(
-            (one.rule, f"does not drop {one.action}: {one.why or 'it was seen in use'}")
-            for one in decided.spared
-        ),
         *((rule, f"has expired: {decided.reasons.get(rule, '')}".rstrip(": ")) for rule in decided.expired),
         *((rule, _unused(decided.reasons.get(rule, ""))) for rule in decided.unused),
     ]
-    return _notice("?", "No effect", f"{pluralize(len(entries), 'decision')} did nothing", entries)
+    return listed_notice("?", "No effect", f"{pluralize(len(entries), 'decision')} did nothing", entries)
 
 
 def _unused(reason: str) -> str:
@@ -293,7 +148,7 @@ def _unused(reason: str) -> str:
 
 def _narrowed(plan: Plan) -> Notice | None:
     what = f"{pluralize(len(plan.losses), 'permission')} narrower than today and the calls might allow"
-    return _notice("!", "Narrower", what, [(one.action, one.why) for one in plan.losses])
+    return listed_notice("!", "Narrower", what, [(one.action, one.why) for one in plan.losses])
 
 
 def _shared(plan: Plan) -> Notice | None:
@@ -301,7 +156,7 @@ def _shared(plan: Plan) -> Notice | None:
     if len(names) < 2:
         return None
     return Notice(
-        "?", "Shared", f"{len(names)} functions use this role; each could have its own: {_few(names)}"
+        "?", "Shared", f"{len(names)} functions use this role; each could have its own: {few(names)}"
     )
 
 
@@ -312,37 +167,21 @@ def _function_names(plan: Plan) -> list[str]:
     return [one if names.count(name) > 1 else name for one, name in zip(arns, names, strict=True)]
 
 
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")
-
-
-def _notice(
-    mark: str,
-    name: str,
-    sentence: str,
-    entries: Sequence[tuple[str, str]],
-    last: tuple[str, str] | None = None,
-) -> Notice | None:
-    """Return a notice with its first entries, and the number of the others; None where there is no entry."""
-    if not entries:
-        return None
-    rest = [("", f"and {len(entries) - _SHOWN:,} more (--details)")] if len(entries) > _SHOWN else []
-    return Notice(mark, name, sentence, [*entries[:_SHOWN], *rest, *([last] if last else [])])
-
-
 _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     _failing,
-    _suspicious,
-    _accepted,
-    _unusual,
+    suspicious_notice,
+    accepted_notice,
+    unusual_notice,
     _not_allowed,
+    _added,
     _denied,
     _unmapped,
     _new_names,
     _fixed,
-    _unverified,
-    _dropped,
+    unverified_notice,
+    dropped_notice,
     _narrowed,
+    _spared,
     _decisions,
     _shared,
 )

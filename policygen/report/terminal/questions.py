@@ -8,18 +8,22 @@ from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.fixed_names import fixed_names
 from policygen.report.terminal.layout import Layout
 from policygen.report.terminal.next_steps import answering_command
-from policygen.report.wording import drop_options, short
+from policygen.report.wording import also_needed, drop_options, short
 from policygen.text import pluralize
 
 
 def render_questions(plan: Plan, layout: Layout) -> Iterator[str]:
     """Render the questions, each with its permissions, what answers it, and its rules for policygen.toml."""
     if plan.questions:
-        unverified = pluralize(plan.tightness.unverified, "unverified permission")
-        title = f"Questions ({len(plan.questions)}): {unverified} kept as today; the logs can't tell"
+        actions = f"{plan.tightness.unverified:,} unverified"
+        if plan.tightness.broader:
+            actions += f" and {plan.tightness.broader:,} needed, unverified on more resources"
+        title = f"Questions ({len(plan.questions)}): {actions}: kept as today; the logs can't tell"
         yield from ("", *layout.wrapped("", title, "  "))
         for number, question in enumerate(plan.questions, 1):
-            yield from layout.wrapped(f" {number} ? ", question.asks, "     ")
+            yield from layout.wrapped(
+                f" {number} ? ", question.asks + also_needed(plan, question.actions), "     "
+            )
             yield from _question(plan, question, layout)
     yield from _open_names(plan, layout)
     yield from _fixed_names(plan, layout)
@@ -34,9 +38,11 @@ def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[st
         yield from layout.command("               ", answering_command(plan, question.command))
     if option := drop_options(question):
         yield from layout.wrapped("     drop      ", option)
+    spares = " (a ? spares what is needed of that action)" if "?" in question.drop else ""
     for name, rule in (("to drop", question.drop), ("to keep", question.keep)):
         if rule:
-            yield f"     {name}, in policygen.toml:"
+            title = f"{name}, in policygen.toml{spares if name == 'to drop' else ''}:"
+            yield from layout.wrapped("     ", title, "       ")
             yield from (f"       {line}" for line in rule.splitlines())
 
 
@@ -58,7 +64,11 @@ def _fixed_names(plan: Plan, layout: Layout) -> Iterator[str]:
     """List the folders in which only names like those seen are allowed, and the option that allows any."""
     found = fixed_names(plan)
     if found:
-        yield from ("", f"Folders whose new names will be denied ({len(found)})")
+        yield from ("", f"Folders in which other names will be denied ({len(found)})")
+        if any("${" in name for one in found for name in one.names):
+            yield from layout.wrapped(
+                "  ", "${*}, ${?} and ${$} stand for the characters *, ? and $ themselves"
+            )
     for one in found:
         yield from layout.wrapped("  ? ", f"{short(one.folder)}: {', '.join(one.names)}", "      ")
         if plan.today is not None:

@@ -114,8 +114,8 @@ def _proved(plan: Plan) -> str:
         else f"on {days:,} of {whole:,} days, those with events,"
     )
     read = " that was read" if plan.coverage.incomplete else ""
-    but = f", except {len(plan.missing):,} that today's policies lack" if plan.missing else ""
-    return f"no call of the workload{read} {when} would be denied{but}"
+    allowed = " that today's policies allow" if plan.missing else ""
+    return f"no call of the workload{read} {when}{allowed} would be denied"
 
 
 def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
@@ -124,7 +124,8 @@ def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
     for broken in (check for check in plan.proof if not check.held):
         yield from layout.wrapped(f"{lead}✘ ", f"{broken.promise}: {broken.finding}")
         lead = " " * len(lead)
-    tail = {"accounted for": f": {_sum(plan)}", "never wider": " than today" if plan.today else ""}
+    added = f", but for {len(plan.added):,} added" if plan.added else ""
+    tail = {"accounted for": f": {_sum(plan)}", "never wider": f" than today{added}" if plan.today else ""}
     held = [f"✔ {one.promise}{tail.get(one.promise, '')}" for one in plan.proof if one.held]
     yield from layout.joined(lead, sorted(held, key=lambda one: "=" in one), "  ")
     yield from _risk(plan, layout)

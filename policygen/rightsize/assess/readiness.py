@@ -75,6 +75,8 @@ class OpenIssues(msgspec.Struct, frozen=True):
     """Permissions that the logs would show, and that IAM saw in use where they show nothing: a log is missing."""
     missing: int = 0
     """Requests seen in use that only policies which are not known can have allowed."""
+    not_allowed: int = 0
+    """Requests seen in use that today's policies do not allow, these included: no policy of the role affects them."""
     open_names: int = 0
     """Resource types whose names may be new next time."""
     replayed: int = 0
@@ -240,11 +242,12 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
     ]
     if found:
         return tuple(found)
+    allowed = " and today's policies allow" if points.not_allowed else ""
     return (
         Reason(
             "enough",
-            f"nothing that the role did on {pluralize(len(facts.active), 'day')} would be denied; last new permission "
-            f"{pluralize(facts.quiet or 0, 'day')} before the end",
+            f"nothing that the role did on {pluralize(len(facts.active), 'day')}{allowed} would be denied; last new "
+            f"permission {pluralize(facts.quiet or 0, 'day')} before the end",
             "ready",
         ),
     )

@@ -77,7 +77,7 @@ def _function_needs(function: Function, used: Sequence[AccessRequest]) -> Iterat
     if place is None:
         return
     if function.log_group:
-        why = f"Lambda writes the logs of {name}; CloudTrail never shows the writing"
+        why = f"Lambda writes the logs of {name}, making the group if missing; CloudTrail never shows PutLogEvents"
         yield from needs("logging", _group(place, arn.escape(function.log_group)), why)
     if function.vpc:
         yield from needs("vpc", "*", f"Lambda connects {name} to its VPC, rarely within a window")

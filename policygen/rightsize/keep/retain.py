@@ -36,6 +36,7 @@ from policygen.rightsize.decisions.apply import (
     dropped,
 )
 from policygen.rightsize.decisions.model import DecisionRule
+from policygen.rightsize.generate.generalise import Mode
 from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
@@ -62,6 +63,7 @@ def keep_without_evidence(
     anomalous_usage: Usage | None = None,
     outside_usage: Usage | None = None,
     granted: Iterable[Grant] = (),
+    mode: Mode = "pattern",
     min_days: int = 0,
 ) -> KeepResult:
     """Decide what stays without evidence.
@@ -77,6 +79,7 @@ def keep_without_evidence(
         anomalous_usage: the requests behind calls that do not look like the workload.
         outside_usage: the requests behind calls before the window or after it.
         granted: grants for what was seen in the window.
+        mode: how names outside the window are written.
         min_days: days for which a permission must have been visible before its absence means anything.
 
     Raises:
@@ -97,7 +100,7 @@ def keep_without_evidence(
             _role_report(usages, coverage, current, outside_usage),
             needed=frozenset(keep.grant.action for keep in platform),
             from_console=any(key.user.channel == "console" for one in usages for key in one.daily),
-            outside=seen_outside(outside_usage, granted),
+            outside=seen_outside(outside_usage, granted, mode),
         ),
         _settled_actions(platform, coverage, min_days),
         _unmapped_services(usage, current),

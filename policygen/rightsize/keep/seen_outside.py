@@ -8,28 +8,36 @@ from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.usage import Usage
 from policygen.iam import arn
 from policygen.iam.grants import Grant, GrantIndex
-from policygen.rightsize.generate.generalise import generalise
+from policygen.rightsize.generate.generalise import Mode, generalise
 from policygen.rightsize.keep.model import Keep
 
 SeenOutside = Mapping[str, Sequence[tuple[str, str]]]
 """Action -> the patterns of what it was used on outside the window, each with the last day."""
 
 
-def seen_outside(usage: Usage | None, granted: Iterable[Grant] = ()) -> SeenOutside:
-    """Return what a role did outside the window, names by the declared rules, without what some grants allow already.
+def seen_outside(usage: Usage | None, granted: Iterable[Grant] = (), mode: Mode = "pattern") -> SeenOutside:
+    """Return what a role did outside the window, without what some grants allow already.
 
     Args:
         usage: the requests that the role made then; None for none.
         granted: grants for what was seen in the window; their conditions do not count.
+        mode: how to write names: by the declared rules. With ``exact``, which asks for the window's names alone, only
+            actions come back that nothing in the window used.
     """
     found: dict[str, list[tuple[str, str]]] = {}
     if usage is None:
         return found
-    index = GrantIndex([grant._replace(conditions=()) for grant in granted])
-    for request, written in generalise(usage.requests).items():
-        if not any(index.containing(Grant(request.action, written.pattern))):
-            day = usage.requests[request].last[:10]
-            found.setdefault(request.action, []).append((written.pattern, day))
+    granted = [grant._replace(conditions=()) for grant in granted]
+    index = GrantIndex(granted)
+    used = {grant.action for grant in granted} if mode == "exact" else set()
+    left = [
+        request
+        for request, written in generalise(usage.requests, "exact").items()
+        if request.action not in used and not any(index.containing(Grant(request.action, written.pattern)))
+    ]
+    for request, written in generalise(left).items():
+        day = usage.requests[request].last[:10]
+        found.setdefault(request.action, []).append((written.pattern, day))
     return found
 
 

@@ -14,7 +14,7 @@ from policygen.logs.window import Window, window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.plan.apply_list import ApplyList
 from policygen.plan.build import plan_from_analysis
-from policygen.plan.model import PlanReadiness, PlanUnverified
+from policygen.plan.model import PlanGrant, PlanReadiness, PlanUnverified
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.assess.tightness import Tightness
 from tests.judges.iac_engines import Document
@@ -47,6 +47,8 @@ class Plan:
     unverified: PlanUnverified = field(default_factory=PlanUnverified)
     apply_list: ApplyList = field(default_factory=lambda: ApplyList(today_known=False))
     strength: PlanReadiness | None = None
+    added: Sequence[PlanGrant] = ()
+    inputs: Sequence[Sequence[str]] | None = None
 
     @property
     def documents(self) -> list[Document]:

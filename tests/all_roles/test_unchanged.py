@@ -15,11 +15,18 @@ from typing import Any
 import msgspec
 import pytest
 
-import policygen.batch.rightsize_role
+import policygen.all_roles.rightsize_role
 from policygen.account.snapshot import load_snapshot
-from policygen.batch.rightsize_role import BatchSettings, owner_of
-from policygen.batch.select import RoleFilter, targets
-from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digests, write_made
+from policygen.all_roles.rightsize_role import BatchSettings, owner_of
+from policygen.all_roles.select import RoleFilter, targets
+from policygen.all_roles.unchanged import (
+    NAME,
+    files_digest,
+    inputs_digest,
+    read_made,
+    shared_digests,
+    write_made,
+)
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
@@ -35,7 +42,7 @@ from policygen.plan.batch_table import (
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.suggestion import SuggestOptions
-from tests.batch.test_batch import (
+from tests.all_roles.test_batch import (
     ACCOUNT,
     FEW,
     LOGS,
@@ -73,13 +80,13 @@ def out(first: Path, tmp_path: Path) -> Path:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the roles that were right-sized, not left alone."""
     names: list[str] = []
-    inner = policygen.batch.rightsize_role._right_size
+    inner = policygen.all_roles.rightsize_role._right_size
 
     def noted(settings: Any, target: Any, own: Any) -> Any:
         names.append(target.name)
         return inner(settings, target, own)
 
-    monkeypatch.setattr(policygen.batch.rightsize_role, "_right_size", noted)
+    monkeypatch.setattr(policygen.all_roles.rightsize_role, "_right_size", noted)
     return names
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from policygen.batch.manifest import NAME, is_of_batch, read_manifest
-from policygen.batch.unchanged import NAME as MADE
+from policygen.all_roles.manifest import NAME, is_of_batch, read_manifest
+from policygen.all_roles.unchanged import NAME as MADE
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import READ, Done, run
 from tests.support.records import crowd, write_logs

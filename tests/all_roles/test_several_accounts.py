@@ -15,17 +15,17 @@ from msgspec.structs import replace
 from policygen.account.function_code import CodeCall, FunctionCode
 from policygen.account.model import Account
 from policygen.account.snapshot import load_snapshot
-from policygen.batch.questions import CommandParts, SnapshotFile
-from policygen.batch.rightsize_role import BatchSettings
-from policygen.batch.unchanged import shared_digests
-from policygen.batch.witnesses import SEVERAL, code_of_accounts, traces_of_accounts
+from policygen.all_roles.questions import CommandParts, SnapshotFile
+from policygen.all_roles.rightsize_role import BatchSettings
+from policygen.all_roles.unchanged import shared_digests
+from policygen.all_roles.witnesses import SEVERAL, code_of_accounts, traces_of_accounts
 from policygen.evidence.observe import ObserveOptions
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.read_report import ReadReport
 from policygen.logs.traces.read import Traces, read_traces
 from policygen.logs.traces.traced_call import Caller
 from policygen.rightsize.suggestion import SuggestOptions
-from tests.batch.test_batch import (
+from tests.all_roles.test_batch import (
     ACCOUNT,
     LOGS,
     PRODUCTION,

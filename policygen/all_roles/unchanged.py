@@ -24,8 +24,8 @@ from policygen.text import pluralize
 from policygen.version import VERSION
 
 if TYPE_CHECKING:
-    from policygen.batch.rightsize_role import BatchSettings
-    from policygen.batch.select import RoleTarget
+    from policygen.all_roles.rightsize_role import BatchSettings
+    from policygen.all_roles.select import RoleTarget
     from policygen.iam.request import RoleKey
     from policygen.logs.calls.call import Calls
 

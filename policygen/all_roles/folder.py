@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from policygen.batch.manifest import TABLES, is_of_batch, read_manifest, refuse_foreign, write_manifest
-from policygen.batch.unchanged import MadeRole, files_digest, read_made, write_made
+from policygen.all_roles.manifest import TABLES, is_of_batch, read_manifest, refuse_foreign, write_manifest
+from policygen.all_roles.unchanged import MadeRole, files_digest, read_made, write_made
 from policygen.errors import UsageError
 from policygen.files import write_file
 from policygen.plan.batch_table import (
@@ -32,8 +32,8 @@ from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.account.model import Accounts
-    from policygen.batch.read import BatchEvidence
-    from policygen.batch.rightsize_role import Result
+    from policygen.all_roles.read import BatchEvidence
+    from policygen.all_roles.rightsize_role import Result
     from policygen.logs.window import Window
 
 TABLE = "batch.json"
@@ -104,7 +104,7 @@ class Folder:
         Raises:
             UsageError: PG-E276, it is not known any more.
         """
-        from policygen.batch.rightsize_role import Result
+        from policygen.all_roles.rightsize_role import Result
 
         made = {(one.row.role, one.row.account): (name, one) for name, one in read_made(self.path).items()}
         found = {}

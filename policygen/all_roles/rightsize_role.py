@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account, Accounts
-from policygen.batch.select import RoleTarget
-from policygen.batch.unchanged import inputs_digest
+from policygen.all_roles.select import RoleTarget
+from policygen.all_roles.unchanged import inputs_digest
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage

@@ -25,13 +25,13 @@ import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-import policygen.batch.folder
-import policygen.batch.run
+import policygen.all_roles.folder
+import policygen.all_roles.run
 from policygen.account.snapshot import load_snapshot
-from policygen.batch.folder import Folder
-from policygen.batch.read import read_logs
-from policygen.batch.rightsize_role import BatchSettings, Result, right_size
-from policygen.batch.select import RoleFilter, RoleTarget, targets
+from policygen.all_roles.folder import Folder
+from policygen.all_roles.read import read_logs
+from policygen.all_roles.rightsize_role import BatchSettings, Result, right_size
+from policygen.all_roles.select import RoleFilter, RoleTarget, targets
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.spill import SpillStore
@@ -569,7 +569,7 @@ def test_plans_of_many_roles_are_packed_and_a_damaged_one_is_refused(
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(few, out)
-    monkeypatch.setattr(policygen.batch.folder, "PLAIN_PLANS", 1)
+    monkeypatch.setattr(policygen.all_roles.folder, "PLAIN_PLANS", 1)
     assert batch(out, *FEW).code == 0
     assert sorted(one.name for one in (out / "plans").iterdir()) == ["bastion.json.gz", "orders-api.json.gz"]
     assert "0 of 2" not in batch(out, *FEW).stderr  # the files of the last batch are found by their new names
@@ -601,11 +601,11 @@ def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytes
             raise KeyError("what was in the log")
         return right_size(sizing, target, calls)
 
-    monkeypatch.setattr(policygen.batch.run, "right_size", broken)
+    monkeypatch.setattr(policygen.all_roles.run, "right_size", broken)
     with SpillStore() as spill:
         rows = {
             one.row.role: one.row
-            for one in policygen.batch.run.right_size_all(*sizing_of_the_samples(spill), spill)
+            for one in policygen.all_roles.run.right_size_all(*sizing_of_the_samples(spill), spill)
         }
     assert {name: row.verdict for name, row in rows.items()} == {
         "orders-api": "review", "bastion": "failed", "audit-reader": "unused",
@@ -627,10 +627,10 @@ def test_what_a_killed_process_had_to_do_is_done_all_the_same() -> None:
     said: list[str] = []
     with SpillStore() as spill:
         sizing, chosen = sizing_of_the_samples(spill)
-        alone = sorted(one.row.role for one in policygen.batch.run.right_size_all(sizing, chosen, spill))
+        alone = sorted(one.row.role for one in policygen.all_roles.run.right_size_all(sizing, chosen, spill))
         found = sorted(
             one.row.role
-            for one in policygen.batch.run.right_size_all(sizing, chosen, spill, Lost(), said.append)
+            for one in policygen.all_roles.run.right_size_all(sizing, chosen, spill, Lost(), said.append)
         )
     assert found == alone == ["audit-reader", "bastion", "orders-api"]
     assert said == ["warning: a worker failed (BrokenProcessPool: killed): what it had to do is done here"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from policygen.batch.select import RoleFilter
+from policygen.all_roles.select import RoleFilter
 from policygen.errors import UsageError
 from policygen.evidence.observe import ObserveOptions, no_events_error
 from policygen.iam.request import RoleKey

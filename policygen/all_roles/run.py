@@ -10,8 +10,8 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 
-from policygen.batch.rightsize_role import BatchSettings, Result, RowDecision, right_size, row_of
-from policygen.batch.select import RoleTarget
+from policygen.all_roles.rightsize_role import BatchSettings, Result, RowDecision, right_size, row_of
+from policygen.all_roles.select import RoleTarget
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.spill import PackedCalls, SpillStore, unpack_calls

@@ -1,0 +1,181 @@
+"""What the screen, the details and the code say of the same plan: none may say what another shows to be untrue."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from policygen.plan.build import plan_from_analysis
+from policygen.report.terminal.screen import render
+from policygen.report.terminal.unverified import CAUSES
+from tests.support import ROOT
+from tests.support.command import run
+from tests.support.samples import SAMPLES, sample
+
+LOGS = ("--days", "30", "--logs", "samples/trail", "--snapshot", "samples/account.json", "-q")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the samples in it."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "samples").symlink_to(SAMPLES)
+    return folder
+
+
+def told(shop: Path, *words: str) -> str:
+    """What a command prints, on one line."""
+    done = run(shop, *words)
+    assert done.code == 0, done.stderr
+    return " ".join(done.stdout.split())
+
+
+# --- Calls that today's policies do not allow ----------------------------------------------------------
+
+
+def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(shop: Path) -> None:
+    screen = told(shop, "suggest", "image-resizer", *LOGS)
+    assert "no call of the workload in 30 days that today's policies allow would be denied" in screen
+    assert "2 permissions used that today's policies lack: not added, so nothing changes" in screen
+    assert "To grant them: --add-observed" in screen
+    code = told(shop, "report", "image-resizer", "-q", "-f", "terraform")
+    assert "nothing that the role did on 30 days and today's policies allow would be denied" in code
+
+
+def test_what_is_added_beyond_today_s_policies_is_named_everywhere(shop: Path) -> None:
+    screen = told(shop, "suggest", "image-resizer", *LOGS, "--add-observed")
+    assert "1 permission beyond today's policies, as you asked" in screen
+    assert "s3:GetObject on shop-partner-drop/logos/20??-*" in screen
+    assert "✔ never wider than today, but for 1 added" in screen
+    added = "s3:GetObject on arn:aws:s3:::shop-partner-drop/logos/20??-*"
+    assert added in told(shop, "report", "image-resizer", "-q", "-f", "terraform").replace("# ", "")
+    made = json.loads(run(shop, "report", "image-resizer", "-q", "-f", "json").stdout)
+    assert [f"{one['action']} on {one['resource']}" for one in made["added"]] == [added]
+    details = told(shop, "report", "image-resizer", "-q", "--details")
+    assert re.search(r"\+ s3:GetObject on shop-partner-drop/logos/20\?\?-\* why observed", details)
+
+
+# --- Marks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["orders-api", "image-resizer", "bastion"])
+def test_only_what_stays_as_it_is_has_the_mark_for_it(role: str, shop: Path) -> None:
+    made = plan_from_analysis(sample(role, True))
+    as_today = dict.fromkeys({one.service for one in made.changes}, True)
+    for one in made.changes:
+        as_today[one.service] &= one.now == one.proposed
+    table = render(made).split("\nServices ")[1].split("\n\n")[0]
+    for mark, names in re.findall(r"^  ([~=]) ([a-z0-9-]+(?:, [a-z0-9-]+)*)", table, re.M):
+        assert (mark == "=") is all(as_today[name] for name in names.split(", ")), names
+    details = render(made, show_all=True).split("\nChanges  ")[1]
+    for mark, place in re.findall(r"^  ([=~]) \S+  \d+ actions? (kept as today|narrowed)", details, re.M):
+        assert (mark == "=") is (place == "kept as today")
+    assert "~ narrowed" in details
+
+
+# --- Numbers -------------------------------------------------------------------------------------------
+
+
+def test_the_questions_add_up_to_their_title_and_to_the_screen(shop: Path) -> None:
+    made = plan_from_analysis(sample("orders-api", True))
+    details = " ".join(render(made, show_all=True).split())
+    found = re.findall(r"Questions \((\d+)\): (\d+) unverified and (\d+) needed, unverified on more", details)
+    (asked, unverified, needed) = map(int, found[0])
+    assert (asked, unverified, needed) == (len(made.questions), made.tightness.unverified, 2)
+    assert sum(len(one.actions) for one in made.questions) == unverified + needed
+    assert "reads and writes of sqs: 4 actions, 2 of them needed, and unverified on more resources" in details
+    assert "? sqs 4 actions kept as today, 2 of them needed, and unverified on more resources" in details
+
+
+def test_why_the_logs_cannot_tell_does_not_depend_on_other_decisions(shop: Path) -> None:
+    seen = "5 seen by IAM cloudwatch 3 (Aug 2), sqs 2 (Nov 24)"
+    dropped = told(shop, "suggest", "orders-api", *LOGS, "--drop", "states:*")
+    assert f"{seen} 4 not logged dynamodb 2, sns 1, xray 1" in dropped
+    screen = told(shop, "suggest", "orders-api", *LOGS)
+    assert f"8 not logged states 4, dynamodb 2, sns 1, xray 1 {seen}" in screen
+    details = told(shop, "report", "orders-api", "-q", "--details")
+    assert "? cloudwatch 3 actions kept as today keep" in details
+    assert "why IAM saw an attempt at sqs last on 2026-11-24 22:38, after the window" in details
+    assert "last on 2026-08-02, before the window" in details
+
+
+def test_every_blind_spot_has_a_few_words_or_is_about_the_logs() -> None:
+    headings = re.findall(r"^## ([a-z, -]+)$", (ROOT / "docs/concepts/blind-spots.md").read_text(), re.M)
+    spots = {one for heading in headings for one in heading.split(", ")}
+    about_logs = {
+        "caller-excluded", "trail-unknown", "reads-not-logged", "writes-not-logged", "source-excluded",
+        "region-not-logged", "window-not-covered", "incomplete", "region-not-read", "trail-not-read",
+    }  # fmt: skip
+    of_trust, needed = {"caller-unknown", "kept"}, {"seen-outside-window"}
+    assert spots - about_logs - of_trust - needed == {*CAUSES} - {""}
+    assert all(len(words) <= 13 for words in CAUSES.values())
+
+
+# --- Suspicious calls ----------------------------------------------------------------------------------
+
+
+def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_grants_it(shop: Path) -> None:
+    screen = told(shop, "suggest", "orders-api", *LOGS, "--no-plan")
+    reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; +1"
+    assert f"by hand; 1 expired, 5 succeeded: {reached}; the new policy grants none" in screen
+    assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
+    assert "If not yours: tell security, revoke sessions, rotate what was read" in screen
+    kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")
+    assert "; the new policy may grant dynamodb:Scan 54" in kept
+
+
+# --- Decisions -----------------------------------------------------------------------------------------
+
+
+def test_a_drop_that_drops_is_not_said_to_do_nothing(shop: Path) -> None:
+    text = told(shop, "suggest", "orders-api", *LOGS, "--drop", "dynamodb:*", "--drop", "states:*")
+    assert "did nothing" not in text
+    assert "7 needed actions that a decision matches" in text
+    line = "--drop dynamodb:* does not drop dynamodb:BatchGetItem, dynamodb:ConditionCheckItem, dynamodb:GetItem +3"
+    assert f"{line}: it was seen in use" in text
+    assert "--drop states:* does not drop states:StartExecution: it was seen in use" in text
+    details = told(shop, "report", "orders-api", "-q", "--details")
+    part = details.split("Needed actions that a decision matches")[1].split("Suspicious (")[0]
+    assert part.count("dynamodb:BatchGetItem") == 1
+    assert "Decisions that did nothing" not in details
+
+
+# --- What a plan was made with, and the commands that go on from it --------------------------------------
+
+
+def test_a_plan_of_a_what_if_says_what_it_was_made_with(shop: Path) -> None:
+    told(shop, "suggest", "orders-api", *LOGS, "--drop", "states:*", "--resources", "exact")
+    done = run(shop, "report", "orders-api", "-f", "terraform")
+    assert "of samples/trail, made with --resources exact --drop 'states:*'\n" in done.stderr
+    assert "\n# Made with --resources exact --drop 'states:*'\n" in done.stdout
+    told(shop, "suggest", "orders-api", *LOGS)
+    done = run(shop, "report", "orders-api", "-f", "terraform")
+    assert done.stderr.endswith("of samples/trail\n")
+    assert "Made with" not in done.stdout
+
+
+def test_explain_without_logs_names_those_of_the_saved_plan(shop: Path) -> None:
+    told(shop, "suggest", "orders-api", *LOGS, "--keep", "s3:DeleteObject")
+    done = run(shop, "explain", "s3:PutObject", "-r", "orders-api")
+    assert done.code == 5
+    (hint,) = re.findall(r"hint: what the saved plan read: policygen (.*)", done.stderr)
+    again = run(shop, *shlex.split(hint))
+    assert again.code == 0
+    assert again.stdout.startswith("s3:PutObject for orders-api: kept")
+    assert "--keep s3:DeleteObject" in hint
+    assert "what the saved plan read" not in run(shop, "explain", "s3:PutObject", "-r", "nobody").stderr
+
+
+def test_signs_of_iam_and_numbers_of_rules_are_explained_where_they_stand() -> None:
+    made = plan_from_analysis(sample("orders-api", True))
+    details = render(made, show_all=True)
+    assert details.count("to drop, in policygen.toml (a ? spares what is needed of that action):") == sum(
+        "?" in one.drop for one in made.questions
+    )
+    assert "${*}, ${?} and ${$} stand for the characters *, ? and $ themselves" in details
+    assert "Risk (1 left; the rules: docs/concepts/risk.md)\n" in details
+    assert "| EX-21 |" in (ROOT / "docs/concepts/risk.md").read_text()

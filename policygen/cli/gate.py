@@ -103,6 +103,8 @@ class GateOptions(NamedTuple):
     """The day on which plans have their age; None for no age."""
     max_plan_age: int | None = None
     """Days after which a plan is too old to rest on; None for never."""
+    unnamed: Sequence[str] = ()
+    """Policy files beside those of the roles that no role of the configuration has."""
 
     def newly_of(self, role: str) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""

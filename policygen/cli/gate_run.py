@@ -51,6 +51,8 @@ def gate_reports(
         reports.append(report)
         if error:
             errors.append(error)
+    if reports:
+        reports[0] = replace(reports[0], unnamed=options.unnamed)
     if options.baseline and reports:
         others = options.baseline.newly_of_others(report.role for report in reports)
         reports[0] = replace(reports[0], newly=[*reports[0].newly, *others])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,15 @@ if TYPE_CHECKING:
     from policygen.rightsize.check.templates.context import TemplateContext
 
 _YAML = (".yaml", ".yml")
+_SUFFIXES = (".json", *_YAML)
+"""How the files of a folder end that are read, in any case."""
 
 _LARGEST = 100_000
 """Characters without white space of a document, ten times what IAM takes of a role: no more is compared."""
 
 
 def policies_of(path: Path, context: TemplateContext | None = None) -> list[PolicySource]:
-    """Read the policies of a file, or of the ``.json`` files of a folder by name; ``-`` is standard input.
+    """Read the policies of a file, or of all JSON and YAML files below a folder; ``-`` is standard input.
 
     A file is one document, or ``{"policies": [{"name", "document"}]}``, as ``policygen suggest -f policy`` writes where
     one document is too small; or the JSON of ``terraform show``, or a template of CloudFormation or SAM. ``FILE#NAME``
@@ -31,8 +35,8 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
         context: the role whose policies a template is read for; None to refuse templates.
 
     Raises:
-        UsageError: PG-E219, a file cannot be read or a folder has none; PG-E210, a document is not a policy; PG-E250 to
-            PG-E252, of a template.
+        UsageError: PG-E219, a file cannot be read, or a folder has none or leads elsewhere; PG-E210, a document is not
+            a policy; PG-E250 to PG-E252, of a template.
     """
     file, mark, name = str(path).rpartition("#")
     if mark and context and not path.exists():
@@ -40,9 +44,9 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
 
         return policies_of(Path(file), replace(context, role=name))
     if path.is_dir():
-        files = sorted(path.glob("*.json"))
+        files = sorted(_files_below(path))
         if not files:
-            raise _unreadable(str(path), "the folder holds no .json file")
+            raise _unreadable(str(path), "the folder holds no .json and no .yaml file")
         return [source for file in files for source in policies_of(file, context)]
     return _sources(*policy_text(path), context)
 
@@ -61,6 +65,75 @@ def policy_text(path: Path) -> tuple[str, str]:
     except UnicodeDecodeError:
         raise _unreadable(name, "it is not UTF-8") from None
     return name, text
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the JSON and YAML files of a folder and its subfolders.
+
+    Raises:
+        UsageError: PG-E219, a subfolder cannot be read, or is a link: nobody would see what it holds in a review.
+    """
+
+    def fail(error: OSError) -> None:
+        raise _unreadable(str(error.filename), error.strerror or str(error))
+
+    for place, folders, files in os.walk(folder, onerror=fail):
+        if links := [str(Path(place, one)) for one in folders if Path(place, one).is_symlink()]:
+            raise _unreadable(links[0], "it is a link to another folder")
+        yield from (Path(place, one) for one in files if one.lower().endswith(_SUFFIXES))
+
+
+def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
+    """Return the files beside named ones that seem to hold policies of roles, and that nobody names.
+
+    Args:
+        named: policy files and folders, also ``FILE#NAME``.
+        root: the folder of the configuration, of which only its own files are looked at; of others, all below too.
+    """
+    known = {Path(os.path.normpath(file)) for one in named for file in (one, _without_name(one))}
+    top = Path(os.path.normpath(root))
+    found = set[Path]()
+    for folder in {one.parent for one in known}:
+        for place, folders, files in os.walk(folder):
+            folders[:] = [] if folder == top else [one for one in folders if Path(place, one) not in known]
+            found |= {Path(place, one) for one in files if one.lower().endswith(_SUFFIXES)}
+    return [str(one) for one in sorted(found - known) if _holds_policies(one)]
+
+
+def _without_name(path: Path) -> Path:
+    """Return the file of ``FILE#NAME``."""
+    return Path(str(path).rpartition("#")[0] or path)
+
+
+def _holds_policies(path: Path) -> bool:
+    """Return whether a file seems to hold policies of roles: in doubt it does."""
+    from policygen.rightsize.check.templates.cloudformation import is_cloudformation
+    from policygen.rightsize.check.templates.terraform import is_terraform
+
+    try:
+        text = path.read_text("utf-8-sig", "replace")
+    except OSError:
+        return True
+    by_its_words = "AWS::IAM::" in text or "AWS::Serverless::" in text
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return by_its_words or ("Statement" in text and "Effect" in text)
+    if not isinstance(content, dict):
+        return False
+    if is_cloudformation(content) or is_terraform(content):
+        return by_its_words or "aws_iam_" in text
+    members = content.get("policies")
+    documents = [content] if "Statement" in content else members if isinstance(members, list) else []
+    return "policygen" not in content and any(map(_is_of_a_role, documents))
+
+
+def _is_of_a_role(document: Any) -> bool:
+    """Return whether a document is an identity policy: with a principal it is a resource's, or a trust policy."""
+    inner = document.get("document", document) if isinstance(document, dict) else {}
+    statements = inner.get("Statement") if isinstance(inner, dict) else None
+    listed = statements if isinstance(statements, list) else [statements]
+    return any(isinstance(one, dict) and {"Principal", "NotPrincipal"}.isdisjoint(one) for one in listed)
 
 
 def _sources(name: str, text: str, context: TemplateContext | None) -> list[PolicySource]:

@@ -35,6 +35,19 @@ def read_role_map() -> dict[str, list[Path]]:
     return found
 
 
+def unnamed_policies() -> list[str]:
+    """Return the files beside the policies of the configuration that seem to be policies, and that no role has.
+
+    Raises:
+        UsageError: as `read_role_map`.
+    """
+    from policygen.cli.policy_files import unnamed_files
+
+    named = [file for files in read_role_map().values() for file in files]
+    path = read_configuration().path
+    return unnamed_files(named, path.parent if path else Path())
+
+
 def _row(file: str, number: int, table: Any) -> tuple[str, Sequence[str]]:
     if not isinstance(table, Mapping) or set(table) != _KEYS:
         raise wrong_role_map(file, f"role[{number}] needs a name and a policy, and nothing else")

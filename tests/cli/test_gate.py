@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -700,3 +701,122 @@ def test_sarif_links_to_the_pages_or_where_they_were_put(made: Path) -> None:
     assert links(POLICYGEN_RULES_URL="https://docs.example.org/rules/")[0] == (
         "https://docs.example.org/rules/PG101.md"
     )
+
+
+# --- Folders, and files that no role has -----------------------------------------------------------
+
+PASS_ROLE = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}],
+    }
+)
+
+
+def in_folders(place: Path) -> None:
+    """Give each role a folder of its own, with its policy in it."""
+    for role in ROLES:
+        (place / "iam" / role).mkdir()
+        (place / "iam" / f"{role}.json").rename(place / "iam" / role / "policy.json")
+    write_roles(place, *(f'name = "{role}"\npolicy = "iam/{role}"' for role in ROLES))
+
+
+def write_roles(place: Path, *tables: str) -> None:
+    """Write policygen.toml anew."""
+    (place / "policygen.toml").unlink(missing_ok=True)
+    (place / "policygen.toml").write_text("".join(f"[[role]]\n{one}\n" for one in tables), "utf-8")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.JSON", "sub/a.json", "sub/.b/A.Json", ".a.json"])
+def test_a_folder_is_read_with_its_subfolders_and_any_case_of_the_suffix(name: str, place: Path) -> None:
+    in_folders(place)
+    assert run(place, *ALL).code == 0
+    file = place / "iam" / "image-resizer" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(PASS_ROLE, "utf-8")
+    done = run(place, *ALL)
+    assert done.code == 1
+    assert f"iam/image-resizer/{name}:1:" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["t.yaml", "deep/t.YML"])
+def test_a_template_in_a_folder_is_read_too(name: str, place: Path) -> None:
+    in_folders(place)
+    template = run(place, "report", "plans/image-resizer.json", "-f", "cloudformation").stdout
+    file = place / "iam" / "image-resizer" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(template, "utf-8")
+    assert run(place, *ALL).code == 0
+    file.write_text(re.sub("(?m)^( +- )logs:PutLogEvents$", r"\1iam:PassRole", template), "utf-8")
+    assert run(place, *ALL).code == 1
+    file.write_text("a: 1\n", "utf-8")
+    assert "it is no template of CloudFormation or SAM  PG-E219" in run(place, *ALL).stderr
+
+
+def test_a_folder_that_leads_elsewhere_is_an_error(place: Path) -> None:
+    in_folders(place)
+    (place / "elsewhere").mkdir()
+    (place / "iam" / "image-resizer" / "more").symlink_to(place / "elsewhere")
+    done = run(place, *ALL)
+    assert done.code == 2
+    assert "'iam/image-resizer/more': it is a link to another folder  PG-E219" in done.stderr
+
+
+UNNAMED = {
+    "a document": PASS_ROLE,
+    "several documents": json.dumps({"policies": [{"name": "a", "document": json.loads(PASS_ROLE)}]}),
+    "a template": json.dumps({"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {}}}}),
+    "one that a tool fills in": PASS_ROLE.replace('"*"', "{{ arn }}"),
+    "keys in another spelling": PASS_ROLE.replace("Statement", "\\u0053tatement"),
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_a_file_beside_the_named_ones_that_no_role_has_is_told(name: str, place: Path) -> None:
+    in_folders(place)
+    for file in ("other/new.json", "other/deep/new.JSON", "new.json"):
+        (place / "iam" / file).parent.mkdir(parents=True, exist_ok=True)
+        (place / "iam" / file).write_text(UNNAMED[name], "utf-8")
+    told = "iam/new.json, iam/other/deep/new.JSON, iam/other/new.json"
+    done = run(place, *ALL)
+    assert done.code == 0
+    assert done.stdout.startswith("gate passed for 2 roles\n")
+    assert f" not checked, since no [[role]] names them: {told} " in re.sub(r"\s+", " ", done.stdout)
+    assert json.loads(run(place, *ALL, "-f", "json").stdout)["unnamed"] == told.split(", ")
+    shown = run(place, *ALL, "-f", "github").stdout
+    assert (
+        "::warning file=iam/new.json,line=1,title=policygen gate not checked::no [[role]] of policygen.toml "
+        "names it" in shown
+    )
+    assert "**Not checked, since no `[[role]]` names them**:\n\n- `iam/new.json`\n" in (
+        run(place, *ALL, "-f", "markdown").stdout
+    )
+    assert "iam/other/new.json" in run(place, *ALL, "-f", "junit").stdout
+
+
+def test_what_holds_no_policy_of_a_role_or_is_named_is_not_told(place: Path) -> None:
+    trust = json.loads(PASS_ROLE)
+    trust["Statement"][0] = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+    }
+    for name, content in (
+        ("trust.json", json.dumps(trust)),
+        ("package.json", '{"name": "iam"}'),
+        ("list.json", "[1]"),
+        ("notes.md", PASS_ROLE),
+        ("plan.json", (place / "plans" / "orders-api.json").read_text("utf-8")),
+    ):
+        (place / "iam" / name).write_text(content, "utf-8")
+    assert "[[role]]" not in run(place, *ALL).stdout
+
+
+def test_of_the_configuration_s_own_folder_only_its_own_files_are_looked_at(place: Path) -> None:
+    (place / "iam" / "orders-api.json").rename(place / "orders-api.json")
+    write_roles(place, 'name = "orders-api"\npolicy = "./orders-api.json"')
+    (place / "tests").mkdir()
+    for name in ("other.json", "tests/case.json"):
+        (place / name).write_text(PASS_ROLE, "utf-8")
+    done = run(place, *ALL, "-f", "json")
+    assert json.loads(done.stdout)["unnamed"] == ["other.json"]

@@ -167,10 +167,12 @@ def _options(gate: GateInput) -> GateOptions:
     """Return what fails the gate, and read the baseline.
 
     Raises:
-        UsageError: PG-E218, there is no such level; PG-E246, a baseline cannot be read; PG-E248, the older one alone.
+        UsageError: PG-E218, there is no such level; PG-E246, a baseline cannot be read; PG-E248, the older one alone;
+            PG-E247, as `read_role_map`.
     """
     from policygen.cli.gate import GateOptions
     from policygen.cli.gate_run import read_baselines, today
+    from policygen.cli.role_map import unnamed_policies
     from policygen.text import escape_controls
 
     level = _level(gate.fail_on)
@@ -184,6 +186,7 @@ def _options(gate: GateInput) -> GateOptions:
         pages,
         today(),
         gate.max_plan_age,
+        unnamed_policies() if gate.every else (),
     )
 
 

@@ -30,6 +30,9 @@ def _lines(report: FindingsReport) -> Iterator[str]:
     failing = {id(one) for one in report.failing}
     for members in by_place(report, report.shown):
         yield _line(members, "error" if id(members[0]) in failing else _COMMANDS[members[0].level])
+    for one in report.unnamed:
+        place = f"file={_property(one)},line=1,title=policygen gate not checked"
+        yield f"::warning {place}::no [[role]] of policygen.toml names it: add it to the policy of its role"
     if report.newly:
         place = f"file={_property(report.baseline)},line=1,title=policygen baseline"
         told = f"{report.role}: {report.newly_accepted}: {'; '.join(report.newly[:_NAMED])}"

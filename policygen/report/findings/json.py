@@ -6,14 +6,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import FindingsReport, unnamed_files
 from policygen.text import visible_json
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
-    """Return an object for one role, or ``{"reports": [...]}`` for several; keys are sorted."""
+    """Return an object for one role, or ``{"reports": [...]}`` for several; keys are sorted.
+
+    ``unnamed`` stands in it where there are policy files that no role of the configuration has.
+    """
     documents = [_object(report) for report in reports]
-    document = documents[0] if len(documents) == 1 else {"reports": documents}
+    document: dict[str, Any] = documents[0] if len(documents) == 1 else {"reports": documents}
+    if unnamed := unnamed_files(reports):
+        document["unnamed"] = unnamed
     return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as Xml
 
 from policygen.report.findings.places import by_place, more_here
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import UNNAMED, FindingsReport
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls
 
@@ -32,6 +32,7 @@ def _suite(report: FindingsReport) -> Xml.Element:
     failed = {id(finding) for finding in (failing(report.findings, report.fail_on) if report.fail_on else ())}
     suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))
     about = [("plan", report.plan)] * bool(report.plan) + [("newly accepted", one) for one in report.newly]
+    about += [(UNNAMED, one) for one in report.unnamed]
     if about:
         properties = Xml.SubElement(suite, "properties")
         for name, text in about:

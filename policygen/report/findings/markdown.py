@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import told
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import FindingsReport, unnamed_files
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
 
 _NAMED = 8
 """Subjects and places of equal findings that a row names."""
-_NEWLY = 20
-"""Newly accepted entries that are listed; the rest is counted."""
+_LISTED = 20
+"""Newly accepted entries, and files that no role has, that are listed; the rest is counted."""
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
     """Return one comment, cut at its limit: the verdict of each role, then its findings, the worst first."""
     if len(reports) == 1:
-        return comment([Section("\n\n".join([_marker(reports[0]), *_head(reports[0])])), *_table(reports[0])])
-    overview = [_marker(*reports), *_overview(reports)]
+        head = [_marker(reports[0]), *_head(reports[0]), *_unnamed(reports)]
+        return comment([Section("\n\n".join(head)), *_table(reports[0])])
+    overview = [_marker(*reports), *_overview(reports), *_unnamed(reports)]
     parts = [
         section
         for report in reports
@@ -65,12 +66,21 @@ def _head(report: FindingsReport) -> Iterator[str]:
     if report.accepted:
         yield f"Baseline: {prose(report.accepted)}."
     if report.newly:
-        shown = [f"- {prose(one)}" for one in report.newly[:_NEWLY]]
-        more = len(report.newly) - _NEWLY
-        shown += [f"- and {more:,} more"] * (more > 0)
-        yield f"**{report.newly_accepted[:1].upper()}{report.newly_accepted[1:]}**:\n\n" + "\n".join(shown)
+        yield f"**{report.newly_accepted[:1].upper()}{report.newly_accepted[1:]}**:\n\n" + _listed(
+            report.newly, prose
+        )
     if report.hidden:
         yield f"Not shown: {prose(report.hidden)}."
+
+
+def _unnamed(reports: Sequence[FindingsReport]) -> Iterator[str]:
+    if unnamed := unnamed_files(reports):
+        yield f"**Not checked, since no `[[role]]` names them**:\n\n{_listed(unnamed, code)}"
+
+
+def _listed(texts: Sequence[str], written: Callable[[str], str]) -> str:
+    more = [f"- and {len(texts) - _LISTED:,} more"] * (len(texts) > _LISTED)
+    return "\n".join([*(f"- {written(one)}" for one in texts[:_LISTED]), *more])
 
 
 def _table(report: FindingsReport) -> Iterator[Section]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from policygen.report.formats import FORMATS as PLAN_FORMATS
 from policygen.report.formats import Format, require_format
-from policygen.text import pluralize
+from policygen.text import escape_controls, pluralize
 from policygen.version import HOME
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class FindingsReport:
     """The last day that the plan knows of by which it was checked, ISO 8601; "" where the logs were read."""
     age: int | None = None
     """Days from then to today; None where nobody asked."""
+    unnamed: Sequence[str] = ()
+    """Of the first role of all: policy files beside the checked ones that no role of the configuration has."""
     rules_url: str = RULES_URL
     """Where the pages of the rules are, ``PG101.md`` and so on."""
 
@@ -140,6 +142,15 @@ class FindingsReport:
             return ""
         gone = f"; {self.gone:,} of its entries no longer found" if self.gone else ""
         return f"{pluralize(self.known, 'finding')} accepted by {self.baseline}{gone}"
+
+
+def unnamed_files(reports: Sequence[FindingsReport]) -> list[str]:
+    """Return the policy files that no role of the configuration has, and that nobody checked for that."""
+    return [escape_controls(one) for report in reports for one in report.unnamed]
+
+
+UNNAMED = "not checked, since no [[role]] names them"
+"""What stands before these files."""
 
 
 def by_level(findings: Sequence[Finding]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import LISTED, told
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import UNNAMED, FindingsReport, unnamed_files
 from policygen.report.terminal.layout import wrapped
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
@@ -18,6 +18,9 @@ def render(reports: Sequence[FindingsReport]) -> str:
     for report in reports:
         lines += [""] * bool(lines)
         lines += [*_head(report), *_findings(report)]
+    if unnamed := unnamed_files(reports):
+        listed = unnamed[:LISTED] + [f"{len(unnamed) - LISTED:,} more"] * (len(unnamed) > LISTED)
+        lines += ["", *wrapped("", f"{UNNAMED}: {', '.join(listed)}", "  ")]
     if any(report.shown for report in reports):
         lines += ["", f"Rules: {reports[0].rules_url}"]
     return "\n".join(escape_controls(line) for line in lines) + "\n"

@@ -38,6 +38,8 @@ class GateSubject(NamedTuple):
     """The time of the role's last event, ISO 8601 in UTC."""
     plan: str = ""
     """The last day that its plan knows of, ISO 8601; "" where the logs were read."""
+    gaps: int = 0
+    """Log files that could not be read or verified, and other gaps of the evidence."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
@@ -123,6 +125,7 @@ def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: 
         usage.window.days,
         evidence.coverage.days_with_events,
         last,
+        gaps=len(evidence.coverage.incomplete),
     )
 
 
@@ -144,6 +147,7 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
         seen.days_with_events,
         plan.evidence.last,
         plan.window.end[:10],
+        len(seen.incomplete),
     )
 
 
@@ -208,6 +212,7 @@ def gate_report(subject: GateSubject | TrustSubject, options: GateOptions) -> Fi
         days=subject.days,
         days_with_events=subject.days_with_events,
         last=subject.last,
+        gaps=subject.gaps,
         notes=options.notes,
         baseline=options.baseline_file,
         known=found.known,

@@ -52,16 +52,20 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def outputs(place: Path) -> dict[str, str]:
+    """What the steps put out."""
+    output = place / "output"
+    lines = output.read_text("utf-8").splitlines() if output.exists() else []
+    return dict(line.split("=", 1) for line in lines)
+
+
 def step(place: Path, name: str, *, base_ref: str = "", queue: str = "", **inputs: str) -> Done:
     """A step of the action with inputs; what it puts out is there for the next one."""
-    output = place / "output"
-    told = (
-        dict(line.split("=", 1) for line in output.read_text("utf-8").splitlines()) if output.exists() else {}
-    )
+    told = outputs(place)
     given = {f"inputs.{key.replace('_', '-')}": value for key, value in (INPUTS | inputs).items()}
     given |= {"github.event.pull_request.number": "7", "github.base_ref": base_ref}
     given |= {"github.event.merge_group.base_sha": queue}
-    given |= {f"steps.check.outputs.{key}": value for key, value in told.items()}
+    given |= {f"steps.{one}.outputs.{key}": value for one in ("check", "plan") for key, value in told.items()}
     found = steps()[name]
     variables = {
         key: EXPRESSION.sub(lambda m: given[m[1]], text) for key, text in found.get("env", {}).items()
@@ -84,7 +88,7 @@ def test_the_action_is_a_composite_one_whose_inputs_are_all_used_and_all_told() 
 
 
 def test_no_expression_stands_in_a_script() -> None:
-    assert len(SCRIPTS) == 6
+    assert len(SCRIPTS) == 7
     assert [name for name in SCRIPTS if "${{" in steps()[name]["run"]] == []
 
 
@@ -176,7 +180,7 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
     assert stop
     assert last == f"::{stop[1]}::"
     assert screen
-    assert {path.stem for path in (place / "policygen-plans").iterdir()} == {"orders-api", "image-resizer"}
+    assert kept(place) == {"orders-api", "image-resizer"}
 
     (place / "samples").unlink()  # a pull request has neither logs nor an account
     (place / "summary.md").unlink()
@@ -231,8 +235,78 @@ def test_every_role_of_the_file_is_checked_where_no_policy_is_named(place: Path)
 
 def test_a_night_without_a_list_of_roles_plans_the_whole_account(place: Path) -> None:
     assert step(place, "Plan", **NIGHT | {"roles": "\n"}).code == 0
-    kept = {path.name.partition(".")[0] for path in (place / "policygen-plans").iterdir()}
-    assert {"orders-api", "image-resizer", "report-monthly"} <= kept
+    assert {"orders-api", "image-resizer", "report-monthly"} <= kept(place)
+
+
+def kept(place: Path) -> set[str]:
+    return {path.name.partition(".")[0] for path in (place / "policygen-plans").iterdir()}
+
+
+PLANNER = """\
+for word in "$@"; do
+  case "$word" in
+    --role=*) role=${word#*=};;
+    --plans=*) to=${word#*=}/$role.json;;
+    --out=*) to=${word#*=}/plans/a.json;;
+  esac
+done
+case "$role $*" in
+  "stuck "*) echo "error: 100% of it is damaged  PG-W313, exit 3" >&2; exit 3;;
+  *--allow-incomplete*) ;;
+  *) if [ -e damaged ]; then code=3; fi;;
+esac
+if [ -z "$code" ] || [ "$1" = batch ]; then mkdir -p "$(dirname "$to")"; echo '{}' > "$to"; fi
+if [ -n "$code" ]; then echo "error: 1 file is damaged  PG-W313, exit 3" >&2; exit 3; fi
+"""
+"""A policygen that makes a plan without reading anything: all but one of `stuck`, and none of damaged logs."""
+
+
+def test_a_role_without_calls_is_a_warning_and_one_that_fails_ends_the_night_at_its_end(place: Path) -> None:
+    roles = "audit-reader\nno-such\norders-api\n"
+    done = step(place, "Plan", **NIGHT | {"roles": roles})
+    assert done.code == 0
+    assert kept(place) == {"orders-api"}
+    *_, end, unused, failed, last = done.stdout.splitlines()
+    assert re.fullmatch("::[0-9a-f]{32}::", end)
+    assert re.fullmatch("::warning title=policygen plan::audit-reader: no call by .* PG-E301", unused)
+    assert re.fullmatch("::error title=policygen plan::no-such: no role named 'no-such' .* PG-E310", failed)
+    assert last == "::error title=policygen plan::no plan of 1 of 3 roles: no-such"
+    assert "hint: " in done.stderr
+    assert outputs(place) == {"kept": "true", "status": "4"}
+    assert step(place, "Night").code == 4
+
+
+def test_every_role_that_fails_is_named_and_the_first_says_how_the_night_ends(place: Path) -> None:
+    stand_in(place, "policygen", PLANNER)
+    done = step(place, "Plan", roles=" a \r\n\nstuck\nb\nstuck")
+    assert kept(place) == {"a", "b"}
+    assert "::error title=policygen plan::stuck: 100%25 of it is damaged  PG-W313\n" in done.stdout
+    assert done.stdout.endswith("::no plan of 2 of 4 roles: stuck, stuck\n")
+    assert step(place, "Night").code == 3
+
+
+def test_a_night_that_makes_no_plan_at_all_fails(place: Path) -> None:
+    stand_in(place, "policygen", "echo 'error: no call by x in 30 days  PG-E301, exit 4' >&2; exit 4")
+    done = step(place, "Plan", roles="x")
+    assert done.stdout.endswith("PG-E301\n::error title=policygen plan::no plan was made\n")
+    assert outputs(place) == {"kept": "false", "status": "4"}
+    assert step(place, "Night").code == 4
+
+
+@pytest.mark.parametrize("roles", ["a", ""], ids=["named roles", "all roles"])
+def test_a_damaged_log_fails_the_night_unless_it_is_allowed(roles: str, place: Path) -> None:
+    """A batch writes the plans of all other roles before it fails: these are kept."""
+    stand_in(place, "policygen", PLANNER)
+    (place / "damaged").touch()
+    done = step(place, "Plan", roles=roles)
+    assert "file is damaged  PG-W313\n" in done.stdout
+    assert outputs(place) == {"kept": str(not roles).lower(), "status": "3"}
+    assert step(place, "Night").code == 3
+    (place / "output").unlink()
+    step(place, "Plan", roles=roles, allow_incomplete="true")
+    assert outputs(place) == {"kept": "true", "status": "0"}
+    assert kept(place) == {"a"}
+    assert step(place, "Night").code == 0
 
 
 def test_without_plans_the_check_fails_and_says_so(place: Path) -> None:

@@ -703,6 +703,15 @@ def test_sarif_links_to_the_pages_or_where_they_were_put(made: Path) -> None:
     )
 
 
+def test_a_plan_of_incomplete_logs_says_so(place: Path) -> None:
+    plan = json.loads((place / "plans" / "orders-api.json").read_text("utf-8"))
+    plan["coverage"]["incomplete"] = ["not read whole: a.json.gz"]
+    (place / "plan.json").write_text(json.dumps(plan), "utf-8")
+    own = (*OWN[:3], "plan.json", "-q")
+    assert "  1 file, evidence on 30 of 30 days with 1 gap, last call 2026-" in run(place, *own).stdout
+    assert json.loads(run(place, *own, "-f", "json").stdout)["gaps"] == 1
+
+
 # --- Folders, and files that no role has -----------------------------------------------------------
 
 PASS_ROLE = json.dumps(

@@ -31,6 +31,7 @@ def _object(report: FindingsReport) -> dict[str, Any]:
         "failed": report.failed,
         "days": report.days,
         "days_with_events": report.days_with_events,
+        "gaps": report.gaps,
         "last": report.last,
         "plan": report.plan,
         "error": report.error,

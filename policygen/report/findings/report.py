@@ -48,6 +48,8 @@ class FindingsReport:
     days_with_events: int
     last: str
     """The time of the role's last event, ISO 8601 in UTC."""
+    gaps: int = 0
+    """What is missing of the evidence: log files that could not be read or verified."""
     command: Literal["check", "suggest"] = "check"
     """The command that found them: the gate on policies, or a plan on today's policies."""
     notes: bool = True
@@ -94,7 +96,9 @@ class FindingsReport:
         """What was seen, in words."""
         from policygen.report.wording import minute  # help reads the formats alone
 
-        return f"evidence on {self.days_with_events} of {pluralize(self.days, 'day')}, last call {minute(self.last)}"
+        gaps = f" with {pluralize(self.gaps, 'gap')}" if self.gaps else ""
+        days = f"{self.days_with_events} of {pluralize(self.days, 'day')}"
+        return f"evidence on {days}{gaps}, last call {minute(self.last)}"
 
     @property
     def shown(self) -> list[Finding]:

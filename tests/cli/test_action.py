@@ -115,6 +115,20 @@ def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_
         assert named <= set(loaded(ACTION)["outputs"])
 
 
+def test_a_required_check_runs_in_every_pull_request_and_in_the_merge_queue() -> None:
+    """A check that a filter of paths skips stays pending, and so does one in the queue without a trigger for it.
+
+    https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/collaborating-on-repositories-with-code-quality-features/troubleshooting-required-status-checks
+    """
+    workflow = loaded(WORKFLOWS["pull-request"])
+    assert workflow[True] == {
+        "pull_request": None,
+        "merge_group": None,
+    }  # YAML 1.1 reads `on` as a truth value
+    assert workflow["concurrency"]["group"].endswith("github.event.pull_request.number || github.ref }}")
+    assert not any("if" in job for job in workflow["jobs"].values())
+
+
 def shown_steps() -> dict[str, str]:
     """Steps that pages show, each as a job: the blocks in YAML that are a list with `run` or `uses`."""
     found: dict[str, str] = {}

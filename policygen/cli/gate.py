@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from policygen.cli.plans import account_in
+from policygen.cli.role_map import GateRole, role_named
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
@@ -108,9 +110,9 @@ class GateOptions(NamedTuple):
     unnamed: Sequence[str] = ()
     """Policy files beside those of the roles that no role of the configuration has."""
 
-    def newly_of(self, role: str) -> list[str]:
+    def newly_of(self, subject: GateSubject | Unchecked) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""
-        return self.baseline.newly_of(role) if self.baseline else []
+        return self.baseline.newly_of((subject.role, subject.account)) if self.baseline else []
 
 
 def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: CheckBasis) -> GateSubject:
@@ -156,17 +158,20 @@ def by_plan(
     folder: Path | None,
     role: str,
     files: Sequence[Path],
-    mapped: Mapping[str, Sequence[Path]],
+    roles: Sequence[GateRole],
 ) -> GateSubject | Unchecked:
     """Read a plan and the policies of its role; what fails is kept, so that other roles are checked all the same."""
-    plan = None
+    wanted = role or text
+    name = Path(wanted).name.removesuffix(".json")
+    account = account_in(wanted)
     try:
         plan = plan_of(text, folder, role)
-        return of_plan(plan, policies_of_role(files, context_of(plan), mapped))
+        name, account = plan.role.name, plan.role.account
+        return of_plan(plan, policies_of_role(files, context_of(plan), roles))
     except PolicygenError as error:
-        name = plan.role.name if plan else role or Path(text).name.removesuffix(".json")
-        named = [escape_controls(str(one)) for one in files or mapped.get(name, ())]
-        return Unchecked(name, plan.role.account if plan else "", named, error)
+        found = role_named(roles, name, account)
+        named = [escape_controls(str(one)) for one in files or (found.files if found else ())]
+        return Unchecked(name, account, named, error)
 
 
 def too_old(report: FindingsReport, options: GateOptions) -> PolicygenError | None:
@@ -188,7 +193,7 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
 
     return FindingsReport(
         subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
-        baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject.role),
+        baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject),
         error=f"{subject.error.message}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
     )  # fmt: skip
 
@@ -201,7 +206,7 @@ def gate_report(subject: GateSubject | TrustSubject, options: GateOptions) -> Fi
 
     found = AgainstBaseline(subject.findings(), 0, 0)
     if options.baseline:
-        found = options.baseline.against(subject.role, found.new)
+        found = options.baseline.against((subject.role, subject.account), found.new)
     return FindingsReport(
         role=subject.role,
         account=subject.account,
@@ -218,7 +223,7 @@ def gate_report(subject: GateSubject | TrustSubject, options: GateOptions) -> Fi
         known=found.known,
         gone=found.gone,
         before=options.before_file,
-        newly=options.newly_of(subject.role),
+        newly=options.newly_of(subject),
         rules_url=options.rules_url or RULES_URL,
         plan=subject.plan,
         age=(options.today - date.fromisoformat(subject.plan)).days
@@ -239,11 +244,11 @@ def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
         NothingFoundError: PG-E349, there is no plan of the role.
         UsageError: PG-E249, there are several; PG-E270 and PG-E272, as `find_plan`.
     """
-    from policygen.cli.plans import find_plan
+    from policygen.cli.plans import find_plan, names_role
 
     inner = folder / "plans" if folder else None  # of a batch
     found = find_plan(text, inner if inner and inner.is_dir() else folder)
-    fitting = [one for one in found if not role or role in (one.role.name, one.role.arn)]
+    fitting = [one for one in found if not role or names_role(role, one.role.name, one.role.account)]
     shown = escape_controls(text)
     if not fitting:
         names = sorted(one.role.name for one in found)
@@ -292,7 +297,7 @@ def attached_documents(account: Account | None, role: str) -> dict[str, Policy]:
 
 
 def policies_of_role(
-    files: Sequence[Path], context: TemplateContext, mapped: Mapping[str, Sequence[Path]]
+    files: Sequence[Path], context: TemplateContext, roles: Sequence[GateRole]
 ) -> list[PolicySource]:
     """Read the policies under check: those of the command line, or else those that policygen.toml names for the role.
 
@@ -301,7 +306,8 @@ def policies_of_role(
     """
     from policygen.cli.policy_files import policies_of
 
-    role, paths = context.role, files or mapped.get(context.role, ())
+    role, named = context.role, role_named(roles, context.role, context.account)
+    paths = files or (named.files if named else ())
     if not paths:
         raise UsageError(
             f"no policy to check for {escape_controls(role)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -54,9 +55,10 @@ def gate_reports(
     if reports:
         reports[0] = replace(reports[0], unnamed=options.unnamed)
     if options.baseline and reports:
-        others = options.baseline.newly_of_others(report.role for report in reports)
+        others = options.baseline.newly_of_others((report.role, report.account) for report in reports)
         reports[0] = replace(reports[0], newly=[*reports[0].newly, *others])
-    return reports, errors
+    names = Counter(report.role for report in reports)
+    return [replace(one, shared_name=names[one.role] > 1) for one in reports], errors
 
 
 def read_baselines(path: Path | None, before: Path | None) -> Baseline | None:
@@ -122,7 +124,7 @@ def write_baseline(path: Path, subjects: Sequence[GateSubject | TrustSubject | U
     for subject in subjects:
         if isinstance(subject, Unchecked):
             raise subject.error
-        found[subject.role] = subject.findings()
+        found[subject.role, subject.account] = subject.findings()
     before = path.read_text("utf-8-sig", "replace") if path.is_file() else ""
     write_file(path, baseline_text(found, before, str(path)))
     findings = pluralize(sum(map(len, found.values())), "finding")

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from policygen.cli.configuration import OWN, read_configuration
+from policygen.cli.plans import names_role
 from policygen.errors import UsageError
 from policygen.text import escape_controls
 
 _KEYS = {"name", "policy"}
 
 
-def read_role_map() -> dict[str, list[Path]]:
-    """Return the policy files of each role, by its name, in the order of the configuration; {} without any.
+class GateRole(NamedTuple):
+    """One role of the configuration: a ``[[role]]`` table."""
+
+    name: str
+    """Its name or ARN."""
+    files: Sequence[Path] = ()
+    """Its policy files and folders, also ``FILE#NAME``, as seen from the current folder."""
+
+
+def read_role_map() -> list[GateRole]:
+    """Return the roles of the configuration, in its order; [] without any.
 
     Files are relative to the folder of the configuration.
 
@@ -26,13 +36,23 @@ def read_role_map() -> dict[str, list[Path]]:
     folder = configuration.path.parent if configuration.path else Path()
     if not isinstance(tables, list):
         raise wrong_role_map(configuration.name, "role must be tables, each under [[role]]")
-    found: dict[str, list[Path]] = {}
-    for number, table in enumerate(tables):
-        name, policies = _row(configuration.name, number, table)
-        if name in found:
-            raise wrong_role_map(configuration.name, f"role[{number}].name {name[:64]!r} is there twice")
-        found[name] = [folder / one for one in policies]
-    return found
+    roles = [_role(configuration.name, folder, number, table) for number, table in enumerate(tables)]
+    for number, role in enumerate(roles):
+        if role.name in [one.name for one in roles[:number]]:
+            raise wrong_role_map(configuration.name, f"role[{number}].name {role.name[:64]!r} is there twice")
+    return roles
+
+
+def role_named(roles: Sequence[GateRole], name: str, account: str) -> GateRole | None:
+    """Return what the configuration says of a role: by its ARN, or else by its name; None where it says nothing.
+
+    Args:
+        roles: those of the configuration.
+        name: the role's name.
+        account: the role's account; "" where it is not known.
+    """
+    fitting = [one for one in roles if names_role(one.name, name, account)]
+    return next((one for one in fitting if one.name != name), next(iter(fitting), None))
 
 
 def unnamed_policies() -> list[str]:
@@ -43,12 +63,12 @@ def unnamed_policies() -> list[str]:
     """
     from policygen.cli.policy_files import unnamed_files
 
-    named = [file for files in read_role_map().values() for file in files]
+    named = [file for role in read_role_map() for file in role.files]
     path = read_configuration().path
     return unnamed_files(named, path.parent if path else Path())
 
 
-def _row(file: str, number: int, table: Any) -> tuple[str, Sequence[str]]:
+def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
     if not isinstance(table, Mapping) or set(table) != _KEYS:
         raise wrong_role_map(file, f"role[{number}] needs a name and a policy, and nothing else")
     name, policy = table["name"], table["policy"]
@@ -57,7 +77,7 @@ def _row(file: str, number: int, table: Any) -> tuple[str, Sequence[str]]:
         raise wrong_role_map(file, f"role[{number}].name must be the name of a role")
     if not isinstance(policies, list) or not policies or not all(isinstance(one, str) for one in policies):
         raise wrong_role_map(file, f"role[{number}].policy must be a file, or a list of files")
-    return name, policies
+    return GateRole(name, [folder / one for one in policies])
 
 
 def wrong_role_map(file: str, reason: str) -> UsageError:

@@ -330,7 +330,7 @@ def test_without_plans_the_check_fails_and_says_so(place: Path) -> None:
     assert "policygen-plans" in done.stderr
     assert done.stdout.startswith("::error file=p.json,line=1,title=policygen gate not checked::orders-api: ")
     assert "gate **not checked**" in (place / "policygen-out" / "comment.md").read_text("utf-8")
-    assert step(place, "Gate").code == 2
+    assert step(place, "Gate").code == 4
 
 
 def test_a_policy_that_cannot_be_read_is_told_at_its_file_and_in_the_comment(place: Path) -> None:

@@ -204,10 +204,10 @@ def test_a_role_that_cannot_be_checked_does_not_hide_the_others(place: Path) -> 
     (place / "policygen.toml").unlink()
     (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n' + text, "utf-8")
     done = run(place, *ALL)
-    assert done.code == 2
+    assert done.code == 4
     assert done.stdout.startswith("gate failed for 1 of 3 roles: orders-api\nnot checked: new\n")
     assert "iam:PassRole" in done.stdout
-    assert "for role 'new'  PG-E272, exit 2" in done.stderr
+    assert "for role 'new'  PG-E349, exit 4" in done.stderr
     for kind, shown in (
         ("json", '"error": "no saved plan'),
         ("junit", 'errors="1"'),
@@ -220,9 +220,9 @@ def test_why_a_role_is_not_checked_is_one_line_without_hints(place: Path) -> Non
     (place / "policygen.toml").unlink()
     (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n', "utf-8")
     told = run(place, *ALL, "-f", "github").stdout
-    assert "for role 'new'  PG-E272" in told
+    assert "for role 'new'  PG-E349" in told
     assert "hint" not in told
-    assert told.count("PG-E272") == 2  # the annotation, and the line of the verdict
+    assert told.count("PG-E349") == 2  # the annotation, and the line of the verdict
 
 
 ROLE_ARN = "arn:aws:iam::111122223333:role/service-role/orders-api"
@@ -240,6 +240,81 @@ def test_a_role_that_two_tables_name_is_refused(place: Path) -> None:
     assert (
         f"role[1].name {ROLE_ARN[:64]!r} is orders-api, which is there before  PG-E247, exit 2" in done.stderr
     )
+
+
+OTHER_ACCOUNT = "444455556666"
+BOTH_ARNS = tuple(
+    f"arn:aws:iam::{account}:role/service-role/orders-api" for account in ("111122223333", OTHER_ACCOUNT)
+)
+
+
+@pytest.fixture
+def two_accounts(place: Path) -> Path:
+    """Two accounts with a role of one name, as a batch of both names their plans."""
+    (place / "all").mkdir()
+    for arn in BOTH_ARNS:
+        plan = json.loads((place / "plans" / "orders-api.json").read_text("utf-8"))
+        plan["role"] |= {"arn": arn, "account": arn.split(":")[4]}
+        file = place / "all" / f"orders-api-{plan['role']['account']}.json"
+        file.write_text(json.dumps(plan), "utf-8")
+    policy = (place / "iam" / "orders-api.json").read_text("utf-8")
+    (place / "iam" / "other.json").write_text(policy, "utf-8")
+    tables = zip(BOTH_ARNS, ("orders-api", "other"), strict=True)
+    write_roles(place, *(f'name = "{arn}"\npolicy = "iam/{file}.json"' for arn, file in tables))
+    return place
+
+
+EACH = ("check", "--all", "--plans", "all", "-q")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_roles_of_one_name_in_two_accounts_are_checked_by_their_arns(number: int, two_accounts: Path) -> None:
+    assert run(two_accounts, *EACH).stdout.startswith("gate passed for 2 roles\n")
+    file = ("orders-api", "other")[number]
+    (two_accounts / "iam" / f"{file}.json").write_text(PASS_ROLE, "utf-8")
+    done = run(two_accounts, *EACH)
+    assert done.code == 1
+    account = BOTH_ARNS[number].split(":")[4]
+    assert done.stdout.startswith(f"gate failed for 1 of 2 roles: orders-api in {account}\n")
+    assert f"iam/{file}.json:1:" in done.stdout
+    one = ("check", "--plan", BOTH_ARNS[number], "--plans", "all", "-q", "-f", "json")
+    report = json.loads(run(two_accounts, *one).stdout)
+    assert (report["account"], report["files"]) == (account, [f"iam/{file}.json"])
+
+
+def test_a_name_that_two_accounts_have_is_an_error_that_lists_both(two_accounts: Path) -> None:
+    write_roles(two_accounts, 'name = "orders-api"\npolicy = "iam/orders-api.json"')
+    for words in (EACH, ("check", "--plan", "orders-api", "--plans", "all", "-q")):
+        done = run(two_accounts, *words)
+        assert done.code == 2
+        assert (
+            "error: 2 accounts have a role 'orders-api', each with a plan  PG-E249, exit 2\n" in done.stderr
+        )
+        assert f"hint: name one of them: {', '.join(BOTH_ARNS)}\n" in done.stderr
+
+
+def test_an_arn_of_a_third_account_has_no_plan(two_accounts: Path) -> None:
+    third = BOTH_ARNS[0].replace("111122223333", "777788889999")
+    write_roles(two_accounts, *(f'name = "{one}"\npolicy = "iam/other.json"' for one in (*BOTH_ARNS, third)))
+    done = run(two_accounts, *EACH)
+    assert done.code == 4
+    assert f"is of account 111122223333, 444455556666, not of {third}  PG-E349, exit 4" in done.stderr
+    assert done.stdout.startswith("not checked: orders-api in 777788889999\n")
+
+
+def test_a_baseline_accepts_of_the_role_of_one_account_alone(two_accounts: Path) -> None:
+    (two_accounts / "iam" / "other.json").write_text(PASS_ROLE, "utf-8")
+    assert run(two_accounts, *EACH, "--write-baseline", "known.json").code == 0
+    assert run(two_accounts, *EACH, "--baseline", "known.json").code == 0
+    (two_accounts / "iam" / "orders-api.json").write_text(PASS_ROLE, "utf-8")
+    done = run(two_accounts, *EACH, "--baseline", "known.json")
+    assert done.stdout.startswith("gate failed for 1 of 2 roles: orders-api in 111122223333\n")
+    # Rows without an account, as written by hand, are about a role of that name in any.
+    rows = json.loads((two_accounts / "known.json").read_text("utf-8"))
+    for row in rows["accepted"]:
+        del row["account"]
+    (two_accounts / "any.json").write_text(json.dumps(rows), "utf-8")
+    assert run(two_accounts, *EACH, "--baseline", "any.json").code == 0
 
 
 def test_a_policy_that_iam_could_never_take_is_refused_at_once(place: Path) -> None:
@@ -320,7 +395,7 @@ def test_what_is_accepted_of_a_role_that_is_not_checked_is_named_too(accepted: P
         accepted, "check", "iam/image-resizer.json", "--plan", "plans/image-resizer.json", "-q", *SINCE
     )
     assert done.code == 0
-    assert "of orders-api, not checked here: PG101 iam:PassRole on * (1)\n" in done.stdout
+    assert "of orders-api in 111122223333, not checked here: PG101 iam:PassRole on * (1)\n" in done.stdout
 
 
 def test_what_a_change_takes_out_of_the_baseline_counts_again(accepted: Path) -> None:
@@ -337,12 +412,12 @@ def test_a_baseline_is_read_as_it_was_written() -> None:
     found = [
         Finding(rule, 'x"\x1b\u202e', "", "", "p.json", Location(1, 1), "é\ud800") for rule in RULES.values()
     ]
-    text = baseline_text({"a\x1b": found})
+    text = baseline_text({("a\x1b", ""): found})
     assert "\x1b" not in text
     assert "\u202e" not in text
     baseline = parse_baseline(text, "known.json")
-    assert baseline.against("a\x1b", found) == ((), len(found), 0)
-    assert baseline.against("b", found).new == tuple(found)
+    assert baseline.against(("a\x1b", "1"), found) == ((), len(found), 0)
+    assert baseline.against(("b", ""), found).new == tuple(found)
 
 
 # Files beside the repository's own, arguments -> exit code, the error and its hints.
@@ -404,7 +479,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
     "a role of the file without a plan": (
         {"policygen.toml": '[[role]]\nname = "orders-apj"\npolicy = "iam/orders-api.json"\n'},
         ALL,
-        ("no saved plan in 'plans' for role 'orders-apj'  PG-E272, exit 2", "did you mean orders-api?"),
+        ("no saved plan in 'plans' for role 'orders-apj'  PG-E349, exit 4", "did you mean orders-api?"),
     ),
     "several plans and no role": (
         {},

@@ -216,19 +216,23 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     from policygen.cli.role_map import read_role_map, wrong_role_map
 
     if not gate.every:
-        mapped = {} if policies else read_role_map()
+        roles = [] if policies else read_role_map()
         for text in gate.plan or ():
-            yield by_plan(text, gate.plans, role, policies, mapped)
+            yield by_plan(text, gate.plans, role, policies, roles)
         return
-    mapped = read_role_map()
-    if not mapped:
+    roles = read_role_map()
+    if not roles:
         raise wrong_role_map("", "there is no [[role]]")
-    checked: dict[tuple[str, str], str] = {}
-    for number, (name, files) in enumerate(mapped.items()):
-        subject = by_plan(name, gate.plans, "", files, {})
-        before = checked.setdefault((subject.account, subject.role), name)
-        if before != name:  # each table would be checked without what the other one grants
-            raise wrong_role_map("", f"role[{number}].name {name!r} is {subject.role}, which is there before")
+    checked = set[tuple[str, str]]()
+    for number, one in enumerate(roles):
+        subject = by_plan(one.name, gate.plans, "", one.files, ())
+        if (
+            subject.account,
+            subject.role,
+        ) in checked:  # each would be checked without what the other one grants
+            shown = f"role[{number}].name {one.name!r} is {subject.role}, which is there before"
+            raise wrong_role_map("", shown)
+        checked.add((subject.account, subject.role))
         yield subject
 
 
@@ -249,6 +253,7 @@ def _from_logs(
     """Read the logs and the account."""
     from policygen.cli.gate import attached_documents, of_evidence, policies_of_role
     from policygen.cli.output import summarise
+    from policygen.cli.plans import account_in
     from policygen.cli.role_map import read_role_map
     from policygen.evidence.observe import collect_evidence
     from policygen.rightsize.check.from_logs import check_basis
@@ -260,8 +265,10 @@ def _from_logs(
     decided = open_decisions(decisions)
     files = account.snapshots or (None,)
     current = open_account(account.live_by_default(logs).of_file(files[0]), notify, role)
-    context = TemplateContext(role.rpartition("/")[2], known=attached_documents(current, role))
-    sources = policies_of_role(policies, context, {} if policies else read_role_map())
+    context = TemplateContext(
+        role.rpartition("/")[2], account_in(role), known=attached_documents(current, role)
+    )
+    sources = policies_of_role(policies, context, () if policies else read_role_map())
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

@@ -35,18 +35,18 @@ def _lines(report: FindingsReport) -> Iterator[str]:
         yield f"::warning {place}::no [[role]] of policygen.toml names it: add it to the policy of its role"
     if report.newly:
         place = f"file={_property(report.baseline)},line=1,title=policygen baseline"
-        told = f"{report.role}: {report.newly_accepted}: {'; '.join(report.newly[:_NAMED])}"
+        told = f"{report.name}: {report.newly_accepted}: {'; '.join(report.newly[:_NAMED])}"
         told += f" and {len(report.newly) - _NAMED:,} more" if len(report.newly) > _NAMED else ""
         yield f"::warning {place}::{_data(escape_controls(told))}"
     if report.command == "check" and report.outcome != "passed":
         file = f"file={_property(report.files[0])},line=1," if report.error and report.files else ""
-        verdict = escape_controls(f"{report.role}: {report.verdict}")
+        verdict = escape_controls(f"{report.name}: {report.verdict}")
         yield f"::error {file}title=policygen gate {report.outcome}::{_data(verdict)}"
     # In a plain line the runner looks for commands of an older kind, at any position.
     hidden = f"not shown: {report.hidden}" * bool(report.hidden)
     told = "; ".join(filter(None, (report.verdict, report.plan_text, report.accepted, hidden)))
     outcome = f"gate {report.outcome}, " if report.command == "check" else ""
-    yield f"policygen {escape_controls(report.role)}: {outcome}{escape_controls(told)}".replace("##[", "# #[")
+    yield f"policygen {escape_controls(report.name)}: {outcome}{escape_controls(told)}".replace("##[", "# #[")
 
 
 def _line(members: Sequence[Finding], command: str) -> str:

@@ -30,7 +30,7 @@ def _suite(report: FindingsReport) -> Xml.Element:
     from policygen.rightsize.check.check import failing
 
     failed = {id(finding) for finding in (failing(report.findings, report.fail_on) if report.fail_on else ())}
-    suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))
+    suite = Xml.Element("testsuite", name=_text(f"policygen {report.name}"))
     about = [("plan", report.plan)] * bool(report.plan) + [("newly accepted", one) for one in report.newly]
     about += [(UNNAMED, one) for one in report.unnamed]
     if about:
@@ -38,7 +38,7 @@ def _suite(report: FindingsReport) -> Xml.Element:
         for name, text in about:
             Xml.SubElement(properties, "property", name=name, value=_text(text))
     if report.error:
-        case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: checked"))
+        case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.name}: checked"))
         Xml.SubElement(case, "error", message=_text(report.error))
     skipped = failures = 0
     for members in by_place(report, report.findings):
@@ -64,7 +64,7 @@ def _suite(report: FindingsReport) -> Xml.Element:
         else:
             Xml.SubElement(case, "system-out").text = text
     if not (report.findings or report.error):
-        Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: nothing found"))
+        Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.name}: nothing found"))
     for key, value in (
         ("tests", len(suite.findall("testcase"))),
         ("failures", failures),

@@ -44,7 +44,7 @@ def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
     yield f"### policygen: gate {verdict} {pluralize(len(reports), 'role')}"
     rows = [
         row(
-            code(report.role),
+            code(report.name),
             report.outcome if report.outcome == "passed" else f"**{report.outcome}**",
             prose(report.verdict),
             prose(report.hidden),

@@ -72,8 +72,15 @@ class FindingsReport:
     """Days from then to today; None where nobody asked."""
     unnamed: Sequence[str] = ()
     """Of the first role of all: policy files beside the checked ones that no role of the configuration has."""
+    shared_name: bool = False
+    """Whether another role of the same name, in another account, stands beside it."""
     rules_url: str = RULES_URL
     """Where the pages of the rules are, ``PG101.md`` and so on."""
+
+    @property
+    def name(self) -> str:
+        """The role's name, with its account where another role beside it has that name."""
+        return f"{self.role} in {self.account}" if self.shared_name and self.account else self.role
 
     @property
     def outcome(self) -> str:

@@ -27,8 +27,8 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    failed = [report.role for report in reports if report.failed]
-    unchecked = [report.role for report in reports if report.error]
+    failed = [report.name for report in reports if report.failed]
+    unchecked = [report.name for report in reports if report.error]
     roles = pluralize(len(reports), "role")
     if failed:
         yield from wrapped("", f"gate failed for {len(failed):,} of {roles}: {', '.join(failed)}", "  ")
@@ -40,7 +40,7 @@ def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
 
 def _head(report: FindingsReport) -> Iterator[str]:
     never = " (--fail-on never)" if report.fail_on is None else ""
-    yield from wrapped("", f"gate {report.outcome}  {report.role}: {report.verdict}{never}", "  ")
+    yield from wrapped("", f"gate {report.outcome}  {report.name}: {report.verdict}{never}", "  ")
     if report.last:
         yield from _basis(report)
     if report.newly:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from policygen.cli.plans import names_role
 from policygen.errors import UsageError
 from policygen.text import escape_controls
 
-_KEYS = {"name", "policy"}
+_KEYS = ("name", "policy")
 
 
 class GateRole(NamedTuple):
@@ -69,8 +70,16 @@ def unnamed_policies() -> list[str]:
 
 
 def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
-    if not isinstance(table, Mapping) or set(table) != _KEYS:
-        raise wrong_role_map(file, f"role[{number}] needs a name and a policy, and nothing else")
+    if not isinstance(table, Mapping):
+        raise wrong_role_map(file, f"role[{number}] must be a table")
+    for key in table:
+        if key not in _KEYS:
+            close = difflib.get_close_matches(key, _KEYS, 1)
+            meant = f"did you mean {close[0]}?" if close else f"there are {' and '.join(_KEYS)}"
+            raise wrong_role_map(file, f"role[{number}].{key[:64]} is not a key: {meant}")
+    for key in _KEYS:
+        if key not in table:
+            raise wrong_role_map(file, f"role[{number}].{key} is missing")
     name, policy = table["name"], table["policy"]
     policies = [policy] if isinstance(policy, str) else policy
     if not isinstance(name, str) or not name:

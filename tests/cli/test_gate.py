@@ -519,7 +519,23 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {"policygen.toml": '[[role]]\nname = "a"\npolicy = "b"\npath = "c"\n'},
         ALL,
         (
-            f"{NO_ROLES}: role[0] needs a name and a policy, and nothing else  PG-E247, exit 2",
+            f"{NO_ROLES}: role[0].path is not a key: there are name and policy  PG-E247, exit 2",
+            NO_MAP,
+        ),
+    ),
+    "a role with a misspelt key": (
+        {"policygen.toml": '[[role]]\nname = "a"\npolicy = "b"\n[[role]]\nname = "b"\npolcy = "b"\n'},
+        ALL,
+        (
+            f"{NO_ROLES}: role[1].polcy is not a key: did you mean policy?  PG-E247, exit 2",
+            NO_MAP,
+        ),
+    ),
+    "a role without a name": (
+        {"policygen.toml": '[[role]]\npolicy = "b"\n'},
+        ALL,
+        (
+            f"{NO_ROLES}: role[0].name is missing  PG-E247, exit 2",
             NO_MAP,
         ),
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.plans import account_in
-from policygen.cli.role_map import GateRole, role_named
+from policygen.cli.role_map import GateRole, place_in_configuration, role_named
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
@@ -157,7 +157,6 @@ def by_plan(
     text: str,
     folder: Path | None,
     role: str,
-    files: Sequence[Path],
     roles: Sequence[GateRole],
 ) -> GateSubject | Unchecked:
     """Read a plan and the policies of its role; what fails is kept, so that other roles are checked all the same."""
@@ -167,10 +166,10 @@ def by_plan(
     try:
         plan = plan_of(text, folder, role)
         name, account = plan.role.name, plan.role.account
-        return of_plan(plan, policies_of_role(files, context_of(plan), roles))
+        return of_plan(plan, policies_of_role(context_of(plan), roles))
     except PolicygenError as error:
         found = role_named(roles, name, account)
-        named = [escape_controls(str(one)) for one in files or (found.files if found else ())]
+        named = [escape_controls(str(one)) for one in (found.policies if found else ())]
         return Unchecked(name, account, named, error)
 
 
@@ -296,23 +295,31 @@ def attached_documents(account: Account | None, role: str) -> dict[str, Policy]:
     return {one.arn: one.policy for one in attached if one.policy}
 
 
-def policies_of_role(
-    files: Sequence[Path], context: TemplateContext, roles: Sequence[GateRole]
-) -> list[PolicySource]:
+def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> list[PolicySource]:
     """Read the policies under check: those of the command line, or else those that policygen.toml names for the role.
 
     Raises:
         UsageError: PG-E248, there are none; PG-E210 and PG-E219, as `policies_of`.
     """
-    from policygen.cli.policy_files import policies_of
-
-    role, named = context.role, role_named(roles, context.role, context.account)
-    paths = files or (named.files if named else ())
-    if not paths:
+    named = role_named(roles, context.role, context.account)
+    if named is None:
+        role = escape_controls(context.role)
         raise UsageError(
-            f"no policy to check for {escape_controls(role)}",
+            f"no policy to check for {role}",
             "name its file after the command",
-            f'or write it into policygen.toml: [[role]], name = "{escape_controls(role)}", policy = "FILE"',
+            f'or write it into policygen.toml: [[role]], name = "{role}", policy = "FILE"',
             code="PG-E248",
         )
-    return [source for path in paths for source in policies_of(path, context)]
+    return [source for one in named.policies for source in _policies_of(one, context, named)]
+
+
+def _policies_of(policy: Path, context: TemplateContext, role: GateRole) -> list[PolicySource]:
+    """Read the policies of a file or a folder, or one that is attached, by its ARN."""
+    from policygen.cli.policy_files import attached_policy, is_arn, policies_of
+    from policygen.iam.locations import Location
+
+    if not is_arn(policy):
+        return policies_of(policy, context)
+    arn = str(policy)
+    file, place = place_in_configuration(arn) if role.configured else (arn, Location(1, 1))
+    return attached_policy(arn, escape_controls(file), place, context)

@@ -67,6 +67,26 @@ def policy_text(path: Path) -> tuple[str, str]:
     return name, text
 
 
+def is_arn(policy: Path | str) -> bool:
+    """Return whether a policy is named by its ARN: one that is attached, and in no file."""
+    return str(policy).startswith("arn:")
+
+
+def attached_policy(arn: str, file: str, place: Location, context: TemplateContext) -> list[PolicySource]:
+    """Return an attached policy as the role has it today; one that the role does not have is unread.
+
+    Args:
+        arn: its ARN.
+        file: where it is named.
+        place: the place in this file.
+        context: the role, with its policies of today.
+    """
+    from policygen.rightsize.check.templates.context import RolePolicies, template_sources
+
+    path: Place = ("attached",)
+    return template_sources(RolePolicies((), ((arn, path),)), file, {path: place}, context)
+
+
 def _files_below(folder: Path) -> Iterator[Path]:
     """Yield the JSON and YAML files of a folder and its subfolders.
 

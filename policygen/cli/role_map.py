@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.cli.configuration import OWN, read_configuration
 from policygen.cli.plans import names_role
 from policygen.errors import UsageError
 from policygen.text import escape_controls
+
+if TYPE_CHECKING:
+    from policygen.iam.locations import Location
 
 _KEYS = ("name", "policy")
 
@@ -19,9 +22,11 @@ class GateRole(NamedTuple):
     """One role of the configuration: a ``[[role]]`` table."""
 
     name: str
-    """Its name or ARN."""
-    files: Sequence[Path] = ()
-    """Its policy files and folders, also ``FILE#NAME``, as seen from the current folder."""
+    """Its name or ARN; "" for policies of the command line, which are those of any role."""
+    policies: Sequence[Path]
+    """Files and folders as seen from the current folder, also ``FILE#NAME``, and ARNs of attached policies."""
+    configured: bool = True
+    """Whether the configuration names them, and not the command line."""
 
 
 def read_role_map() -> list[GateRole]:
@@ -52,7 +57,7 @@ def role_named(roles: Sequence[GateRole], name: str, account: str) -> GateRole |
         name: the role's name.
         account: the role's account; "" where it is not known.
     """
-    fitting = [one for one in roles if names_role(one.name, name, account)]
+    fitting = [one for one in roles if not one.name or names_role(one.name, name, account)]
     return next((one for one in fitting if one.name != name), next(iter(fitting), None))
 
 
@@ -62,14 +67,16 @@ def unnamed_policies() -> list[str]:
     Raises:
         UsageError: as `read_role_map`.
     """
-    from policygen.cli.policy_files import unnamed_files
+    from policygen.cli.policy_files import is_arn, unnamed_files
 
-    named = [file for role in read_role_map() for file in role.files]
+    named = [one for role in read_role_map() for one in role.policies if not is_arn(one)]
     path = read_configuration().path
     return unnamed_files(named, path.parent if path else Path())
 
 
 def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
+    from policygen.cli.policy_files import is_arn
+
     if not isinstance(table, Mapping):
         raise wrong_role_map(file, f"role[{number}] must be a table")
     for key in table:
@@ -85,8 +92,18 @@ def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
     if not isinstance(name, str) or not name:
         raise wrong_role_map(file, f"role[{number}].name must be the name of a role")
     if not isinstance(policies, list) or not policies or not all(isinstance(one, str) for one in policies):
-        raise wrong_role_map(file, f"role[{number}].policy must be a file, or a list of files")
-    return GateRole(name, [folder / one for one in policies])
+        raise wrong_role_map(file, f"role[{number}].policy must be a file or an ARN, or a list of them")
+    return GateRole(name, [Path(one) if is_arn(one) else folder / one for one in policies])
+
+
+def place_in_configuration(text: str) -> tuple[str, Location]:
+    """Return the file of the configuration, and the first line that has a text in quotation marks; else line 1."""
+    from policygen.iam.locations import Location
+
+    configuration = read_configuration()
+    lines = configuration.path.read_text("utf-8-sig").splitlines() if configuration.path else []
+    found = (number for number, line in enumerate(lines, 1) if f'"{text}"' in line or f"'{text}'" in line)
+    return configuration.name, Location(next(found, 1), 1)
 
 
 def wrong_role_map(file: str, reason: str) -> UsageError:

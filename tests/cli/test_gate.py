@@ -803,6 +803,48 @@ def test_a_plan_of_incomplete_logs_says_so(place: Path) -> None:
     assert json.loads(run(place, *own, "-f", "json").stdout)["gaps"] == 1
 
 
+INLINE = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}],
+    }
+)
+TABLES = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess_v2"
+
+
+def test_calls_that_an_attached_policy_allows_today_say_how_to_name_it(place: Path) -> None:
+    (place / "iam" / "orders-api.json").write_text(INLINE, "utf-8")
+    found = json.loads(run(place, *OWN, "-f", "json").stdout)["findings"]
+    fixes = {one["subject"]: one["fix"] for one in found if one["rule"] in {"PG201", "PG202"}}
+    assert fixes["dynamodb:Query"] == (
+        f"allow it there; {TABLES} allows it today: if it stays attached, check it too, by its ARN beside the file"
+    )
+    assert BASIC in fixes["logs:PutLogEvents"]
+    # The role's own inline policy allows it, and no attached one does.
+    assert fixes["secretsmanager:GetSecretValue"] == "allow it there"
+
+
+def test_an_attached_policy_is_checked_by_its_arn(place: Path) -> None:
+    (place / "iam" / "orders-api.json").write_text(INLINE, "utf-8")
+    by_words = run(place, *OWN[:2], TABLES, *OWN[2:], "-f", "json")
+    write_roles(place, f'name = "orders-api"\npolicy = [\n  "iam/orders-api.json",\n  "{TABLES}",\n]')
+    by_file = run(place, *ALL, "-f", "json")
+    for done, file, line in ((by_words, TABLES, 1), (by_file, "policygen.toml", 5)):
+        found = json.loads(done.stdout)["findings"]
+        assert not [one for one in found if one["rule"] == "PG201" and one["subject"].startswith("dynamodb:")]
+        assert {(one["file"], one["line"]) for one in found if f"; in {TABLES}" in one["message"]} == {
+            (file, line)
+        }
+
+
+def test_an_attached_policy_that_the_plan_does_not_know_does_not_pass(place: Path) -> None:
+    write_roles(place, f'name = "orders-api"\npolicy = ["iam/orders-api.json", "{ADMIN}"]')
+    done = run(place, *ALL, "-f", "github")
+    assert done.code == 1
+    assert "::error file=policygen.toml,line=3,col=1,title=PG108 attaches a policy" in done.stdout
+    assert run(place, "diff", ADMIN, "iam/orders-api.json").code == 2
+
+
 # --- Folders, and files that no role has -----------------------------------------------------------
 
 PASS_ROLE = json.dumps(

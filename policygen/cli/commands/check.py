@@ -64,7 +64,7 @@ def command(
         list[Path] | None,
         typer.Argument(
             metavar="POLICY",
-            help="Policy files that apply together; - reads standard input.",
+            help="Policy files, and ARNs of attached policies, that apply together; - reads standard input.",
             show_default="those of policygen.toml",
         ),
     ] = None,
@@ -213,19 +213,19 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         UsageError: PG-E247, the configuration names no role, or one role twice.
     """
     from policygen.cli.gate import by_plan
-    from policygen.cli.role_map import read_role_map, wrong_role_map
+    from policygen.cli.role_map import GateRole, read_role_map, wrong_role_map
 
     if not gate.every:
-        roles = [] if policies else read_role_map()
+        roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
         for text in gate.plan or ():
-            yield by_plan(text, gate.plans, role, policies, roles)
+            yield by_plan(text, gate.plans, role, roles)
         return
     roles = read_role_map()
     if not roles:
         raise wrong_role_map("", "there is no [[role]]")
     checked = set[tuple[str, str]]()
     for number, one in enumerate(roles):
-        subject = by_plan(one.name, gate.plans, "", one.files, ())
+        subject = by_plan(one.name, gate.plans, "", [one._replace(name="")])
         if (
             subject.account,
             subject.role,
@@ -254,7 +254,7 @@ def _from_logs(
     from policygen.cli.gate import attached_documents, of_evidence, policies_of_role
     from policygen.cli.output import summarise
     from policygen.cli.plans import account_in
-    from policygen.cli.role_map import read_role_map
+    from policygen.cli.role_map import GateRole, read_role_map
     from policygen.evidence.observe import collect_evidence
     from policygen.rightsize.check.from_logs import check_basis
     from policygen.rightsize.check.templates.context import TemplateContext
@@ -268,7 +268,8 @@ def _from_logs(
     context = TemplateContext(
         role.rpartition("/")[2], account_in(role), known=attached_documents(current, role)
     )
-    sources = policies_of_role(policies, context, () if policies else read_role_map())
+    roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
+    sources = policies_of_role(context, roles)
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

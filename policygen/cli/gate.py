@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.plans import account_in
+from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, place_in_configuration, role_named
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
@@ -91,6 +92,8 @@ class Unchecked(NamedTuple):
     """"" where its plan cannot be read."""
     files: Sequence[str]
     error: PolicygenError
+    place: tuple[str, int]
+    """The file that is to be mended, and its line; "" for none."""
 
 
 class GateOptions(NamedTuple):
@@ -170,7 +173,19 @@ def by_plan(
     except PolicygenError as error:
         found = role_named(roles, name, account)
         named = [escape_controls(str(one)) for one in (found.policies if found else ())]
-        return Unchecked(name, account, named, error)
+        return Unchecked(name, account, named, error, _place_of(error, text, found))
+
+
+def _place_of(error: PolicygenError, text: str, role: GateRole | None) -> tuple[str, int]:
+    """Return the file that is to be mended, and its line: a policy, or where the configuration names it or the role."""
+    if error.place[0] or role is None:
+        return error.place
+    missing = [one for one in role.policies if not is_arn(one) and not one.is_file()]
+    if role.configured:
+        file, place = place_in_configuration(missing[0].name if missing and error.code == "PG-E219" else text)
+        return file, place.line
+    files = [one for one in role.policies if one.is_file()]
+    return (str(files[0]) if files else ""), 1
 
 
 def too_old(report: FindingsReport, options: GateOptions) -> PolicygenError | None:
@@ -193,7 +208,8 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
     return FindingsReport(
         subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
         baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject),
-        error=f"{subject.error.message}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
+        error=f"{subject.error.message}  {subject.error.code}", next=subject.error.hints, place=subject.place,
+        rules_url=options.rules_url or RULES_URL,
     )  # fmt: skip
 
 
@@ -315,7 +331,7 @@ def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> lis
 
 def _policies_of(policy: Path, context: TemplateContext, role: GateRole) -> list[PolicySource]:
     """Read the policies of a file or a folder, or one that is attached, by its ARN."""
-    from policygen.cli.policy_files import attached_policy, is_arn, policies_of
+    from policygen.cli.policy_files import attached_policy, policies_of
     from policygen.iam.locations import Location
 
     if not is_arn(policy):

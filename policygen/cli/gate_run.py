@@ -46,7 +46,7 @@ def gate_reports(
             report = gate_report(subject, options)
             error = too_old(report, options)
             if error:
-                report = replace(report, error=f"{error.message}  {error.code}")
+                report = replace(report, error=f"{error.message}  {error.code}", next=error.hints)
             elif report.is_old:
                 log_line(f"warning: {report.role}: {report.plan_text}")
         reports.append(report)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from policygen.errors import PolicygenError
+
 if TYPE_CHECKING:
     from policygen.iam.locations import Location
     from policygen.iam.locations import Path as Place
@@ -48,7 +50,12 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
         if not files:
             raise _unreadable(str(path), "the folder holds no .json and no .yaml file")
         return [source for file in files for source in policies_of(file, context)]
-    return _sources(*policy_text(path), context)
+    try:
+        return _sources(*policy_text(path), context)
+    except PolicygenError as error:
+        if path.is_file() and not error.place[0]:
+            error.place = str(path), 1
+        raise
 
 
 def policy_text(path: Path) -> tuple[str, str]:
@@ -59,7 +66,7 @@ def policy_text(path: Path) -> tuple[str, str]:
     """
     name = "standard input" if str(path) == "-" else str(path)
     try:
-        text = sys.stdin.read().removeprefix("\ufeff") if str(path) == "-" else path.read_text("utf-8-sig")
+        text = sys.stdin.read().removeprefix("\ufeff") if name != str(path) else path.read_text("utf-8-sig")
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error)) from None
     except UnicodeDecodeError:
@@ -169,10 +176,7 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
         content, found = parse_yaml_template(text, shown)
         places = dict(found)
     else:
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
-            content = None
+        content = _json_of(name, text)
     if isinstance(content, dict) and isinstance(content.get("policies"), list):
         if not content["policies"]:
             raise _unreadable(name, "it holds no policy")
@@ -193,6 +197,25 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
     if size > _LARGEST:
         raise _unreadable(name, f"it has {size:,} characters, and IAM takes at most 10,240 of a role")
     return [policy_source(shown, text, parse_policy(text, name, exact=True))]
+
+
+def _json_of(name: str, text: str) -> Any:
+    """Return the value of a JSON text; None where it may be a document that is URL-encoded.
+
+    Raises:
+        UsageError: PG-E210, it is no JSON.
+    """
+    from policygen.iam.document import load_document
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        try:
+            load_document(text, name)
+        except PolicygenError as wrong:
+            wrong.place = name, getattr(error, "lineno", 1)
+            raise
+    return None
 
 
 def _of_template(

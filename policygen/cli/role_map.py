@@ -97,12 +97,12 @@ def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
 
 
 def place_in_configuration(text: str) -> tuple[str, Location]:
-    """Return the file of the configuration, and the first line that has a text in quotation marks; else line 1."""
+    """Return the file of the configuration, and the first line with a text that ends a string there; else line 1."""
     from policygen.iam.locations import Location
 
     configuration = read_configuration()
     lines = configuration.path.read_text("utf-8-sig").splitlines() if configuration.path else []
-    found = (number for number, line in enumerate(lines, 1) if f'"{text}"' in line or f"'{text}'" in line)
+    found = (number for number, line in enumerate(lines, 1) if f'{text}"' in line or f"{text}'" in line)
     return configuration.name, Location(next(found, 1), 1)
 
 

@@ -845,6 +845,58 @@ def test_an_attached_policy_that_the_plan_does_not_know_does_not_pass(place: Pat
     assert run(place, "diff", ADMIN, "iam/orders-api.json").code == 2
 
 
+# --- Where and why a role was not checked ----------------------------------------------------------
+
+BROKEN = '{\n "Version": "2012-10-17",\n "Statement": [\n  {"Effect": "Allow" "Action": "*"}\n ]\n}'
+NOT_CHECKED: dict[str, tuple[str, dict[str, str], str, str]] = {
+    "a file that is damaged": (
+        "iam/images.json",
+        {"iam/images.json": BROKEN},
+        "iam/images.json,line=4",
+        "PG-E210",
+    ),
+    "a file in a folder": (
+        "iam/images",
+        {"iam/images/a.json": INLINE, "iam/images/b/c.json": BROKEN},
+        "iam/images/b/c.json,line=4",
+        "PG-E210",
+    ),
+    "a role that a template does not have": (
+        "t.json#Nobody",
+        {"t.json": json.dumps({"Resources": {"Own": {"Type": "AWS::IAM::Role"}}})},
+        "t.json,line=1",
+        "PG-E250",
+    ),
+    "a file that is not there": ("iam/images.json", {}, "policygen.toml,line=6", "PG-E219"),
+    "a folder without policies": ("iam/none", {"iam/none/README.md": ""}, "policygen.toml,line=6", "PG-E219"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_CHECKED)
+def test_what_cannot_be_checked_is_told_at_the_file_that_is_to_be_mended(name: str, place: Path) -> None:
+    policy, files, where, code = NOT_CHECKED[name]
+    for file, text in files.items():
+        (place / file).parent.mkdir(parents=True, exist_ok=True)
+        (place / file).write_text(text, "utf-8")
+    own = 'name = "orders-api"\npolicy = "iam/orders-api.json"'
+    write_roles(place, own, f'name = "image-resizer"\npolicy = "{policy}"')
+    done = run(place, *ALL, "-f", "github", "--export", "comment.md")
+    assert done.code == 2
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("::error")]
+    assert line.startswith(f"::error file={where},title=policygen gate not checked::image-resizer: ")
+    hint = next(one for one in done.stderr.splitlines() if one.startswith("  hint: "))
+    assert f"  {code}. Next: {hint.removeprefix('  hint: ')}" in line
+    assert f"`{code}`. Next: " in (place / "comment.md").read_text("utf-8")
+    assert f"  next: {hint[8:24]}" in run(place, *ALL).stdout
+    report = json.loads(run(place, *ALL, "-f", "json").stdout)["reports"][1]
+    assert report["next"][0] == hint.removeprefix("  hint: ")
+
+
+def test_a_role_without_a_plan_is_told_where_the_configuration_names_it(place: Path) -> None:
+    write_roles(place, 'name = "new"\npolicy = "iam/orders-api.json"')
+    assert run(place, *ALL, "-f", "github").stdout.startswith("::error file=policygen.toml,line=2,title=")
+
+
 # --- Folders, and files that no role has -----------------------------------------------------------
 
 PASS_ROLE = json.dumps(

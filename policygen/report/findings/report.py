@@ -66,6 +66,10 @@ class FindingsReport:
     """What the baseline accepts in addition to it, and what does not count for that: rule, subject and place."""
     error: str = ""
     """Why the role was not checked, or not by what it should be; "" where it was."""
+    next: Sequence[str] = ()
+    """What to do next where it was not checked, the most likely first."""
+    place: tuple[str, int] = ("", 1)
+    """The file that is to be mended where it was not checked, and its line; "" for none."""
     plan: str = ""
     """The last day that the plan knows of by which it was checked, ISO 8601; "" where the logs were read."""
     age: int | None = None
@@ -125,7 +129,7 @@ class FindingsReport:
     def verdict(self) -> str:
         """How many of the findings that people see are against the policy, by level, and how many fail the gate."""
         if self.error:
-            return self.error
+            return f"{self.error}. Next: {self.next[0]}" if self.next else self.error
         counted = by_level([one for one in self.shown if one.against])
         counted = counted or "nothing against the policy"
         return f"{counted}, {self.failed:,} at or above {self.fail_on}" if self.failed else counted

@@ -40,7 +40,10 @@ def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
 
 def _head(report: FindingsReport) -> Iterator[str]:
     never = " (--fail-on never)" if report.fail_on is None else ""
-    yield from wrapped("", f"gate {report.outcome}  {report.name}: {report.verdict}{never}", "  ")
+    verdict = report.error or report.verdict
+    yield from wrapped("", f"gate {report.outcome}  {report.name}: {verdict}{never}", "  ")
+    for hint in report.next[:1]:
+        yield from wrapped("  ", f"next: {hint}")
     if report.last:
         yield from _basis(report)
     if report.newly:

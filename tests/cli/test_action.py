@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,10 @@ def place(tmp_path: Path) -> Path:
 def outputs(place: Path) -> dict[str, str]:
     """What the steps put out."""
     output = place / "output"
-    lines = output.read_text("utf-8").splitlines() if output.exists() else []
-    return dict(line.split("=", 1) for line in lines)
+    text = output.read_text("utf-8") if output.exists() else ""
+    several = re.compile(r"^(\w+)<<(\w+)\n(.*?)\n\2$", re.M | re.S)
+    lines = [line.split("=", 1) for line in several.sub("", text).splitlines() if line]
+    return {name: value for name, _, value in several.findall(text)} | dict(lines)
 
 
 def step(place: Path, name: str, *, base_ref: str = "", queue: str = "", **inputs: str) -> Done:
@@ -209,6 +212,7 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
         "not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
     )
     assert step(place, "Gate").code == 0
+    assert outputs(place)["sarif"] == "policygen-out/policygen.sarif"
     policy["Statement"].append({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"})
     file.write_text(json.dumps(policy), "utf-8")
     for level, code, shown in (
@@ -222,13 +226,10 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
         assert done.stdout.startswith(f"::{shown} file=-policy.json,line=1,")
         assert ("::error title=policygen gate failed::orders-api: 1 warning" in done.stdout) == bool(code)
         assert step(place, "Gate").code == code
-    outputs = {
-        key: EXPRESSION.sub(lambda m: INPUTS[m[1].removeprefix("inputs.")], one["value"])
-        for key, one in loaded(ACTION)["outputs"].items()
-    }
-    assert json.loads((place / outputs["sarif"]).read_text("utf-8"))["version"] == "2.1.0"
-    assert Xml.parse(place / outputs["junit"]).getroot().tag == "testsuites"
-    comment = (place / outputs["comment"]).read_text("utf-8")
+    told = outputs(place)
+    assert json.loads((place / told["sarif"]).read_text("utf-8"))["version"] == "2.1.0"
+    assert Xml.parse(place / told["junit"]).getroot().tag == "testsuites"
+    comment = (place / told["comment"]).read_text("utf-8")
     assert comment.startswith("<!-- policygen:check:111122223333:orders-api -->\n")
     assert "gate **failed**" in comment
     assert (place / "summary.md").read_text("utf-8").endswith(comment + "\n")
@@ -441,6 +442,40 @@ def test_a_base_branch_that_cannot_be_read_ends_the_job(place: Path) -> None:
     assert done.stdout.startswith("::error::the baseline of refs/heads/main could not be read: gh: Bad cred")
 
 
+BROKEN_INPUTS = {
+    "a configuration that is not TOML": ("policygen.toml", "[[role\n", "PG-E360"),
+    "a configuration with a wrong key": ("policygen.toml", "unverifed = 1\n", "PG-E361"),
+    "a role with a wrong key": ("policygen.toml", '[[role]]\nname = "a"\npolcy = "b"\n', "PG-E247"),
+    "a baseline that is none": ("known.json", "[]", "PG-E246"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_INPUTS)
+def test_what_ends_the_check_before_any_role_is_an_annotation_and_a_comment(name: str, place: Path) -> None:
+    file, text, code = BROKEN_INPUTS[name]
+    (place / file).write_text(text, "utf-8")
+    done = step(place, "Check", baseline="known.json" if file == "known.json" else "")
+    assert done.code == 0
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("::error")]
+    assert line.startswith("::error title=policygen gate not checked::")
+    assert line.endswith(f"  {code}")
+    assert f"{code}, exit 2" in done.stderr
+    comment = (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert comment.startswith(
+        "<!-- policygen:check::%2A -->\n\n### policygen: gate **not checked**\n\n    error: "
+    )
+    assert code in comment
+    assert outputs(place)["sarif"] == ""
+    assert step(place, "Gate").code == 2
+
+
+def test_of_one_role_the_comment_without_a_report_is_still_its_own(place: Path) -> None:
+    (place / "policygen.toml").write_text("[[", "utf-8")
+    step(place, "Check", roles="arn:aws:iam::111122223333:role/service-role/orders-api", policy="p.json")
+    comment = (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert comment.startswith("<!-- policygen:check:111122223333:orders-api -->\n")
+
+
 HOSTILE = {
     "a command in quotes": 'x"; touch pwned; "',
     "a substitution": "$(touch pwned)`touch pwned`",
@@ -476,6 +511,37 @@ printf '%s\\0' "$@" >> said
 case "$*" in *--paginate*) [ -z "$EXISTING" ] || echo "$EXISTING"; printf '%s' "$MARKER" > marker;; esac
 exit "${REFUSED:-0}"
 """
+
+
+MARKERS = {
+    "its own": ("<!-- policygen:check:1:x -->", 12),
+    "none, as only others have one": ("<!-- policygen:check:3:x -->", None),
+    "one without an account, of when no plan was there": ("<!-- policygen:check:1:y -->", 13),
+    "any account's, where no plan tells it": ("<!-- policygen:check::x -->", 12),
+}
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
+@pytest.mark.parametrize("name", MARKERS)
+def test_a_comment_is_found_by_its_role_and_its_account_if_it_is_known(name: str, place: Path) -> None:
+    marker, number = MARKERS[name]
+    bot, person = {"user": {"type": "Bot"}}, {"user": {"type": "User"}}
+    comments = [
+        bot | {"id": 11, "body": "<!-- policygen:suggest:1:x -->\n"},
+        bot | {"id": 12, "body": "<!-- policygen:check:1:x -->\r\n\r\nold"},
+        bot | {"id": 13, "body": "<!-- policygen:check::y -->\n"},
+        bot | {"id": 14, "body": "<!-- policygen:check:1:xy -->\n"},
+        person | {"id": 15, "body": f"{marker}\n"},
+        bot | {"id": 16, "body": None},
+    ]
+    (place / "comments.json").write_text(json.dumps(comments), "utf-8")
+    asks = 'for word in "$@"; do query=$word; done; exec jq -r "$query" comments.json'
+    stand_in(place, "gh", f'case "$*" in *--paginate*) {asks};; esac\nprintf "%s\\n" "$@" >> said')
+    (place / "policygen-out").mkdir()
+    (place / "policygen-out" / "comment.md").write_text(f"{marker}\n\nnew\n", "utf-8")
+    assert step(place, "Comment") == Done("", "", 0)
+    target = f"comments/{number}" if number else "repos/o/r/issues/7/comments"
+    assert target in (place / "said").read_text("utf-8")
 
 
 @pytest.mark.parametrize("existing", ["", "77\n78"], ids=["no comment yet", "a comment"])

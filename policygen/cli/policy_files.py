@@ -21,6 +21,10 @@ _YAML = (".yaml", ".yml")
 _SUFFIXES = (".json", *_YAML)
 """How the files of a folder end that are read, in any case."""
 
+_TERRAFORM = (".tf", ".tofu")
+_ZIP = b"PK\x03\x04"
+_SHOW = "terraform plan -out=tfplan && terraform show -json tfplan > tfplan.json, and check tfplan.json"
+
 _LARGEST = 100_000
 """Characters without white space of a document, ten times what IAM takes of a role: no more is compared."""
 
@@ -64,14 +68,27 @@ def policy_text(path: Path) -> tuple[str, str]:
     Raises:
         UsageError: PG-E219, it cannot be read.
     """
-    name = "standard input" if str(path) == "-" else str(path)
+    if str(path) == "-":
+        return "standard input", _standard_input()
+    name = str(path)
+    if name.lower().endswith(_TERRAFORM):
+        raise _unreadable(name, "it is Terraform's code, and only a plan has its values", _SHOW)
     try:
-        text = sys.stdin.read().removeprefix("\ufeff") if name != str(path) else path.read_text("utf-8-sig")
+        data = path.read_bytes()
+        if data.startswith(_ZIP):
+            raise _unreadable(name, "it is a plan of Terraform as it saves it, or another archive", _SHOW)
+        return name, data.decode("utf-8-sig")
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise _unreadable(name, "it is not UTF-8") from None
-    return name, text
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise _unreadable("standard input", "it is not UTF-8") from None
 
 
 def is_arn(policy: Path | str) -> bool:
@@ -240,12 +257,14 @@ def _of_template(
     return template_sources(found, shown, locations(text) if places is None else places, context)
 
 
-def _unreadable(name: str, reason: str) -> Exception:
+def _unreadable(
+    name: str, reason: str, hint: str = "give a policy document in JSON; suggest -f policy prints one"
+) -> Exception:
     from policygen.errors import UsageError
     from policygen.text import escape_controls
 
     return UsageError(
         f"cannot read {escape_controls(name)!r}: {reason}",
-        "give a policy document in JSON; suggest -f policy prints one",
+        hint,
         code="PG-E219",
     )

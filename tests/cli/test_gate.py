@@ -422,6 +422,8 @@ def test_a_baseline_is_read_as_it_was_written() -> None:
 
 # Files beside the repository's own, arguments -> exit code, the error and its hints.
 IMAGES = "arn:aws:iam::111122223333:role/image-resizer"
+SHOW = "terraform plan -out=tfplan && terraform show -json tfplan > tfplan.json, and check tfplan.json"
+BROKEN = '{\n "Version": "2012-10-17",\n "Statement": [\n  {"Effect": "Allow" "Action": "*"}\n ]\n}'
 NO_ROLES = "policygen.toml does not say which policy a role has"
 A_ROW = "accepted[0] needs a role, a rule, where it holds, and subjects"
 NO_MAP = 'write into it, for each role: [[role]], name = "orders-api", policy = "iam/orders-api.json"'
@@ -466,6 +468,33 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         (
             "policy 'p.json' cannot be read: Statement[0].Effect must be Allow or Deny, not 'allow'  PG-E210, exit 2",
             "compare Statement[0].Effect with the IAM User Guide, IAM JSON policy elements reference",
+        ),
+    ),
+    "a policy with a comma too few": (
+        {"p.json": BROKEN},
+        ("check", "p.json", "--plan", "plans/orders-api.json"),
+        (
+            (
+                "policy 'p.json' cannot be read: document is not JSON: "
+                "Expecting ',' delimiter: line 4 column 22 (char 65)  PG-E210, exit 2"
+            ),
+            "look before that place: a comma, a quotation mark or a bracket is missing, or is one too many",
+        ),
+    ),
+    "Terraform's code": (
+        {"main.tf": 'resource "aws_iam_role" "orders" {}'},
+        ("check", "main.tf", "--plan", "plans/orders-api.json"),
+        (
+            "cannot read 'main.tf': it is Terraform's code, and only a plan has its values  PG-E219, exit 2",
+            SHOW,
+        ),
+    ),
+    "a plan as Terraform saves it": (
+        {"tfplan": "PK\x03\x04\x14\x00"},
+        ("check", "tfplan", "--plan", "plans/orders-api.json"),
+        (
+            "cannot read 'tfplan': it is a plan of Terraform as it saves it, or another archive  PG-E219, exit 2",
+            SHOW,
         ),
     ),
     "several plans and a policy": (
@@ -847,7 +876,6 @@ def test_an_attached_policy_that_the_plan_does_not_know_does_not_pass(place: Pat
 
 # --- Where and why a role was not checked ----------------------------------------------------------
 
-BROKEN = '{\n "Version": "2012-10-17",\n "Statement": [\n  {"Effect": "Allow" "Action": "*"}\n ]\n}'
 NOT_CHECKED: dict[str, tuple[str, dict[str, str], str, str]] = {
     "a file that is damaged": (
         "iam/images.json",

@@ -99,7 +99,7 @@ def test_what_others_made_is_pinned_to_a_commit() -> None:
     jobs = [job for path in WORKFLOWS.values() for job in loaded(path)["jobs"].values()]
     parts = [*steps().values(), *(one for job in jobs for one in job["steps"])]
     uses = [one["uses"] for one in parts if "uses" in one]
-    assert len(uses) == 10
+    assert len(uses) == 11
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one) for one in uses)
 
 
@@ -416,6 +416,25 @@ def test_a_pull_request_does_not_accept_its_own_finding(
     assert "PG101 iam:PassRole on * (1)" in done.stdout
     assert "Newly accepted" in (place / "policygen-out" / "comment.md").read_text("utf-8")
     assert step(place, "Gate").code == 1
+
+
+def test_a_check_that_fails_writes_the_baseline_that_would_accept_it(place: Path) -> None:
+    asked = passes_a_role(place)
+    (place / "base.json").write_text('{"policygen_baseline": 1, "accepted": []}', "utf-8")
+    own = json.loads((place / "k n.json").read_text("utf-8"))
+    other = {"role": "other", "rule": "PG101", "where": "*", "subjects": ["iam:passrole"]}
+    (place / "k n.json").write_text(json.dumps({"policygen_baseline": 1, "accepted": [other]}), "utf-8")
+    assert step(place, "Check", **asked).code == 0
+    made = outputs(place)["baseline"]
+    assert made == "policygen-out/policygen-baseline.json"
+    rows = json.loads((place / made).read_text("utf-8"))["accepted"]
+    assert {row["role"] for row in rows} == {"orders-api", "other"}
+    assert [row for row in rows if row["role"] != "other"] == own["accepted"]
+    assert json.loads((place / "k n.json").read_text("utf-8"))["accepted"] == [other]
+    (place / "k n.json").write_text(json.dumps(own), "utf-8")
+    (place / "output").unlink()
+    step(place, "Check", **asked)
+    assert outputs(place)["baseline"] == ""
 
 
 def test_a_finding_that_the_base_branch_accepts_passes(place: Path) -> None:

@@ -185,6 +185,18 @@ def test_nothing_wider_than_a_baseline_passes(name: str, place: Path) -> None:
     assert run(place, *OWN, "--baseline", "known.json").code == 1
 
 
+def test_a_gate_that_fails_says_how_a_finding_that_is_meant_is_accepted(place: Path) -> None:
+    allow(place, "orders-api", "route53:ChangeResourceRecordSets")
+    way = "If a finding is meant: --write-baseline policygen-baseline.json accepts it."
+    done = run(place, *OWN)
+    assert f"\n{way}\n" in done.stdout
+    assert "if it is meant, accept it in a baseline" in run(place, *OWN, "-f", "github").stdout
+    assert way in run(place, *OWN, "-f", "markdown").stdout.replace("`", "")
+    assert run(place, *OWN, "--write-baseline", "policygen-baseline.json").code == 0
+    accepted = run(place, *OWN, "--baseline", "policygen-baseline.json")
+    assert (accepted.code, "is meant" in accepted.stdout) == (0, False)
+
+
 def test_a_baseline_of_one_role_leaves_what_it_accepts_of_others(place: Path) -> None:
     for role in ROLES:
         allow(place, role, "iam:PassRole")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import told
-from policygen.report.findings.report import FindingsReport, unnamed_files
+from policygen.report.findings.report import FindingsReport, unnamed_files, way_to_accept
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
@@ -20,9 +20,9 @@ _LISTED = 20
 def render(reports: Sequence[FindingsReport]) -> str:
     """Return one comment, cut at its limit: the verdict of each role, then its findings, the worst first."""
     if len(reports) == 1:
-        head = [_marker(reports[0]), *_head(reports[0]), *_unnamed(reports)]
+        head = [_marker(reports[0]), *_head(reports[0]), *_tail(reports)]
         return comment([Section("\n\n".join(head)), *_table(reports[0])])
-    overview = [_marker(*reports), *_overview(reports), *_unnamed(reports)]
+    overview = [_marker(*reports), *_overview(reports), *_tail(reports)]
     parts = [
         section
         for report in reports
@@ -59,7 +59,10 @@ def _head(report: FindingsReport) -> Iterator[str]:
         f" and {len(report.files) - 6:,} more" if report.files[6:] else ""
     )
     yield f"### policygen: {code(report.role)} in {code(report.account)}: gate **{report.outcome}**"
-    yield f"{prose(report.verdict[:1].upper() + report.verdict[1:])}, in {files}."
+    verdict = report.error or report.verdict
+    yield f"{prose(verdict[:1].upper() + verdict[1:])}, in {files}." if files else f"{prose(verdict)}."
+    for hint in report.next[:1]:
+        yield f"Next: {prose(hint)}."
     if report.last:
         plan = f" {prose(report.plan_text[:1].upper() + report.plan_text[1:])}." if report.plan else ""
         yield f"{prose(report.evidence[:1].upper() + report.evidence[1:])}.{plan}"
@@ -73,7 +76,9 @@ def _head(report: FindingsReport) -> Iterator[str]:
         yield f"Not shown: {prose(report.hidden)}."
 
 
-def _unnamed(reports: Sequence[FindingsReport]) -> Iterator[str]:
+def _tail(reports: Sequence[FindingsReport]) -> Iterator[str]:
+    if way := way_to_accept(reports):
+        yield prose(way)
     if unnamed := unnamed_files(reports):
         yield f"**Not checked, since no `[[role]]` names them**:\n\n{_listed(unnamed, code)}"
 

@@ -164,6 +164,16 @@ def unnamed_files(reports: Sequence[FindingsReport]) -> list[str]:
     return [escape_controls(one) for report in reports for one in report.unnamed]
 
 
+def way_to_accept(reports: Sequence[FindingsReport]) -> str:
+    """Return how a finding that is meant is accepted, in words; "" where no gate failed."""
+    if not any(report.failed for report in reports):
+        return ""
+    file = reports[0].baseline or "policygen-baseline.json"
+    return (
+        f"If a finding is meant: --write-baseline {file} accepts it. Merge that file first, then the policy."
+    )
+
+
 UNNAMED = "not checked, since no [[role]] names them"
 """What stands before these files."""
 

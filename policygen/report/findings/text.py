@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import LISTED, told
-from policygen.report.findings.report import UNNAMED, FindingsReport, unnamed_files
+from policygen.report.findings.report import UNNAMED, FindingsReport, unnamed_files, way_to_accept
 from policygen.report.terminal.layout import wrapped
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
@@ -21,6 +21,8 @@ def render(reports: Sequence[FindingsReport]) -> str:
     if unnamed := unnamed_files(reports):
         listed = unnamed[:LISTED] + [f"{len(unnamed) - LISTED:,} more"] * (len(unnamed) > LISTED)
         lines += ["", *wrapped("", f"{UNNAMED}: {', '.join(listed)}", "  ")]
+    if way := way_to_accept(reports):
+        lines += ["", *wrapped("", way)]
     if any(report.shown for report in reports):
         lines += ["", f"Rules: {reports[0].rules_url}"]
     return "\n".join(escape_controls(line) for line in lines) + "\n"

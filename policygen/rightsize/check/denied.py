@@ -167,7 +167,7 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             RULES["PG105"],
             f"{len(names):,} actions of a NotAction" if more else names[0],
             f"for example on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}{some(names)}",
-            "grant what today's policies grant, or change them first",
+            "remove it, or narrow it to what today's policies grant; if it is meant, accept it in a baseline",
             resource=gain.request.resource,
             key="NotAction" if more else "",
             about=tuple(

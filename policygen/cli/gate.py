@@ -94,6 +94,8 @@ class Unchecked(NamedTuple):
     error: PolicygenError
     place: tuple[str, int]
     """The file that is to be mended, and its line; "" for none."""
+    unplanned: bool = False
+    """Whether it has no plan, and the configuration says that none is to be expected."""
 
 
 class GateOptions(NamedTuple):
@@ -173,7 +175,25 @@ def by_plan(
     except PolicygenError as error:
         found = role_named(roles, name, account)
         named = [escape_controls(str(one)) for one in (found.policies if found else ())]
+        if error.code == "PG-E349" and found and not found.planned:
+            return Unchecked(name, account, named, _no_plan(), (_first_file(found), 1), unplanned=True)
+        if error.code == "PG-E349" and found and found.configured:
+            error.hints = (*error.hints, "no plan can be made of it: planned = false in its [[role]]")
         return Unchecked(name, account, named, error, _place_of(error, text, found))
+
+
+def _no_plan() -> PolicygenError:
+    """Return why a role is not checked of which the configuration expects no plan."""
+    return NothingFoundError(
+        "it has no plan, and planned = false says that none is to be expected: nobody checked its policy",
+        "review it by hand",
+        code="PG-E349",
+    )
+
+
+def _first_file(role: GateRole) -> str:
+    """Return the first policy file of a role; "" for none."""
+    return next((str(one) for one in role.policies if one.is_file()), "")
 
 
 def _place_of(error: PolicygenError, text: str, role: GateRole | None) -> tuple[str, int]:
@@ -184,8 +204,7 @@ def _place_of(error: PolicygenError, text: str, role: GateRole | None) -> tuple[
     if role.configured:
         file, place = place_in_configuration(missing[0].name if missing and error.code == "PG-E219" else text)
         return file, place.line
-    files = [one for one in role.policies if one.is_file()]
-    return (str(files[0]) if files else ""), 1
+    return _first_file(role), 1
 
 
 def too_old(report: FindingsReport, options: GateOptions) -> PolicygenError | None:
@@ -209,6 +228,7 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
         subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
         baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject),
         error=f"{subject.error.message}  {subject.error.code}", next=subject.error.hints, place=subject.place,
+        unplanned=subject.unplanned,
         rules_url=options.rules_url or RULES_URL,
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from policygen.iam.locations import Location
 
 _KEYS = ("name", "policy")
+_KNOWN = (*_KEYS, "planned")
 
 
 class GateRole(NamedTuple):
@@ -25,6 +26,8 @@ class GateRole(NamedTuple):
     """Its name or ARN; "" for policies of the command line, which are those of any role."""
     policies: Sequence[Path]
     """Files and folders as seen from the current folder, also ``FILE#NAME``, and ARNs of attached policies."""
+    planned: bool = True
+    """Whether a plan is to be expected: none can be made of a role that makes no calls."""
     configured: bool = True
     """Whether the configuration names them, and not the command line."""
 
@@ -80,9 +83,9 @@ def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
     if not isinstance(table, Mapping):
         raise wrong_role_map(file, f"role[{number}] must be a table")
     for key in table:
-        if key not in _KEYS:
-            close = difflib.get_close_matches(key, _KEYS, 1)
-            meant = f"did you mean {close[0]}?" if close else f"there are {' and '.join(_KEYS)}"
+        if key not in _KNOWN:
+            close = difflib.get_close_matches(key, _KNOWN, 1)
+            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(_KNOWN)}"
             raise wrong_role_map(file, f"role[{number}].{key[:64]} is not a key: {meant}")
     for key in _KEYS:
         if key not in table:
@@ -93,7 +96,10 @@ def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
         raise wrong_role_map(file, f"role[{number}].name must be the name of a role")
     if not isinstance(policies, list) or not policies or not all(isinstance(one, str) for one in policies):
         raise wrong_role_map(file, f"role[{number}].policy must be a file or an ARN, or a list of them")
-    return GateRole(name, [Path(one) if is_arn(one) else folder / one for one in policies])
+    planned = table.get("planned", True)
+    if not isinstance(planned, bool):
+        raise wrong_role_map(file, f"role[{number}].planned must be true or false")
+    return GateRole(name, [Path(one) if is_arn(one) else folder / one for one in policies], planned)
 
 
 def place_in_configuration(text: str) -> tuple[str, Location]:

@@ -520,7 +520,11 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
     "a role of the file without a plan": (
         {"policygen.toml": '[[role]]\nname = "orders-apj"\npolicy = "iam/orders-api.json"\n'},
         ALL,
-        ("no saved plan in 'plans' for role 'orders-apj'  PG-E349, exit 4", "did you mean orders-api?"),
+        (
+            "no saved plan in 'plans' for role 'orders-apj'  PG-E349, exit 4",
+            "did you mean orders-api?",
+            "no plan can be made of it: planned = false in its [[role]]",
+        ),
     ),
     "several plans and no role": (
         {},
@@ -560,7 +564,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {"policygen.toml": '[[role]]\nname = "a"\npolicy = "b"\npath = "c"\n'},
         ALL,
         (
-            f"{NO_ROLES}: role[0].path is not a key: there are name and policy  PG-E247, exit 2",
+            f"{NO_ROLES}: role[0].path is not a key: there are name, policy, planned  PG-E247, exit 2",
             NO_MAP,
         ),
     ),
@@ -935,6 +939,39 @@ def test_what_cannot_be_checked_is_told_at_the_file_that_is_to_be_mended(name: s
 def test_a_role_without_a_plan_is_told_where_the_configuration_names_it(place: Path) -> None:
     write_roles(place, 'name = "new"\npolicy = "iam/orders-api.json"')
     assert run(place, *ALL, "-f", "github").stdout.startswith("::error file=policygen.toml,line=2,title=")
+
+
+UNUSED = 'name = "audit-reader"\npolicy = "iam/audit-reader.json"\nplanned = false'
+
+
+def test_a_role_of_which_no_plan_is_expected_is_left_to_people_and_fails_nothing(place: Path) -> None:
+    (place / "iam" / "audit-reader.json").write_text(PASS_ROLE, "utf-8")
+    own = [f'name = "{role}"\npolicy = "iam/{role}.json"' for role in ROLES]
+    write_roles(place, *own, UNUSED)
+    done = run(place, *ALL)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("gate passed for 2 roles\nwithout a plan, review by hand: audit-reader\n")
+    assert (
+        "::warning file=iam/audit-reader.json,line=1,title=policygen gate without a plan::audit-reader: "
+        in (run(place, *ALL, "-f", "github").stdout)
+    )
+    comment = run(place, *ALL, "-f", "markdown").stdout
+    assert "### policygen: gate **passed** for 2 roles, 1 without a plan\n" in comment
+    assert "| `audit-reader` | **without a plan** |" in comment
+    assert 'errors="0" skipped="1"' in run(place, *ALL, "-f", "junit").stdout
+    assert run(place, *ALL, "--write-baseline", "known.json").code == 0
+    reports = json.loads(run(place, *ALL, "-f", "json").stdout)["reports"]
+    assert [one["planned"] for one in reports] == [True, True, False]
+
+
+def test_planned_false_excuses_no_role_that_has_a_plan_and_no_other_failure(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole")
+    write_roles(place, 'name = "orders-api"\npolicy = "iam/orders-api.json"\nplanned = false')
+    assert run(place, *ALL).code == 1
+    (place / "iam" / "orders-api.json").write_text(BROKEN, "utf-8")
+    assert run(place, *ALL).code == 2
+    write_roles(place, UNUSED.replace("false", '"no"'))
+    assert "role[0].planned must be true or false  PG-E247" in run(place, *ALL).stderr
 
 
 # --- Folders, and files that no role has -----------------------------------------------------------

@@ -153,7 +153,7 @@ def command(
         notify(f"wrote {path} ({name})")
     if step:
         notify(add_to_summary(step, [render("markdown", *reports)]))
-    if format_ == "github" or not all(report.error for report in reports):
+    if format_ == "github" or not all(report.error and not report.unplanned for report in reports):
         _write(reports, format_, color)
     for error in errors[1:]:
         log_line(f"error: {error.message}  {error.code}")

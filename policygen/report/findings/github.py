@@ -38,7 +38,8 @@ def _lines(report: FindingsReport) -> Iterator[str]:
     if report.command == "check" and report.outcome != "passed":
         file = f"file={_property(report.place[0])},line={report.place[1]}," if report.place[0] else ""
         verdict = escape_controls(f"{report.name}: {report.verdict}")
-        yield f"::error {file}title=policygen gate {report.outcome}::{_data(verdict)}"
+        level = "warning" if report.unplanned else "error"
+        yield f"::{level} {file}title=policygen gate {report.outcome}::{_data(verdict)}"
     for one in report.unnamed:
         place = f"file={_property(one)},line=1,title=policygen gate not checked"
         yield f"::warning {place}::no [[role]] of policygen.toml names it: add it to the policy of its role"

@@ -35,6 +35,7 @@ def _object(report: FindingsReport) -> dict[str, Any]:
         "last": report.last,
         "plan": report.plan,
         "error": report.error,
+        "planned": not report.unplanned,
         "next": list(report.next),
         "baseline": {
             "file": report.baseline,

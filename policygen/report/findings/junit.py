@@ -39,8 +39,8 @@ def _suite(report: FindingsReport) -> Xml.Element:
             Xml.SubElement(properties, "property", name=name, value=_text(text))
     if report.error:
         case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.name}: checked"))
-        Xml.SubElement(case, "error", message=_text(report.error))
-    skipped = failures = 0
+        Xml.SubElement(case, "skipped" if report.unplanned else "error", message=_text(report.error))
+    failures, skipped = 0, int(report.unplanned)
     for members in by_place(report, report.findings):
         finding = members[0]
         case = Xml.SubElement(
@@ -68,7 +68,7 @@ def _suite(report: FindingsReport) -> Xml.Element:
     for key, value in (
         ("tests", len(suite.findall("testcase"))),
         ("failures", failures),
-        ("errors", int(bool(report.error))),
+        ("errors", int(bool(report.error) and not report.unplanned)),
         ("skipped", skipped),
     ):
         suite.set(key, str(value))

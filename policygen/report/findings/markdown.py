@@ -39,9 +39,11 @@ def _marker(*reports: FindingsReport) -> str:
 
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    failed = sum(1 for report in reports if report.failed or report.error)
+    failed = sum(1 for report in reports if report.failed or (report.error and not report.unplanned))
     verdict = f"**failed** for {failed:,} of" if failed else "**passed** for"
-    yield f"### policygen: gate {verdict} {pluralize(len(reports), 'role')}"
+    unplanned = sum(1 for report in reports if report.unplanned)
+    roles = pluralize(len(reports) - (0 if failed else unplanned), "role")
+    yield f"### policygen: gate {verdict} {roles}" + (f", {unplanned:,} without a plan" if unplanned else "")
     rows = [
         row(
             code(report.name),
@@ -61,8 +63,8 @@ def _head(report: FindingsReport) -> Iterator[str]:
     yield f"### policygen: {code(report.role)} in {code(report.account)}: gate **{report.outcome}**"
     verdict = report.error or report.verdict
     yield f"{prose(verdict[:1].upper() + verdict[1:])}, in {files}." if files else f"{prose(verdict)}."
-    for hint in report.next[:1]:
-        yield f"Next: {prose(hint)}."
+    if report.next:
+        yield f"Next: {prose(report.next_steps)}."
     if report.last:
         plan = f" {prose(report.plan_text[:1].upper() + report.plan_text[1:])}." if report.plan else ""
         yield f"{prose(report.evidence[:1].upper() + report.evidence[1:])}.{plan}"

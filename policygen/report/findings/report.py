@@ -66,6 +66,8 @@ class FindingsReport:
     """What the baseline accepts in addition to it, and what does not count for that: rule, subject and place."""
     error: str = ""
     """Why the role was not checked, or not by what it should be; "" where it was."""
+    unplanned: bool = False
+    """Whether it was not checked since no plan is to be expected, as the configuration says: that fails nothing."""
     next: Sequence[str] = ()
     """What to do next where it was not checked, the most likely first."""
     place: tuple[str, int] = ("", 1)
@@ -89,6 +91,8 @@ class FindingsReport:
     @property
     def outcome(self) -> str:
         """What the gate said, in words."""
+        if self.unplanned:
+            return "without a plan"
         return "not checked" if self.error else "failed" if self.failed else "passed"
 
     @property
@@ -126,10 +130,15 @@ class FindingsReport:
         return failing(self.findings, self.fail_on) if self.fail_on and self.command == "check" else []
 
     @property
+    def next_steps(self) -> str:
+        """What to do next, in words; "" where it was checked."""
+        return "; ".join(self.next)
+
+    @property
     def verdict(self) -> str:
         """How many of the findings that people see are against the policy, by level, and how many fail the gate."""
         if self.error:
-            return f"{self.error}. Next: {self.next[0]}" if self.next else self.error
+            return f"{self.error}. Next: {self.next_steps}" if self.next else self.error
         counted = by_level([one for one in self.shown if one.against])
         counted = counted or "nothing against the policy"
         return f"{counted}, {self.failed:,} at or above {self.fail_on}" if self.failed else counted

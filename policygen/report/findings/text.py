@@ -30,22 +30,25 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
     failed = [report.name for report in reports if report.failed]
-    unchecked = [report.name for report in reports if report.error]
+    unchecked = [report.name for report in reports if report.error and not report.unplanned]
+    unplanned = [report.name for report in reports if report.unplanned]
     roles = pluralize(len(reports), "role")
     if failed:
         yield from wrapped("", f"gate failed for {len(failed):,} of {roles}: {', '.join(failed)}", "  ")
     if unchecked:
         yield from wrapped("", f"not checked: {', '.join(unchecked)}", "  ")
     if not (failed or unchecked):
-        yield f"gate passed for {roles}"
+        yield f"gate passed for {pluralize(len(reports) - len(unplanned), 'role')}"
+    if unplanned:
+        yield from wrapped("", f"without a plan, review by hand: {', '.join(unplanned)}", "  ")
 
 
 def _head(report: FindingsReport) -> Iterator[str]:
     never = " (--fail-on never)" if report.fail_on is None else ""
     verdict = report.error or report.verdict
     yield from wrapped("", f"gate {report.outcome}  {report.name}: {verdict}{never}", "  ")
-    for hint in report.next[:1]:
-        yield from wrapped("  ", f"next: {hint}")
+    if report.next:
+        yield from wrapped("  ", f"next: {report.next_steps}")
     if report.last:
         yield from _basis(report)
     if report.newly:

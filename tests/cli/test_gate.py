@@ -974,6 +974,26 @@ def test_planned_false_excuses_no_role_that_has_a_plan_and_no_other_failure(plac
     assert "role[0].planned must be true or false  PG-E247" in run(place, *ALL).stderr
 
 
+def test_a_gate_of_more_roles_than_code_scanning_takes_runs_has_one_run(place: Path) -> None:
+    """Each role's results stay apart by their fingerprints, which have the role."""
+    allow(place, "orders-api", "iam:PassRole")
+    plan = json.loads((place / "plans" / "orders-api.json").read_text("utf-8"))
+    (place / "many").mkdir()
+    names = [f"orders-{number}" for number in range(21)]
+    for name in names:
+        plan["role"] |= {"name": name, "arn": f"arn:aws:iam::111122223333:role/{name}"}
+        (place / "many" / f"{name}.json").write_text(json.dumps(plan), "utf-8")
+    write_roles(place, *(f'name = "{name}"\npolicy = "iam/orders-api.json"' for name in names))
+    done = run(place, "check", "--all", "--plans", "many", "-q", "-f", "sarif")
+    assert done.code == 1
+    (only,) = json.loads(done.stdout)["runs"]
+    assert only["automationDetails"] == {"id": "policygen/*/"}
+    found = [
+        one["partialFingerprints"]["policygen/v1"] for one in only["results"] if one["ruleId"] == "PG101"
+    ]
+    assert len(found) == len(set(found)) == 21
+
+
 # --- Folders, and files that no role has -----------------------------------------------------------
 
 PASS_ROLE = json.dumps(

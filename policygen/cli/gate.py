@@ -77,6 +77,11 @@ class TrustSubject(NamedTuple):
         total = self.suggestion.assumptions.total
         return total.last if total else ""
 
+    @property
+    def gaps(self) -> int:
+        """Log files that could not be read or verified, and other gaps of the evidence."""
+        return len(self.suggestion.evidence.coverage.incomplete)
+
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
         from policygen.rightsize.check.trust import check_trust
@@ -115,7 +120,7 @@ class GateOptions(NamedTuple):
     unnamed: Sequence[str] = ()
     """Policy files beside those of the roles that no role of the configuration has."""
 
-    def newly_of(self, subject: GateSubject | Unchecked) -> list[str]:
+    def newly_of(self, subject: GateSubject | TrustSubject | Unchecked) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""
         return self.baseline.newly_of((subject.role, subject.account)) if self.baseline else []
 

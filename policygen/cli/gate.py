@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.plans import account_in
 from policygen.cli.policy_files import is_arn
-from policygen.cli.role_map import GateRole, place_in_configuration, role_named
+from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
@@ -178,7 +178,7 @@ def by_plan(
         name, account = plan.role.name, plan.role.account
         return of_plan(plan, policies_of_role(context_of(plan), roles))
     except PolicygenError as error:
-        found = role_named(roles, name, account)
+        found = configured_role(roles, name, account)
         named = [escape_controls(str(one)) for one in (found.policies if found else ())]
         if error.code == "PG-E349" and found and not found.planned:
             return Unchecked(name, account, named, _no_plan(), (_first_file(found), 1), unplanned=True)
@@ -342,7 +342,7 @@ def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> lis
     Raises:
         UsageError: PG-E248, there are none; PG-E210 and PG-E219, as `policies_of`.
     """
-    named = role_named(roles, context.role, context.account)
+    named = configured_role(roles, context.role, context.account)
     if named is None:
         role = escape_controls(context.role)
         raise UsageError(

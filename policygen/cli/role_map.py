@@ -52,7 +52,7 @@ def read_role_map() -> list[GateRole]:
     return roles
 
 
-def role_named(roles: Sequence[GateRole], name: str, account: str) -> GateRole | None:
+def configured_role(roles: Sequence[GateRole], name: str, account: str) -> GateRole | None:
     """Return what the configuration says of a role: by its ARN, or else by its name; None where it says nothing.
 
     Args:

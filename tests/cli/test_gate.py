@@ -862,7 +862,7 @@ def test_calls_that_an_attached_policy_allows_today_say_how_to_name_it(place: Pa
     found = json.loads(run(place, *OWN, "-f", "json").stdout)["findings"]
     fixes = {one["subject"]: one["fix"] for one in found if one["rule"] in {"PG201", "PG202"}}
     assert fixes["dynamodb:Query"] == (
-        f"allow it there; {TABLES} allows it today: if it stays attached, check it too, by its ARN beside the file"
+        f"allow it there; {TABLES} allows it today: if it stays attached, check it too, by its ARN next to the file"
     )
     assert BASIC in fixes["logs:PutLogEvents"]
     # The role's own inline policy allows it, and no attached one does.

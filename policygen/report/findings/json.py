@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.report.findings.report import FindingsReport, unnamed_files
+from policygen.report.findings.report import FindingsReport, files_without_role
 from policygen.text import visible_json
 
 
@@ -17,7 +17,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
     """
     documents = [_object(report) for report in reports]
     document: dict[str, Any] = documents[0] if len(documents) == 1 else {"reports": documents}
-    if unnamed := unnamed_files(reports):
+    if unnamed := files_without_role(reports):
         document["unnamed"] = unnamed
     return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import told
-from policygen.report.findings.report import FindingsReport, unnamed_files, way_to_accept
+from policygen.report.findings.report import FindingsReport, files_without_role, way_to_accept
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
@@ -81,7 +81,7 @@ def _head(report: FindingsReport) -> Iterator[str]:
 def _tail(reports: Sequence[FindingsReport]) -> Iterator[str]:
     if way := way_to_accept(reports):
         yield prose(way)
-    if unnamed := unnamed_files(reports):
+    if unnamed := files_without_role(reports):
         yield f"**Not checked, since no `[[role]]` names them**:\n\n{_listed(unnamed, code)}"
 
 

@@ -168,7 +168,7 @@ class FindingsReport:
         return f"{pluralize(self.known, 'finding')} accepted by {self.baseline}{gone}"
 
 
-def unnamed_files(reports: Sequence[FindingsReport]) -> list[str]:
+def files_without_role(reports: Sequence[FindingsReport]) -> list[str]:
     """Return the policy files that no role of the configuration has, and that nobody checked for that."""
     return [escape_controls(one) for report in reports for one in report.unnamed]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import LISTED, told
-from policygen.report.findings.report import UNNAMED, FindingsReport, unnamed_files, way_to_accept
+from policygen.report.findings.report import UNNAMED, FindingsReport, files_without_role, way_to_accept
 from policygen.report.terminal.layout import wrapped
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
@@ -18,7 +18,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
     for report in reports:
         lines += [""] * bool(lines)
         lines += [*_head(report), *_findings(report)]
-    if unnamed := unnamed_files(reports):
+    if unnamed := files_without_role(reports):
         listed = unnamed[:LISTED] + [f"{len(unnamed) - LISTED:,} more"] * (len(unnamed) > LISTED)
         lines += ["", *wrapped("", f"{UNNAMED}: {', '.join(listed)}", "  ")]
     if way := way_to_accept(reports):

@@ -88,9 +88,7 @@ class _Replay:
         """Name the attached policy of today, not under check, with which the policies allow a request; "" for none."""
         for arn, evaluator in self._attached.items():
             if evaluator.evaluate(request).outcome == "ALLOWED":
-                return (
-                    f"; {arn} allows it today: if it stays attached, check it too, by its ARN beside the file"
-                )
+                return f"; {arn} allows it today: if it stays attached, check it too, by its ARN next to the file"
         return ""
 
     def judge(self, request: AccessRequest) -> tuple[CheckRule, str] | None:

@@ -139,9 +139,10 @@ def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
     found = set[Path]()
     for folder in {one.parent for one in known}:
         for place, folders, files in os.walk(folder):
-            folders[:] = [] if folder == top else [one for one in folders if Path(place, one) not in known]
+            folders[:] = [] if folder == top else folders
             found |= {Path(place, one) for one in files if one.lower().endswith(_SUFFIXES)}
-    return [str(one) for one in sorted(found - known) if _holds_policies(one)]
+    others = sorted(one for one in found if known.isdisjoint((one, *one.parents)))
+    return [str(one) for one in others if _holds_policies(one)]
 
 
 def _without_name(path: Path) -> Path:

@@ -1101,6 +1101,11 @@ def test_what_holds_no_policy_of_a_role_or_is_named_is_not_told(place: Path) -> 
     ):
         (place / "iam" / name).write_text(content, "utf-8")
     assert "[[role]]" not in run(place, *ALL).stdout
+    in_folders(place)
+    folder = place / "iam" / "orders-api"
+    (folder / "more.json").write_text((folder / "policy.json").read_text("utf-8"), "utf-8")
+    write_roles(place, 'name = "orders-api"\npolicy = ["iam/orders-api", "iam/orders-api/policy.json"]')
+    assert "iam/orders-api/more.json" not in json.loads(run(place, *ALL, "-f", "json").stdout)["unnamed"]
 
 
 def test_of_the_configuration_s_own_folder_only_its_own_files_are_looked_at(place: Path) -> None:

@@ -32,6 +32,8 @@ class PolicygenError(Exception):
     """
 
     exit_code = 1
+    place: tuple[str, int] = ("", 1)
+    """The file that is to be mended and its line; "" where the failure is not about one."""
 
     def __init__(self, message: str, *hints: str, code: str, instead: tuple[str, str] | None = None) -> None:
         super().__init__(message)

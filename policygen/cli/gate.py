@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from policygen.cli.plans import account_in
+from policygen.cli.policy_files import is_arn
+from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
@@ -38,6 +41,8 @@ class GateSubject(NamedTuple):
     """The time of the role's last event, ISO 8601 in UTC."""
     plan: str = ""
     """The last day that its plan knows of, ISO 8601; "" where the logs were read."""
+    gaps: int = 0
+    """Log files that could not be read or verified, and other gaps of the evidence."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
@@ -72,6 +77,11 @@ class TrustSubject(NamedTuple):
         total = self.suggestion.assumptions.total
         return total.last if total else ""
 
+    @property
+    def gaps(self) -> int:
+        """Log files that could not be read or verified, and other gaps of the evidence."""
+        return len(self.suggestion.evidence.coverage.incomplete)
+
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
         from policygen.rightsize.check.trust import check_trust
@@ -87,6 +97,10 @@ class Unchecked(NamedTuple):
     """"" where its plan cannot be read."""
     files: Sequence[str]
     error: PolicygenError
+    place: tuple[str, int]
+    """The file that is to be mended, and its line; "" for none."""
+    unplanned: bool = False
+    """Whether it has no plan, and the configuration says that none is to be expected."""
 
 
 class GateOptions(NamedTuple):
@@ -103,10 +117,12 @@ class GateOptions(NamedTuple):
     """The day on which plans have their age; None for no age."""
     max_plan_age: int | None = None
     """Days after which a plan is too old to rest on; None for never."""
+    unnamed: Sequence[str] = ()
+    """Policy files beside those of the roles that no role of the configuration has."""
 
-    def newly_of(self, role: str) -> list[str]:
+    def newly_of(self, subject: GateSubject | TrustSubject | Unchecked) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""
-        return self.baseline.newly_of(role) if self.baseline else []
+        return self.baseline.newly_of((subject.role, subject.account)) if self.baseline else []
 
 
 def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: CheckBasis) -> GateSubject:
@@ -121,6 +137,7 @@ def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: 
         usage.window.days,
         evidence.coverage.days_with_events,
         last,
+        gaps=len(evidence.coverage.incomplete),
     )
 
 
@@ -142,6 +159,7 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
         seen.days_with_events,
         plan.evidence.last,
         plan.window.end[:10],
+        len(seen.incomplete),
     )
 
 
@@ -149,18 +167,49 @@ def by_plan(
     text: str,
     folder: Path | None,
     role: str,
-    files: Sequence[Path],
-    mapped: Mapping[str, Sequence[Path]],
+    roles: Sequence[GateRole],
 ) -> GateSubject | Unchecked:
     """Read a plan and the policies of its role; what fails is kept, so that other roles are checked all the same."""
-    plan = None
+    wanted = role or text
+    name = Path(wanted).name.removesuffix(".json")
+    account = account_in(wanted)
     try:
         plan = plan_of(text, folder, role)
-        return of_plan(plan, policies_of_role(files, context_of(plan), mapped))
+        name, account = plan.role.name, plan.role.account
+        return of_plan(plan, policies_of_role(context_of(plan), roles))
     except PolicygenError as error:
-        name = plan.role.name if plan else role or Path(text).name.removesuffix(".json")
-        named = [escape_controls(str(one)) for one in files or mapped.get(name, ())]
-        return Unchecked(name, plan.role.account if plan else "", named, error)
+        found = configured_role(roles, name, account)
+        named = [escape_controls(str(one)) for one in (found.policies if found else ())]
+        if error.code == "PG-E349" and found and not found.planned:
+            return Unchecked(name, account, named, _no_plan(), (_first_file(found), 1), unplanned=True)
+        if error.code == "PG-E349" and found and found.configured:
+            error.hints = (*error.hints, "no plan can be made of it: planned = false in its [[role]]")
+        return Unchecked(name, account, named, error, _place_of(error, text, found))
+
+
+def _no_plan() -> PolicygenError:
+    """Return why a role is not checked of which the configuration expects no plan."""
+    return NothingFoundError(
+        "it has no plan, and planned = false says that none is to be expected: nobody checked its policy",
+        "review it by hand",
+        code="PG-E349",
+    )
+
+
+def _first_file(role: GateRole) -> str:
+    """Return the first policy file of a role; "" for none."""
+    return next((str(one) for one in role.policies if one.is_file()), "")
+
+
+def _place_of(error: PolicygenError, text: str, role: GateRole | None) -> tuple[str, int]:
+    """Return the file that is to be mended, and its line: a policy, or where the configuration names it or the role."""
+    if error.place[0] or role is None:
+        return error.place
+    missing = [one for one in role.policies if not is_arn(one) and not one.is_file()]
+    if role.configured:
+        file, place = place_in_configuration(missing[0].name if missing and error.code == "PG-E219" else text)
+        return file, place.line
+    return _first_file(role), 1
 
 
 def too_old(report: FindingsReport, options: GateOptions) -> PolicygenError | None:
@@ -182,8 +231,10 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
 
     return FindingsReport(
         subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
-        baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject.role),
-        error=f"{subject.error.message}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
+        baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject),
+        error=f"{subject.error.message}  {subject.error.code}", next=subject.error.hints, place=subject.place,
+        unplanned=subject.unplanned,
+        rules_url=options.rules_url or RULES_URL,
     )  # fmt: skip
 
 
@@ -195,7 +246,7 @@ def gate_report(subject: GateSubject | TrustSubject, options: GateOptions) -> Fi
 
     found = AgainstBaseline(subject.findings(), 0, 0)
     if options.baseline:
-        found = options.baseline.against(subject.role, found.new)
+        found = options.baseline.against((subject.role, subject.account), found.new)
     return FindingsReport(
         role=subject.role,
         account=subject.account,
@@ -206,12 +257,13 @@ def gate_report(subject: GateSubject | TrustSubject, options: GateOptions) -> Fi
         days=subject.days,
         days_with_events=subject.days_with_events,
         last=subject.last,
+        gaps=subject.gaps,
         notes=options.notes,
         baseline=options.baseline_file,
         known=found.known,
         gone=found.gone,
         before=options.before_file,
-        newly=options.newly_of(subject.role),
+        newly=options.newly_of(subject),
         rules_url=options.rules_url or RULES_URL,
         plan=subject.plan,
         age=(options.today - date.fromisoformat(subject.plan)).days
@@ -232,11 +284,11 @@ def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
         NothingFoundError: PG-E349, there is no plan of the role.
         UsageError: PG-E249, there are several; PG-E270 and PG-E272, as `find_plan`.
     """
-    from policygen.cli.plans import find_plan
+    from policygen.cli.plans import find_plan, names_role
 
     inner = folder / "plans" if folder else None  # of a batch
     found = find_plan(text, inner if inner and inner.is_dir() else folder)
-    fitting = [one for one in found if not role or role in (one.role.name, one.role.arn)]
+    fitting = [one for one in found if not role or names_role(role, one.role.name, one.role.account)]
     shown = escape_controls(text)
     if not fitting:
         names = sorted(one.role.name for one in found)
@@ -284,22 +336,31 @@ def attached_documents(account: Account | None, role: str) -> dict[str, Policy]:
     return {one.arn: one.policy for one in attached if one.policy}
 
 
-def policies_of_role(
-    files: Sequence[Path], context: TemplateContext, mapped: Mapping[str, Sequence[Path]]
-) -> list[PolicySource]:
+def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> list[PolicySource]:
     """Read the policies under check: those of the command line, or else those that policygen.toml names for the role.
 
     Raises:
         UsageError: PG-E248, there are none; PG-E210 and PG-E219, as `policies_of`.
     """
-    from policygen.cli.policy_files import policies_of
-
-    role, paths = context.role, files or mapped.get(context.role, ())
-    if not paths:
+    named = configured_role(roles, context.role, context.account)
+    if named is None:
+        role = escape_controls(context.role)
         raise UsageError(
-            f"no policy to check for {escape_controls(role)}",
+            f"no policy to check for {role}",
             "name its file after the command",
-            f'or write it into policygen.toml: [[role]], name = "{escape_controls(role)}", policy = "FILE"',
+            f'or write it into policygen.toml: [[role]], name = "{role}", policy = "FILE"',
             code="PG-E248",
         )
-    return [source for path in paths for source in policies_of(path, context)]
+    return [source for one in named.policies for source in _policies_of(one, context, named)]
+
+
+def _policies_of(policy: Path, context: TemplateContext, role: GateRole) -> list[PolicySource]:
+    """Read the policies of a file or a folder, or one that is attached, by its ARN."""
+    from policygen.cli.policy_files import attached_policy, policies_of
+    from policygen.iam.locations import Location
+
+    if not is_arn(policy):
+        return policies_of(policy, context)
+    arn = str(policy)
+    file, place = place_in_configuration(arn) if role.configured else (arn, Location(1, 1))
+    return attached_policy(arn, escape_controls(file), place, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -40,21 +41,25 @@ def gate_reports(
     error: PolicygenError | None
     for subject in subjects:
         if isinstance(subject, Unchecked):
-            report, error = unchecked_report(subject, options), subject.error
+            report = unchecked_report(subject, options)
+            error = None if subject.unplanned else subject.error
         else:
             report = gate_report(subject, options)
             error = too_old(report, options)
             if error:
-                report = replace(report, error=f"{error.message}  {error.code}")
+                report = replace(report, error=f"{error.message}  {error.code}", next=error.hints)
             elif report.is_old:
                 log_line(f"warning: {report.role}: {report.plan_text}")
         reports.append(report)
         if error:
             errors.append(error)
+    if reports:
+        reports[0] = replace(reports[0], unnamed=options.unnamed)
     if options.baseline and reports:
-        others = options.baseline.newly_of_others(report.role for report in reports)
+        others = options.baseline.newly_of_others((report.role, report.account) for report in reports)
         reports[0] = replace(reports[0], newly=[*reports[0].newly, *others])
-    return reports, errors
+    names = Counter(report.role for report in reports)
+    return [replace(one, shared_name=names[one.role] > 1) for one in reports], errors
 
 
 def read_baselines(path: Path | None, before: Path | None) -> Baseline | None:
@@ -119,8 +124,10 @@ def write_baseline(path: Path, subjects: Sequence[GateSubject | TrustSubject | U
     found = {}
     for subject in subjects:
         if isinstance(subject, Unchecked):
+            if subject.unplanned:
+                continue
             raise subject.error
-        found[subject.role] = subject.findings()
+        found[subject.role, subject.account] = subject.findings()
     before = path.read_text("utf-8-sig", "replace") if path.is_file() else ""
     write_file(path, baseline_text(found, before, str(path)))
     findings = pluralize(sum(map(len, found.values())), "finding")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from policygen.errors import AwsError, UsageError
+from policygen.errors import AwsError, NothingFoundError, UsageError
 from policygen.files import cache_folder, write_file
 from policygen.text import escape_controls, file_name, sanitize
 
@@ -109,25 +110,17 @@ def find_plan(text: str, folder: Path | None) -> list[Plan]:
         folder: where plans are looked for by name; None for policygen's own folder.
 
     Raises:
-        UsageError: PG-E270, a file is not a plan; PG-E272, there is no such plan, it cannot be read, or it is of
-            another account than the ARN.
+        NothingFoundError: PG-E349, there is no such plan, or it is of another account than the ARN.
+        UsageError: PG-E249, several accounts have a role of that name; PG-E270, a file is not a plan; PG-E272, it
+            cannot be read.
     """
     name = text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
     place = folder or own_folder()
-    saved = next((p for p in (place / f"{file_name(name)}{end}" for end in _SUFFIXES) if p.is_file()), None)
-    if "/" not in name and not name.endswith(_SUFFIXES) and saved:
-        plans = read_plans([saved])
-        account = plans[0].role.account
-        if name != text and account and f":{account}:" not in text:
-            raise UsageError(
-                f"the saved plan of role {escape_controls(name)[:80]!r} is of account {account}, not of "
-                f"{escape_controls(text)[:120]}",
-                "make one for that account with suggest",
-                code="PG-E272",
-            )
+    if "/" not in name and not name.endswith(_SUFFIXES) and (saved := _saved_plans(name, place)):
+        plan = _named_plan(text, name, saved)
         if folder is None:
-            plans[0].file = ""  # no place to show anybody: `report ROLE` is how it is found
-        return plans
+            plan.file = ""  # no place to show anybody: `report ROLE` is how it is found
+        return [plan]
     if os.path.lexists(text) or name.endswith(_SUFFIXES) or os.sep in name:
         return read_plans([Path(text)])
     known = sorted(path.name.removesuffix(".gz").removesuffix(".json") for path in _plans_in(place))
@@ -136,12 +129,79 @@ def find_plan(text: str, folder: Path | None) -> list[Plan]:
     if known:
         hint = f"did you mean {close[0]}?" if close else f"there are plans for: {', '.join(known[:8])}"
     shown = f"in {escape_controls(str(folder))!r}" if folder else "of an earlier policygen suggest"
-    raise UsageError(
+    raise NothingFoundError(
         f"no saved plan {shown} for role {escape_controls(name)[:80]!r}",
         hint,
-        code="PG-E272",
+        code="PG-E349",
         instead=(text, close[0]) if close else None,
     )
+
+
+def names_role(text: str, name: str, account: str) -> bool:
+    """Return whether a role's name or ARN names a role; a name is that of a role of any account.
+
+    Args:
+        text: what a person wrote.
+        name: the role's name.
+        account: the role's account; "" where it is not known.
+    """
+    if not text.startswith("arn:"):
+        return text == name
+    return text.rsplit("/", 1)[-1] == name and account in ("", account_in(text))
+
+
+def account_in(text: str) -> str:
+    """Return the account of a role's ARN; "" for a name."""
+    parts = text.split(":", 5)
+    return parts[4] if parts[0] == "arn" and len(parts) == 6 else ""
+
+
+_OF_ACCOUNT = re.compile(r"-(\d{12}|%)(-\d+)?\.json(\.gz)?")
+"""What a batch writes after the name of a role that several accounts have."""
+
+
+def _saved_plans(name: str, folder: Path) -> list[Plan]:
+    """Return the saved plan of that name, and those of the roles of that name of several accounts."""
+    stem = file_name(name)
+    size = len(stem)
+    plain = next((path for end in _SUFFIXES if (path := folder / f"{stem}{end}").is_file()), None)
+    others = [
+        path
+        for path in _plans_in(folder)
+        if path.name[:size] == stem and _OF_ACCOUNT.fullmatch(path.name[size:])
+    ]
+    found = [plan for plan in read_plans(others) if plan.role.name == name] if others else []
+    return [*(read_plans([plain]) if plain else ()), *found]
+
+
+def _named_plan(text: str, name: str, saved: Sequence[Plan]) -> Plan:
+    """Return the plan that a name or an ARN means.
+
+    Raises:
+        NothingFoundError: PG-E349, they are of other accounts than the ARN.
+        UsageError: PG-E249, several accounts have a role of that name.
+    """
+    shown = escape_controls(name)[:80]
+    by_account: dict[str, Plan] = {}
+    for plan in saved:
+        if name == text or names_role(text, plan.role.name, plan.role.account):
+            by_account.setdefault(plan.role.account, plan)
+    if not by_account:
+        accounts = ", ".join(sorted({plan.role.account for plan in saved}))
+        raise NothingFoundError(
+            f"the saved plan of role {shown!r} is of account {accounts}, not of {escape_controls(text)[:120]}",
+            "make one for that account with suggest",
+            code="PG-E349",
+        )
+    if len(by_account) > 1:
+        arns = [escape_controls(plan.role.arn or plan.file) for _, plan in sorted(by_account.items())]
+        raise UsageError(
+            f"{len(arns)} accounts have a role {shown!r}, each with a plan",
+            f"name one of them: {', '.join(arns)}",
+            code="PG-E249",
+            instead=(text, arns[0]),
+        )
+    return next(iter(by_account.values()))
 
 
 def read_plans(paths: Sequence[Path]) -> list[Plan]:

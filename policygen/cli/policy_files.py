@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from policygen.errors import PolicygenError
 
 if TYPE_CHECKING:
     from policygen.iam.locations import Location
@@ -14,13 +18,19 @@ if TYPE_CHECKING:
     from policygen.rightsize.check.templates.context import TemplateContext
 
 _YAML = (".yaml", ".yml")
+_SUFFIXES = (".json", *_YAML)
+"""How the files of a folder end that are read, in any case."""
+
+_TERRAFORM = (".tf", ".tofu")
+_ZIP = b"PK\x03\x04"
+_SHOW = "terraform plan -out=tfplan && terraform show -json tfplan > tfplan.json, and check tfplan.json"
 
 _LARGEST = 100_000
 """Characters without white space of a document, ten times what IAM takes of a role: no more is compared."""
 
 
 def policies_of(path: Path, context: TemplateContext | None = None) -> list[PolicySource]:
-    """Read the policies of a file, or of the ``.json`` files of a folder by name; ``-`` is standard input.
+    """Read the policies of a file, or of all JSON and YAML files below a folder; ``-`` is standard input.
 
     A file is one document, or ``{"policies": [{"name", "document"}]}``, as ``policygen suggest -f policy`` writes where
     one document is too small; or the JSON of ``terraform show``, or a template of CloudFormation or SAM. ``FILE#NAME``
@@ -31,8 +41,8 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
         context: the role whose policies a template is read for; None to refuse templates.
 
     Raises:
-        UsageError: PG-E219, a file cannot be read or a folder has none; PG-E210, a document is not a policy; PG-E250 to
-            PG-E252, of a template.
+        UsageError: PG-E219, a file cannot be read, or a folder has none or leads elsewhere; PG-E210, a document is not
+            a policy; PG-E250 to PG-E252, of a template.
     """
     file, mark, name = str(path).rpartition("#")
     if mark and context and not path.exists():
@@ -40,11 +50,16 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
 
         return policies_of(Path(file), replace(context, role=name))
     if path.is_dir():
-        files = sorted(path.glob("*.json"))
+        files = sorted(_files_below(path))
         if not files:
-            raise _unreadable(str(path), "the folder holds no .json file")
+            raise _unreadable(str(path), "the folder holds no .json and no .yaml file")
         return [source for file in files for source in policies_of(file, context)]
-    return _sources(*policy_text(path), context)
+    try:
+        return _sources(*policy_text(path), context)
+    except PolicygenError as error:
+        if path.is_file() and not error.place[0]:
+            error.place = str(path), 1
+        raise
 
 
 def policy_text(path: Path) -> tuple[str, str]:
@@ -53,14 +68,117 @@ def policy_text(path: Path) -> tuple[str, str]:
     Raises:
         UsageError: PG-E219, it cannot be read.
     """
-    name = "standard input" if str(path) == "-" else str(path)
+    if str(path) == "-":
+        return "standard input", _standard_input()
+    name = str(path)
+    if name.lower().endswith(_TERRAFORM):
+        raise _unreadable(name, "it is Terraform's code, and only a plan has its values", _SHOW)
     try:
-        text = sys.stdin.read().removeprefix("\ufeff") if str(path) == "-" else path.read_text("utf-8-sig")
+        data = path.read_bytes()
+        if data.startswith(_ZIP):
+            raise _unreadable(name, "it is a plan of Terraform as it saves it, or another archive", _SHOW)
+        return name, data.decode("utf-8-sig")
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise _unreadable(name, "it is not UTF-8") from None
-    return name, text
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise _unreadable("standard input", "it is not UTF-8") from None
+
+
+def is_arn(policy: Path | str) -> bool:
+    """Return whether a policy is named by its ARN: one that is attached, and in no file."""
+    return str(policy).startswith("arn:")
+
+
+def attached_policy(arn: str, file: str, place: Location, context: TemplateContext) -> list[PolicySource]:
+    """Return an attached policy as the role has it today; one that the role does not have is unread.
+
+    Args:
+        arn: its ARN.
+        file: where it is named.
+        place: the place in this file.
+        context: the role, with its policies of today.
+    """
+    from policygen.rightsize.check.templates.context import RolePolicies, template_sources
+
+    path: Place = ("attached",)
+    return template_sources(RolePolicies((), ((arn, path),)), file, {path: place}, context)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the JSON and YAML files of a folder and its subfolders.
+
+    Raises:
+        UsageError: PG-E219, a subfolder cannot be read, or is a link: nobody would see what it holds in a review.
+    """
+
+    def fail(error: OSError) -> None:
+        raise _unreadable(str(error.filename), error.strerror or str(error))
+
+    for place, folders, files in os.walk(folder, onerror=fail):
+        if links := [str(Path(place, one)) for one in folders if Path(place, one).is_symlink()]:
+            raise _unreadable(links[0], "it is a link to another folder")
+        yield from (Path(place, one) for one in files if one.lower().endswith(_SUFFIXES))
+
+
+def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
+    """Return the files beside named ones that seem to hold policies of roles, and that nobody names.
+
+    Args:
+        named: policy files and folders, also ``FILE#NAME``.
+        root: the folder of the configuration, of which only its own files are looked at; of others, all below too.
+    """
+    known = {Path(os.path.normpath(file)) for one in named for file in (one, _without_name(one))}
+    top = Path(os.path.normpath(root))
+    found = set[Path]()
+    for folder in {one.parent for one in known}:
+        for place, folders, files in os.walk(folder):
+            folders[:] = [] if folder == top else folders
+            found |= {Path(place, one) for one in files if one.lower().endswith(_SUFFIXES)}
+    others = sorted(one for one in found if known.isdisjoint((one, *one.parents)))
+    return [str(one) for one in others if _holds_policies(one)]
+
+
+def _without_name(path: Path) -> Path:
+    """Return the file of ``FILE#NAME``."""
+    return Path(str(path).rpartition("#")[0] or path)
+
+
+def _holds_policies(path: Path) -> bool:
+    """Return whether a file seems to hold policies of roles: in doubt it does."""
+    from policygen.rightsize.check.templates.cloudformation import is_cloudformation
+    from policygen.rightsize.check.templates.terraform import is_terraform
+
+    try:
+        text = path.read_text("utf-8-sig", "replace")
+    except OSError:
+        return True
+    by_its_words = "AWS::IAM::" in text or "AWS::Serverless::" in text
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return by_its_words or ("Statement" in text and "Effect" in text)
+    if not isinstance(content, dict):
+        return False
+    if is_cloudformation(content) or is_terraform(content):
+        return by_its_words or "aws_iam_" in text
+    members = content.get("policies")
+    documents = [content] if "Statement" in content else members if isinstance(members, list) else []
+    return "policygen" not in content and any(map(_is_of_a_role, documents))
+
+
+def _is_of_a_role(document: Any) -> bool:
+    """Return whether a document is an identity policy: with a principal it is a resource's, or a trust policy."""
+    inner = document.get("document", document) if isinstance(document, dict) else {}
+    statements = inner.get("Statement") if isinstance(inner, dict) else None
+    listed = statements if isinstance(statements, list) else [statements]
+    return any(isinstance(one, dict) and {"Principal", "NotPrincipal"}.isdisjoint(one) for one in listed)
 
 
 def _sources(name: str, text: str, context: TemplateContext | None) -> list[PolicySource]:
@@ -76,10 +194,7 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
         content, found = parse_yaml_template(text, shown)
         places = dict(found)
     else:
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
-            content = None
+        content = _json_of(name, text)
     if isinstance(content, dict) and isinstance(content.get("policies"), list):
         if not content["policies"]:
             raise _unreadable(name, "it holds no policy")
@@ -100,6 +215,25 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
     if size > _LARGEST:
         raise _unreadable(name, f"it has {size:,} characters, and IAM takes at most 10,240 of a role")
     return [policy_source(shown, text, parse_policy(text, name, exact=True))]
+
+
+def _json_of(name: str, text: str) -> Any:
+    """Return the value of a JSON text; None where it may be a document that is URL-encoded.
+
+    Raises:
+        UsageError: PG-E210, it is no JSON.
+    """
+    from policygen.iam.document import load_document
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        try:
+            load_document(text, name)
+        except PolicygenError as wrong:
+            wrong.place = name, getattr(error, "lineno", 1)
+            raise
+    return None
 
 
 def _of_template(
@@ -124,12 +258,14 @@ def _of_template(
     return template_sources(found, shown, locations(text) if places is None else places, context)
 
 
-def _unreadable(name: str, reason: str) -> Exception:
+def _unreadable(
+    name: str, reason: str, hint: str = "give a policy document in JSON; suggest -f policy prints one"
+) -> Exception:
     from policygen.errors import UsageError
     from policygen.text import escape_controls
 
     return UsageError(
         f"cannot read {escape_controls(name)!r}: {reason}",
-        "give a policy document in JSON; suggest -f policy prints one",
+        hint,
         code="PG-E219",
     )

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.cli.configuration import OWN, read_configuration
+from policygen.cli.plans import names_role
 from policygen.errors import UsageError
 from policygen.text import escape_controls
 
-_KEYS = {"name", "policy"}
+if TYPE_CHECKING:
+    from policygen.iam.locations import Location
+
+_KEYS = ("name", "policy")
+_KNOWN = (*_KEYS, "planned")
 
 
-def read_role_map() -> dict[str, list[Path]]:
-    """Return the policy files of each role, by its name, in the order of the configuration; {} without any.
+class GateRole(NamedTuple):
+    """One role of the configuration: a ``[[role]]`` table."""
+
+    name: str
+    """Its name or ARN; "" for policies of the command line, which are those of any role."""
+    policies: Sequence[Path]
+    """Files and folders as seen from the current folder, also ``FILE#NAME``, and ARNs of attached policies."""
+    planned: bool = True
+    """Whether a plan is to be expected: none can be made of a role that makes no calls."""
+    configured: bool = True
+    """Whether the configuration names them, and not the command line."""
+
+
+def read_role_map() -> list[GateRole]:
+    """Return the roles of the configuration, in its order; [] without any.
 
     Files are relative to the folder of the configuration.
 
@@ -26,25 +45,71 @@ def read_role_map() -> dict[str, list[Path]]:
     folder = configuration.path.parent if configuration.path else Path()
     if not isinstance(tables, list):
         raise wrong_role_map(configuration.name, "role must be tables, each under [[role]]")
-    found: dict[str, list[Path]] = {}
-    for number, table in enumerate(tables):
-        name, policies = _row(configuration.name, number, table)
-        if name in found:
-            raise wrong_role_map(configuration.name, f"role[{number}].name {name[:64]!r} is there twice")
-        found[name] = [folder / one for one in policies]
-    return found
+    roles = [_role(configuration.name, folder, number, table) for number, table in enumerate(tables)]
+    for number, role in enumerate(roles):
+        if role.name in [one.name for one in roles[:number]]:
+            raise wrong_role_map(configuration.name, f"role[{number}].name {role.name[:64]!r} is there twice")
+    return roles
 
 
-def _row(file: str, number: int, table: Any) -> tuple[str, Sequence[str]]:
-    if not isinstance(table, Mapping) or set(table) != _KEYS:
-        raise wrong_role_map(file, f"role[{number}] needs a name and a policy, and nothing else")
+def configured_role(roles: Sequence[GateRole], name: str, account: str) -> GateRole | None:
+    """Return what the configuration says of a role: by its ARN, or else by its name; None where it says nothing.
+
+    Args:
+        roles: those of the configuration.
+        name: the role's name.
+        account: the role's account; "" where it is not known.
+    """
+    fitting = [one for one in roles if not one.name or names_role(one.name, name, account)]
+    return next((one for one in fitting if one.name != name), next(iter(fitting), None))
+
+
+def unnamed_policies() -> list[str]:
+    """Return the files beside the policies of the configuration that seem to be policies, and that no role has.
+
+    Raises:
+        UsageError: as `read_role_map`.
+    """
+    from policygen.cli.policy_files import is_arn, unnamed_files
+
+    named = [one for role in read_role_map() for one in role.policies if not is_arn(one)]
+    path = read_configuration().path
+    return unnamed_files(named, path.parent if path else Path())
+
+
+def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
+    from policygen.cli.policy_files import is_arn
+
+    if not isinstance(table, Mapping):
+        raise wrong_role_map(file, f"role[{number}] must be a table")
+    for key in table:
+        if key not in _KNOWN:
+            close = difflib.get_close_matches(key, _KNOWN, 1)
+            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(_KNOWN)}"
+            raise wrong_role_map(file, f"role[{number}].{key[:64]} is not a key: {meant}")
+    for key in _KEYS:
+        if key not in table:
+            raise wrong_role_map(file, f"role[{number}].{key} is missing")
     name, policy = table["name"], table["policy"]
     policies = [policy] if isinstance(policy, str) else policy
     if not isinstance(name, str) or not name:
         raise wrong_role_map(file, f"role[{number}].name must be the name of a role")
     if not isinstance(policies, list) or not policies or not all(isinstance(one, str) for one in policies):
-        raise wrong_role_map(file, f"role[{number}].policy must be a file, or a list of files")
-    return name, policies
+        raise wrong_role_map(file, f"role[{number}].policy must be a file or an ARN, or a list of them")
+    planned = table.get("planned", True)
+    if not isinstance(planned, bool):
+        raise wrong_role_map(file, f"role[{number}].planned must be true or false")
+    return GateRole(name, [Path(one) if is_arn(one) else folder / one for one in policies], planned)
+
+
+def place_in_configuration(text: str) -> tuple[str, Location]:
+    """Return the file of the configuration, and the first line with a text that ends a string there; else line 1."""
+    from policygen.iam.locations import Location
+
+    configuration = read_configuration()
+    lines = configuration.path.read_text("utf-8-sig").splitlines() if configuration.path else []
+    found = (number for number, line in enumerate(lines, 1) if f'{text}"' in line or f"{text}'" in line)
+    return configuration.name, Location(next(found, 1), 1)
 
 
 def wrong_role_map(file: str, reason: str) -> UsageError:

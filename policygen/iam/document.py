@@ -273,11 +273,11 @@ class _PolicyReader:
         self.variables = True
         self.exact = False
 
-    def error(self, path: str, problem: str) -> UsageError:
+    def error(self, path: str, problem: str, hint: str = "") -> UsageError:
         named, path = f"policy {sanitize(self.name)!r}" if self.name else "the policy", sanitize(path)
         return UsageError(
             f"{named} cannot be read: {path} {problem}",
-            f"compare {path} with the IAM User Guide, IAM JSON policy elements reference",
+            hint or f"compare {path} with the IAM User Guide, IAM JSON policy elements reference",
             code="PG-E210",
         )
 
@@ -288,7 +288,8 @@ class _PolicyReader:
         try:
             return json.loads(text, object_pairs_hook=_with_unique_keys)
         except (ValueError, RecursionError) as error:
-            raise self.error("document", f"is not JSON: {error}") from error
+            hint = "look before that place: a comma, a quotation mark or a bracket is missing, or is one too many"
+            raise self.error("document", f"is not JSON: {error}", hint) from error
 
     def mapping(self, value: object, path: str) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):

@@ -103,6 +103,7 @@ def basis_from_plan(plan: Plan) -> CheckBasis:
         suspicious=_requests(part.suspicious),
         current=current,
         barred={one.action: one.by for one in plan.barred},
+        attached={one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
         suggested=_policies(plan.policies),
     )
 

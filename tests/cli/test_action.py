@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,22 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def outputs(place: Path) -> dict[str, str]:
+    """What the steps put out."""
+    output = place / "output"
+    text = output.read_text("utf-8") if output.exists() else ""
+    several = re.compile(r"^(\w+)<<(\w+)\n(.*?)\n\2$", re.M | re.S)
+    lines = [line.split("=", 1) for line in several.sub("", text).splitlines() if line]
+    return {name: value for name, _, value in several.findall(text)} | dict(lines)
+
+
 def step(place: Path, name: str, *, base_ref: str = "", queue: str = "", **inputs: str) -> Done:
     """A step of the action with inputs; what it puts out is there for the next one."""
-    output = place / "output"
-    told = (
-        dict(line.split("=", 1) for line in output.read_text("utf-8").splitlines()) if output.exists() else {}
-    )
+    told = outputs(place)
     given = {f"inputs.{key.replace('_', '-')}": value for key, value in (INPUTS | inputs).items()}
     given |= {"github.event.pull_request.number": "7", "github.base_ref": base_ref}
     given |= {"github.event.merge_group.base_sha": queue}
-    given |= {f"steps.check.outputs.{key}": value for key, value in told.items()}
+    given |= {f"steps.{one}.outputs.{key}": value for one in ("check", "plan") for key, value in told.items()}
     found = steps()[name]
     variables = {
         key: EXPRESSION.sub(lambda m: given[m[1]], text) for key, text in found.get("env", {}).items()
@@ -84,7 +91,7 @@ def test_the_action_is_a_composite_one_whose_inputs_are_all_used_and_all_told() 
 
 
 def test_no_expression_stands_in_a_script() -> None:
-    assert len(SCRIPTS) == 6
+    assert len(SCRIPTS) == 7
     assert [name for name in SCRIPTS if "${{" in steps()[name]["run"]] == []
 
 
@@ -92,7 +99,7 @@ def test_what_others_made_is_pinned_to_a_commit() -> None:
     jobs = [job for path in WORKFLOWS.values() for job in loaded(path)["jobs"].values()]
     parts = [*steps().values(), *(one for job in jobs for one in job["steps"])]
     uses = [one["uses"] for one in parts if "uses" in one]
-    assert len(uses) == 10
+    assert len(uses) == 11
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one) for one in uses)
 
 
@@ -109,6 +116,20 @@ def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_
         assert set(used["with"]) <= set(INPUTS)
         named = set(re.findall(r"steps\.policygen\.outputs\.(\w+)", path.read_text("utf-8")))
         assert named <= set(loaded(ACTION)["outputs"])
+
+
+def test_a_required_check_runs_in_every_pull_request_and_in_the_merge_queue() -> None:
+    """A check that a filter of paths skips stays pending, and so does one in the queue without a trigger for it.
+
+    https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/collaborating-on-repositories-with-code-quality-features/troubleshooting-required-status-checks
+    """
+    workflow = loaded(WORKFLOWS["pull-request"])
+    assert workflow[True] == {
+        "pull_request": None,
+        "merge_group": None,
+    }  # YAML 1.1 reads `on` as a truth value
+    assert workflow["concurrency"]["group"].endswith("github.event.pull_request.number || github.ref }}")
+    assert not any("if" in job for job in workflow["jobs"].values())
 
 
 def shown_steps() -> dict[str, str]:
@@ -176,7 +197,7 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
     assert stop
     assert last == f"::{stop[1]}::"
     assert screen
-    assert {path.stem for path in (place / "policygen-plans").iterdir()} == {"orders-api", "image-resizer"}
+    assert kept(place) == {"orders-api", "image-resizer"}
 
     (place / "samples").unlink()  # a pull request has neither logs nor an account
     (place / "summary.md").unlink()
@@ -191,6 +212,7 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
         "not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
     )
     assert step(place, "Gate").code == 0
+    assert outputs(place)["sarif"] == "policygen-out/policygen.sarif"
     policy["Statement"].append({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"})
     file.write_text(json.dumps(policy), "utf-8")
     for level, code, shown in (
@@ -204,13 +226,10 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
         assert done.stdout.startswith(f"::{shown} file=-policy.json,line=1,")
         assert ("::error title=policygen gate failed::orders-api: 1 warning" in done.stdout) == bool(code)
         assert step(place, "Gate").code == code
-    outputs = {
-        key: EXPRESSION.sub(lambda m: INPUTS[m[1].removeprefix("inputs.")], one["value"])
-        for key, one in loaded(ACTION)["outputs"].items()
-    }
-    assert json.loads((place / outputs["sarif"]).read_text("utf-8"))["version"] == "2.1.0"
-    assert Xml.parse(place / outputs["junit"]).getroot().tag == "testsuites"
-    comment = (place / outputs["comment"]).read_text("utf-8")
+    told = outputs(place)
+    assert json.loads((place / told["sarif"]).read_text("utf-8"))["version"] == "2.1.0"
+    assert Xml.parse(place / told["junit"]).getroot().tag == "testsuites"
+    comment = (place / told["comment"]).read_text("utf-8")
     assert comment.startswith("<!-- policygen:check:111122223333:orders-api -->\n")
     assert "gate **failed**" in comment
     assert (place / "summary.md").read_text("utf-8").endswith(comment + "\n")
@@ -231,8 +250,78 @@ def test_every_role_of_the_file_is_checked_where_no_policy_is_named(place: Path)
 
 def test_a_night_without_a_list_of_roles_plans_the_whole_account(place: Path) -> None:
     assert step(place, "Plan", **NIGHT | {"roles": "\n"}).code == 0
-    kept = {path.name.partition(".")[0] for path in (place / "policygen-plans").iterdir()}
-    assert {"orders-api", "image-resizer", "report-monthly"} <= kept
+    assert {"orders-api", "image-resizer", "report-monthly"} <= kept(place)
+
+
+def kept(place: Path) -> set[str]:
+    return {path.name.partition(".")[0] for path in (place / "policygen-plans").iterdir()}
+
+
+PLANNER = """\
+for word in "$@"; do
+  case "$word" in
+    --role=*) role=${word#*=};;
+    --plans=*) to=${word#*=}/$role.json;;
+    --out=*) to=${word#*=}/plans/a.json;;
+  esac
+done
+case "$role $*" in
+  "stuck "*) echo "error: 100% of it is damaged  PG-W313, exit 3" >&2; exit 3;;
+  *--allow-incomplete*) ;;
+  *) if [ -e damaged ]; then code=3; fi;;
+esac
+if [ -z "$code" ] || [ "$1" = batch ]; then mkdir -p "$(dirname "$to")"; echo '{}' > "$to"; fi
+if [ -n "$code" ]; then echo "error: 1 file is damaged  PG-W313, exit 3" >&2; exit 3; fi
+"""
+"""A policygen that makes a plan without reading anything: all but one of `stuck`, and none of damaged logs."""
+
+
+def test_a_role_without_calls_is_a_warning_and_one_that_fails_ends_the_night_at_its_end(place: Path) -> None:
+    roles = "audit-reader\nno-such\norders-api\n"
+    done = step(place, "Plan", **NIGHT | {"roles": roles})
+    assert done.code == 0
+    assert kept(place) == {"orders-api"}
+    *_, end, unused, failed, last = done.stdout.splitlines()
+    assert re.fullmatch("::[0-9a-f]{32}::", end)
+    assert re.fullmatch("::warning title=policygen plan::audit-reader: no call by .* PG-E301", unused)
+    assert re.fullmatch("::error title=policygen plan::no-such: no role named 'no-such' .* PG-E310", failed)
+    assert last == "::error title=policygen plan::no plan of 1 of 3 roles: no-such"
+    assert "hint: " in done.stderr
+    assert outputs(place) == {"kept": "true", "status": "4"}
+    assert step(place, "Night").code == 4
+
+
+def test_every_role_that_fails_is_named_and_the_first_says_how_the_night_ends(place: Path) -> None:
+    stand_in(place, "policygen", PLANNER)
+    done = step(place, "Plan", roles=" a \r\n\nstuck\nb\nstuck")
+    assert kept(place) == {"a", "b"}
+    assert "::error title=policygen plan::stuck: 100%25 of it is damaged  PG-W313\n" in done.stdout
+    assert done.stdout.endswith("::no plan of 2 of 4 roles: stuck, stuck\n")
+    assert step(place, "Night").code == 3
+
+
+def test_a_night_that_makes_no_plan_at_all_fails(place: Path) -> None:
+    stand_in(place, "policygen", "echo 'error: no call by x in 30 days  PG-E301, exit 4' >&2; exit 4")
+    done = step(place, "Plan", roles="x")
+    assert done.stdout.endswith("PG-E301\n::error title=policygen plan::no plan was made\n")
+    assert outputs(place) == {"kept": "false", "status": "4"}
+    assert step(place, "Night").code == 4
+
+
+@pytest.mark.parametrize("roles", ["a", ""], ids=["named roles", "all roles"])
+def test_a_damaged_log_fails_the_night_unless_it_is_allowed(roles: str, place: Path) -> None:
+    """A batch writes the plans of all other roles before it fails: these are kept."""
+    stand_in(place, "policygen", PLANNER)
+    (place / "damaged").touch()
+    done = step(place, "Plan", roles=roles)
+    assert "file is damaged  PG-W313\n" in done.stdout
+    assert outputs(place) == {"kept": str(not roles).lower(), "status": "3"}
+    assert step(place, "Night").code == 3
+    (place / "output").unlink()
+    step(place, "Plan", roles=roles, allow_incomplete="true")
+    assert outputs(place) == {"kept": "true", "status": "0"}
+    assert kept(place) == {"a"}
+    assert step(place, "Night").code == 0
 
 
 def test_without_plans_the_check_fails_and_says_so(place: Path) -> None:
@@ -242,7 +331,7 @@ def test_without_plans_the_check_fails_and_says_so(place: Path) -> None:
     assert "policygen-plans" in done.stderr
     assert done.stdout.startswith("::error file=p.json,line=1,title=policygen gate not checked::orders-api: ")
     assert "gate **not checked**" in (place / "policygen-out" / "comment.md").read_text("utf-8")
-    assert step(place, "Gate").code == 2
+    assert step(place, "Gate").code == 4
 
 
 def test_a_policy_that_cannot_be_read_is_told_at_its_file_and_in_the_comment(place: Path) -> None:
@@ -329,6 +418,25 @@ def test_a_pull_request_does_not_accept_its_own_finding(
     assert step(place, "Gate").code == 1
 
 
+def test_a_check_that_fails_writes_the_baseline_that_would_accept_it(place: Path) -> None:
+    asked = passes_a_role(place)
+    (place / "base.json").write_text('{"policygen_baseline": 1, "accepted": []}', "utf-8")
+    own = json.loads((place / "k n.json").read_text("utf-8"))
+    other = {"role": "other", "rule": "PG101", "where": "*", "subjects": ["iam:passrole"]}
+    (place / "k n.json").write_text(json.dumps({"policygen_baseline": 1, "accepted": [other]}), "utf-8")
+    assert step(place, "Check", **asked).code == 0
+    made = outputs(place)["baseline"]
+    assert made == "policygen-out/policygen-baseline.json"
+    rows = json.loads((place / made).read_text("utf-8"))["accepted"]
+    assert {row["role"] for row in rows} == {"orders-api", "other"}
+    assert [row for row in rows if row["role"] != "other"] == own["accepted"]
+    assert json.loads((place / "k n.json").read_text("utf-8"))["accepted"] == [other]
+    (place / "k n.json").write_text(json.dumps(own), "utf-8")
+    (place / "output").unlink()
+    step(place, "Check", **asked)
+    assert outputs(place)["baseline"] == ""
+
+
 def test_a_finding_that_the_base_branch_accepts_passes(place: Path) -> None:
     asked = passes_a_role(place)
     (place / "base.json").write_bytes((place / "k n.json").read_bytes())
@@ -351,6 +459,40 @@ def test_a_base_branch_that_cannot_be_read_ends_the_job(place: Path) -> None:
     done = step(place, "Baseline", base_ref="main", **asked)
     assert done.code == 1
     assert done.stdout.startswith("::error::the baseline of refs/heads/main could not be read: gh: Bad cred")
+
+
+BROKEN_INPUTS = {
+    "a configuration that is not TOML": ("policygen.toml", "[[role\n", "PG-E360"),
+    "a configuration with a wrong key": ("policygen.toml", "unverifed = 1\n", "PG-E361"),
+    "a role with a wrong key": ("policygen.toml", '[[role]]\nname = "a"\npolcy = "b"\n', "PG-E247"),
+    "a baseline that is none": ("known.json", "[]", "PG-E246"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_INPUTS)
+def test_what_ends_the_check_before_any_role_is_an_annotation_and_a_comment(name: str, place: Path) -> None:
+    file, text, code = BROKEN_INPUTS[name]
+    (place / file).write_text(text, "utf-8")
+    done = step(place, "Check", baseline="known.json" if file == "known.json" else "")
+    assert done.code == 0
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("::error")]
+    assert line.startswith("::error title=policygen gate not checked::")
+    assert line.endswith(f"  {code}")
+    assert f"{code}, exit 2" in done.stderr
+    comment = (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert comment.startswith(
+        "<!-- policygen:check::%2A -->\n\n### policygen: gate **not checked**\n\n    error: "
+    )
+    assert code in comment
+    assert outputs(place)["sarif"] == ""
+    assert step(place, "Gate").code == 2
+
+
+def test_of_one_role_the_comment_without_a_report_is_still_its_own(place: Path) -> None:
+    (place / "policygen.toml").write_text("[[", "utf-8")
+    step(place, "Check", roles="arn:aws:iam::111122223333:role/service-role/orders-api", policy="p.json")
+    comment = (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert comment.startswith("<!-- policygen:check:111122223333:orders-api -->\n")
 
 
 HOSTILE = {
@@ -388,6 +530,37 @@ printf '%s\\0' "$@" >> said
 case "$*" in *--paginate*) [ -z "$EXISTING" ] || echo "$EXISTING"; printf '%s' "$MARKER" > marker;; esac
 exit "${REFUSED:-0}"
 """
+
+
+MARKERS = {
+    "its own": ("<!-- policygen:check:1:x -->", 12),
+    "none, as only others have one": ("<!-- policygen:check:3:x -->", None),
+    "one without an account, of when no plan was there": ("<!-- policygen:check:1:y -->", 13),
+    "any account's, where no plan tells it": ("<!-- policygen:check::x -->", 12),
+}
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
+@pytest.mark.parametrize("name", MARKERS)
+def test_a_comment_is_found_by_its_role_and_its_account_if_it_is_known(name: str, place: Path) -> None:
+    marker, number = MARKERS[name]
+    bot, person = {"user": {"type": "Bot"}}, {"user": {"type": "User"}}
+    comments = [
+        bot | {"id": 11, "body": "<!-- policygen:suggest:1:x -->\n"},
+        bot | {"id": 12, "body": "<!-- policygen:check:1:x -->\r\n\r\nold"},
+        bot | {"id": 13, "body": "<!-- policygen:check::y -->\n"},
+        bot | {"id": 14, "body": "<!-- policygen:check:1:xy -->\n"},
+        person | {"id": 15, "body": f"{marker}\n"},
+        bot | {"id": 16, "body": None},
+    ]
+    (place / "comments.json").write_text(json.dumps(comments), "utf-8")
+    asks = 'for word in "$@"; do query=$word; done; exec jq -r "$query" comments.json'
+    stand_in(place, "gh", f'case "$*" in *--paginate*) {asks};; esac\nprintf "%s\\n" "$@" >> said')
+    (place / "policygen-out").mkdir()
+    (place / "policygen-out" / "comment.md").write_text(f"{marker}\n\nnew\n", "utf-8")
+    assert step(place, "Comment") == Done("", "", 0)
+    target = f"comments/{number}" if number else "repos/o/r/issues/7/comments"
+    assert target in (place / "said").read_text("utf-8")
 
 
 @pytest.mark.parametrize("existing", ["", "77\n78"], ids=["no comment yet", "a comment"])

@@ -148,7 +148,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
     "a folder without a policy": (
         ("check", "none", *ON),
         2,
-        said("cannot read 'none': the folder holds no .json file  PG-E219, exit 2", GIVE),
+        said("cannot read 'none': the folder holds no .json and no .yaml file  PG-E219, exit 2", GIVE),
     ),
     "a file with a list of no policies": (
         ("check", "nothing-in-it.json", *ON),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -184,6 +185,18 @@ def test_nothing_wider_than_a_baseline_passes(name: str, place: Path) -> None:
     assert run(place, *OWN, "--baseline", "known.json").code == 1
 
 
+def test_a_gate_that_fails_says_how_a_finding_that_is_meant_is_accepted(place: Path) -> None:
+    allow(place, "orders-api", "route53:ChangeResourceRecordSets")
+    way = "If a finding is meant: --write-baseline policygen-baseline.json accepts it."
+    done = run(place, *OWN)
+    assert f"\n{way}\n" in done.stdout
+    assert "if it is meant, accept it in a baseline" in run(place, *OWN, "-f", "github").stdout
+    assert way in run(place, *OWN, "-f", "markdown").stdout.replace("`", "")
+    assert run(place, *OWN, "--write-baseline", "policygen-baseline.json").code == 0
+    accepted = run(place, *OWN, "--baseline", "policygen-baseline.json")
+    assert (accepted.code, "is meant" in accepted.stdout) == (0, False)
+
+
 def test_a_baseline_of_one_role_leaves_what_it_accepts_of_others(place: Path) -> None:
     for role in ROLES:
         allow(place, role, "iam:PassRole")
@@ -203,10 +216,10 @@ def test_a_role_that_cannot_be_checked_does_not_hide_the_others(place: Path) -> 
     (place / "policygen.toml").unlink()
     (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n' + text, "utf-8")
     done = run(place, *ALL)
-    assert done.code == 2
+    assert done.code == 4
     assert done.stdout.startswith("gate failed for 1 of 3 roles: orders-api\nnot checked: new\n")
     assert "iam:PassRole" in done.stdout
-    assert "for role 'new'  PG-E272, exit 2" in done.stderr
+    assert "for role 'new'  PG-E349, exit 4" in done.stderr
     for kind, shown in (
         ("json", '"error": "no saved plan'),
         ("junit", 'errors="1"'),
@@ -219,9 +232,9 @@ def test_why_a_role_is_not_checked_is_one_line_without_hints(place: Path) -> Non
     (place / "policygen.toml").unlink()
     (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n', "utf-8")
     told = run(place, *ALL, "-f", "github").stdout
-    assert "for role 'new'  PG-E272" in told
+    assert "for role 'new'  PG-E349" in told
     assert "hint" not in told
-    assert told.count("PG-E272") == 2  # the annotation, and the line of the verdict
+    assert told.count("PG-E349") == 2  # the annotation, and the line of the verdict
 
 
 ROLE_ARN = "arn:aws:iam::111122223333:role/service-role/orders-api"
@@ -239,6 +252,81 @@ def test_a_role_that_two_tables_name_is_refused(place: Path) -> None:
     assert (
         f"role[1].name {ROLE_ARN[:64]!r} is orders-api, which is there before  PG-E247, exit 2" in done.stderr
     )
+
+
+OTHER_ACCOUNT = "444455556666"
+BOTH_ARNS = tuple(
+    f"arn:aws:iam::{account}:role/service-role/orders-api" for account in ("111122223333", OTHER_ACCOUNT)
+)
+
+
+@pytest.fixture
+def two_accounts(place: Path) -> Path:
+    """Two accounts with a role of one name, as a batch of both names their plans."""
+    (place / "all").mkdir()
+    for arn in BOTH_ARNS:
+        plan = json.loads((place / "plans" / "orders-api.json").read_text("utf-8"))
+        plan["role"] |= {"arn": arn, "account": arn.split(":")[4]}
+        file = place / "all" / f"orders-api-{plan['role']['account']}.json"
+        file.write_text(json.dumps(plan), "utf-8")
+    policy = (place / "iam" / "orders-api.json").read_text("utf-8")
+    (place / "iam" / "other.json").write_text(policy, "utf-8")
+    tables = zip(BOTH_ARNS, ("orders-api", "other"), strict=True)
+    write_roles(place, *(f'name = "{arn}"\npolicy = "iam/{file}.json"' for arn, file in tables))
+    return place
+
+
+EACH = ("check", "--all", "--plans", "all", "-q")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_roles_of_one_name_in_two_accounts_are_checked_by_their_arns(number: int, two_accounts: Path) -> None:
+    assert run(two_accounts, *EACH).stdout.startswith("gate passed for 2 roles\n")
+    file = ("orders-api", "other")[number]
+    (two_accounts / "iam" / f"{file}.json").write_text(PASS_ROLE, "utf-8")
+    done = run(two_accounts, *EACH)
+    assert done.code == 1
+    account = BOTH_ARNS[number].split(":")[4]
+    assert done.stdout.startswith(f"gate failed for 1 of 2 roles: orders-api in {account}\n")
+    assert f"iam/{file}.json:1:" in done.stdout
+    one = ("check", "--plan", BOTH_ARNS[number], "--plans", "all", "-q", "-f", "json")
+    report = json.loads(run(two_accounts, *one).stdout)
+    assert (report["account"], report["files"]) == (account, [f"iam/{file}.json"])
+
+
+def test_a_name_that_two_accounts_have_is_an_error_that_lists_both(two_accounts: Path) -> None:
+    write_roles(two_accounts, 'name = "orders-api"\npolicy = "iam/orders-api.json"')
+    for words in (EACH, ("check", "--plan", "orders-api", "--plans", "all", "-q")):
+        done = run(two_accounts, *words)
+        assert done.code == 2
+        assert (
+            "error: 2 accounts have a role 'orders-api', each with a plan  PG-E249, exit 2\n" in done.stderr
+        )
+        assert f"hint: name one of them: {', '.join(BOTH_ARNS)}\n" in done.stderr
+
+
+def test_an_arn_of_a_third_account_has_no_plan(two_accounts: Path) -> None:
+    third = BOTH_ARNS[0].replace("111122223333", "777788889999")
+    write_roles(two_accounts, *(f'name = "{one}"\npolicy = "iam/other.json"' for one in (*BOTH_ARNS, third)))
+    done = run(two_accounts, *EACH)
+    assert done.code == 4
+    assert f"is of account 111122223333, 444455556666, not of {third}  PG-E349, exit 4" in done.stderr
+    assert done.stdout.startswith("not checked: orders-api in 777788889999\n")
+
+
+def test_a_baseline_accepts_of_the_role_of_one_account_alone(two_accounts: Path) -> None:
+    (two_accounts / "iam" / "other.json").write_text(PASS_ROLE, "utf-8")
+    assert run(two_accounts, *EACH, "--write-baseline", "known.json").code == 0
+    assert run(two_accounts, *EACH, "--baseline", "known.json").code == 0
+    (two_accounts / "iam" / "orders-api.json").write_text(PASS_ROLE, "utf-8")
+    done = run(two_accounts, *EACH, "--baseline", "known.json")
+    assert done.stdout.startswith("gate failed for 1 of 2 roles: orders-api in 111122223333\n")
+    # Rows without an account, as written by hand, are about a role of that name in any.
+    rows = json.loads((two_accounts / "known.json").read_text("utf-8"))
+    for row in rows["accepted"]:
+        del row["account"]
+    (two_accounts / "any.json").write_text(json.dumps(rows), "utf-8")
+    assert run(two_accounts, *EACH, "--baseline", "any.json").code == 0
 
 
 def test_a_policy_that_iam_could_never_take_is_refused_at_once(place: Path) -> None:
@@ -319,7 +407,7 @@ def test_what_is_accepted_of_a_role_that_is_not_checked_is_named_too(accepted: P
         accepted, "check", "iam/image-resizer.json", "--plan", "plans/image-resizer.json", "-q", *SINCE
     )
     assert done.code == 0
-    assert "of orders-api, not checked here: PG101 iam:PassRole on * (1)\n" in done.stdout
+    assert "of orders-api in 111122223333, not checked here: PG101 iam:PassRole on * (1)\n" in done.stdout
 
 
 def test_what_a_change_takes_out_of_the_baseline_counts_again(accepted: Path) -> None:
@@ -336,16 +424,18 @@ def test_a_baseline_is_read_as_it_was_written() -> None:
     found = [
         Finding(rule, 'x"\x1b\u202e', "", "", "p.json", Location(1, 1), "é\ud800") for rule in RULES.values()
     ]
-    text = baseline_text({"a\x1b": found})
+    text = baseline_text({("a\x1b", ""): found})
     assert "\x1b" not in text
     assert "\u202e" not in text
     baseline = parse_baseline(text, "known.json")
-    assert baseline.against("a\x1b", found) == ((), len(found), 0)
-    assert baseline.against("b", found).new == tuple(found)
+    assert baseline.against(("a\x1b", "1"), found) == ((), len(found), 0)
+    assert baseline.against(("b", ""), found).new == tuple(found)
 
 
 # Files beside the repository's own, arguments -> exit code, the error and its hints.
 IMAGES = "arn:aws:iam::111122223333:role/image-resizer"
+SHOW = "terraform plan -out=tfplan && terraform show -json tfplan > tfplan.json, and check tfplan.json"
+BROKEN = '{\n "Version": "2012-10-17",\n "Statement": [\n  {"Effect": "Allow" "Action": "*"}\n ]\n}'
 NO_ROLES = "policygen.toml does not say which policy a role has"
 A_ROW = "accepted[0] needs a role, a rule, where it holds, and subjects"
 NO_MAP = 'write into it, for each role: [[role]], name = "orders-api", policy = "iam/orders-api.json"'
@@ -392,6 +482,33 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
             "compare Statement[0].Effect with the IAM User Guide, IAM JSON policy elements reference",
         ),
     ),
+    "a policy with a comma too few": (
+        {"p.json": BROKEN},
+        ("check", "p.json", "--plan", "plans/orders-api.json"),
+        (
+            (
+                "policy 'p.json' cannot be read: document is not JSON: "
+                "Expecting ',' delimiter: line 4 column 22 (char 65)  PG-E210, exit 2"
+            ),
+            "look before that place: a comma, a quotation mark or a bracket is missing, or is one too many",
+        ),
+    ),
+    "Terraform's code": (
+        {"main.tf": 'resource "aws_iam_role" "orders" {}'},
+        ("check", "main.tf", "--plan", "plans/orders-api.json"),
+        (
+            "cannot read 'main.tf': it is Terraform's code, and only a plan has its values  PG-E219, exit 2",
+            SHOW,
+        ),
+    ),
+    "a plan as Terraform saves it": (
+        {"tfplan": "PK\x03\x04\x14\x00"},
+        ("check", "tfplan", "--plan", "plans/orders-api.json"),
+        (
+            "cannot read 'tfplan': it is a plan of Terraform as it saves it, or another archive  PG-E219, exit 2",
+            SHOW,
+        ),
+    ),
     "several plans and a policy": (
         {},
         (*OWN, "--plan", "image-resizer"),
@@ -403,7 +520,11 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
     "a role of the file without a plan": (
         {"policygen.toml": '[[role]]\nname = "orders-apj"\npolicy = "iam/orders-api.json"\n'},
         ALL,
-        ("no saved plan in 'plans' for role 'orders-apj'  PG-E272, exit 2", "did you mean orders-api?"),
+        (
+            "no saved plan in 'plans' for role 'orders-apj'  PG-E349, exit 4",
+            "did you mean orders-api?",
+            "no plan can be made of it: planned = false in its [[role]]",
+        ),
     ),
     "several plans and no role": (
         {},
@@ -443,7 +564,23 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {"policygen.toml": '[[role]]\nname = "a"\npolicy = "b"\npath = "c"\n'},
         ALL,
         (
-            f"{NO_ROLES}: role[0] needs a name and a policy, and nothing else  PG-E247, exit 2",
+            f"{NO_ROLES}: role[0].path is not a key: there are name, policy, planned  PG-E247, exit 2",
+            NO_MAP,
+        ),
+    ),
+    "a role with a misspelt key": (
+        {"policygen.toml": '[[role]]\nname = "a"\npolicy = "b"\n[[role]]\nname = "b"\npolcy = "b"\n'},
+        ALL,
+        (
+            f"{NO_ROLES}: role[1].polcy is not a key: did you mean policy?  PG-E247, exit 2",
+            NO_MAP,
+        ),
+    ),
+    "a role without a name": (
+        {"policygen.toml": '[[role]]\npolicy = "b"\n'},
+        ALL,
+        (
+            f"{NO_ROLES}: role[0].name is missing  PG-E247, exit 2",
             NO_MAP,
         ),
     ),
@@ -700,3 +837,282 @@ def test_sarif_links_to_the_pages_or_where_they_were_put(made: Path) -> None:
     assert links(POLICYGEN_RULES_URL="https://docs.example.org/rules/")[0] == (
         "https://docs.example.org/rules/PG101.md"
     )
+
+
+def test_a_plan_of_incomplete_logs_says_so(place: Path) -> None:
+    plan = json.loads((place / "plans" / "orders-api.json").read_text("utf-8"))
+    plan["coverage"]["incomplete"] = ["not read whole: a.json.gz"]
+    (place / "plan.json").write_text(json.dumps(plan), "utf-8")
+    own = (*OWN[:3], "plan.json", "-q")
+    assert "  1 file, evidence on 30 of 30 days with 1 gap, last call 2026-" in run(place, *own).stdout
+    assert json.loads(run(place, *own, "-f", "json").stdout)["gaps"] == 1
+
+
+INLINE = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}],
+    }
+)
+TABLES = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess_v2"
+
+
+def test_calls_that_an_attached_policy_allows_today_say_how_to_name_it(place: Path) -> None:
+    (place / "iam" / "orders-api.json").write_text(INLINE, "utf-8")
+    found = json.loads(run(place, *OWN, "-f", "json").stdout)["findings"]
+    fixes = {one["subject"]: one["fix"] for one in found if one["rule"] in {"PG201", "PG202"}}
+    assert fixes["dynamodb:Query"] == (
+        f"allow it there; {TABLES} allows it today: if it stays attached, check it too, by its ARN next to the file"
+    )
+    assert BASIC in fixes["logs:PutLogEvents"]
+    # The role's own inline policy allows it, and no attached one does.
+    assert fixes["secretsmanager:GetSecretValue"] == "allow it there"
+
+
+def test_an_attached_policy_is_checked_by_its_arn(place: Path) -> None:
+    (place / "iam" / "orders-api.json").write_text(INLINE, "utf-8")
+    by_words = run(place, *OWN[:2], TABLES, *OWN[2:], "-f", "json")
+    write_roles(place, f'name = "orders-api"\npolicy = [\n  "iam/orders-api.json",\n  "{TABLES}",\n]')
+    by_file = run(place, *ALL, "-f", "json")
+    for done, file, line in ((by_words, TABLES, 1), (by_file, "policygen.toml", 5)):
+        found = json.loads(done.stdout)["findings"]
+        assert not [one for one in found if one["rule"] == "PG201" and one["subject"].startswith("dynamodb:")]
+        assert {(one["file"], one["line"]) for one in found if f"; in {TABLES}" in one["message"]} == {
+            (file, line)
+        }
+
+
+def test_an_attached_policy_that_the_plan_does_not_know_does_not_pass(place: Path) -> None:
+    write_roles(place, f'name = "orders-api"\npolicy = ["iam/orders-api.json", "{ADMIN}"]')
+    done = run(place, *ALL, "-f", "github")
+    assert done.code == 1
+    assert "::error file=policygen.toml,line=3,col=1,title=PG108 attaches a policy" in done.stdout
+    assert run(place, "diff", ADMIN, "iam/orders-api.json").code == 2
+
+
+# --- Where and why a role was not checked ----------------------------------------------------------
+
+NOT_CHECKED: dict[str, tuple[str, dict[str, str], str, str]] = {
+    "a file that is damaged": (
+        "iam/images.json",
+        {"iam/images.json": BROKEN},
+        "iam/images.json,line=4",
+        "PG-E210",
+    ),
+    "a file in a folder": (
+        "iam/images",
+        {"iam/images/a.json": INLINE, "iam/images/b/c.json": BROKEN},
+        "iam/images/b/c.json,line=4",
+        "PG-E210",
+    ),
+    "a role that a template does not have": (
+        "t.json#Nobody",
+        {"t.json": json.dumps({"Resources": {"Own": {"Type": "AWS::IAM::Role"}}})},
+        "t.json,line=1",
+        "PG-E250",
+    ),
+    "a file that is not there": ("iam/images.json", {}, "policygen.toml,line=6", "PG-E219"),
+    "a folder without policies": ("iam/none", {"iam/none/README.md": ""}, "policygen.toml,line=6", "PG-E219"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_CHECKED)
+def test_what_cannot_be_checked_is_told_at_the_file_that_is_to_be_mended(name: str, place: Path) -> None:
+    policy, files, where, code = NOT_CHECKED[name]
+    for file, text in files.items():
+        (place / file).parent.mkdir(parents=True, exist_ok=True)
+        (place / file).write_text(text, "utf-8")
+    own = 'name = "orders-api"\npolicy = "iam/orders-api.json"'
+    write_roles(place, own, f'name = "image-resizer"\npolicy = "{policy}"')
+    done = run(place, *ALL, "-f", "github", "--export", "comment.md")
+    assert done.code == 2
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("::error")]
+    assert line.startswith(f"::error file={where},title=policygen gate not checked::image-resizer: ")
+    hint = next(one for one in done.stderr.splitlines() if one.startswith("  hint: "))
+    assert f"  {code}. Next: {hint.removeprefix('  hint: ')}" in line
+    assert f"`{code}`. Next: " in (place / "comment.md").read_text("utf-8")
+    assert f"  next: {hint[8:24]}" in run(place, *ALL).stdout
+    report = json.loads(run(place, *ALL, "-f", "json").stdout)["reports"][1]
+    assert report["next"][0] == hint.removeprefix("  hint: ")
+
+
+def test_a_role_without_a_plan_is_told_where_the_configuration_names_it(place: Path) -> None:
+    write_roles(place, 'name = "new"\npolicy = "iam/orders-api.json"')
+    assert run(place, *ALL, "-f", "github").stdout.startswith("::error file=policygen.toml,line=2,title=")
+
+
+UNUSED = 'name = "audit-reader"\npolicy = "iam/audit-reader.json"\nplanned = false'
+
+
+def test_a_role_of_which_no_plan_is_expected_is_left_to_people_and_fails_nothing(place: Path) -> None:
+    (place / "iam" / "audit-reader.json").write_text(PASS_ROLE, "utf-8")
+    own = [f'name = "{role}"\npolicy = "iam/{role}.json"' for role in ROLES]
+    write_roles(place, *own, UNUSED)
+    done = run(place, *ALL)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("gate passed for 2 roles\nwithout a plan, review by hand: audit-reader\n")
+    assert (
+        "::warning file=iam/audit-reader.json,line=1,title=policygen gate without a plan::audit-reader: "
+        in (run(place, *ALL, "-f", "github").stdout)
+    )
+    comment = run(place, *ALL, "-f", "markdown").stdout
+    assert "### policygen: gate **passed** for 2 roles, 1 without a plan\n" in comment
+    assert "| `audit-reader` | **without a plan** |" in comment
+    assert 'errors="0" skipped="1"' in run(place, *ALL, "-f", "junit").stdout
+    assert run(place, *ALL, "--write-baseline", "known.json").code == 0
+    reports = json.loads(run(place, *ALL, "-f", "json").stdout)["reports"]
+    assert [one["planned"] for one in reports] == [True, True, False]
+
+
+def test_planned_false_excuses_no_role_that_has_a_plan_and_no_other_failure(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole")
+    write_roles(place, 'name = "orders-api"\npolicy = "iam/orders-api.json"\nplanned = false')
+    assert run(place, *ALL).code == 1
+    (place / "iam" / "orders-api.json").write_text(BROKEN, "utf-8")
+    assert run(place, *ALL).code == 2
+    write_roles(place, UNUSED.replace("false", '"no"'))
+    assert "role[0].planned must be true or false  PG-E247" in run(place, *ALL).stderr
+
+
+def test_a_gate_of_more_roles_than_code_scanning_takes_runs_has_one_run(place: Path) -> None:
+    """Each role's results stay apart by their fingerprints, which have the role."""
+    allow(place, "orders-api", "iam:PassRole")
+    plan = json.loads((place / "plans" / "orders-api.json").read_text("utf-8"))
+    (place / "many").mkdir()
+    names = [f"orders-{number}" for number in range(21)]
+    for name in names:
+        plan["role"] |= {"name": name, "arn": f"arn:aws:iam::111122223333:role/{name}"}
+        (place / "many" / f"{name}.json").write_text(json.dumps(plan), "utf-8")
+    write_roles(place, *(f'name = "{name}"\npolicy = "iam/orders-api.json"' for name in names))
+    done = run(place, "check", "--all", "--plans", "many", "-q", "-f", "sarif")
+    assert done.code == 1
+    (only,) = json.loads(done.stdout)["runs"]
+    assert only["automationDetails"] == {"id": "policygen/*/"}
+    found = [
+        one["partialFingerprints"]["policygen/v1"] for one in only["results"] if one["ruleId"] == "PG101"
+    ]
+    assert len(found) == len(set(found)) == 21
+
+
+# --- Folders, and files that no role has -----------------------------------------------------------
+
+PASS_ROLE = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}],
+    }
+)
+
+
+def in_folders(place: Path) -> None:
+    """Give each role a folder of its own, with its policy in it."""
+    for role in ROLES:
+        (place / "iam" / role).mkdir()
+        (place / "iam" / f"{role}.json").rename(place / "iam" / role / "policy.json")
+    write_roles(place, *(f'name = "{role}"\npolicy = "iam/{role}"' for role in ROLES))
+
+
+def write_roles(place: Path, *tables: str) -> None:
+    """Write policygen.toml anew."""
+    (place / "policygen.toml").unlink(missing_ok=True)
+    (place / "policygen.toml").write_text("".join(f"[[role]]\n{one}\n" for one in tables), "utf-8")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.JSON", "sub/a.json", "sub/.b/A.Json", ".a.json"])
+def test_a_folder_is_read_with_its_subfolders_and_any_case_of_the_suffix(name: str, place: Path) -> None:
+    in_folders(place)
+    assert run(place, *ALL).code == 0
+    file = place / "iam" / "image-resizer" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(PASS_ROLE, "utf-8")
+    done = run(place, *ALL)
+    assert done.code == 1
+    assert f"iam/image-resizer/{name}:1:" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["t.yaml", "deep/t.YML"])
+def test_a_template_in_a_folder_is_read_too(name: str, place: Path) -> None:
+    in_folders(place)
+    template = run(place, "report", "plans/image-resizer.json", "-f", "cloudformation").stdout
+    file = place / "iam" / "image-resizer" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(template, "utf-8")
+    assert run(place, *ALL).code == 0
+    file.write_text(re.sub("(?m)^( +- )logs:PutLogEvents$", r"\1iam:PassRole", template), "utf-8")
+    assert run(place, *ALL).code == 1
+    file.write_text("a: 1\n", "utf-8")
+    assert "it is no template of CloudFormation or SAM  PG-E219" in run(place, *ALL).stderr
+
+
+def test_a_folder_that_leads_elsewhere_is_an_error(place: Path) -> None:
+    in_folders(place)
+    (place / "elsewhere").mkdir()
+    (place / "iam" / "image-resizer" / "more").symlink_to(place / "elsewhere")
+    done = run(place, *ALL)
+    assert done.code == 2
+    assert "'iam/image-resizer/more': it is a link to another folder  PG-E219" in done.stderr
+
+
+UNNAMED = {
+    "a document": PASS_ROLE,
+    "several documents": json.dumps({"policies": [{"name": "a", "document": json.loads(PASS_ROLE)}]}),
+    "a template": json.dumps({"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {}}}}),
+    "one that a tool fills in": PASS_ROLE.replace('"*"', "{{ arn }}"),
+    "keys in another spelling": PASS_ROLE.replace("Statement", "\\u0053tatement"),
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_a_file_beside_the_named_ones_that_no_role_has_is_told(name: str, place: Path) -> None:
+    in_folders(place)
+    for file in ("other/new.json", "other/deep/new.JSON", "new.json"):
+        (place / "iam" / file).parent.mkdir(parents=True, exist_ok=True)
+        (place / "iam" / file).write_text(UNNAMED[name], "utf-8")
+    told = "iam/new.json, iam/other/deep/new.JSON, iam/other/new.json"
+    done = run(place, *ALL)
+    assert done.code == 0
+    assert done.stdout.startswith("gate passed for 2 roles\n")
+    assert f" not checked, since no [[role]] names them: {told} " in re.sub(r"\s+", " ", done.stdout)
+    assert json.loads(run(place, *ALL, "-f", "json").stdout)["unnamed"] == told.split(", ")
+    shown = run(place, *ALL, "-f", "github").stdout
+    assert (
+        "::warning file=iam/new.json,line=1,title=policygen gate not checked::no [[role]] of policygen.toml "
+        "names it" in shown
+    )
+    assert "**Not checked, since no `[[role]]` names them**:\n\n- `iam/new.json`\n" in (
+        run(place, *ALL, "-f", "markdown").stdout
+    )
+    assert "iam/other/new.json" in run(place, *ALL, "-f", "junit").stdout
+
+
+def test_what_holds_no_policy_of_a_role_or_is_named_is_not_told(place: Path) -> None:
+    trust = json.loads(PASS_ROLE)
+    trust["Statement"][0] = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+    }
+    for name, content in (
+        ("trust.json", json.dumps(trust)),
+        ("package.json", '{"name": "iam"}'),
+        ("list.json", "[1]"),
+        ("notes.md", PASS_ROLE),
+        ("plan.json", (place / "plans" / "orders-api.json").read_text("utf-8")),
+    ):
+        (place / "iam" / name).write_text(content, "utf-8")
+    assert "[[role]]" not in run(place, *ALL).stdout
+    in_folders(place)
+    folder = place / "iam" / "orders-api"
+    (folder / "more.json").write_text((folder / "policy.json").read_text("utf-8"), "utf-8")
+    write_roles(place, 'name = "orders-api"\npolicy = ["iam/orders-api", "iam/orders-api/policy.json"]')
+    assert "iam/orders-api/more.json" not in json.loads(run(place, *ALL, "-f", "json").stdout)["unnamed"]
+
+
+def test_of_the_configuration_s_own_folder_only_its_own_files_are_looked_at(place: Path) -> None:
+    (place / "iam" / "orders-api.json").rename(place / "orders-api.json")
+    write_roles(place, 'name = "orders-api"\npolicy = "./orders-api.json"')
+    (place / "tests").mkdir()
+    for name in ("other.json", "tests/case.json"):
+        (place / name).write_text(PASS_ROLE, "utf-8")
+    done = run(place, *ALL, "-f", "json")
+    assert json.loads(done.stdout)["unnamed"] == ["other.json"]

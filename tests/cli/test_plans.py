@@ -31,7 +31,7 @@ def test_a_suggestion_leaves_nothing_in_the_folder_and_is_printed_again_by_name(
     assert run(world, "report", "orders").stdout == made.stdout
     assert run(world, "report", "arn:aws:iam::123456789012:role/orders").stdout == made.stdout
     other = run(world, "report", "arn:aws:iam::210987654321:role/orders")
-    assert (other.stdout, other.code) == ("", 2)
+    assert (other.stdout, other.code) == ("", 4)
     assert "is of account 123456789012, not of arn:aws:iam::210987654321:role/orders" in other.stderr
 
 
@@ -44,7 +44,7 @@ def test_a_folder_gets_the_plan_where_it_is_asked_for(world: Path) -> None:
         assert run(world, "report", "orders", *more, **env).stdout == made.stdout
         assert run(world, "report", f"{how}/orders.json").stdout == made.stdout
     (world / OWN).unlink()
-    assert run(world, "report", "orders").code == 2
+    assert run(world, "report", "orders").code == 4
     assert run(world, "report", "orders", "--plans", "option").code == 0
 
 
@@ -94,5 +94,5 @@ def test_formats_have_short_names(world: Path) -> None:
 def test_a_role_without_a_plan_is_told_what_there_is(words: tuple[str, ...], says: str, world: Path) -> None:
     run(world, *SUGGEST, "logs", "-q")
     done = run(world, "report", *words)
-    assert (done.stdout, done.code) == ("", 2)
+    assert (done.stdout, done.code) == ("", 4)
     assert says in done.stderr

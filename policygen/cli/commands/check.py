@@ -64,7 +64,7 @@ def command(
         list[Path] | None,
         typer.Argument(
             metavar="POLICY",
-            help="Policy files that apply together; - reads standard input.",
+            help="Policy files, and ARNs of attached policies, that apply together; - reads standard input.",
             show_default="those of policygen.toml",
         ),
     ] = None,
@@ -153,7 +153,7 @@ def command(
         notify(f"wrote {path} ({name})")
     if step:
         notify(add_to_summary(step, [render("markdown", *reports)]))
-    if format_ == "github" or not all(report.error for report in reports):
+    if format_ == "github" or not all(report.error and not report.unplanned for report in reports):
         _write(reports, format_, color)
     for error in errors[1:]:
         log_line(f"error: {error.message}  {error.code}")
@@ -167,10 +167,12 @@ def _options(gate: GateInput) -> GateOptions:
     """Return what fails the gate, and read the baseline.
 
     Raises:
-        UsageError: PG-E218, there is no such level; PG-E246, a baseline cannot be read; PG-E248, the older one alone.
+        UsageError: PG-E218, there is no such level; PG-E246, a baseline cannot be read; PG-E248, the older one alone;
+            PG-E247, as `read_role_map`.
     """
     from policygen.cli.gate import GateOptions
     from policygen.cli.gate_run import read_baselines, today
+    from policygen.cli.role_map import unnamed_policies
     from policygen.text import escape_controls
 
     level = _level(gate.fail_on)
@@ -184,6 +186,7 @@ def _options(gate: GateInput) -> GateOptions:
         pages,
         today(),
         gate.max_plan_age,
+        unnamed_policies() if gate.every else (),
     )
 
 
@@ -210,22 +213,26 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         UsageError: PG-E247, the configuration names no role, or one role twice.
     """
     from policygen.cli.gate import by_plan
-    from policygen.cli.role_map import read_role_map, wrong_role_map
+    from policygen.cli.role_map import GateRole, read_role_map, wrong_role_map
 
     if not gate.every:
-        mapped = {} if policies else read_role_map()
+        roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
         for text in gate.plan or ():
-            yield by_plan(text, gate.plans, role, policies, mapped)
+            yield by_plan(text, gate.plans, role, roles)
         return
-    mapped = read_role_map()
-    if not mapped:
+    roles = read_role_map()
+    if not roles:
         raise wrong_role_map("", "there is no [[role]]")
-    checked: dict[tuple[str, str], str] = {}
-    for number, (name, files) in enumerate(mapped.items()):
-        subject = by_plan(name, gate.plans, "", files, {})
-        before = checked.setdefault((subject.account, subject.role), name)
-        if before != name:  # each table would be checked without what the other one grants
-            raise wrong_role_map("", f"role[{number}].name {name!r} is {subject.role}, which is there before")
+    checked = set[tuple[str, str]]()
+    for number, one in enumerate(roles):
+        subject = by_plan(one.name, gate.plans, "", [one._replace(name="")])
+        if (
+            subject.account,
+            subject.role,
+        ) in checked:  # each would be checked without what the other one grants
+            shown = f"role[{number}].name {one.name!r} is {subject.role}, which is there before"
+            raise wrong_role_map("", shown)
+        checked.add((subject.account, subject.role))
         yield subject
 
 
@@ -246,7 +253,8 @@ def _from_logs(
     """Read the logs and the account."""
     from policygen.cli.gate import attached_documents, of_evidence, policies_of_role
     from policygen.cli.output import summarise
-    from policygen.cli.role_map import read_role_map
+    from policygen.cli.plans import account_in
+    from policygen.cli.role_map import GateRole, read_role_map
     from policygen.evidence.observe import collect_evidence
     from policygen.rightsize.check.from_logs import check_basis
     from policygen.rightsize.check.templates.context import TemplateContext
@@ -257,8 +265,11 @@ def _from_logs(
     decided = open_decisions(decisions)
     files = account.snapshots or (None,)
     current = open_account(account.live_by_default(logs).of_file(files[0]), notify, role)
-    context = TemplateContext(role.rpartition("/")[2], known=attached_documents(current, role))
-    sources = policies_of_role(policies, context, {} if policies else read_role_map())
+    context = TemplateContext(
+        role.rpartition("/")[2], account_in(role), known=attached_documents(current, role)
+    )
+    roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
+    sources = policies_of_role(context, roles)
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

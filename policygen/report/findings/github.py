@@ -32,18 +32,22 @@ def _lines(report: FindingsReport) -> Iterator[str]:
         yield _line(members, "error" if id(members[0]) in failing else _COMMANDS[members[0].level])
     if report.newly:
         place = f"file={_property(report.baseline)},line=1,title=policygen baseline"
-        told = f"{report.role}: {report.newly_accepted}: {'; '.join(report.newly[:_NAMED])}"
+        told = f"{report.name}: {report.newly_accepted}: {'; '.join(report.newly[:_NAMED])}"
         told += f" and {len(report.newly) - _NAMED:,} more" if len(report.newly) > _NAMED else ""
         yield f"::warning {place}::{_data(escape_controls(told))}"
     if report.command == "check" and report.outcome != "passed":
-        file = f"file={_property(report.files[0])},line=1," if report.error and report.files else ""
-        verdict = escape_controls(f"{report.role}: {report.verdict}")
-        yield f"::error {file}title=policygen gate {report.outcome}::{_data(verdict)}"
+        file = f"file={_property(report.place[0])},line={report.place[1]}," if report.place[0] else ""
+        verdict = escape_controls(f"{report.name}: {report.verdict}")
+        level = "warning" if report.unplanned else "error"
+        yield f"::{level} {file}title=policygen gate {report.outcome}::{_data(verdict)}"
+    for one in report.unnamed:
+        place = f"file={_property(one)},line=1,title=policygen gate not checked"
+        yield f"::warning {place}::no [[role]] of policygen.toml names it: add it to the policy of its role"
     # In a plain line the runner looks for commands of an older kind, at any position.
     hidden = f"not shown: {report.hidden}" * bool(report.hidden)
     told = "; ".join(filter(None, (report.verdict, report.plan_text, report.accepted, hidden)))
     outcome = f"gate {report.outcome}, " if report.command == "check" else ""
-    yield f"policygen {escape_controls(report.role)}: {outcome}{escape_controls(told)}".replace("##[", "# #[")
+    yield f"policygen {escape_controls(report.name)}: {outcome}{escape_controls(told)}".replace("##[", "# #[")
 
 
 def _line(members: Sequence[Finding], command: str) -> str:

@@ -6,14 +6,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import FindingsReport, files_without_role
 from policygen.text import visible_json
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
-    """Return an object for one role, or ``{"reports": [...]}`` for several; keys are sorted."""
+    """Return an object for one role, or ``{"reports": [...]}`` for several; keys are sorted.
+
+    ``unnamed`` stands in it where there are policy files that no role of the configuration has.
+    """
     documents = [_object(report) for report in reports]
-    document = documents[0] if len(documents) == 1 else {"reports": documents}
+    document: dict[str, Any] = documents[0] if len(documents) == 1 else {"reports": documents}
+    if unnamed := files_without_role(reports):
+        document["unnamed"] = unnamed
     return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
@@ -26,9 +31,12 @@ def _object(report: FindingsReport) -> dict[str, Any]:
         "failed": report.failed,
         "days": report.days,
         "days_with_events": report.days_with_events,
+        "gaps": report.gaps,
         "last": report.last,
         "plan": report.plan,
         "error": report.error,
+        "planned": not report.unplanned,
+        "next": list(report.next),
         "baseline": {
             "file": report.baseline,
             "accepted": report.known,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as Xml
 
 from policygen.report.findings.places import by_place, more_here
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import UNNAMED, FindingsReport
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls
 
@@ -30,16 +30,17 @@ def _suite(report: FindingsReport) -> Xml.Element:
     from policygen.rightsize.check.check import failing
 
     failed = {id(finding) for finding in (failing(report.findings, report.fail_on) if report.fail_on else ())}
-    suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))
+    suite = Xml.Element("testsuite", name=_text(f"policygen {report.name}"))
     about = [("plan", report.plan)] * bool(report.plan) + [("newly accepted", one) for one in report.newly]
+    about += [(UNNAMED, one) for one in report.unnamed]
     if about:
         properties = Xml.SubElement(suite, "properties")
         for name, text in about:
             Xml.SubElement(properties, "property", name=name, value=_text(text))
     if report.error:
-        case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: checked"))
-        Xml.SubElement(case, "error", message=_text(report.error))
-    skipped = failures = 0
+        case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.name}: checked"))
+        Xml.SubElement(case, "skipped" if report.unplanned else "error", message=_text(report.error))
+    failures, skipped = 0, int(report.unplanned)
     for members in by_place(report, report.findings):
         finding = members[0]
         case = Xml.SubElement(
@@ -63,11 +64,11 @@ def _suite(report: FindingsReport) -> Xml.Element:
         else:
             Xml.SubElement(case, "system-out").text = text
     if not (report.findings or report.error):
-        Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: nothing found"))
+        Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.name}: nothing found"))
     for key, value in (
         ("tests", len(suite.findall("testcase"))),
         ("failures", failures),
-        ("errors", int(bool(report.error))),
+        ("errors", int(bool(report.error) and not report.unplanned)),
         ("skipped", skipped),
     ):
         suite.set(key, str(value))

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import told
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import FindingsReport, files_without_role, way_to_accept
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
 
 _NAMED = 8
 """Subjects and places of equal findings that a row names."""
-_NEWLY = 20
-"""Newly accepted entries that are listed; the rest is counted."""
+_LISTED = 20
+"""Newly accepted entries, and files that no role has, that are listed; the rest is counted."""
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
     """Return one comment, cut at its limit: the verdict of each role, then its findings, the worst first."""
     if len(reports) == 1:
-        return comment([Section("\n\n".join([_marker(reports[0]), *_head(reports[0])])), *_table(reports[0])])
-    overview = [_marker(*reports), *_overview(reports)]
+        head = [_marker(reports[0]), *_head(reports[0]), *_tail(reports)]
+        return comment([Section("\n\n".join(head)), *_table(reports[0])])
+    overview = [_marker(*reports), *_overview(reports), *_tail(reports)]
     parts = [
         section
         for report in reports
@@ -38,12 +39,14 @@ def _marker(*reports: FindingsReport) -> str:
 
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    failed = sum(1 for report in reports if report.failed or report.error)
+    failed = sum(1 for report in reports if report.failed or (report.error and not report.unplanned))
     verdict = f"**failed** for {failed:,} of" if failed else "**passed** for"
-    yield f"### policygen: gate {verdict} {pluralize(len(reports), 'role')}"
+    unplanned = sum(1 for report in reports if report.unplanned)
+    roles = pluralize(len(reports) - (0 if failed else unplanned), "role")
+    yield f"### policygen: gate {verdict} {roles}" + (f", {unplanned:,} without a plan" if unplanned else "")
     rows = [
         row(
-            code(report.role),
+            code(report.name),
             report.outcome if report.outcome == "passed" else f"**{report.outcome}**",
             prose(report.verdict),
             prose(report.hidden),
@@ -58,19 +61,33 @@ def _head(report: FindingsReport) -> Iterator[str]:
         f" and {len(report.files) - 6:,} more" if report.files[6:] else ""
     )
     yield f"### policygen: {code(report.role)} in {code(report.account)}: gate **{report.outcome}**"
-    yield f"{prose(report.verdict[:1].upper() + report.verdict[1:])}, in {files}."
+    verdict = report.error or report.verdict
+    yield f"{prose(verdict[:1].upper() + verdict[1:])}, in {files}." if files else f"{prose(verdict)}."
+    if report.next:
+        yield f"Next: {prose(report.next_steps)}."
     if report.last:
         plan = f" {prose(report.plan_text[:1].upper() + report.plan_text[1:])}." if report.plan else ""
         yield f"{prose(report.evidence[:1].upper() + report.evidence[1:])}.{plan}"
     if report.accepted:
         yield f"Baseline: {prose(report.accepted)}."
     if report.newly:
-        shown = [f"- {prose(one)}" for one in report.newly[:_NEWLY]]
-        more = len(report.newly) - _NEWLY
-        shown += [f"- and {more:,} more"] * (more > 0)
-        yield f"**{report.newly_accepted[:1].upper()}{report.newly_accepted[1:]}**:\n\n" + "\n".join(shown)
+        yield f"**{report.newly_accepted[:1].upper()}{report.newly_accepted[1:]}**:\n\n" + _listed(
+            report.newly, prose
+        )
     if report.hidden:
         yield f"Not shown: {prose(report.hidden)}."
+
+
+def _tail(reports: Sequence[FindingsReport]) -> Iterator[str]:
+    if way := way_to_accept(reports):
+        yield prose(way)
+    if unnamed := files_without_role(reports):
+        yield f"**Not checked, since no `[[role]]` names them**:\n\n{_listed(unnamed, code)}"
+
+
+def _listed(texts: Sequence[str], written: Callable[[str], str]) -> str:
+    more = [f"- and {len(texts) - _LISTED:,} more"] * (len(texts) > _LISTED)
+    return "\n".join([*(f"- {written(one)}" for one in texts[:_LISTED]), *more])
 
 
 def _table(report: FindingsReport) -> Iterator[Section]:

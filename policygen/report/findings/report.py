@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from policygen.report.formats import FORMATS as PLAN_FORMATS
 from policygen.report.formats import Format, require_format
-from policygen.text import pluralize
+from policygen.text import escape_controls, pluralize
 from policygen.version import HOME
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class FindingsReport:
     days_with_events: int
     last: str
     """The time of the role's last event, ISO 8601 in UTC."""
+    gaps: int = 0
+    """What is missing of the evidence: log files that could not be read or verified."""
     command: Literal["check", "suggest"] = "check"
     """The command that found them: the gate on policies, or a plan on today's policies."""
     notes: bool = True
@@ -64,16 +66,33 @@ class FindingsReport:
     """What the baseline accepts in addition to it, and what does not count for that: rule, subject and place."""
     error: str = ""
     """Why the role was not checked, or not by what it should be; "" where it was."""
+    unplanned: bool = False
+    """Whether it was not checked since no plan is to be expected, as the configuration says: that fails nothing."""
+    next: Sequence[str] = ()
+    """What to do next where it was not checked, the most likely first."""
+    place: tuple[str, int] = ("", 1)
+    """The file that is to be mended where it was not checked, and its line; "" for none."""
     plan: str = ""
     """The last day that the plan knows of by which it was checked, ISO 8601; "" where the logs were read."""
     age: int | None = None
     """Days from then to today; None where nobody asked."""
+    unnamed: Sequence[str] = ()
+    """Of the first role of all: policy files beside the checked ones that no role of the configuration has."""
+    shared_name: bool = False
+    """Whether another role of the same name, in another account, stands beside it."""
     rules_url: str = RULES_URL
     """Where the pages of the rules are, ``PG101.md`` and so on."""
 
     @property
+    def name(self) -> str:
+        """The role's name, with its account where another role beside it has that name."""
+        return f"{self.role} in {self.account}" if self.shared_name and self.account else self.role
+
+    @property
     def outcome(self) -> str:
         """What the gate said, in words."""
+        if self.unplanned:
+            return "without a plan"
         return "not checked" if self.error else "failed" if self.failed else "passed"
 
     @property
@@ -92,7 +111,9 @@ class FindingsReport:
         """What was seen, in words."""
         from policygen.report.wording import minute  # help reads the formats alone
 
-        return f"evidence on {self.days_with_events} of {pluralize(self.days, 'day')}, last call {minute(self.last)}"
+        gaps = f" with {pluralize(self.gaps, 'gap')}" if self.gaps else ""
+        days = f"{self.days_with_events} of {pluralize(self.days, 'day')}"
+        return f"evidence on {days}{gaps}, last call {minute(self.last)}"
 
     @property
     def shown(self) -> list[Finding]:
@@ -109,10 +130,15 @@ class FindingsReport:
         return failing(self.findings, self.fail_on) if self.fail_on and self.command == "check" else []
 
     @property
+    def next_steps(self) -> str:
+        """What to do next, in words; "" where it was checked."""
+        return "; ".join(self.next)
+
+    @property
     def verdict(self) -> str:
         """How many of the findings that people see are against the policy, by level, and how many fail the gate."""
         if self.error:
-            return self.error
+            return f"{self.error}. Next: {self.next_steps}" if self.next else self.error
         counted = by_level([one for one in self.shown if one.against])
         counted = counted or "nothing against the policy"
         return f"{counted}, {self.failed:,} at or above {self.fail_on}" if self.failed else counted
@@ -140,6 +166,25 @@ class FindingsReport:
             return ""
         gone = f"; {self.gone:,} of its entries no longer found" if self.gone else ""
         return f"{pluralize(self.known, 'finding')} accepted by {self.baseline}{gone}"
+
+
+def files_without_role(reports: Sequence[FindingsReport]) -> list[str]:
+    """Return the policy files that no role of the configuration has, and that nobody checked for that."""
+    return [escape_controls(one) for report in reports for one in report.unnamed]
+
+
+def way_to_accept(reports: Sequence[FindingsReport]) -> str:
+    """Return how a finding that is meant is accepted, in words; "" where no gate failed."""
+    if not any(report.failed for report in reports):
+        return ""
+    file = reports[0].baseline or "policygen-baseline.json"
+    return (
+        f"If a finding is meant: --write-baseline {file} accepts it. Merge that file first, then the policy."
+    )
+
+
+UNNAMED = "not checked, since no [[role]] names them"
+"""What stands before these files."""
 
 
 def by_level(findings: Sequence[Finding]) -> str:

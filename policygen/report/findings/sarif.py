@@ -32,11 +32,14 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
     Paths are as they were given: in a repository, relative to its root.
     A role that was not checked has no run: one without results would close its alerts.
+    A gate of more roles than GitHub takes runs has one run for all.
 
     Raises:
-        UsageError: PG-E281, more runs than GitHub takes.
+        UsageError: PG-E281, more plans than GitHub takes runs.
     """
-    if len(reports) > RUNS:
+    checked = [one for one in reports if not one.error]
+    together = len(reports) > RUNS and all(one.command == "check" for one in reports)
+    if len(reports) > RUNS and not together:
         raise UsageError(
             f"SARIF of {len(reports)} plans: GitHub refuses a file of more than {RUNS} runs",
             f"give {RUNS} plans at a time, and upload each file",
@@ -45,13 +48,17 @@ def render(reports: Sequence[FindingsReport]) -> str:
     document = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
-        "runs": [_run(one) for one in reports if not one.error],
+        "runs": [_run(*checked)] * bool(checked) if together else [_run(one) for one in checked],
     }
     return visible_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
-def _run(report: FindingsReport) -> dict[str, Any]:
-    names, found = list(RULES), by_place(report, report.findings)
+def _run(*reports: FindingsReport) -> dict[str, Any]:
+    """Return the run of a role, or of all roles of a gate."""
+    report, names = reports[0], list(RULES)
+    found = [(one, members) for one in reports for members in by_place(one, one.findings)]
+    owner = f"{report.account}/{report.role}" if len(reports) == 1 else "*"
+    newly = [entry for one in reports for entry in one.newly]
     # Each role and command has its own category, so that results of one do not replace those of another.
     whose = "" if report.command == "check" else f"{report.command}/"
     run: dict[str, Any] = {
@@ -62,13 +69,13 @@ def _run(report: FindingsReport) -> dict[str, Any]:
                 "rules": [_rule(rule, report.rules_url) for rule in RULES.values()],
             }
         },
-        "automationDetails": {"id": f"policygen/{whose}{report.account}/{report.role}/"},
+        "automationDetails": {"id": f"policygen/{whose}{owner}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(report, members, names) for members in found[:LIMIT]],
+        "results": [_result(one, members, names) for one, members in found[:LIMIT]],
     }
-    properties: dict[str, Any] = {"plan": report.plan} if report.plan else {}
-    if report.newly:
-        properties |= {"newly_accepted": list(report.newly)}
+    properties: dict[str, Any] = {"plan": report.plan} if report.plan and len(reports) == 1 else {}
+    if newly:
+        properties |= {"newly_accepted": newly}
     if len(found) > LIMIT:
         properties |= {"omitted": len(found) - LIMIT}
     if properties:

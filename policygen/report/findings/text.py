@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import LISTED, told
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import UNNAMED, FindingsReport, files_without_role, way_to_accept
 from policygen.report.terminal.layout import wrapped
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
@@ -18,26 +18,37 @@ def render(reports: Sequence[FindingsReport]) -> str:
     for report in reports:
         lines += [""] * bool(lines)
         lines += [*_head(report), *_findings(report)]
+    if unnamed := files_without_role(reports):
+        listed = unnamed[:LISTED] + [f"{len(unnamed) - LISTED:,} more"] * (len(unnamed) > LISTED)
+        lines += ["", *wrapped("", f"{UNNAMED}: {', '.join(listed)}", "  ")]
+    if way := way_to_accept(reports):
+        lines += ["", *wrapped("", way)]
     if any(report.shown for report in reports):
         lines += ["", f"Rules: {reports[0].rules_url}"]
     return "\n".join(escape_controls(line) for line in lines) + "\n"
 
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    failed = [report.role for report in reports if report.failed]
-    unchecked = [report.role for report in reports if report.error]
+    failed = [report.name for report in reports if report.failed]
+    unchecked = [report.name for report in reports if report.error and not report.unplanned]
+    unplanned = [report.name for report in reports if report.unplanned]
     roles = pluralize(len(reports), "role")
     if failed:
         yield from wrapped("", f"gate failed for {len(failed):,} of {roles}: {', '.join(failed)}", "  ")
     if unchecked:
         yield from wrapped("", f"not checked: {', '.join(unchecked)}", "  ")
     if not (failed or unchecked):
-        yield f"gate passed for {roles}"
+        yield f"gate passed for {pluralize(len(reports) - len(unplanned), 'role')}"
+    if unplanned:
+        yield from wrapped("", f"without a plan, review by hand: {', '.join(unplanned)}", "  ")
 
 
 def _head(report: FindingsReport) -> Iterator[str]:
     never = " (--fail-on never)" if report.fail_on is None else ""
-    yield from wrapped("", f"gate {report.outcome}  {report.role}: {report.verdict}{never}", "  ")
+    verdict = report.error or report.verdict
+    yield from wrapped("", f"gate {report.outcome}  {report.name}: {verdict}{never}", "  ")
+    if report.next:
+        yield from wrapped("  ", f"next: {report.next_steps}")
     if report.last:
         yield from _basis(report)
     if report.newly:

@@ -22,6 +22,8 @@ _VERSION = 1
 EMPTY = json.dumps({_KEY: _VERSION, "accepted": []})
 """A baseline that accepts nothing."""
 
+Whose = tuple[str, str]
+"""Name and account of a role; the account is "" where it is not known: it may be any then."""
 Points = frozenset[tuple[str, str, str]]
 """Rule, subject and where it holds, as `Finding.points` has them."""
 
@@ -38,36 +40,46 @@ class AgainstBaseline(NamedTuple):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """What a file accepts, by role name, and what it accepts in addition to an older one, which does not count."""
+    """What a file accepts, by role, and what it accepts in addition to an older one, which does not count."""
 
-    accepted: Mapping[str, Points]
-    newly: Mapping[str, Points] = msgspec.field(default_factory=dict)
+    accepted: Mapping[Whose, Points]
+    newly: Mapping[Whose, Points] = msgspec.field(default_factory=dict)
 
     def since(self, before: Baseline) -> Baseline:
         """Return the baseline that accepts what both accept: a change cannot accept its own findings."""
-        nothing: Points = frozenset()
-        pairs = {role: (points, before.accepted.get(role, nothing)) for role, points in self.accepted.items()}
+        pairs = {role: (points, _of_role(before.accepted, role)) for role, points in self.accepted.items()}
         return Baseline(
             {role: own & older for role, (own, older) in pairs.items()},
             {role: own - older for role, (own, older) in pairs.items() if own - older},
         )
 
-    def against(self, role: str, findings: Iterable[Finding]) -> AgainstBaseline:
+    def against(self, role: Whose, findings: Iterable[Finding]) -> AgainstBaseline:
         """Split findings about a role into new ones and known ones."""
-        accepted = self.accepted.get(role, frozenset())
+        accepted = _of_role(self.accepted, role)
         found = list(findings)
         new = tuple(one for one in found if not one.points <= accepted)
         gone = accepted.difference(*(one.points for one in found))
         return AgainstBaseline(new, len(found) - len(new), len(gone))
 
-    def newly_of(self, role: str) -> list[str]:
+    def newly_of(self, role: Whose) -> list[str]:
         """Return what is newly accepted of a role, a text for each rule and place."""
-        return _listed(self.newly.get(role, ()))
+        return _listed(_of_role(self.newly, role))
 
-    def newly_of_others(self, roles: Iterable[str]) -> list[str]:
+    def newly_of_others(self, roles: Iterable[Whose]) -> list[str]:
         """Return what is newly accepted of all roles but these, a text for each role, rule and place."""
-        others = sorted(set(self.newly).difference(roles))
-        return [f"of {role}, not checked here: {one}" for role in others for one in self.newly_of(role)]
+        known = {one for name, account in roles for one in ((name, account), (name, ""))}
+        others = sorted(set(self.newly) - known)
+        return [
+            f"of {' in '.join(filter(None, role))}, not checked here: {one}"
+            for role in others
+            for one in _listed(self.newly[role])
+        ]
+
+
+def _of_role(points: Mapping[Whose, Points], role: Whose) -> Points:
+    """Return the points of a role: of its account, and of a role of that name in any."""
+    nothing: Points = frozenset()
+    return points.get(role, nothing) | points.get((role[0], ""), nothing)
 
 
 _NAMED = 4
@@ -93,8 +105,8 @@ def _spelled(subject: str) -> str:
     return " ".join(action.name if action else word for word, action in found)
 
 
-def baseline_text(findings: Mapping[str, Sequence[Finding]], before: str = "", name: str = "") -> str:
-    """Return the file that accepts findings, by role name: a line for each rule and place, for diffs.
+def baseline_text(findings: Mapping[Whose, Sequence[Finding]], before: str = "", name: str = "") -> str:
+    """Return the file that accepts findings, by role: a line for each rule and place, for diffs.
 
     Args:
         findings: of each role.
@@ -104,16 +116,20 @@ def baseline_text(findings: Mapping[str, Sequence[Finding]], before: str = "", n
     Raises:
         UsageError: PG-E246, `before` is no baseline.
     """
-    rows: dict[tuple[str, str, str], set[str]] = {}
+    rows: dict[tuple[Whose, str, str], set[str]] = {}
     for role, found in findings.items():
         for rule, subject, where in (point for one in found for point in one.points):
             rows.setdefault((role, rule, where), set()).add(subject)
     for row in _rows(before, name) if before else ():
-        if row["role"] not in findings:
-            rows[row["role"], row["rule"], row["where"]] = set(row["subjects"])
+        role = _whose(row)
+        if role not in findings and (role[1] or role[0] not in {name for name, _ in findings}):
+            rows[role, row["rule"], row["where"]] = set(row["subjects"])
     lines = [
         json.dumps(
-            {"role": role, "rule": rule, "where": where, "subjects": sorted(subjects)}, ensure_ascii=False
+            {"role": role[0]}
+            | ({"account": role[1]} if role[1] else {})
+            | {"rule": rule, "where": where, "subjects": sorted(subjects)},
+            ensure_ascii=False,
         )
         for (role, rule, where), subjects in sorted(rows.items())
     ]
@@ -127,11 +143,15 @@ def parse_baseline(text: str, name: str) -> Baseline:
     Raises:
         UsageError: PG-E246, it is no baseline.
     """
-    accepted: dict[str, set[tuple[str, str, str]]] = {}
+    accepted: dict[Whose, set[tuple[str, str, str]]] = {}
     for row in _rows(text, name):
         points = ((row["rule"], subject.lower(), row["where"]) for subject in row["subjects"])
-        accepted.setdefault(row["role"], set()).update(points)
+        accepted.setdefault(_whose(row), set()).update(points)
     return Baseline({role: frozenset(points) for role, points in accepted.items()})
+
+
+def _whose(row: Mapping[str, Any]) -> Whose:
+    return row["role"], row.get("account", "")
 
 
 def _rows(text: str, name: str) -> list[Any]:
@@ -158,6 +178,7 @@ def _is_row(row: Any) -> bool:
     return (
         isinstance(row, dict)
         and all(isinstance(row.get(key), str) for key in ("role", "rule", "where"))
+        and isinstance(row.get("account", ""), str)
         and row["rule"] in RULES
         and isinstance(row.get("subjects"), list)
         and all(isinstance(one, str) for one in row["subjects"])

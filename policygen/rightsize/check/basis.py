@@ -36,6 +36,8 @@ class CheckBasis(msgspec.Struct, frozen=True):
     """The role's policies and bounds; None where they are not known."""
     barred: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Action that the current policies grant and a bound never allows -> the bound's name."""
+    attached: Mapping[str, Policy] = msgspec.field(default_factory=dict)
+    """ARN of a managed policy that the role has today -> its document, as far as it is known."""
     suggested: tuple[Policy, ...] = ()
     """The policies that `suggest` proposes for the role; () where it proposes none."""
 

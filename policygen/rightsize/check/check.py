@@ -84,7 +84,7 @@ def _unread(sources: Sequence[PolicySource]) -> Iterator[Finding]:
                 fix = "write its statements into the template, or accept it in a baseline"
             else:
                 message = "it is attached, and the role does not have it today: what it grants is not known"
-                fix = "write its document into the template, or make the plan again once it is attached"
+                fix = "check its document too, or make the plan again once it is attached"
             yield Finding(RULES["PG108"], name, message, fix, source.name, place)
 
 

@@ -43,8 +43,8 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         on = resources[0] if len(resources) == 1 else f"{len(resources)} resources, as {resources[0]}"
         about = tuple((action, resource) for resource in resources)
         message = f"{calls} on {on}; {reason}"
-        spot = nearest(sources, [action])
-        yield found_at(spot, rule, action, message, _FIXES[rule.id], resource=on, about=about)
+        fix = _FIXES[rule.id] + (replay.attached(members[0][0]) if rule.id == "PG201" else "")
+        yield found_at(nearest(sources, [action]), rule, action, message, fix, resource=on, about=about)
 
 
 _FIXES = {
@@ -67,6 +67,11 @@ class _Replay:
         self._new = basis.evaluator(self._policies)
         self._allows = Evaluator([Policy(tuple(allow_statements(self._policies)))])
         self._current = basis.current.evaluator() if basis.current else None
+        self._attached = {
+            arn: basis.evaluator([*self._policies, policy])
+            for arn, policy in basis.attached.items()
+            if not set(policy.statements) <= {one for policy in self._policies for one in policy.statements}
+        }
 
     def allows(self, request: AccessRequest) -> bool:
         """Return whether the policies allow a request."""
@@ -78,6 +83,13 @@ class _Replay:
             return False
         allowed_today = self._current is None or self._current.evaluate(request).outcome == "ALLOWED"
         return allowed_today or self._new.refusal(request) is not None
+
+    def attached(self, request: AccessRequest) -> str:
+        """Name the attached policy of today, not under check, with which the policies allow a request; "" for none."""
+        for arn, evaluator in self._attached.items():
+            if evaluator.evaluate(request).outcome == "ALLOWED":
+                return f"; {arn} allows it today: if it stays attached, check it too, by its ARN next to the file"
+        return ""
 
     def judge(self, request: AccessRequest) -> tuple[CheckRule, str] | None:
         """Return the rule that a request breaks and the reason; None where it breaks none."""
@@ -128,7 +140,7 @@ def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fin
                 RULES["PG202"],
                 keep.grant.action,
                 f"on {keep.grant.resource}: {keep.why}",
-                "allow it there",
+                "allow it there" + replay.attached(request),
                 resource=keep.grant.resource,
             )
 
@@ -153,7 +165,7 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             RULES["PG105"],
             f"{len(names):,} actions of a NotAction" if more else names[0],
             f"for example on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}{some(names)}",
-            "grant what today's policies grant, or change them first",
+            "remove it, or narrow it to what today's policies grant; if it is meant, accept it in a baseline",
             resource=gain.request.resource,
             key="NotAction" if more else "",
             about=tuple(

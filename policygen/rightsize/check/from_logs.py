@@ -32,6 +32,7 @@ def check_basis(
         UsageError: PG-E363, rules that contradict each other.
     """
     current, usage = evidence.current_access, evidence.usage
+    role = current.role if current else None
     day = on or usage.window.until.day
     rules = decisions.for_role(usage.role, day) if decisions else ()
     proposed: tuple[Policy, ...] = ()
@@ -63,5 +64,6 @@ def check_basis(
         suspicious=evidence.anomalous_usage.requests if evidence.anomalous_usage else {},
         current=current,
         barred=effective.blocked if effective else {},
+        attached={one.arn: one.policy for one in role.attached if one.policy} if role else {},
         suggested=proposed,
     )

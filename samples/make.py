@@ -1,7 +1,7 @@
 """Write the samples, the same bytes on every run: ``python samples/make.py``.
 
-These are trail/, and the snapshots of two accounts, account.json and staging.json. README.md describes the shop; shop/
-has its events. A file whose content is already right is not written again.
+These are trail/, the snapshots of two accounts, account.json and staging.json, and api/, an API with its access log.
+README.md describes the shop; shop/ has its events. A file whose content is already right is not written again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from shop import account as production
-from shop import cast, functions, others, pipeline, staging, storefront
+from shop import cast, functions, gateway, others, pipeline, staging, storefront
 from shop.record import Record, letters, stamp, uid
 
 SCENES = (
@@ -47,8 +47,14 @@ _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 def main(target: Path) -> None:
     """Write all files below `target`."""
-    snapshots = {"account.json": production.snapshot(), "staging.json": staging.snapshot()}
-    for path, data in chain(trail(), ((name, _json(one, indent=2)) for name, one in snapshots.items())):
+    snapshots = {
+        "account.json": production.snapshot(),
+        "staging.json": staging.snapshot(),
+        **gateway.snapshots(),
+    }
+    texts = ((name, _json(one, indent=2)) for name, one in snapshots.items())
+    access = ("api/access/orders-prod.log.gz", _gzip(gateway.access_log().encode()))
+    for path, data in chain(trail(), texts, [access]):
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if not (file.exists() and _content(file.read_bytes()) == _content(data)):

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from policygen.iam.conditions import ContextFacts, Truth, all_of
 from policygen.iam.document import CURRENT_VERSION, Policy, Statement, load_document, parse_policy
 from policygen.iam.evaluate import grant_contained
+from policygen.iam.implication import implies
 from policygen.iam.party import PRINCIPAL_ELEMENTS, Naming, Party, Principals, parse_principals
 from policygen.iam.request import AccessRequest
 from policygen.iam.rules import StatementRule, statement_rules
@@ -153,6 +154,7 @@ class ResourcePolicyEvaluator:
     """A policy with principals, prepared for many requests."""
 
     def __init__(self, policy: ResourcePolicy) -> None:
+        self.policy = policy
         bare = Policy(tuple(one.statement for one in policy.statements), name=policy.name)
         self._rules = list(zip(policy.statements, statement_rules([bare]), strict=True))
 
@@ -200,18 +202,24 @@ def not_inside(proposed: ResourcePolicy, today: ResourcePolicy) -> list[Principa
     """Return the Allow statements of a policy, one a principal, that today's do not contain. Empty is proven.
 
     Each principal's grant must lie in one statement of today for each of its actions and resources, and every Deny of
-    today must still stand, word for word.
+    today must still stand, under conditions that hold wherever today's do.
     """
     beyond: list[PrincipalStatement] = []
     for statement in proposed.allows:
         entries = statement.principals.entries
         pieces = [statement] if statement.principals.negated else map(statement.with_principals, zip(entries))
         beyond += [piece for piece in pieces if not _contained(piece, today.allows)]
-    standing = {(one.principals, replace(one.statement, sid="")) for one in proposed.denies}
-    beyond += [
-        one for one in today.denies if (one.principals, replace(one.statement, sid="")) not in standing
-    ]
+    beyond += [one for one in today.denies if not any(_as_strict(other, one) for other in proposed.denies)]
     return beyond
+
+
+def _as_strict(new: PrincipalStatement, old: PrincipalStatement) -> bool:
+    """Return whether a Deny is another one, or the same under conditions that hold more often."""
+    bare_new, bare_old = (replace(one.statement, sid="", conditions=()) for one in (new, old))
+    return (new.principals, bare_new) == (old.principals, bare_old) and (
+        new.statement.conditions == old.statement.conditions
+        or implies(old.statement.conditions, new.statement.conditions)
+    )
 
 
 def _contained(piece: PrincipalStatement, allows: Iterable[PrincipalStatement]) -> bool:

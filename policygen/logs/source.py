@@ -35,6 +35,7 @@ __all__ = [
     "RecordFilter",
     "Scope",
     "Source",
+    "TextLines",
     "Unreadable",
 ]
 
@@ -58,6 +59,20 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
+class TextLines(msgspec.Struct, frozen=True, gc=False):
+    """Lines of a log of texts, in their order, without what they were wrapped in.
+
+    `times` says when each came into the log, ISO 8601 in UTC to the second, "" where that is not known; it is empty
+    where no line's time is. `group` is the log group that they were written to, "" where that is not known.
+    """
+
+    texts: Sequence[str]
+    times: Sequence[str] = ()
+    group: str = ""
+    first: int = 1
+    """The number of the first line in its file, from 1."""
+
+
 class Batch(msgspec.Struct, frozen=True):
     """A part of a file, or all of it. The records may share the file's memory: copy what you keep of them.
 
@@ -79,6 +94,8 @@ class Batch(msgspec.Struct, frozen=True):
     """The other records of a searched file, which were only checked."""
     continued: bool = False
     """Whether an earlier batch is of the same file."""
+    lines: TextLines | None = None
+    """The lines of an object that was read as text; it then has no records."""
     unproved: str = ""
     """Why no digest proves what `name` names, though it can be read; the batch then is no file. "" otherwise."""
 
@@ -155,6 +172,8 @@ class LogObject(NamedTuple):
     """Only records that hold one of these are decoded; all records where it is empty."""
     hashes: frozenset[str] = frozenset()
     """SHA-256 digests in hex, one of which its unpacked content has to have; any content will do where it is empty."""
+    as_text: bool = False
+    """Whether it is read as lines of text, not as records."""
 
 
 class LogFolder(NamedTuple):
@@ -265,6 +284,12 @@ class LogSource(ABC):
             yield batch
         if not logs:
             raise self.no_logs_error(passed)
+
+    def read_lines(self, scope: Scope = EVERYTHING) -> Iterator[Batch]:
+        """Read all objects as lines of text, one after the other."""
+        return self.batches(
+            one if isinstance(one, Batch) else one._replace(as_text=True) for one in self.objects(scope)
+        )
 
     def batches(self, found: Iterable[LogObject | Batch]) -> Iterator[Batch]:
         """Give the batches of what `objects` listed, in that order."""

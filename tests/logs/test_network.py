@@ -160,6 +160,7 @@ ON_FILES: dict[str, tuple[str, ...]] = {
     "permissions": (),
     "probation": ("orders-api", *LOGS),
     "trust": ("orders-api", *LOGS),
+    "api": ("orders", "-l", str(ROOT / "samples/api/access"), "-s", str(ROOT / "samples/api/account.json")),
     "athena": ("ddl", "--bucket", "b12", "--account", "111122223333", "--region", "eu-west-1"),
 }
 DOCUMENT = {

@@ -77,7 +77,12 @@ def generated(target: Path) -> dict[str, bytes]:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    files = [*root.glob("trail/**/*.gz"), root / "account.json", root / "staging.json"]
+    files = [
+        *root.glob("trail/**/*.gz"),
+        root / "account.json",
+        root / "staging.json",
+        *root.glob("api/**/*.*"),
+    ]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 

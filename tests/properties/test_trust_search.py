@@ -350,7 +350,7 @@ def test_the_search_finds_a_fault_that_is_planted(
 ) -> None:
     where, planted = FAULTS[fault]
     monkeypatch.setattr(where, planted)
-    monkeypatch.setattr("policygen.rightsize.trust.suggest._require", lambda *_: None)
+    monkeypatch.setattr("policygen.rightsize.trust.suggest.require_promises", lambda *_: None)
 
     @settings(max_examples=60, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
     @given(worlds())

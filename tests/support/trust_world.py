@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from datetime import date, timedelta
@@ -14,6 +13,7 @@ from policygen.account.snapshot import to_account
 from policygen.evidence.observe import ObserveOptions
 from policygen.evidence.role_assumptions import AssumptionEvidence, collect_assumptions
 from policygen.rightsize.trust.suggest import TrustOptions, TrustSuggestion, suggest_trust
+from tests.support.policy_judge import holds, like, listed, named
 
 ACCOUNT, VENDOR = "111122223333", "444455556666"
 TARGET = f"arn:aws:iam::{ACCOUNT}:role/app/target"
@@ -372,12 +372,12 @@ def lets_in(document: dict[str, Any], by: str, context: dict[str, Any], action: 
     facts = {key.lower(): value for key, value in {**facts, **context}.items()}
     allowed = False
     for one in document["Statement"]:
-        wanted = _listed(one.get("Action", one.get("NotAction")))
-        hit = any(_like(pattern.lower(), (action or event).lower()) for pattern in wanted)
-        if hit != ("Action" in one) or not _named(one, kind, names):
+        wanted = listed(one.get("Action", one.get("NotAction")))
+        hit = any(like(pattern.lower(), (action or event).lower()) for pattern in wanted)
+        if hit != ("Action" in one) or not named(one, kind, names):
             continue
         if all(
-            _holds(operator, key, _listed(values), facts)
+            holds(operator, key, listed(values), facts)
             for operator, keys in one.get("Condition", {}).items()
             for key, values in keys.items()
         ):
@@ -416,50 +416,3 @@ def _identity(by: str) -> tuple[str, set[str], dict[str, Any], str]:
     else:
         facts["aws:username"] = name.rpartition("/")[2]
     return "AWS", names, facts, "sts:AssumeRole"
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _named(statement: dict[str, Any], kind: str, names: set[str]) -> bool:
-    element = statement.get("Principal", statement.get("NotPrincipal"))
-    entries = (
-        {("AWS", "*")} if element == "*" else {(of, one) for of, v in element.items() for one in _listed(v)}
-    )
-    found = ("AWS", "*") in entries or any(of == kind and one in names for of, one in entries)
-    return found if "Principal" in statement else not found
-
-
-def _like(pattern: str, text: str) -> bool:
-    parts = re.split(r"(\$\{[*?$]\}|\*|\?)", pattern)
-    as_regex = {"*": ".*", "?": "."}
-    return bool(
-        re.fullmatch(
-            "".join(as_regex.get(p) or re.escape(p[2] if p[:2] == "${" else p) for p in parts), text, re.S
-        )
-    )
-
-
-def _holds(operator: str, key: str, values: list[Any], facts: dict[str, Any]) -> bool:
-    have = facts.get(key.lower())
-    base = operator.rpartition(":")[2].removesuffix("IfExists")
-    if base == "Null":
-        return (have is None) == (str(values[0]).lower() == "true")
-    if have is None:
-        return "Not" in base or operator.endswith("IfExists") or operator.startswith("ForAllValues")
-    texts = [re.sub(r"\$\{(aws:\w+)\}", lambda m: facts.get(m[1].lower(), "\0"), str(v)) for v in values]
-    test = {
-        "StringEquals": lambda want, it: want == it,
-        "StringLike": _like,
-        "ArnLike": _like,
-        "ArnEquals": _like,
-        "Bool": lambda want, it: want.lower() == it.lower(),
-        "StringEqualsIgnoreCase": lambda want, it: want.lower() == it.lower(),
-        "IpAddress": lambda want, it: ipaddress.ip_address(it) in ipaddress.ip_network(want, strict=False),
-        "NumericLessThan": lambda want, it: float(it) < float(want),
-        "DateLessThan": lambda want, it: it < want,
-        "DateGreaterThan": lambda want, it: it > want,
-    }[base.replace("Not", "")]
-    hits = [any(test(want, it) for want in texts) != ("Not" in base) for it in _listed(have)]
-    return any(hits) if operator.startswith("ForAnyValue") else all(hits)

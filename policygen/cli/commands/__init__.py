@@ -10,6 +10,7 @@ COMMANDS = {
     "backtest": "Right-size",
     "probation": "Right-size",
     "trust": "Right-size",
+    "api": "Right-size",
     "check": "Compare",
     "diff": "Compare",
     "roles": "Look",

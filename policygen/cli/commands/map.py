@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from policygen.cli.console import LINE
-from policygen.cli.options import IncompleteOption, QuietOption, format_option
+from policygen.cli.options import IncompleteOption, QuietOption, SnapshotsOption, format_option
 
 if TYPE_CHECKING:
     from policygen.errors import NothingFoundError
@@ -20,11 +19,26 @@ if TYPE_CHECKING:
 
 
 def command(
-    logs: Annotated[list[Path], typer.Argument(metavar="LOGS", help="Files and folders of CloudTrail logs.")],
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LOGS", help="Files and folders of CloudTrail logs, or of access logs of API Gateway."
+        ),
+    ],
     role: Annotated[
         str,
         typer.Option(
             "--role", "-r", metavar="ROLE", help="Only the records of a role.", rich_help_panel="Input"
+        ),
+    ] = "",
+    snapshots: SnapshotsOption = None,
+    api: Annotated[
+        str,
+        typer.Option(
+            "--api",
+            metavar="API/STAGE",
+            help="Read the entries of an API, by its id or name, or of one of its stages.",
+            rich_help_panel="Input",
         ),
     ] = "",
     format_: Annotated[str, format_option("jsonl", "text")] = "jsonl",
@@ -44,6 +58,10 @@ def command(
     policygen map ./trail --format jsonl
 
     policygen map event.json --role orders-api -f text --why
+
+    Access logs of API Gateway need a snapshot, which has their formats: one JSON object per entry.
+
+    policygen map access.log --snapshot account.json --api orders/prod
     """
     from msgspec.structs import replace
 
@@ -62,14 +80,21 @@ def command(
     read_report, counts, unmapped = ReadReport(), Counter[str](), Counter[str]()
     event_ids: set[str] = set()
     others: Counter[str | None] = Counter()
-    source = open_source([str(path) for path in logs])
+    source = open_source(logs)
     if isinstance(source, QuerySource):
         raise UsageError(
             "map needs single records, and this source returns counts",
             "give files, s3:// or lookup:",
             code="PG-E202",
         )
+    if api and not snapshots:
+        raise UsageError("--api without --snapshot", "the snapshot says which APIs there are", code="PG-E211")
     LINE.clear()
+    if snapshots and not role:
+        from policygen.cli.access_rows import map_entries
+
+        if map_entries(source, snapshots, api, format_, quiet=quiet, allow_incomplete=allow_incomplete):
+            return
     # Files are read twice; of a source that cannot be, a record is mapped by what it says itself.
     knowledge = NOTHING_KNOWN if source.remote else knowledge_in(source.read())
     for batch in source.read():

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from policygen.logs.decode.archive import Member, is_zip, tar_members, zip_members
 from policygen.logs.decode.checksum import check_content
 from policygen.logs.decode.compression import (
@@ -30,6 +32,7 @@ from policygen.logs.decode.json_window import BadRecord, is_implausible
 from policygen.logs.decode.object_key import has_log_suffix
 from policygen.logs.decode.search import cut_records
 from policygen.logs.decode.tables import looks_like_table, table_items
+from policygen.logs.decode.text_lines import non_text_reason, text_lines
 from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
@@ -58,6 +61,8 @@ class StoredFile(NamedTuple):
     name: str
     expects_log: bool
     search: tuple[BytePattern, ...] = ()
+    as_text: bool = False
+    """Whether it is read as lines of text, not as records."""
 
 
 def looks_like_log(head: bytes, name: str) -> bool:
@@ -75,7 +80,7 @@ def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
         yield Batch.damaged(stored.name, damage, len(data))
     else:
         yield from read_bytes(
-            StoredFile(stored.name, stored.expects_log, stored.search), data, size=len(data)
+            StoredFile(stored.name, stored.expects_log, stored.search, stored.as_text), data, size=len(data)
         )
 
 
@@ -128,7 +133,7 @@ def _read_damaged(
     if is_zip(data) or is_tar(data) or not data:
         yield Batch.damaged(file.name, damage, size)
     else:
-        yield from _read_text(StoredFile(file.name, expects_log=True), data, size, budget, damage)
+        yield from _read_text(file._replace(expects_log=True, search=()), data, size, budget, damage)
 
 
 def _read_members(
@@ -141,14 +146,17 @@ def _read_members(
         if isinstance(member, Damage):
             yield Batch.damaged(file.name, member, size)
         else:
-            yield from _read_member(f"{file.name}/{member.name}", member, budget, depth)
+            name = f"{file.name}/{member.name}"
+            yield from _read_member(name, member, budget, depth, as_text=file.as_text)
         if budget.left < 0:
             raise BombError(f"unpacks to more than {budget.whole:,} bytes: the rest was not read")
     if empty:
         yield Batch.passed(file.name, "empty-archive", size)
 
 
-def _read_member(name: str, member: Member, budget: UnpackBudget, depth: int) -> Iterator[Batch]:
+def _read_member(
+    name: str, member: Member, budget: UnpackBudget, depth: int, *, as_text: bool
+) -> Iterator[Batch]:
     if member.kind:
         yield Batch.passed(name, member.kind, member.size)
         return
@@ -156,8 +164,8 @@ def _read_member(name: str, member: Member, budget: UnpackBudget, depth: int) ->
         yield Batch.damaged(name, member.damage, member.size)
         return
     expects_log = has_log_suffix(member.name)
-    if expects_log or looks_like_log(member.content[:CHUNK], member.name):
-        file = StoredFile(name, expects_log)
+    if expects_log or as_text or looks_like_log(member.content[:CHUNK], member.name):
+        file = StoredFile(name, expects_log, as_text=as_text)
         yield from _read_packed(file, member.content, member.size, budget, depth + 1)
     else:
         yield Batch.passed(name, "not-json", member.size)
@@ -170,6 +178,9 @@ def _read_text(
     file: StoredFile, data: bytes, size: int, budget: UnpackBudget, damage: Damage | None = None
 ) -> Iterator[Batch]:
     """Yield the batches of one unpacked file; `damage` is what unpacking found."""
+    if file.as_text:
+        yield from _read_lines(file, data, size, damage)
+        return
     if file.expects_log and is_implausible(data):
         what = f"has too many values for its {len(data):,} bytes: they are no records"
         yield Batch.damaged(file.name, damage or Damage(None, what), size)
@@ -195,6 +206,26 @@ def _read_text(
         yield Batch.damaged(file.name, Damage(0, reason), size)
     else:
         yield Batch.passed(file.name, "not-json", size)
+
+
+def _read_lines(file: StoredFile, data: bytes, size: int, damage: Damage | None) -> Iterator[Batch]:
+    """Yield the batches of a file's lines; a file that is no text, and a document about logs, is passed over."""
+    reason = non_text_reason(data)
+    if reason and (damage or file.expects_log):
+        yield Batch.damaged(file.name, damage or Damage(0, reason), size)
+        return
+    if reason or (not file.expects_log and file.name.lower().endswith(_DOCUMENTS)):
+        yield Batch.passed(file.name, "not-text", size)
+        return
+    continued = False
+    for found in text_lines(data):
+        if isinstance(found, Damage):
+            damage = damage or found
+            continue
+        yield Batch(escape_controls(file.name), size=size, lines=found, continued=continued)
+        size, continued = 0, True
+    if damage:
+        yield replace(Batch.damaged(file.name, damage, size), continued=continued)
 
 
 def _claims(file: StoredFile, text: bytes) -> bool:

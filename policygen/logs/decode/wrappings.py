@@ -141,6 +141,88 @@ WRAPPINGS = (
     _at("CloudEvents, data", "data", of_anything=True),
 )
 
+
+class TextWrapping(NamedTuple):
+    """A kind of object that wraps lines of text.
+
+    It has no other keys than its own: the lines are written by strangers, and a line that is JSON may hold any key.
+    """
+
+    name: str
+    """What the documentation calls it."""
+    keys: frozenset[str]
+    content: Callable[[Fields], Iterator[tuple[str, str]]]
+    """Yields the lines of such an object: when each came into the log, in any form that `utc_time` reads, and the text.
+
+    Raises:
+        KeyError, TypeError: the object is of another kind.
+    """
+
+
+def _log_events(key: str) -> Callable[[Fields], Iterator[tuple[str, str]]]:
+    def content(value: Fields) -> Iterator[tuple[str, str]]:
+        for event in value[key]:
+            if not isinstance(event["timestamp"], int) or not isinstance(event["message"], str):
+                raise TypeError
+            yield str(event["timestamp"]), event["message"]
+
+    return content
+
+
+def _insights_rows(value: Fields) -> Iterator[tuple[str, str]]:
+    """Yield the messages of the rows of a query; each row is a list of fields with their values."""
+    for row in value["results"]:
+        fields = {cell["field"]: cell["value"] for cell in row}
+        yield str(fields.get("@timestamp", "")), str(fields["@message"])
+
+
+TEXT_WRAPPINGS = (
+    TextWrapping(
+        "CloudWatch Logs, FilterLogEvents",
+        frozenset({"events", "searchedLogStreams", "nextToken"}),
+        _log_events("events"),
+    ),
+    TextWrapping(
+        "CloudWatch Logs, GetLogEvents",
+        frozenset({"events", "nextForwardToken", "nextBackwardToken"}),
+        _log_events("events"),
+    ),
+    TextWrapping(
+        "CloudWatch Logs Insights, GetQueryResults",
+        frozenset({"results", "statistics", "status", "queryLanguage", "encryptionKey"}),
+        _insights_rows,
+    ),
+    TextWrapping(
+        "CloudWatch Logs, subscription",
+        frozenset(
+            {
+                "messageType",
+                "owner",
+                "logGroup",
+                "logStream",
+                "subscriptionFilters",
+                "logEvents",
+                "policyLevel",
+            }
+        ),
+        _log_events("logEvents"),
+    ),
+)
+
+TEXT_WRAPPING_KEYS = frozenset(key for one in TEXT_WRAPPINGS for key in one.keys)
+
+
+def wrapped_lines(value: Fields) -> list[tuple[str, str]] | None:
+    """Return the lines that an object wraps, each with its time; None where it is no wrapping of lines."""
+    for one in TEXT_WRAPPINGS:
+        if one.keys >= value.keys():
+            try:
+                return list(one.content(value))
+            except (KeyError, TypeError):
+                continue
+    return None
+
+
 _ORIGINAL_KEYS = frozenset(one.key for one in ORIGINALS)
 _WRAPPING_KEYS = frozenset(one.key for one in WRAPPINGS)
 

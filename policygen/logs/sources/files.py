@@ -168,11 +168,11 @@ def read_file(one: LogObject) -> Iterator[Batch]:
     """Yield the batches of one file; never raises for its content."""
     try:
         with open(one.locator, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
-            if one.expects_log and one.size <= LIMIT and one.version:
+            if (one.expects_log or one.as_text) and one.size <= LIMIT and one.version:
                 data = stream.readall()
             else:
                 head = stream.read(CHUNK)
-                if not (one.expects_log or looks_like_log(head, one.name)):
+                if not (one.expects_log or one.as_text or looks_like_log(head, one.name)):
                     yield Batch.passed(one.name, "not-json")
                     return
                 data = head + stream.read(LIMIT + 1 - len(head))

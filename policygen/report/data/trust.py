@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.rightsize.trust.assumptions import Observed
-from policygen.rightsize.trust.letting_in import Use
+from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
 from policygen.rightsize.trust.session_places import SessionPlace, SessionPlaces
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import visible_json
@@ -111,5 +110,5 @@ def assumption_row(one: Observed) -> dict[str, Any]:
     }
 
 
-def _use(use: Use) -> dict[str, str]:
+def _use(use: AssumptionUse) -> dict[str, str]:
     return {"action": use.action, "principal": use.observed.party.name}

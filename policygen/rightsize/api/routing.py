@@ -8,9 +8,12 @@ last) and apigateway-websocket-api-develop-routes.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from policygen.account.apis import Api, Method
+from policygen.iam.arn import escape, resource_glob
+from policygen.iam.pattern import Token, Wild, meets
 
 _VARIABLE = re.compile(r"\{[^{}]*\}")
 _DEFAULT = "$default"
@@ -63,3 +66,69 @@ def request_arn(api: Api, stage: str, verb: str, path: str) -> str:
     if api.protocol == "WEBSOCKET":
         return f"{api.arn}/{stage}/{verb}"
     return f"{api.arn}/{stage}/{verb}/{path.lstrip('/')}"
+
+
+def method_named(api: Api, verb: str, path: str) -> Method | None:
+    """Return the method with a template, by the verb of a request; None where the API has none.
+
+    Args:
+        api: the API.
+        verb: of the request; "" for the routes of a WebSocket API.
+        path: the template, or the key of a route.
+    """
+    found = [one for one in api.methods if one.path == path and one.verb in {verb, "ANY", ""}]
+    return min(found, key=lambda one: one.verb != verb, default=None)
+
+
+def method_pattern(api: Api, stage: str, verb: str, path: str) -> str:
+    """Return the Resource pattern of a method on a stage: variables, and what $default takes, are written ``*``.
+
+    Args:
+        api: the API.
+        stage: its name.
+        verb: of the requests; not read for a WebSocket API.
+        path: the template, or the key of a route.
+    """
+    if api.protocol == "WEBSOCKET":
+        return f"{api.arn}/{escape(stage)}/{escape(path)}"
+    place = f"{api.arn}/{escape(stage)}/{'*' if verb == 'ANY' else escape(verb)}"
+    if path == _DEFAULT:
+        return f"{place}/*"
+    return f"{place}/{'*'.join(map(escape, _VARIABLE.split(path.lstrip('/'))))}"
+
+
+def example_path(path: str) -> str:
+    """Return a path that a template matches."""
+    return "/-" if path == _DEFAULT else _VARIABLE.sub("-", path)
+
+
+def reaches(api: Api, stage: str, pattern: str) -> bool:
+    """Return whether a Resource pattern matches a request to a method of a stage, whose variables hold no slash."""
+    asked = _by_piece(resource_glob(pattern).tokens)
+    return any(meets(_by_piece(_request_tokens(api, stage, one)), asked) for one in api.methods)
+
+
+_PIECES: dict[Token, Token] = {"/": ":", ":": "\0"}
+"""Pieces of paths as segments of ARNs, which some wildcards do not cross."""
+
+
+def _by_piece(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    return tuple(_PIECES.get(one, one) for one in tokens)
+
+
+def _request_tokens(api: Api, stage: str, method: Method) -> list[Token]:
+    tokens: list[Token] = list(f"{api.arn}/{stage}/")
+    if api.protocol == "WEBSOCKET":
+        return [*tokens, *method.path]
+    tokens += [Wild.SOME_INSIDE] if method.verb in {"ANY", ""} else list(method.verb)
+    tokens.append("/")
+    if method.path == _DEFAULT:
+        return [*tokens, Wild.SOME]
+    path = method.path.lstrip("/")
+    variables = _VARIABLE.findall(path)
+    for number, constant in enumerate(_VARIABLE.split(path)):
+        tokens += constant
+        if number < len(variables):
+            greedy = variables[number].endswith("+}")
+            tokens += [Wild.ONE, Wild.SOME] if greedy else [Wild.ONE_INSIDE, Wild.SOME_INSIDE]
+    return tokens

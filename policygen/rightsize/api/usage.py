@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from policygen.logs.calls.evidence import Evidence
+from policygen.logs.window import Window
 
 EntryStatus = Literal[
     "mapped",
@@ -46,6 +47,8 @@ class Invoked(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Id of the key."""
     subject: str = ""
     """Who the authorizer says it was."""
+    organization: str = ""
+    """Id of the organization of the principal's account."""
 
 
 class ApiUsage(msgspec.Struct, frozen=True):
@@ -59,3 +62,7 @@ class ApiUsage(msgspec.Struct, frozen=True):
     """All that were read, each once."""
     unread: Mapping[str, int]
     """Why an entry tells nothing, in words, with how many there are: ``ambiguous``, ``unmapped`` and ``unreadable``."""
+    window: Window | None = None
+    """The days that count; None where no entry has a time and no end was given."""
+    gaps: tuple[str, ...] = ()
+    """What of the logs could not be read, a line each."""

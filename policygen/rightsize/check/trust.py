@@ -16,8 +16,9 @@ from policygen.iam.locations import locations
 from policygen.iam.party import Principals
 from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy, not_inside
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding, PolicySource, Spot, found_at
+from policygen.rightsize.principals.letting_in import let_in, lost
+from policygen.rightsize.trust.assumptions import AssumptionUse, uses_of_assumptions
 from policygen.rightsize.trust.findings import findings_of
-from policygen.rightsize.trust.letting_in import Use, let_in, lost
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import pluralize
 
@@ -58,10 +59,11 @@ def _pieces(policy: ResourcePolicy, inside: ResourcePolicy) -> Iterator[Principa
 def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSuggestion) -> Iterator[Finding]:
     """Find assumptions that were seen, that today's policy allows and this one does not."""
     dropped = {one for one, _ in suggestion.losses}
-    came = let_in(suggestion.today, [one for one in suggestion.assumptions.observed if one not in dropped])
+    going_on = [one for one in suggestion.assumptions.observed if one not in dropped]
+    came = let_in(suggestion.today, uses_of_assumptions(going_on, suggestion.today))
     uses = {use for several in came.uses.values() for use in several}
     denied = sorted(lost(policy, suggestion.today, uses), key=lambda use: (use.observed.party, use.action))
-    by_caller: dict[tuple[str, str], list[Use]] = defaultdict(list)
+    by_caller: dict[tuple[str, str], list[AssumptionUse]] = defaultdict(list)
     for use in denied:
         by_caller[_who(use), use.action].append(use)
     for (who, action), found in by_caller.items():
@@ -81,7 +83,7 @@ def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSugge
         yield replace(told, against=not is_gone)
 
 
-def _who(use: Use) -> str:
+def _who(use: AssumptionUse) -> str:
     return f"{use.observed.party.name} {use.observed.said.subject}".strip()
 
 

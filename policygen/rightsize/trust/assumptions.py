@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from policygen.account.model import Role
 from policygen.iam.conditions import ContextFacts
 from policygen.iam.party import Party
+from policygen.iam.request import AccessRequest
+from policygen.iam.resource_policy import ResourcePolicy, ResourcePolicyEvaluator
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.assumption import Assumption, Sighting, Sightings
 from policygen.rightsize.trust.callers import Directory, assumption_facts, party_of
@@ -47,6 +50,38 @@ class Observed:
         if self.party.kind != "Service":
             return ()
         return tuple(one for one in _PASSED.get(self.party.name, ()) if one not in self.actions)
+
+
+class AssumptionUse(NamedTuple):
+    """An action of some assumptions."""
+
+    observed: Observed
+    action: str
+
+    @property
+    def request(self) -> AccessRequest:
+        """What IAM was asked; a trust policy is about its own role."""
+        return AccessRequest(self.action, "*")
+
+    @property
+    def party(self) -> Party:
+        """Who made them."""
+        return self.observed.party
+
+    @property
+    def facts(self) -> ContextFacts:
+        """The condition keys that are known."""
+        return self.observed.facts
+
+
+def uses_of_assumptions(observed: Iterable[Observed], today: ResourcePolicy) -> list[AssumptionUse]:
+    """Return what assumptions asked for, and what services do unseen as far as today's policy may allow it."""
+    listed, evaluator = list(observed), ResourcePolicyEvaluator(today)
+    unseen = [AssumptionUse(one, action) for one in listed for action in one.unseen_actions]
+    return [
+        *(AssumptionUse(one, action) for one in listed for action in one.actions),
+        *(use for use in unseen if evaluator.decide(use.request, use.party, use.facts).best == "ALLOWED"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

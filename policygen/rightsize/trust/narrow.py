@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from policygen.iam import arn
-from policygen.iam.conditions import ConditionOperator, Truth, parse_operator
+from policygen.iam.conditions import parse_operator
 from policygen.iam.document import Conditions, conditions_of
+from policygen.rightsize.principals.values import string_condition, values_that_came
 from policygen.rightsize.trust.assumptions import Observed
 from policygen.rightsize.trust.callers import claim_keys, is_oidc_provider
 from policygen.rightsize.trust.subjects import cut_to, patterns_of
 
 EXTERNAL_ID = "sts:ExternalId"
-_NARROWED = ("string", "arn", "ipaddress")
-"""Beginnings of the operators whose lists of values are narrowed."""
 
 Block = dict[str, dict[str, tuple[str, ...]]]
 
@@ -37,26 +36,17 @@ def _entries(conditions: Conditions) -> Iterator[tuple[str, str, tuple[str, ...]
 
 def _values(operator: str, key: str, values: tuple[str, ...], seen: Sequence[Observed]) -> tuple[str, ...]:
     name = parse_operator(operator)
-    if name is None or name.operator.negated or not name.base.startswith(_NARROWED):
+    if name is None or name.operator.negated:
         return values
-    told = [one.facts.look_up(key) for one in seen]
-    came = sorted({value for found in told for value in found or ()})
-    if not came or None in told:
-        return values
-    if name.base == "stringlike" and key.lower() == EXTERNAL_ID.lower():
-        return tuple(map(arn.quote, came))
-    if name.base == "stringlike" and key.lower() in _subject_keys(seen):
-        return tuple(cut_to(patterns_of(came), came, values))
-    return tuple(one for one in values if _came(name, key, one, seen)) or values
-
-
-def _came(name: ConditionOperator, key: str, value: str, seen: Iterable[Observed]) -> bool:
-    """Return whether any assumption may have had a value that a value of a condition matches."""
-    return any(
-        name.operator.test(value, requested, one.facts) is not Truth.FALSE
-        for one in seen
-        for requested in one.facts.look_up(key) or ()
-    )
+    facts = [one.facts for one in seen]
+    told = [one.look_up(key) for one in facts]
+    found = sorted({value for one in told for value in one or ()})
+    if found and None not in told and name.base == "stringlike":
+        if key.lower() == EXTERNAL_ID.lower():
+            return tuple(map(arn.quote, found))
+        if key.lower() in _subject_keys(seen):
+            return tuple(cut_to(patterns_of(found), found, values))
+    return values_that_came(operator, key, values, facts)
 
 
 def _subject_keys(seen: Iterable[Observed]) -> set[str]:
@@ -83,12 +73,3 @@ def _of_tokens(conditions: Conditions, seen: Sequence[Observed]) -> Iterator[tup
         patterns = patterns_of(came) if key == subject else list(map(arn.quote, came))
         if patterns != ["*"]:
             yield string_condition(key, patterns)
-
-
-def string_condition(key: str, patterns: Sequence[str]) -> tuple[str, str, list[str]]:
-    """Return operator, key and values that match patterns of StringLike, by StringEquals where it can."""
-    plain = [arn.unescape(one) for one in patterns]
-    exact = [one for one in plain if one is not None and "${" not in one]
-    if len(exact) == len(patterns):
-        return "StringEquals", key, exact
-    return "StringLike", key, list(patterns)

@@ -4,43 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
-from policygen.iam.party import Principals
-from policygen.iam.resource_policy import (
-    PrincipalStatement,
-    ResourcePolicy,
-    not_inside,
-)
-from policygen.rightsize.trust.assumptions import Observed
+from policygen.iam.resource_policy import ResourcePolicy
+from policygen.rightsize.principals.letting_in import Entry, LetIn, lost
+from policygen.rightsize.principals.promise import SHOWN, Promise, never_wider
+from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
 from policygen.rightsize.trust.generate import WrittenPrincipal
-from policygen.rightsize.trust.letting_in import Entry, LetIn, Use, lost
 from policygen.text import pluralize
-
-_SHOWN = 3
-
-
-class Promise(msgspec.Struct, frozen=True):
-    """One promise: whether it holds, what was found, and counter-examples."""
-
-    name: str
-    held: bool
-    finding: str
-    counter_examples: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the promise as plain values."""
-        return {
-            "promise": self.name,
-            "held": self.held,
-            "finding": self.finding,
-            "counter_examples": list(self.counter_examples),
-        }
 
 
 def prove_trust(
-    finished: ResourcePolicy, today: ResourcePolicy, found: LetIn, written: Sequence[WrittenPrincipal]
+    finished: ResourcePolicy,
+    today: ResourcePolicy,
+    found: LetIn[AssumptionUse],
+    written: Sequence[WrittenPrincipal],
 ) -> list[Promise]:
     """Check the promises on a document as it was read back.
 
@@ -57,23 +35,23 @@ def prove_trust(
         _sufficient(finished, today, uses),
         _minimal(finished, today, uses, written, found),
         _accounted(finished, uses, written),
-        _never_wider(finished, today),
+        never_wider(finished, today),
     ]
 
 
-def _sufficient(finished: ResourcePolicy, today: ResourcePolicy, uses: Sequence[Use]) -> Promise:
+def _sufficient(finished: ResourcePolicy, today: ResourcePolicy, uses: Sequence[AssumptionUse]) -> Promise:
     denied = [_name(use) for use in lost(finished, today, uses)]
     seen = pluralize(sum(use.observed.evidence.count for use in uses), "observed request")
     finding = f"all {seen} are allowed" if not denied else f"{len(denied)} observed requests are denied"
-    return Promise("sufficient", not denied, finding, tuple(denied[:_SHOWN]))
+    return Promise("sufficient", not denied, finding, tuple(denied[:SHOWN]))
 
 
 def _minimal(
     finished: ResourcePolicy,
     today: ResourcePolicy,
-    uses: Sequence[Use],
+    uses: Sequence[AssumptionUse],
     written: Sequence[WrittenPrincipal],
-    found: LetIn,
+    found: LetIn[AssumptionUse],
 ) -> Promise:
     unsure = {use.observed for use in found.unsure}
     kept = {one.entry for one in written if one.kept or not unsure.isdisjoint(one.seen)}
@@ -86,7 +64,7 @@ def _minimal(
         if entry not in kept and not any(lost(_without(finished, number, entry), today, mine)):
             spare.append(entry[1])
     finding = "without any one principal an assumption is denied" if not spare else "a principal is spare"
-    return Promise("nothing spare", not spare, finding, tuple(spare[:_SHOWN]))
+    return Promise("nothing spare", not spare, finding, tuple(spare[:SHOWN]))
 
 
 def _principals(policy: ResourcePolicy) -> Iterator[tuple[int, Entry]]:
@@ -103,7 +81,9 @@ def _without(policy: ResourcePolicy, number: int, entry: Entry) -> ResourcePolic
     return replace(policy, statements=statements)
 
 
-def _accounted(finished: ResourcePolicy, uses: Sequence[Use], written: Sequence[WrittenPrincipal]) -> Promise:
+def _accounted(
+    finished: ResourcePolicy, uses: Sequence[AssumptionUse], written: Sequence[WrittenPrincipal]
+) -> Promise:
     seen = {(one.entry, action) for one in written if not one.kept for action in one.actions}
     kept = {one.entry for one in written if one.kept}
     strange = [
@@ -116,23 +96,8 @@ def _accounted(finished: ResourcePolicy, uses: Sequence[Use], written: Sequence[
     used = {use.action for use in uses}
     strange += [f"{action}: no use" for _, action in sorted(seen) if action not in used]
     finding = f"{len({one for one, _ in seen})} seen + {len(kept)} kept with a reason"
-    return Promise("accounted for", not strange, finding, tuple(strange[:_SHOWN]))
+    return Promise("accounted for", not strange, finding, tuple(strange[:SHOWN]))
 
 
-def _never_wider(finished: ResourcePolicy, today: ResourcePolicy) -> Promise:
-    beyond = [_shown(one) for one in not_inside(finished, today)]
-    finding = (
-        "allows nothing that today's policy does not allow"
-        if not beyond
-        else f"{pluralize(len(beyond), 'statement')} not proven to be inside today's"
-    )
-    return Promise("never wider", not beyond, finding, tuple(beyond[:_SHOWN]))
-
-
-def _shown(statement: PrincipalStatement) -> str:
-    names = Principals(statement.principals.entries).entries
-    return f"{', '.join(statement.statement.actions)} by {', '.join(name for _, name in names)}"
-
-
-def _name(use: Use) -> str:
+def _name(use: AssumptionUse) -> str:
     return f"{use.action} by {use.observed.party.name} {use.observed.said.subject}".strip()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from policygen.iam import arn
 from policygen.iam.document import Conditions
+from policygen.rightsize.principals.values import address_blocks, always_had, string_condition
 from policygen.rightsize.trust.assumptions import Observed
-from policygen.rightsize.trust.narrow import EXTERNAL_ID, string_condition
+from policygen.rightsize.trust.narrow import EXTERNAL_ID
 from policygen.rightsize.trust.subjects import ENOUGH
 
 Entry = tuple[str, str, list[str]]
@@ -28,9 +28,7 @@ class Requirement(NamedTuple):
 
 
 def _came(key: str, seen: Sequence[Observed]) -> list[str]:
-    """Return the values of a key, sorted; none where one assumption did not have it or the record does not tell."""
-    told = [one.facts.look_up(key) for one in seen]
-    return sorted({value for found in told for value in found or ()}) if all(told) else []
+    return always_had(key, [one.facts for one in seen])
 
 
 def _exact(key: str) -> Callable[[Sequence[Observed], int], Iterator[Entry]]:
@@ -79,38 +77,9 @@ def _tags(seen: Sequence[Observed], _: int) -> Iterator[Entry]:
 
 
 def _source_ip(seen: Sequence[Observed], blocks: int) -> Iterator[Entry]:
-    came = [ipaddress.ip_network(one) for one in _came("aws:SourceIp", seen)]
-    if came and (found := _blocks(came, blocks)):
-        yield "IpAddress", "aws:SourceIp", sorted(map(str, found))
-
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_WIDEST = {4: 24, 6: 48}
-"""Bits of the largest block that addresses are put together into."""
-
-
-def _blocks(networks: Sequence[Network], most: int) -> list[Network]:
-    """Return blocks of addresses, at most so many; none where larger blocks would be needed."""
-    found: list[Network] = sorted(set(networks), key=str)
-    four = ipaddress.collapse_addresses(one for one in found if isinstance(one, ipaddress.IPv4Network))
-    six = ipaddress.collapse_addresses(one for one in found if isinstance(one, ipaddress.IPv6Network))
-    found = [*four, *six]
-    while len(found) > most:
-        wider = [one for one in found if one.prefixlen > _WIDEST[one.version]]
-        if not wider:
-            return []
-        longest = max(one.prefixlen for one in wider)
-        found = [one.supernet() if one in wider and one.prefixlen == longest else one for one in found]
-        found = _blocks_of(found)
-    return found
-
-
-def _blocks_of(networks: Sequence[Network]) -> list[Network]:
-    kept: list[Network] = []
-    for one in sorted(set(networks), key=lambda one: (one.version, one.prefixlen, str(one))):
-        if not any(one.version == other.version and one.subnet_of(other) for other in kept):  # type: ignore[arg-type]
-            kept.append(one)
-    return kept
+    key = "aws:SourceIp"
+    if found := address_blocks(_came(key, seen), blocks):
+        yield "IpAddress", key, found
 
 
 REQUIREMENTS = {

@@ -14,21 +14,27 @@ from policygen.iam.party import Principals
 from policygen.iam.resource_policy import ResourcePolicy, parse_resource_policy
 from policygen.rightsize.assess.readiness import days_asked
 from policygen.rightsize.decisions.model import Decisions, PrincipalRule
-from policygen.rightsize.trust.assumptions import Assumptions, Observed, assumptions_of
-from policygen.rightsize.trust.callers import directory_of
-from policygen.rightsize.trust.findings import TrustFinding, findings_of
-from policygen.rightsize.trust.generate import WrittenPrincipal, document_of, written_of
-from policygen.rightsize.trust.keep import (
+from policygen.rightsize.principals.kept import (
     Kept,
-    TrustBlindSpot,
-    blind_spot_of,
+    PolicyBlindSpot,
     drops,
     is_trusted,
     kept_by_decision,
-    needed_by_configuration,
 )
-from policygen.rightsize.trust.letting_in import LetIn, Use, Way, let_in
-from policygen.rightsize.trust.proof import Promise, prove_trust
+from policygen.rightsize.principals.letting_in import LetIn, Way, let_in
+from policygen.rightsize.principals.promise import Promise, require_promises
+from policygen.rightsize.trust.assumptions import (
+    Assumptions,
+    AssumptionUse,
+    Observed,
+    assumptions_of,
+    uses_of_assumptions,
+)
+from policygen.rightsize.trust.callers import directory_of
+from policygen.rightsize.trust.findings import TrustFinding, findings_of
+from policygen.rightsize.trust.generate import WrittenPrincipal, trust_document_of, written_of
+from policygen.rightsize.trust.keep import blind_spot_of, needed_by_configuration
+from policygen.rightsize.trust.proof import prove_trust
 from policygen.rightsize.trust.required import REQUIREMENTS, required
 from policygen.rightsize.trust.session_length import SessionLength, session_length
 from policygen.text import escape_controls, pluralize
@@ -64,9 +70,9 @@ class TrustSuggestion:
     written: tuple[WrittenPrincipal, ...]
     removed: tuple[tuple[str, str], ...]
     """Principals and actions that go, and why."""
-    refused: tuple[Use, ...]
+    refused: tuple[AssumptionUse, ...]
     """What was seen and today's policy does not allow."""
-    blind_spots: tuple[TrustBlindSpot, ...]
+    blind_spots: tuple[PolicyBlindSpot, ...]
     promises: tuple[Promise, ...]
     length: SessionLength
     findings: tuple[TrustFinding, ...]
@@ -145,13 +151,14 @@ def suggest_trust(
     kept = _kept_by_people(today, rules, options.keep)
     dropped = tuple(one for one in rules if one.kind == "drop")
     assumptions = _assumptions(evidence, accounts, today)
-    found = let_in(today, [one for one in assumptions.observed if not _rule_about(dropped, one)])
+    going_on = [one for one in assumptions.observed if not _rule_about(dropped, one)]
+    found = let_in(today, uses_of_assumptions(going_on, today))
     if not found.uses:
         raise _nothing(role, evidence, assumptions, found)
     min_days = days_asked(options.decisions.min_days, evidence.window.days)
     blind = blind_spot_of(evidence, min_days)
     if blind or assumptions.untold:
-        blind = blind or TrustBlindSpot(
+        blind = blind or PolicyBlindSpot(
             "caller-unknown",
             "assumptions",
             f"the records do not tell who made {pluralize(assumptions.untold, 'assumption')}",
@@ -162,10 +169,10 @@ def suggest_trust(
     kept += [one for one in needed_by_configuration(today, account, role) if one.way not in came]
     kept = [one for one in kept if not any(drops(rule.principal, one.entry) for rule in dropped)]
     written = _fitting(today, found, kept, options)
-    policy = document_of(today, written)
+    policy = trust_document_of(today, written)
     finished = parse_resource_policy(policy.to_json(), policy.name, "trust")
     promises = prove_trust(finished, today, found, written)
-    _require(role, promises)
+    require_promises(f"the trust policy for {role.name}", promises)
     limit = (account.session_limits or {}).get(role.key.arn)
     length = session_length(limit, assumptions.observed, is_visible=blind is None)
     return TrustSuggestion(
@@ -220,7 +227,7 @@ def _assumptions(evidence: AssumptionEvidence, accounts: Accounts, today: Resour
     return assumptions_of(evidence.sightings, evidence.role, directory, asked)
 
 
-def _all_of(today: ResourcePolicy, spot: TrustBlindSpot) -> list[Kept]:
+def _all_of(today: ResourcePolicy, spot: PolicyBlindSpot) -> list[Kept]:
     return [
         Kept(Way(number, entry), entry, "unverified", spot.why)
         for number, one in enumerate(today.statements)
@@ -230,7 +237,7 @@ def _all_of(today: ResourcePolicy, spot: TrustBlindSpot) -> list[Kept]:
 
 
 def _fitting(
-    today: ResourcePolicy, found: LetIn, kept: Sequence[Kept], options: TrustOptions
+    today: ResourcePolicy, found: LetIn[AssumptionUse], kept: Sequence[Kept], options: TrustOptions
 ) -> list[WrittenPrincipal]:
     """Return what to write; where that is too long, the statements with most callers stay as they are.
 
@@ -240,7 +247,7 @@ def _fitting(
     stay = list(kept)
     while True:
         written = written_of(today, found, stay, options.require, options.max_blocks)
-        size = document_of(today, written).size
+        size = trust_document_of(today, written).size
         if size <= QUOTA:
             return written
         sizes = [
@@ -306,30 +313,18 @@ def _removed(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> list
     return list(dict.fromkeys(gone))
 
 
-def _blind_spots(blind: TrustBlindSpot | None, written: Sequence[WrittenPrincipal]) -> list[TrustBlindSpot]:
+def _blind_spots(blind: PolicyBlindSpot | None, written: Sequence[WrittenPrincipal]) -> list[PolicyBlindSpot]:
     spots = [blind] if blind else []
     spots += [
-        TrustBlindSpot("kept", one.entry[1], one.kept.why, "drop it by hand if nobody needs it")
+        PolicyBlindSpot("kept", one.entry[1], one.kept.why, "drop it by hand if nobody needs it")
         for one in written
         if one.kept and one.kept.reason == "unverified" and not (blind and one.kept.why == blind.why)
     ]
     return spots
 
 
-def _require(role: Role, promises: Sequence[Promise]) -> None:
-    failed = [one for one in promises if not one.held]
-    if failed:
-        raise GateError(
-            f"the trust policy for {escape_controls(role.name)} breaks the promise {failed[0].name!r}: "
-            f"{failed[0].finding}",
-            *(escape_controls(example) for one in failed for example in one.counter_examples),
-            "no policy was written; this is a fault of policygen, please report it with these lines",
-            code="PG-E401",
-        )
-
-
 def _nothing(
-    role: Role, evidence: AssumptionEvidence, assumptions: Assumptions, found: LetIn
+    role: Role, evidence: AssumptionEvidence, assumptions: Assumptions, found: LetIn[AssumptionUse]
 ) -> NothingFoundError:
     hints = []
     if assumptions.denied:

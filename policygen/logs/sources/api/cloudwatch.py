@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import open_session
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
+from policygen.logs.events.event_time import utc_time
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
 from policygen.logs.sources.api.days import DAY, DayRange, day_object, midnight, readable_days
 from policygen.logs.sources.api.paging import Connection, EventPage, HistoryReader, RawEvent, with_resume_hint
@@ -89,7 +90,10 @@ class LogsReader(HistoryReader):
             **({"nextToken": token} if token else {}),
         )
         entries = [
-            RawEvent(event.get("eventId", ""), event.get("message")) for event in answer.get("events", ())
+            RawEvent(
+                event.get("eventId", ""), event.get("message"), utc_time(str(event.get("timestamp", "")))
+            )
+            for event in answer.get("events", ())
         ]
         return EventPage(entries, answer.get("nextToken", ""))
 

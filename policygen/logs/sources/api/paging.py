@@ -27,7 +27,7 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import AwsError
 from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
-from policygen.logs.source import Batch, Damage, LogObject, Reader
+from policygen.logs.source import Batch, Damage, LogObject, Reader, TextLines
 from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.waiting import retry_throttled
 from policygen.text import escape_controls
@@ -46,10 +46,12 @@ _FATAL = frozenset({"PG-E101", "PG-E102", "PG-E107"})
 
 
 class RawEvent(NamedTuple):
-    """One event of a page: its unique id, "" where unknown, and the record's JSON text as AWS gave it."""
+    """One event of a page: its unique id, "" where unknown, and its text as AWS gave it, mostly a record's JSON."""
 
     id: str
     text: object
+    time: str = ""
+    """When it came into the log, ISO 8601 in UTC; "" where that is not known."""
 
 
 class EventPage(NamedTuple):
@@ -190,14 +192,14 @@ class HistoryReader(Reader, ABC):
             AwsError: every further request would fail too, for example after the session expired (PG-E102).
         """
         day_range = DayRange.parse(one.locator)
-        texts: list[object] = []
+        events: list[RawEvent] = []
         read, damage = 0, None
         try:
-            for text in self._event_texts(day_range):
-                texts.append(text)
-                if len(texts) == BATCH:
-                    yield from batches_of_texts(one.name, texts, read)
-                    read, texts = read + len(texts), []
+            for event in self._events(day_range):
+                events.append(event)
+                if len(events) == BATCH:
+                    yield from _batches(one, events, read)
+                    read, events = read + len(events), []
         except AwsError as error:
             if is_fatal(error):
                 raise with_resume_hint(error) from error
@@ -205,8 +207,8 @@ class HistoryReader(Reader, ABC):
         else:
             reason = self.loss_reason(day_range)
             damage = Damage(None, reason) if reason else None
-        if texts or not (read or damage):
-            yield from batches_of_texts(one.name, texts, read)
+        if events or not (read or damage):
+            yield from _batches(one, events, read)
         if damage:
             yield Batch.damaged(one.name, damage)
 
@@ -254,8 +256,8 @@ class HistoryReader(Reader, ABC):
     def _read_all(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
         return one, tuple(self.read(one))
 
-    def _event_texts(self, day_range: DayRange) -> Iterator[object]:
-        """Yield each event's text once: pages may overlap, and a day that is read again repeats its first events."""
+    def _events(self, day_range: DayRange) -> Iterator[RawEvent]:
+        """Yield each event once: pages may overlap, and a day that is read again repeats its first events."""
         seen: set[str] = set()
         restarts = RESTARTS
         token = ""
@@ -270,7 +272,7 @@ class HistoryReader(Reader, ABC):
             for entry in page.entries:
                 if not entry.id or entry.id not in seen:
                     seen.add(entry.id)
-                    yield entry.text
+                    yield entry
             if page.token and page.token == token:
                 raise AwsError(
                     f"{self.service} gives the same page again and again", "try again", code="PG-E105"
@@ -302,6 +304,17 @@ class HistoryReader(Reader, ABC):
 
 class _Stopped(Exception):  # noqa: N818 - nothing is wrong
     """Nobody waits for the rest of a day."""
+
+
+def _batches(one: LogObject, events: Sequence[RawEvent], before: int) -> Iterator[Batch]:
+    """Yield the batches of some events of an object: as records, or as lines of text."""
+    if not one.as_text:
+        yield from batches_of_texts(one.name, [event.text for event in events], before)
+        return
+    texts = [event.text if isinstance(event.text, str) else "" for event in events]
+    group = DayRange.parse(one.locator).subject
+    lines = TextLines(texts, [event.time for event in events], group, before + 1)
+    yield Batch(escape_controls(one.name), lines=lines, continued=before > 0)
 
 
 def _aws_code(error: AwsError) -> str:

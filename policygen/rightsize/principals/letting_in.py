@@ -1,67 +1,77 @@
-"""Which statements of today's trust policy let each assumption in."""
+"""Which statements of today's policy let each observed request in."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from policygen.iam.conditions import Truth, all_of, evaluate_conditions
+from policygen.iam import arn
+from policygen.iam.conditions import ContextFacts, Truth, all_of, evaluate_conditions
 from policygen.iam.evaluate import grant_contained
 from policygen.iam.party import EVERYONE, Party, Principals, account_named
 from policygen.iam.request import AccessRequest
 from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy, ResourcePolicyEvaluator
-from policygen.rightsize.trust.assumptions import Observed
 
 Entry = tuple[str, str]
 """Kind and name of a principal."""
 
 
+class Use(Hashable, Protocol):
+    """Something that a party was seen to do."""
+
+    @property
+    def request(self) -> AccessRequest:
+        """What IAM was asked."""
+
+    @property
+    def party(self) -> Party:
+        """Who asked."""
+
+    @property
+    def facts(self) -> ContextFacts:
+        """The condition keys that are known."""
+
+
+AnyUse = TypeVar("AnyUse", bound=Use)
+
+
 class Way(NamedTuple):
-    """One principal of one Allow statement, through which assumptions come in."""
+    """One principal of one Allow statement, through which requests come in."""
 
     statement: int
     """Number of the statement in today's policy."""
     entry: Entry
 
 
-class Use(NamedTuple):
-    """An action of some assumptions."""
-
-    observed: Observed
-    action: str
-
-
 @dataclass(frozen=True, slots=True)
-class LetIn:
-    """What lets the assumptions in, and what nothing of today does."""
+class LetIn(Generic[AnyUse]):
+    """What lets the requests in, and those that nothing of today does."""
 
-    uses: dict[tuple[Way, Party], list[Use]]
-    unsure: frozenset[Use]
+    uses: dict[tuple[Way, Party], list[AnyUse]]
+    unsure: frozenset[AnyUse]
     """Uses of which it is not known which of several ways let them in."""
-    refused: tuple[Use, ...]
+    refused: tuple[AnyUse, ...]
     """What today's policy does not allow: it was changed since."""
 
 
-def let_in(today: ResourcePolicy, observed: Sequence[Observed]) -> LetIn:
+def let_in(today: ResourcePolicy, observed: Iterable[AnyUse]) -> LetIn[AnyUse]:
     """Return for each way in who comes through it, with the fewest ways for each caller.
 
-    Where it is not known which of several ways lets an assumption in, all of them do.
+    Where it is not known which of several ways lets a request in, all of them do.
     """
-    uses: dict[tuple[Way, Party], list[Use]] = defaultdict(list)
-    unsure, refused = set[Use](), list[Use]()
-    by_party: dict[Party, list[Use]] = defaultdict(list)
+    uses: dict[tuple[Way, Party], list[AnyUse]] = defaultdict(list)
+    unsure, refused = set[AnyUse](), list[AnyUse]()
+    by_party: dict[Party, list[AnyUse]] = defaultdict(list)
     evaluator = ResourcePolicyEvaluator(today)
     for one in observed:
-        who = one.party._replace(session="")
-        by_party[who] += [Use(one, action) for action in one.actions]
-        unseen = [Use(one, action) for action in one.unseen_actions]
-        by_party[who] += [use for use in unseen if _may_be_allowed(evaluator, use)]
+        by_party[one.party._replace(session="")].append(one)
     for party in sorted(by_party):
-        sure: dict[Use, list[Way]] = {}
+        sure: dict[AnyUse, list[Way]] = {}
         for use in by_party[party]:
-            ways = dict(_ways(today, use)) if _may_be_allowed(evaluator, use) else {}
+            may_be = evaluator.decide(use.request, use.party, use.facts).best == "ALLOWED"
+            ways = dict(_ways(today, use)) if may_be else {}
             certain = [way for way, truth in ways.items() if truth is Truth.TRUE]
             if certain:
                 sure[use] = certain
@@ -76,17 +86,11 @@ def let_in(today: ResourcePolicy, observed: Sequence[Observed]) -> LetIn:
     return LetIn(dict(uses), frozenset(unsure), tuple(refused))
 
 
-def _may_be_allowed(today: ResourcePolicyEvaluator, use: Use) -> bool:
-    """Return whether today's policy may allow a use, its Deny statements considered."""
-    request = AccessRequest(use.action, "*")
-    return today.decide(request, use.observed.party, use.observed.facts).best == "ALLOWED"
-
-
-def _fewest(today: ResourcePolicy, ways: dict[Use, list[Way]]) -> Iterator[tuple[Way, list[Use]]]:
+def _fewest(today: ResourcePolicy, ways: dict[AnyUse, list[Way]]) -> Iterator[tuple[Way, list[AnyUse]]]:
     """Yield the ways, those first through which most uses come."""
     left = dict(ways)
     while left:
-        through: dict[Way, list[Use]] = defaultdict(list)
+        through: dict[Way, list[AnyUse]] = defaultdict(list)
         for use, found in left.items():
             for way in found:
                 through[way].append(use)
@@ -104,29 +108,29 @@ def _width(today: ResourcePolicy, way: Way) -> tuple[bool, bool, int, Way]:
 
 def _ways(today: ResourcePolicy, use: Use) -> Iterator[tuple[Way, Truth]]:
     for number, one in enumerate(today.statements):
-        if one.statement.effect != "Allow" or not covers(one, use.action):
+        if one.statement.effect != "Allow" or one.principals.negated or not covers(one, use.request):
             continue
-        holds = evaluate_conditions(one.statement.conditions, use.observed.facts)
+        holds = evaluate_conditions(one.statement.conditions, use.facts)
         for entry in one.principals.entries:
-            named, _ = Principals((entry,)).names(use.observed.party)
+            named, _ = Principals((entry,)).names(use.party)
             truth = all_of((named, holds))
             if truth is not Truth.FALSE:
                 yield Way(number, entry), truth
 
 
-def covers(statement: PrincipalStatement, action: str) -> bool:
-    """Return whether a statement is about an action."""
-    return grant_contained(action, "*", statement.statement.conditions, statement.statement)
+def covers(statement: PrincipalStatement, request: AccessRequest) -> bool:
+    """Return whether a statement is about all of a request's action and resource."""
+    pattern = request.resource if request.wild else arn.escape(request.resource)
+    return grant_contained(request.action, pattern, statement.statement.conditions, statement.statement)
 
 
-def lost(finished: ResourcePolicy, today: ResourcePolicy, uses: Iterable[Use]) -> Iterator[Use]:
+def lost(finished: ResourcePolicy, today: ResourcePolicy, uses: Iterable[AnyUse]) -> Iterator[AnyUse]:
     """Yield the uses that a policy allows less certainly than today's does."""
     new, old = ResourcePolicyEvaluator(finished), ResourcePolicyEvaluator(today)
     for use in uses:
-        request, who, facts = AccessRequest(use.action, "*"), use.observed.party, use.observed.facts
-        after = new.decide(request, who, facts)
+        after = new.decide(use.request, use.party, use.facts)
         if after.worst == "ALLOWED":
             continue
-        before = old.decide(request, who, facts)
+        before = old.decide(use.request, use.party, use.facts)
         if after.best != "ALLOWED" or before.worst == "ALLOWED":
             yield use

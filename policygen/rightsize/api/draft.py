@@ -1,0 +1,237 @@
+"""The new resource policy of an API, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from policygen.account.apis import Api, Method
+from policygen.errors import GateError
+from policygen.iam import arn
+from policygen.iam.document import Statement
+from policygen.iam.party import EVERYONE, Principals
+from policygen.iam.resource_policy import (
+    PrincipalStatement,
+    ResourcePolicy,
+    ResourcePolicyEvaluator,
+    parse_resource_policy,
+)
+from policygen.rightsize.api.proof import NewResourcePolicy
+from policygen.rightsize.api.question import INVOKE
+from policygen.rightsize.api.required import SOURCE_IP
+from policygen.rightsize.api.resource import (
+    QUOTA,
+    KeptPiece,
+    WrittenAccess,
+    access_written_of,
+    cut_to_today,
+    kept_on_stages,
+    kept_whole,
+    narrowed_denies,
+    untold_principals,
+    widest,
+    with_principals_of_today,
+    with_shared_methods,
+)
+from policygen.rightsize.api.routing import method_named, method_pattern
+from policygen.rightsize.api.uses import ApiUse
+from policygen.rightsize.decisions.model import Decisions, PrincipalRule
+from policygen.rightsize.principals.kept import drops, is_trusted, kept_by_decision
+from policygen.rightsize.principals.letting_in import LetIn, let_in
+from policygen.rightsize.principals.pieces import document_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """What a person asks of the new policies."""
+
+    require: Sequence[str] = ()
+    """Names of conditions that callers already satisfy."""
+    keep: Sequence[str] = ()
+    """Principals that stay in the resource policy, seen or not."""
+    max_blocks: int = 10
+    """How many blocks of addresses a condition may list."""
+    decisions: Decisions = field(default_factory=Decisions)
+    on: date | None = None
+    """The day on which decisions apply; None for the window's last."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDraft:
+    """The new resource policy, None where today's stays; then `why` says why."""
+
+    new: NewResourcePolicy | None
+    why: str = ""
+    refused: tuple[ApiUse, ...] = ()
+    """What was seen and today's policy does not let in."""
+    written: tuple[WrittenAccess, ...] = ()
+    """The parts of the policy, also where they make today's."""
+
+
+def draft_policy(
+    api: Api,
+    uses: Sequence[ApiUse],
+    guessed: frozenset[str],
+    blind: Mapping[str, str],
+    rules: Sequence[PrincipalRule],
+    options: ApiOptions,
+) -> ApiDraft:
+    """Return the new resource policy of an API, or why there is none.
+
+    Args:
+        api: the API.
+        uses: the calls that are evidence.
+        guessed: ARNs of roles whose path is not known.
+        blind: names of stages whose logs cannot tell, with the reason.
+        rules: decisions about principals.
+        options: what a person asks for.
+
+    Raises:
+        UsageError: PG-E364, a principal that is to stay is not let in today.
+        GateError: PG-E388, the policy is too long.
+    """
+    today = api.policy or _of_open_methods(api, uses, blind, options)
+    keeps = _keeps(today or ResourcePolicy(()), api, blind, rules, options)
+    if api.protocol != "REST":
+        return ApiDraft(None, "HTTP and WebSocket APIs have no resource policy")
+    if today is None:
+        return ApiDraft(None, "there is none today, and callers of other accounts cannot come without one")
+    if blind and all(stage.name in blind for stage in api.stages):
+        return ApiDraft(None, "no stage's log can tell who calls it")
+    visible = [use for use in uses if use.invoked.stage not in blind]
+    if api.policy is None:
+        visible = [use for use in visible if not use.signed]
+    evaluator = ResourcePolicyEvaluator(today)
+    found = let_in(today, [part for use in visible for part in cut_to_today(use, evaluator)])
+    came = {(use.invoked, use.party) for several in found.uses.values() for use in several}
+    refused = tuple(use for use in visible if (use.invoked, use.party) not in came) if api.policy else ()
+    written = _fitting(today, api, found, keeps, guessed, options)
+    seen = [use for several in found.uses.values() for use in several]
+    policy = document_of(today, written, {} if keeps or not seen else narrowed_denies(today, seen))
+    if not policy.statements:
+        return ApiDraft(
+            None, "nobody comes in by it, and without one its open methods would be public", refused
+        )
+    finished = parse_resource_policy(policy.to_json(), policy.name)
+    if finished.statements == today.statements and api.policy:
+        return ApiDraft(None, "it is the smallest already", refused, tuple(written))
+    if api.policy is None and any(one.unmet for one in written):
+        return ApiDraft(
+            None, "there is none today, and not all calls satisfy what is required", (), tuple(written)
+        )
+    return ApiDraft(NewResourcePolicy(finished, today, found, written, keeps), "", refused, tuple(written))
+
+
+def _keeps(
+    today: ResourcePolicy,
+    api: Api,
+    blind: Mapping[str, str],
+    rules: Sequence[PrincipalRule],
+    options: ApiOptions,
+) -> list[KeptPiece]:
+    """Return what stays without having been seen."""
+    people = [
+        one for name in options.keep for one in kept_by_decision(today, name, "asked for on the command line")
+    ]
+    for rule in rules:
+        if rule.kind == "keep" and is_trusted(today, rule.principal):
+            people += kept_by_decision(today, rule.principal, rule.reason)
+    found = [*kept_on_stages(today, api, blind), *kept_whole(today, [*untold_principals(today), *people])]
+    dropped = [one.principal for one in rules if one.kind == "drop"]
+    return [one for one in found if not any(drops(name, one.entry) for name in dropped)]
+
+
+def _fitting(
+    today: ResourcePolicy,
+    api: Api,
+    found: LetIn[ApiUse],
+    keeps: list[KeptPiece],
+    guessed: frozenset[str],
+    options: ApiOptions,
+) -> list[WrittenAccess]:
+    """Return what to write; where that is too long, the largest statements are written shorter, step by step.
+
+    Raises:
+        GateError: PG-E388, it is too long all the same.
+    """
+    written: list[WrittenAccess] = []
+    for most in range(options.max_blocks, 0, -1):
+        written = access_written_of(today, api, found, keeps, guessed, options.require, most)
+        if SOURCE_IP not in options.require or _blocks(written) <= options.max_blocks:
+            break
+    steps: dict[int, int] = {}
+    while (size := document_of(today, written).size) > QUOTA:
+        left = {
+            one.statement for one in written if not one.kept and steps.get(one.statement, 0) < len(_SHORTER)
+        }
+        if not left:
+            raise GateError(
+                f"the resource policy has {size:,} characters, and API Gateway stores {QUOTA:,}",
+                "fewer conditions of --require make it shorter",
+                code="PG-E388",
+            )
+        largest = max(sorted(left), key=lambda number: len(str(_parts(written, number))))
+        shorter = _SHORTER[steps.get(largest, 0)](today, _parts(written, largest))
+        written = [one for one in written if one.kept or one.statement != largest] + shorter
+        steps[largest] = steps.get(largest, 0) + 1
+    return sorted(written, key=lambda one: (one.statement, one.entry, one.resources, one.conditions))
+
+
+def _blocks(written: Iterable[WrittenAccess]) -> int:
+    """Return how many blocks of addresses the parts that rest on calls list."""
+    listed = {one.conditions for one in written if not one.kept}
+    return sum(
+        len(values)
+        for block in listed
+        for operator, keys in block
+        if operator == "IpAddress"
+        for _, values in keys
+    )
+
+
+def _parts(written: Iterable[WrittenAccess], number: int) -> list[WrittenAccess]:
+    """Return the parts of one statement that rest on calls."""
+    return [one for one in written if one.statement == number and not one.kept]
+
+
+_SHORTER: tuple[Callable[[ResourcePolicy, Sequence[WrittenAccess]], list[WrittenAccess]], ...] = (
+    lambda _, written: with_shared_methods(written),
+    with_principals_of_today,
+)
+"""What makes the parts of a statement shorter, from the tightest on."""
+
+
+# ---- an API without a resource policy -----------------------------------------------------------------
+
+
+def _of_open_methods(
+    api: Api, uses: Sequence[ApiUse], blind: Mapping[str, str], options: ApiOptions
+) -> ResourcePolicy | None:
+    """Return a policy that says what holds without one for the open methods that were called.
+
+    None where nothing is required of callers, or where the policy would let more in: by tables A of the guide, what a
+    resource policy allows needs no Allow of IAM or of a Lambda authorizer.
+    """
+    called = [
+        use
+        for use in uses
+        if not use.signed and _is_open(method_named(api, use.invoked.verb, use.invoked.path))
+    ]
+    if not options.require or blind or api.private or api.protocol != "REST" or not called:
+        return None
+    patterns = widest(use.resource for use in called)
+    guarded = [one for one in api.methods if not _is_open(one)]
+    for stage in api.stages:
+        others = (method_pattern(api, stage.name, one.verb, one.path) for one in guarded)
+        if any(arn.overlaps(pattern, other) for other in others for pattern in patterns):
+            return None
+    statement = Statement("Allow", (INVOKE,), tuple(patterns))
+    return ResourcePolicy(
+        (PrincipalStatement(Principals((("AWS", EVERYONE),)), statement),), name="resource policy"
+    )
+
+
+def _is_open(method: Method | None) -> bool:
+    """Return whether a resource policy that allows everybody adds nothing to what a method asks for."""
+    return method is not None and method.authorization in {"NONE", "COGNITO_USER_POOLS"}

@@ -1,0 +1,249 @@
+"""Random resource policies and random calls: nothing that came is lost, and nothing becomes wider.
+
+The judge is the tests' own evaluator, `api_world.may_call`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from itertools import product
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from policygen.iam.resource_policy import ResourcePolicy
+from policygen.report.data.api import api_json
+from policygen.rightsize.principals.pieces import document_of
+from tests.support.api_world import (
+    ENDPOINTS,
+    OWNER,
+    PARTNER,
+    STRANGER,
+    lines,
+    may_call,
+    suggestion_from,
+    suggestion_of,
+    who,
+)
+from tests.support.effort import THOROUGH
+
+METHODS = {
+    "GET /items": "IAM", "POST /items": "IAM", "GET /items/{id}": "IAM", "GET /items/{id}/parts": "IAM",
+    "GET /free": "OPEN", "POST /free": "OPEN", "GET /pool": "POOL", "GET /token": "TOKEN", "ANY /any/{rest+}": "IAM",
+}  # fmt: skip
+CALLS = [
+    "prod GET /items", "prod POST /items", "prod GET /items/7", "prod GET /items/9/parts", "prod GET /free",
+    "prod POST /free", "prod GET /pool", "prod GET /token", "prod PUT /any/a/b", "dev GET /items", "dev GET /free",
+]  # fmt: skip
+CALLERS = [
+    f"{PARTNER}:role/team/caller",
+    f"{PARTNER}:role/other",
+    f"{PARTNER}:user/eva",
+    "role/orders",
+    "user/ana",
+]
+STRANGERS = [f"{STRANGER}:role/x", f"{PARTNER}:role/elsewhere/caller"]
+"""Who never calls, and may by its own policies."""
+ADDRESSES = ["203.0.113.7", "203.0.113.8", "198.51.100.9", "2001:db8::7"]
+NAMES = [
+    "*", *(f"arn:aws:iam::{account}:root" for account in (OWNER, PARTNER)), PARTNER, *(who(one)[0] for one in CALLERS),
+    f"arn:aws:iam::{STRANGER}:root",
+]  # fmt: skip
+RESOURCES = [
+    "execute-api:/*", "execute-api:/prod/*", "execute-api:/prod/GET/*", "execute-api:/*/GET/items*",
+    "execute-api:/prod/GET/items/7", "execute-api:/*/*/free", "execute-api:/prod/*/any/a*", "execute-api:/dev/*",
+]  # fmt: skip
+CONDITIONS: list[dict[str, Any]] = [
+    {}, {}, {},
+    {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "192.0.2.0/24"]}},
+    {"NotIpAddress": {"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32"]}},
+    {"StringEquals": {"aws:PrincipalAccount": [OWNER, PARTNER]}},
+    {"StringNotEquals": {"aws:PrincipalAccount": [PARTNER, STRANGER]}},
+    {"ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{PARTNER}:role/*", who("role/orders")[0]]}},
+]  # fmt: skip
+BEHIND: list[dict[str, Any]] = [
+    {}, {},
+    {"StringEquals": {"aws:SourceVpce": ["vpce-0aaa0aaa", "vpce-0ccc0ccc"]}},
+    {"StringNotEquals": {"aws:SourceVpce": ["vpce-0aaa0aaa", "vpce-0bbb0bbb"]}},
+    {"StringLike": {"aws:SourceVpc": ["vpc-0a*", "vpc-0c*"]}},
+    {"StringNotEqualsIfExists": {"aws:SourceVpc": ["vpc-0aaa"]}},
+    {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24"]}},
+]  # fmt: skip
+"""Conditions of private APIs."""
+OWN = [
+    [{"Effect": "Allow", "Action": "execute-api:*", "Resource": "*"}],
+    [
+        {
+            "Effect": "Allow",
+            "Action": "execute-api:Invoke",
+            "Resource": "arn:aws:execute-api:*:*:*/*/GET/items*",
+        }
+    ],
+    [
+        {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*"},
+        {"Effect": "Deny", "Action": "execute-api:*", "Resource": "arn:aws:execute-api:*:*:*/*/POST/*"},
+    ],
+]
+
+
+@st.composite
+def statements(draw: st.DrawFn, private: bool = False) -> dict[str, Any]:
+    """A statement of a resource policy."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    return {
+        "Effect": draw(st.sampled_from(["Allow", "Allow", "Allow", "Allow", "Deny"])),
+        "Principal": "*" if "*" in names else {"AWS": names},
+        "Action": draw(st.sampled_from(["execute-api:Invoke", "execute-api:*"])),
+        "Resource": draw(st.lists(st.sampled_from(RESOURCES), min_size=1, max_size=2, unique=True)),
+        **(
+            {"Condition": block}
+            if (block := draw(st.sampled_from(BEHIND if private else CONDITIONS)))
+            else {}
+        ),
+    }
+
+
+@st.composite
+def entries(draw: st.DrawFn, private: bool = False) -> dict[str, Any]:
+    """A call on each day."""
+    call = draw(st.sampled_from(CALLS))
+    signed = any(word in call for word in ("items", "any"))
+    return {
+        "by": draw(st.sampled_from(CALLERS)) if signed else "",
+        "call": call,
+        "from": draw(st.sampled_from(ADDRESSES)),
+        **({"endpoint": draw(st.sampled_from(sorted(ENDPOINTS)))} if private else {}),
+    }
+
+
+@st.composite
+def wide_statements(draw: st.DrawFn) -> dict[str, Any]:
+    """A statement that lets in whole accounts, or everybody, so that calls come in."""
+    names = draw(st.sampled_from([["*"], [PARTNER], NAMES[1:3], NAMES[2:7]]))
+    return {
+        "Effect": "Allow",
+        "Principal": "*" if names == ["*"] else {"AWS": names},
+        "Action": "execute-api:Invoke",
+        "Resource": draw(st.sampled_from(RESOURCES[:3])),
+    }
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    """An API, its callers, its calls, and what is asked of them."""
+    private = draw(st.booleans())
+    policy = [
+        *draw(st.lists(wide_statements(), max_size=1)),
+        *draw(st.lists(statements(private), min_size=1, max_size=2)),
+    ]
+    is_read = draw(st.booleans())
+    log = draw(st.lists(entries(private), min_size=1, max_size=6))
+    return {
+        "methods": METHODS,
+        "private": private,
+        "stages": {"prod": None, "dev": None if is_read else {"none": 1}},
+        "people": {name: draw(st.sampled_from([OWN[0], OWN[0], *OWN])) for name in CALLERS},
+        "known": draw(st.sampled_from([[PARTNER], [PARTNER], []])),
+        **({"policy": policy} if draw(st.integers(0, 5)) else {}),
+        "log": [one for one in log if is_read or one["call"].startswith("prod")],
+        "require": draw(st.sampled_from([[], [], ["source-ip"], ["vpce"], ["org"]])),
+        "max_blocks": draw(st.sampled_from([1, 10])),
+    }
+
+
+@pytest.mark.sweep
+@settings(
+    max_examples=1500 if THOROUGH else 40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(worlds())
+def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, Any]) -> None:
+    judge(case, tmp_path)
+
+
+FAULTS = {
+    "a Deny goes": (
+        "policygen.rightsize.api.draft.document_of",
+        lambda *given: ResourcePolicy(tuple(document_of(*given).allows)),
+    ),
+    "a caller is lost": (
+        "policygen.rightsize.api.draft.document_of",
+        lambda today, parts, *more: document_of(today, parts[:-1], *more),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_search_finds_a_fault_that_is_planted(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(*FAULTS[fault])
+    monkeypatch.setattr("policygen.rightsize.api.suggest.require_promises", lambda *_: None)
+
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+    @given(worlds())
+    def search(case: dict[str, Any]) -> None:
+        judge(case, tmp_path)
+
+    with pytest.raises(AssertionError):
+        search()
+
+
+def judge(case: dict[str, Any], tmp_path: Path) -> None:
+    """Fail where a suggestion loses what came and today's policies allow, or allows what today's do not."""
+    today, people = case.get("policy"), case["people"] | dict.fromkeys(STRANGERS, OWN[0])
+    assume(case["log"])
+    came = [
+        (one["by"], one["call"], _context(case, one["from"], one.get("endpoint", ""))) for one in case["log"]
+    ]
+    came = [asked for asked in came if may_call(case, *asked, today, people)]
+    found = suggestion_of(case, tmp_path)
+    new = json.loads(found.policy.to_json())["Statement"] if found.policy else today
+    own = {
+        name: json.loads(one.policy.to_json())["Statement"]
+        for name in case["people"]
+        for one in found.callers
+        if one.policy and one.party.name == who(name)[0] and not one.is_proposal
+    }
+    after = {**people, **own}
+    for asked in came:
+        assert may_call(case, *asked, new, after), (asked, new, after)
+    everybody = [*people, ""]
+    places = sorted(ENDPOINTS) if case["private"] else [""]
+    addresses = ADDRESSES[:1] if case["private"] else (*ADDRESSES, "203.0.113.99", "192.0.2.1")
+    for by, call, address, endpoint in product(everybody, CALLS, addresses, places):
+        context = _context(case, address, endpoint)
+        if may_call(case, by, call, context, new, after):
+            assert may_call(case, by, call, context, today, people), (by, call, context, new, after)
+
+
+def _context(case: dict[str, Any], address: str, endpoint: str) -> dict[str, str]:
+    """Return the condition keys of a request: behind an endpoint, addresses have another one."""
+    return (
+        {"aws:VpcSourceIp": address, "endpoint": endpoint} if case["private"] else {"aws:SourceIp": address}
+    )
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(worlds(), st.randoms(use_true_random=False))
+def test_order_repetition_and_splitting_change_no_byte(
+    tmp_path: Path, case: dict[str, Any], chance: random.Random
+) -> None:
+    case["stages"] = {"prod": None, "dev": None}
+    assume(case["log"])
+    rows, found = lines(case), []
+    for mixed in (rows, [*rows, *chance.sample(rows, len(rows) // 2)]):
+        folder = Path(mkdtemp(dir=tmp_path))
+        if mixed is not rows:
+            chance.shuffle(mixed)
+        half = chance.randrange(1, len(mixed))
+        for number, part in enumerate((mixed[:half], mixed[half:])):
+            (folder / f"{number}.log").write_text("\n".join(part) + "\n")
+        found.append(api_json(suggestion_from([folder], case)))
+    assert found[0] == found[1]

@@ -819,7 +819,8 @@ PAGES = ROOT / "docs" / "reference" / "rules"
 
 
 def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
-    assert {path.stem for path in PAGES.glob("PG*.md")} == set(RULES)
+    of_apis = set(re.findall(r'"(PG\d+)"', (ROOT / "policygen/rightsize/api/findings.py").read_text("utf-8")))
+    assert {path.stem for path in PAGES.glob("PG*.md")} == set(RULES) | of_apis
     index = (PAGES / "README.md").read_text("utf-8")
     for rule in RULES.values():
         text = (PAGES / f"{rule.id}.md").read_text("utf-8")

@@ -63,8 +63,8 @@ def last_accessed_finding(
     last: LastAccessed | None,
     window: Window,
     seen: Sightings,
-    outside: Sightings = MappingProxyType({}),
     *,
+    outside: Sightings = MappingProxyType({}),
     created: str = "",
 ) -> LastAccessedFinding:
     """Compare IAM's last-accessed report with the logs, for one permission.

@@ -51,7 +51,7 @@ class RoleReport(msgspec.Struct, frozen=True):
     def find(self, action: str) -> LastAccessedFinding:
         """Compare the report with the logs, for one permission."""
         return last_accessed_finding(
-            action, self.report, self.window, self.seen, self.outside, created=self.created
+            action, self.report, self.window, self.seen, outside=self.outside, created=self.created
         )
 
     def untracked(self, finding: LastAccessedFinding, resource: str) -> str:

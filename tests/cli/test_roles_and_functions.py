@@ -156,10 +156,8 @@ def test_roles_reads_a_snapshot_of_each_account() -> None:
     both = (*KNOWN, "-s", "samples/staging.json")
     rows = json.loads(run_in_root("roles", *LOGS, *both, "-f", "json").stdout)
     alone = json.loads(run_in_root("roles", *LOGS, *KNOWN, "-f", "json").stdout)
-    functions = {row["arn"]: row["functions"] for row in rows}
-    assert {row["arn"]: functions[row["arn"]] for row in alone} == {
-        row["arn"]: row["functions"] for row in alone
-    }
-    assert ["orders-api"] in functions.values()
+    own = lambda found: [row for row in found if row["account"] == "111122223333"]  # noqa: E731
+    assert own(rows) == own(alone)
+    assert ["orders-api"] in [row["functions"] for row in rows]
     twice = run_in_root("roles", *LOGS, *KNOWN, *KNOWN)
     assert (twice.code, "PG-E285" in twice.stderr) == (2, True)

@@ -264,7 +264,7 @@ class ReadingOptions(NamedTuple):
     verify_digests: bool = False
 
 
-def needs_of(command: str, options: ReadingOptions) -> dict[str, tuple[RequiredPermission, ...]]:
+def permissions_for(command: str, options: ReadingOptions) -> dict[str, tuple[RequiredPermission, ...]]:
     """Return what a command that reads logs needs, by option: of all sources where the options name nothing.
 
     Args:

@@ -77,7 +77,7 @@ def _needs(text: str) -> Mapping[str, Sequence[RequiredPermission]]:
     Raises:
         UsageError: PG-E222, the command calls no AWS, or does not have the options.
     """
-    from policygen.account.required_permissions import LIVE_NEEDS, NEEDS, needs_of
+    from policygen.account.required_permissions import LIVE_NEEDS, NEEDS, permissions_for
     from policygen.errors import UsageError, no_such
     from policygen.text import escape_controls
 
@@ -85,7 +85,7 @@ def _needs(text: str) -> Mapping[str, Sequence[RequiredPermission]]:
         return {key: needs for key, needs in NEEDS.items() if not text or text in (key, key.split(" ")[0])}
     command, *words = text.split()
     if command in LIVE_NEEDS:
-        if found := needs_of(command, _options(command, words)):
+        if found := permissions_for(command, _options(command, words)):
             return found
         raise UsageError(
             f"{escape_controls(text)[:200]!r} reads files alone", "that needs no permission", code="PG-E222"

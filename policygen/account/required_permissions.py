@@ -223,14 +223,28 @@ _LAKE_NEEDS = (
     ),
 )
 
+SOURCE_NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
+    "--logs s3://BUCKET": _BUCKET_NEEDS,
+    "--logs auto": _AUTO_NEEDS,
+    "--verify-digests": _DIGEST_NEEDS,
+    "--logs lookup:": _LOOKUP_NEEDS,
+    "--logs logs:GROUP": _LOGS_NEEDS,
+    "--logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
+    "--logs lake:ARN": _LAKE_NEEDS,
+}
+"""Option that says where logs are read -> what that needs, of every command that reads logs."""
+
+LIVE_NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
+    **dict.fromkeys(("backtest", "check", "explain", "probation", "suggest"), _LIVE_NEEDS),
+    "batch": _BATCH_NEEDS,
+    "doctor": _ACCOUNT_NEEDS,
+    "roles": (*_ACCOUNT_NEEDS, *_RESOURCE_NEEDS),
+    "trust": (),
+}
+"""Command that reads logs -> what its ``--live`` needs; () where it has none."""
+
 NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
-    "suggest --logs s3://BUCKET": _BUCKET_NEEDS,
-    "suggest --logs auto": _AUTO_NEEDS,
-    "suggest --verify-digests": _DIGEST_NEEDS,
-    "suggest --logs lookup:": _LOOKUP_NEEDS,
-    "suggest --logs logs:GROUP": _LOGS_NEEDS,
-    "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
-    "suggest --logs lake:ARN": _LAKE_NEEDS,
+    **{f"suggest {option}": needs for option, needs in SOURCE_NEEDS.items()},
     "suggest --live": _LIVE_NEEDS,
     "batch --live": _BATCH_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
@@ -239,6 +253,67 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "doctor --live": _ACCOUNT_NEEDS,
 }
 """Command, or log source -> what it needs. Each calls ``sts:GetCallerIdentity``, which needs no permission."""
+
+
+class ReadingOptions(NamedTuple):
+    """What the command line of a command says about AWS."""
+
+    logs: tuple[str, ...] = ()
+    """Log sources as the user writes them."""
+    live: bool = False
+    verify_digests: bool = False
+
+
+def permissions_for(command: str, options: ReadingOptions) -> dict[str, tuple[RequiredPermission, ...]]:
+    """Return what a command that reads logs needs, by option: of all sources where the options name nothing.
+
+    Args:
+        command: one of `LIVE_NEEDS`.
+        options: what its command line says.
+    """
+    live = {f"{command} --live": LIVE_NEEDS[command]} if LIVE_NEEDS[command] else {}
+    if options == ReadingOptions():
+        return {f"{command} {option}": needs for option, needs in SOURCE_NEEDS.items()} | live
+    found = {f"{command} --logs {spec}": needs for spec in options.logs if (needs := _source_needs(spec))}
+    if options.verify_digests:
+        buckets = [one for one in options.logs if one.startswith("s3://")]
+        digests = [need for spec in buckets for need in _in_bucket(_DIGEST_NEEDS, spec.split("/")[2], "*")]
+        found[f"{command} --verify-digests"] = tuple(dict.fromkeys(digests)) or _DIGEST_NEEDS
+    return found | (live if options.live else {})
+
+
+def _source_needs(spec: str) -> tuple[RequiredPermission, ...]:
+    """Return what one log source needs, on the bucket, group or store that it names; () for files."""
+    scheme, _, rest = spec.partition(":")
+    options = {
+        option.removeprefix("--logs ").partition(":")[0]: needs for option, needs in SOURCE_NEEDS.items()
+    }
+    needs = options.get(scheme, ())
+    if scheme == "s3":
+        bucket, _, prefix = rest.strip("/").partition("/")
+        return _in_bucket(needs, bucket, prefix)
+    if scheme == "logs":
+        name = rest.partition("@")[0]
+        return _at(needs, "log-group:*", f"log-group:{name}:*")
+    return _at(needs, _STORE, rest) if rest.startswith("arn:") else needs
+
+
+def _in_bucket(
+    needs: tuple[RequiredPermission, ...], bucket: str, prefix: str = ""
+) -> tuple[RequiredPermission, ...]:
+    keys = _at(needs, ":::*/", f":::{bucket}/{prefix}")
+    return tuple(
+        need._replace(resource=need.resource.replace(":::*", f":::{bucket}"))
+        if need.resource.endswith(":::*")
+        else need
+        for need in keys
+    )
+
+
+def _at(needs: tuple[RequiredPermission, ...], pattern: str, place: str) -> tuple[RequiredPermission, ...]:
+    """Return the needs with a place in the room of a pattern; braces are doubled, for `resource` is filled in later."""
+    written = place.replace("{", "{{").replace("}", "}}")
+    return tuple(need._replace(resource=need.resource.replace(pattern, written)) for need in needs)
 
 
 def actions(needs: tuple[RequiredPermission, ...]) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class ResourceList(msgspec.Struct, frozen=True):
     names: str = ""
     details: Json = msgspec.field(default_factory=dict)
     everywhere: bool = False
+    also: str = ""
 
 
 class UnknownTypes(NamedTuple):
@@ -102,6 +103,7 @@ def list_actions() -> dict[str, ListPermission]:
     found: dict[str, ListPermission] = {}
     for one in resource_lists():
         rows = {one.action: one.resource} | ({one.details["action"]: "*"} if one.details else {})
+        rows |= {one.also: "*"} if one.also else {}
         for action, resource in rows.items():
             types = found[action].types if action in found else ()
             found[action] = ListPermission(resource, (*types, one.type))

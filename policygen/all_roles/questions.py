@@ -247,7 +247,7 @@ def _command(topic: Topic, row: BatchRow, parts: CommandParts) -> str:
         return parts.command(
             "suggest", row.arn or row.role, "--days", _OLDER, account=row.account, but="--days"
         )
-    return shlex.join(["policygen", "probation", parts.plan_path(row.plan)])
+    return shlex.join(["policygen", "probation", parts.plan_path(row.plan), "--question", topic.id])
 
 
 def _services(topic: Topic) -> list[str]:

@@ -47,14 +47,14 @@ class AccountsInput(AccountInput):
 
 
 def open_accounts(
-    accounts: AccountsInput, notify: Callable[[str], None], choice: RoleFilter, *, quiet: bool
+    accounts: AccountsInput, notify: Callable[[str], None], choice: RoleFilter | None = None, *, quiet: bool
 ) -> Accounts:
     """Read the account of each snapshot, in their order, or the one account from AWS; return none without either.
 
     Args:
         accounts: the snapshots, or whether to read from AWS, and the AWS profile.
         notify: takes messages about what is being read.
-        choice: the roles whose last-accessed reports are read from AWS.
+        choice: the roles whose last-accessed reports are read from AWS; None for no report.
         quiet: whether to show no progress.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from policygen.errors import GateError, NothingFoundError
+from policygen.errors import GateError, NothingFoundError, no_such
 from policygen.iam import arn, reference
 from policygen.iam.arn import service_of
 from policygen.iam.document import Conditions, Policy, Statement, parse_policy
@@ -112,6 +112,28 @@ def _attachable(denials: Sequence[Statement], name: str) -> tuple[Policy, ...]:
             "decide about some services first: --drop, or [[drop]] in policygen.toml",
             code="PG-E370",
         ) from error
+
+
+def of_question(plan: Plan, topic: str) -> Plan:
+    """Return the plan with no unverified permissions but those of one question; the others count as granted.
+
+    Args:
+        plan: the plan of a role.
+        topic: the id of one of the question's topics, ``protocol:kinesis``.
+
+    Raises:
+        UsageError: PG-E372, the plan has no such question.
+    """
+    asked = next((one for one in plan.questions if topic in one.topics), None)
+    if asked is None:
+        raise no_such(
+            f"no question {escape_controls(topic)[:80]!r} in the plan of {escape_controls(plan.role.name)}",
+            topic,
+            [one for question in plan.questions for one in question.topics],
+            code="PG-E372",
+        )
+    keeps = tuple(keep for keep in plan.keeps if keep.kind != "unknown" or keep.action in asked.actions)
+    return msgspec.structs.replace(plan, keeps=keeps)
 
 
 # --- What is denied --------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from policygen.account.fixed_roles import FixedRole, fixed_role
+from policygen.catalog.mapping import requests_for
+from policygen.catalog.service_names import service_prefix
+from policygen.catalog.visibility import visibility_of
 from policygen.errors import UsageError
 from policygen.evidence.anomalies import SHOWN_ONLY, AnomalyRule
 from policygen.evidence.coverage.observability import ObservedSince
@@ -19,11 +22,13 @@ from policygen.evidence.suspicious import CallOutcome, asked_of, suspicious_call
 from policygen.evidence.usage import DeniedRequest, Usage
 from policygen.iam import arn, reference
 from policygen.iam.actions import statement_actions
+from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import CallSignature
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Outcome
+from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.generate.names import NameUse, all_uses
 from policygen.rightsize.keep.model import Keep
@@ -116,6 +121,14 @@ class Explanation(msgspec.Struct, frozen=True):
     """Its requests that today's policies do not allow, and that the proposal does not grant."""
     fixed: FixedRole | None = None
     """Why nobody can edit the role, and what to edit instead; None where it can be edited."""
+    without_permission: Evidence | None = None
+    """The sum of its calls, where AWS answers them without asking for a permission."""
+    has_own_event: bool = True
+    """False where no event is named like it, so that only other calls show it, as calls that pass a role."""
+    risks_closed: tuple[Risk, ...] = ()
+    """The named risks of today's policies that this action is part of, and that the new policy closes."""
+    risks_left: tuple[Risk, ...] = ()
+    """Likewise those that the new policy leaves."""
 
     def __repr__(self) -> str:
         """Return its answer in a line; the fields hold a hundred thousand characters."""
@@ -184,6 +197,10 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
         not_added=_not_added(suggestion, folded),
         fixed=fixed_role(suggestion.role.name, suggestion.role.arn),
         traced={one: seen for one, seen in suggestion.usage.traced.items() if one.action.lower() == folded},
+        without_permission=_without_permission(suggestion.usage, folded),
+        has_own_event=visibility_of(name).kind != "implied",
+        risks_closed=tuple(risk for risk in suggestion.risks_removed if name in risk.actions),
+        risks_left=tuple(risk for risk in suggestion.risks_left if name in risk.actions),
     )
 
 
@@ -292,6 +309,20 @@ def _calls(usage: Usage, folded: str) -> tuple[list[DailyCall], dict[str, Eviden
             resources[resource] = resources[resource] + evidence if resource in resources else evidence
     calls = [DailyCall(day, call, evidence) for (day, call), evidence in found.items()]
     return sorted(calls, key=lambda one: (one.evidence.first, str(one.call))), resources
+
+
+def _without_permission(usage: Usage, folded: str) -> Evidence | None:
+    """Return the sum of the calls named like an action that AWS answers without asking for a permission."""
+
+    def is_one(call: CallSignature) -> bool:
+        return (
+            call.name.lower() == folded.partition(":")[2]
+            and service_prefix(call.source) == service_of(folded)
+            and call.outcome not in {Outcome.DENIED, Outcome.UNAUTHENTICATED}
+            and requests_for(call.call(usage.knowledge)).status == "no-permission-needed"
+        )
+
+    return sum_evidence(seen for key, seen in usage.daily.items() if is_one(key.call))
 
 
 def _denied_calls(usage: Usage, folded: str) -> list[CallOutcome]:

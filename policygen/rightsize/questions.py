@@ -9,6 +9,7 @@ not stand alone. The riskiest question comes first.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import combinations
@@ -361,7 +362,7 @@ def _answer(group: _Group, role: str) -> tuple[str, str]:
         return remedies[0] if len(remedies) == 1 and its == "its" else clause, command
     if answer == "used":
         return "keep it, or name its resources by hand", ""
-    return _PERSON, f"policygen probation {role}"
+    return _PERSON, f"policygen probation {role} --question {shlex.quote(group.topics[0].id)}"
 
 
 def _doctor(role: str) -> str:

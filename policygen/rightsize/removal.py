@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from policygen.evidence.coverage.observability import VISIBLE
+
 Confidence = Literal["high", "medium"]
 LOGS = "CloudTrail"
 """The source where the logs themselves decide."""
@@ -20,3 +22,16 @@ class Removal(NamedTuple):
     """Where the rule comes from: a URL, or what was read."""
     confidence: Confidence = "high"
     """``medium`` where an exception is possible that nobody has seen."""
+
+
+def unseen(action: str, why: str = f"{VISIBLE}, 0 calls") -> Removal:
+    """Return the removal of an action whose use the logs would have shown: ``iam:PassRole`` by other calls alone.
+
+    Args:
+        action: ``service:Name``.
+        why: since when it was visible, as `AbsenceVerdict` says it.
+    """
+    if action.lower() != "iam:passrole":
+        return Removal(why, "logs", LOGS)
+    visible, _, calls = why.partition(", ")
+    return Removal(f"{visible} only in calls that pass a role, {calls}", "logs", LOGS, "medium")

@@ -46,6 +46,7 @@ from tests.support.aws_stubs import (
     detail,
     told,
 )
+from tests.support.command import run_in_root
 
 LISTING_ACTIONS = {"ec2:DescribeRegions", *list_actions()}
 """What it takes to read what exists, which has tests of its own."""
@@ -681,3 +682,47 @@ def test_destinations_that_aws_refuses_are_unknown_and_named(account: Any) -> No
     assert read.invoke_configs is None
     assert [function.name for function in read.functions or ()] == ["orders"]
     assert [one.operation for one in read.errors] == ["lambda:ListFunctionEventInvokeConfigs"]
+
+
+def policy_for(line: str) -> dict[str, set[str]]:
+    """What ``permissions LINE -f policy`` allows: resource -> actions."""
+    done = run_in_root("permissions", line, "-f", "policy", "--account", "111122223333")
+    assert done.code == 0, done.stderr
+    return {one["Resource"]: set(one["Action"]) for one in json.loads(done.stdout)["Statement"]}
+
+
+def test_the_policy_of_a_command_line_names_what_the_line_names() -> None:
+    both = policy_for("suggest fulfilment --live --logs s3://acme-trail/org/ --days 30")
+    assert both["arn:aws:s3:::acme-trail"] == {"s3:ListBucket"}
+    assert both["arn:aws:s3:::acme-trail/org*"] == {"s3:GetObject"}
+    assert "iam:GetRole" in both["arn:aws:iam::111122223333:role/*"]
+    assert not {"arn:aws:s3:::*", "arn:aws:s3:::*/*"} & set(both)
+    store = "arn:aws:cloudtrail:eu-west-1:111122223333:eventdatastore/a1"
+    assert store in policy_for(f"trust fulfilment -l lake:{store}")
+    group = policy_for("explain s3:GetObject -l logs:/trail/{all}@eu-west-1")
+    assert group["arn:aws:logs:*:111122223333:log-group:/trail/{all}:*"] == {"logs:FilterLogEvents"}
+    digests = policy_for("batch -l s3://acme-trail --verify-digests")
+    assert "arn:aws:s3:::acme-trail/*AWSLogs/*/CloudTrail-Digest/*" in digests
+
+
+def test_the_policy_of_a_command_has_no_more_than_the_command_calls() -> None:
+    organization = {"organizations:DescribePolicy", "organizations:ListRoots"}
+    alone = set().union(*policy_for("snapshot").values())
+    assert alone == set(SNAPSHOT_ACTIONS)
+    assert not organization & alone
+    assert "timestream:DescribeEndpoints" in alone
+    assert organization < set().union(*policy_for("snapshot --organization").values())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("suggest --lvie", "suggest: No such option: --lvie"),
+        ("explain s3:GetObject -l ./trail", "reads files alone"),
+        ("map ./trail", "no command 'map' that calls AWS"),
+    ],
+)
+def test_a_command_line_without_calls_of_aws_is_refused(line: str, said: str) -> None:
+    done = run_in_root("permissions", line)
+    assert (done.code, done.stdout) == (2, "")
+    assert said in done.stderr

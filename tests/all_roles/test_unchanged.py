@@ -259,7 +259,9 @@ def test_the_table_says_what_changed_since_the_last_batch_until_something_else_d
     index = (out / "index.html").read_text("utf-8")
     assert "Those of 1 role allow more: bastion." in index
     screen = batch(out, *FEW, account=other).stdout
-    said = re.search(r"^Since the last batch, to 2026-11-24 \(1\)\n  (bastion: .*)$", screen, re.M)
+    said = re.search(
+        r"^Compared with .* differed, of 2 roles to 2026-11-24 \(1\)\n  (bastion: .*)$", screen, re.M
+    )
     assert said
     assert f"allowed {one.actions_before:,} → {one.actions_after:,}" in said[1]
     assert (one.actions_before or 0) > 0

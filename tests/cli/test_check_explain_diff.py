@@ -242,8 +242,8 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         2,
         said(
             "no command 'map' that calls AWS  PG-E222, exit 2",
-            "there are: suggest, batch, snapshot, doctor",
-            "all others work on files",
+            "there are: backtest, batch, check, doctor, explain, probation, roles, snapshot, suggest, trust",
+            "all others work on files; map s3://BUCKET needs what suggest --logs s3://BUCKET does",
         ),
     ),
     "an unknown format of permissions": (("permissions", "-f", "yaml"), 2, no_format("yaml", "policy, text")),

@@ -169,11 +169,32 @@ def test_the_more_specific_path_answers(tmp_path: Path) -> None:
     assert ask(tmp_path, "anybody GET shop/prod/pets/7", own)["outcome"] == "IMPLICIT_DENY"
 
 
+def test_the_name_of_a_role_that_one_account_has_is_enough(tmp_path: Path) -> None:
+    api_of = api(None, GET_pets="AWS_IAM")
+    own = snapshot(OWNER, role(ROLE, f"{METHODS}/*"), rest_apis=[api_of])
+    guest = snapshot(PARTNER, role(GUEST))
+    by_arn = ask(tmp_path, f"{ROLE} GET shop/prod/pets", own, guest)
+    by_name = ask(tmp_path, "orders GET shop/prod/pets", own, guest)
+    assert by_name | {"id": ""} == by_arn | {"id": ""}
+    assert by_name["outcome"] == "ALLOWED"
+    assert ask(tmp_path, "guest GET shop/prod/pets", own, guest)["outcome"] != "ALLOWED"
+    twin = snapshot(PARTNER, role(f"arn:aws:iam::{PARTNER}:role/orders"))
+    for name, content in (("one.json", own), ("two.json", twin)):
+        (tmp_path / name).write_text(json.dumps(content))
+    done = run(tmp_path, "may", "orders GET shop/prod/pets", "-s", "one.json", "-s", "two.json")
+    assert (done.code, done.stdout) == (2, "")
+    assert "several accounts have a role 'orders'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says", "code"),
     [
         (["may", "anybody GET shop"], "not a request: 'anybody GET shop'  PG-E382", 2),
-        (["may", "me GET shop/prod/pets"], "not the ARN of a role, a user or an account: 'me'  PG-E382", 2),
+        (
+            ["may", "me GET shop/prod/pets"],
+            "no role of the snapshots, and not the ARN of a role",
+            2,
+        ),
         (["may", "anybody GET shpo/prod/pets"], "no API 'shpo' in the snapshots  PG-E381", 4),
         (["may", "none.jsonl"], "cannot read 'none.jsonl'", 2),
         (["may", "bad.jsonl"], "line 2 of 'bad.jsonl' is not a JSON object", 2),

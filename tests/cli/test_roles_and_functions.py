@@ -150,3 +150,14 @@ def test_a_function_of_several_roles_is_a_question(tmp_path: Path) -> None:
         f"  hint: policygen suggest {roles[0]} -l logs\n",
         2,
     )
+
+
+def test_roles_reads_a_snapshot_of_each_account() -> None:
+    both = (*KNOWN, "-s", "samples/staging.json")
+    rows = json.loads(run_in_root("roles", *LOGS, *both, "-f", "json").stdout)
+    alone = json.loads(run_in_root("roles", *LOGS, *KNOWN, "-f", "json").stdout)
+    own = lambda found: [row for row in found if row["account"] == "111122223333"]  # noqa: E731
+    assert own(rows) == own(alone)
+    assert ["orders-api"] in [row["functions"] for row in rows]
+    twice = run_in_root("roles", *LOGS, *KNOWN, *KNOWN)
+    assert (twice.code, "PG-E285" in twice.stderr) == (2, True)

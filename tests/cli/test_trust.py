@@ -83,6 +83,27 @@ def test_the_screen_is_clean_and_fits(tmp_path: Path) -> None:
     assert not [line for line in made.stdout.splitlines() if len(line) > 80 and " " in line.strip()]
 
 
+def test_the_screen_names_who_came_and_who_may_in_full(tmp_path: Path) -> None:
+    branch = "repo:warehouse-tools/shelf-planner:ref:refs/heads/release/2026-autumn"
+    provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider, "Service": "ec2.amazonaws.com"},
+        "Action": "sts:*",
+        "Condition": {
+            "StringLike": {"token.actions.githubusercontent.com:sub": "repo:warehouse-tools/shelf-planner:*"}
+        },
+    }
+    made = run(
+        tmp_path, *arguments(tmp_path, {"today": [trusted], "log": [{"by": f"github:{branch}"}]}), "-q"
+    )
+    words = " ".join(made.stdout.split())
+    assert branch in words
+    assert "…" not in made.stdout
+    may = words.partition("Who may, by today's policy")[2].partition("Changes")[0]
+    assert f"{provider}, ec2.amazonaws.com if token.actions.githubusercontent.com:sub StringLike repo:" in may
+
+
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -13,14 +14,14 @@ import msgspec
 import pytest
 
 from policygen.account.model import LastAccessed, ServiceUse
-from policygen.errors import GateError, NothingFoundError
+from policygen.errors import GateError, NothingFoundError, UsageError
 from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanInformationalRequest, PlanNotAllowed
-from policygen.plan.probation import on_probation, probation_of
+from policygen.plan.probation import of_question, on_probation, probation_of
 from policygen.plan.probation_outcome import SeenSince, outcomes, toml_lines
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.generate.pack import MANAGED_LIMIT
@@ -103,6 +104,33 @@ def test_a_probation_of_an_administrator_fits_and_denies_nothing_needed(seed: st
         bounded = made.boundary and outcome(made.policies, request, made.form, UNTIL) != "ALLOWED"
         during = outcome(made.policies, request, made.form, "2026-12-01T00:00:00Z")
         assert bounded or during == "ALLOWED", one.action
+
+
+def test_a_probation_of_one_question_denies_what_it_asks_and_no_other(tmp_path: Path) -> None:
+    plan = plan_of(CASE, tmp_path)
+    whole = {keep.action for keep in probation_of(plan, UNTIL).denied}
+    asked = [one for one in plan.questions if set(one.actions) & whole]
+    assert len(asked) > 1
+    for one in asked:
+        made = probation_of(of_question(plan, one.topics[0]), UNTIL)
+        denied = {keep.action for keep in made.denied}
+        assert denied == whole & set(one.actions)
+        for action in whole:
+            request = AccessRequest(action, QUEUE if action.startswith("sqs:") else "*")
+            said = outcome(made.policies, request, made.form, "2026-12-01T00:00:00Z")
+            assert said == ("EXPLICIT_DENY" if action in denied else "ALLOWED"), action
+    with pytest.raises(UsageError) as caught:
+        of_question(plan, "protocol:nothing")
+    assert caught.value.code == "PG-E372"
+
+
+def test_the_command_beside_a_question_is_about_it_alone(tmp_path: Path) -> None:
+    plan = plan_of(CASE, tmp_path)
+    commands = [(one, shlex.split(one.command)) for one in plan.questions if "probation" in one.command]
+    assert commands
+    for one, words in commands:
+        assert words[-2] == "--question"
+        assert words[-1] in one.topics
 
 
 def test_a_boundary_of_today_stays_inside_the_new_one(tmp_path: Path) -> None:

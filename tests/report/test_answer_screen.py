@@ -402,3 +402,27 @@ def test_two_functions_of_the_same_name_are_told_apart() -> None:
     text = render(made, width=WIDEST)
     assert "2 functions use this role" in text
     assert all(name in text for name in names)
+
+
+def test_the_details_list_every_risk_that_is_closed_with_its_actions() -> None:
+    shown = rendered("text", sample("deploy-ci", True), width=WIDEST, show_all=True)
+    section = shown.partition("\nRisk (")[2]
+    removed = {one.rule: one for one in plan("deploy-ci").risks.removed}
+    assert len(removed) > 20
+    words = " ".join(section.split())
+    for one in removed.values():
+        assert f"{one.rule} {one.title}: {', '.join(one.actions)}" in words, one.rule
+    order = [removed[rule].family for rule in re.findall(r"(?m)^      ([A-Z]{2}-\d+) ", section)]
+    assert order == sorted(order, key=["escalation", "exfiltration", "exposure"].index)
+    assert len(order) == len(removed)
+
+
+def test_the_details_give_one_reason_once_for_all_services_that_it_is_about() -> None:
+    shown = rendered("text", sample("deploy-ci", True), show_all=True)
+    gone = re.split(r"(?m)^  - \d+ services ", shown)[1].partition("\n\n")[0]
+    assert gone.count("no attempt at") == 1
+    lines = re.findall(
+        r"(?m)^ +(?:drop)? *([\d,]+) actions in (\d+) services: IAM saw no attempt at them", gone
+    )
+    assert [int(services) > 100 for _, services in lines] == [True]
+    assert len(re.findall(r"\shealthlake\s", gone)) == 2  # among the services, and with the reason

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchQuestion, BatchRow, BatchTable, Verdict
+from policygen.plan.batch_table import (
+    VERDICT_MEANINGS,
+    BatchChange,
+    BatchQuestion,
+    BatchRow,
+    BatchSince,
+    BatchTable,
+    Verdict,
+)
 from policygen.report.terminal.batch import render_batch
 from tests.support.command import Done, run_in_root
 from tests.support.samples import SAMPLES
@@ -100,7 +108,7 @@ def test_the_totals_of_the_screen_add_up_to_its_head(screen: str, tmp_path: Path
     assert int(groups["Do first"]) == int(totals[0])
     (unverified,) = re.findall(r"about (\d+) unverified permissions", screen)
     full = batch(tmp_path / "out", "--details").stdout
-    columns = re.findall(r"^\S+ +(?:\d+ \w+|never) +\S+ +\S+ +(\d+) ", full, re.M)
+    columns = re.findall(r"^\S+ +(?:\d+ \w+|never) +\S+ +\S+ +\S+ +(\d+) ", full, re.M)
     assert sum(map(int, columns)) == int(unverified)
 
 
@@ -122,3 +130,24 @@ def test_the_commands_of_the_screen_run_as_they_stand(screen: str) -> None:
     for command in commands:
         done = run_in_root(*shlex.split(command)[1:])
         assert (done.code, "deploy-ci" in done.stdout) == (0, True)
+
+
+def test_the_screen_says_on_how_many_days_a_role_called_and_which_owners_nobody_knows() -> None:
+    made = [
+        BatchRow(
+            role=role, account=ACCOUNT, verdict="ready", reason="so", days=days, questions=1, owner=owner
+        )
+        for role, days, owner in (("steady", 30, "warehouse"), ("rare", 3, ""))
+    ]
+    shown = render_batch(table_of(made, questions=(about("reads of sqs", "steady", "rare"),)), "out")
+    head, *rows = [line.split() for line in shown.partition("Do first")[2].splitlines()[:3]]
+    assert head[1:4] == ["last", "call", "days"]
+    assert sorted((row[0], row[2]) for row in rows) == [("rare", "3"), ("steady", "30")]
+    assert "questions.csv names no owner of 1 of 2 roles" in shown
+
+
+def test_the_screen_says_with_which_batch_it_compares() -> None:
+    change = BatchChange(role="steady", account=ACCOUNT, before="review", after="ready", why="so")
+    since = BatchSince(start="2026-10-19", end="2026-11-17", roles=39, unverified=1, changes=(change,))
+    shown = render_batch(table_of(ROWS, since=since), "out")
+    assert "Compared with the last batch that differed, of 39 roles to 2026-11-17 (1)" in shown

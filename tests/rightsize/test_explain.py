@@ -93,3 +93,48 @@ def test_calls_that_todays_policies_do_not_allow_are_told_from_those_that_are_ke
     assert [(x["resource"], x["count"]) for x in explanation_dict(one)["not_added"]] == [
         ("arn:aws:s3:::partner/a.csv", 2)
     ]
+
+
+GRANTED = {
+    "policies": [
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": ["iam:PassRole", "sts:*", "s3:*"], "Resource": "*"}],
+        }
+    ]
+}
+WHOAMI = {"source": "sts", "name": "GetCallerIdentity"}
+WORK = {"source": "s3", "name": "GetBucketAcl", "params": {"bucketName": "carts"}}
+
+
+def screen_of(action: str, events: list[dict[str, Any]], folder: Path) -> str:
+    one = explained({"events": [WORK, *events], "action": action, "today": GRANTED}, folder)
+    return " ".join(render_explanation_text(one).split())
+
+
+def test_passing_a_role_is_never_called_an_event_of_its_own(tmp_path: Path) -> None:
+    said = screen_of("iam:PassRole", [WHOAMI], tmp_path)
+    assert "visible never as an event of its own: only in calls that pass a role" in said
+    assert "seen 0 calls that pass a role" in said
+    assert "a call would have been logged" not in said
+    assert "confidence medium" in said
+
+
+def test_calls_that_need_no_permission_are_counted_and_named_so(tmp_path: Path) -> None:
+    denied = WHOAMI | {"error": "ExpiredTokenException"}
+    said = screen_of("sts:GetCallerIdentity", [WHOAMI, WHOAMI, WHOAMI, denied], tmp_path)
+    assert "seen 3 calls; AWS answers them without a permission" in said
+    assert "removing it changes nothing" in said
+    assert "0 calls" not in said
+    assert "--keep" not in said
+    assert "seen 0 calls" in screen_of("sts:GetAccessKeyInfo", [WHOAMI], tmp_path / "other")
+
+
+def test_an_action_names_the_risks_that_it_is_part_of(tmp_path: Path) -> None:
+    said = screen_of("s3:PutBucketPolicy", [WHOAMI], tmp_path)
+    assert (
+        "risk RE-01 open a bucket by its policy, or that of an access point: the new policy closes it" in said
+    )
+    one = explained({"events": [WORK], "action": "s3:ListBucket", "today": GRANTED}, tmp_path / "other")
+    assert "risk" not in render_explanation_text(one)
+    assert explanation_dict(one)["risks_closed"] == []

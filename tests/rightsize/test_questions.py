@@ -180,7 +180,7 @@ def test_the_same_question_of_many_roles_is_asked_once() -> None:
     ]
     assert found[1].asks == "writes of sqs: 3 roles"
     assert found[1].command == "policygen doctor --service sqs --logs 'my trail' --days 9"
-    assert found[2].command == "policygen probation plans/orders.json"
+    assert found[2].command == f"policygen probation plans/orders.json --question {found[2].id}"
     rules = parse_decisions(found[1].drop).rules
     assert [(rule.role, rule.action) for rule in rules] == [(name, "sqs:SendMessage") for name in names]
 

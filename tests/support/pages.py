@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Mapping
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
+
+from msgspec.structs import replace
 
 from policygen.plan.batch_table import (
     VERDICT_MEANINGS,
@@ -185,6 +188,21 @@ def index(count: int, **changes: Any) -> list[BatchRow]:
     ]
 
 
+def in_two_accounts() -> list[BatchRow]:
+    """Rows of two accounts, with everything that can make a row wide."""
+    accounts = itertools.cycle(["111122223333", "444455556666"])
+    more = {
+        "replay_calls": 55_800,
+        "replay_denied": 0,
+        "actions_now": 22_057,
+        "role": "AWSServiceRole" + "x" * 50,
+    }
+    wide = [replace(row, account=next(accounts), **more) for row in index(8)]
+    return [
+        replace(row, account=next(accounts), replay_calls=558, replay_denied=0) for row in index(12)
+    ] + wide
+
+
 def batch(found: list[BatchRow], **changes: Any) -> BatchTable:
     return BatchTable(
         **{
@@ -254,7 +272,13 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "administrator": lambda: render("html", plan("deploy-ci")),
     "evidence alone": lambda: render("html", plan("orders-api", False)),
     "everything": lambda: render("html", everything()),
-    "index": lambda: first_index(index(40), since=since(), questions=questions(index(40))),
+    "index": lambda: first_index(
+        index(40),
+        since=since(),
+        questions=questions(index(40)),
+        data_events="policygen doctor --services s3,sqs",
+    ),
+    "index of two accounts": lambda: first_index(in_two_accounts(), questions=questions(in_two_accounts())),
     "empty index": lambda: first_index([]),
     "index without today": lambda: first_index(
         index(4, actions_now=None, account=""), accounts=(), incomplete=("a", "b")

@@ -19,8 +19,8 @@ def command(
         str,
         typer.Argument(
             metavar="REQUESTS",
-            help='File with a JSON object a line, or a sentence: "WHO VERB API/STAGE/PATH", where WHO is an ARN or '
-            "anybody.",
+            help='File with a JSON object a line, or a sentence: "WHO VERB API/STAGE/PATH", where WHO is an ARN, '
+            "a role's name or anybody.",
             show_default=False,
         ),
     ],

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from policygen.cli.options import format_option
 
 if TYPE_CHECKING:
-    from policygen.account.required_permissions import RequiredPermission
+    from policygen.account.required_permissions import ReadingOptions, RequiredPermission
 
 
 def command(
     name: Annotated[
         str,
-        typer.Argument(metavar="COMMAND", help="A command, such as suggest or snapshot; all if not given."),
+        typer.Argument(
+            metavar="COMMAND", help="A command, as 'suggest --live --logs s3://BUCKET'; all if not given."
+        ),
     ] = "",
     account: Annotated[
         str, typer.Option("--account", metavar="ID", help="Name the resources of this account, 12 digits.")
@@ -37,10 +39,11 @@ def command(
     They are read-only, except that Athena writes query results. Work on files needs none.
 
     policygen permissions suggest -f policy
+
+    policygen permissions 'suggest --live --logs s3://BUCKET' -f policy
     """
-    from policygen.account.required_permissions import NEEDS
     from policygen.cli.output import write_stdout
-    from policygen.errors import UsageError, no_such
+    from policygen.errors import UsageError
     from policygen.report.formats import require_format
     from policygen.text import escape_controls
 
@@ -55,25 +58,73 @@ def command(
             "for example aws, aws-cn, aws-us-gov",
             code="PG-E221",
         )
+    found = _needs(name)
+    # A command by itself is what its policy is for; the screen lists what its options need, too.
+    found = {name: found[name]} if format_ == "policy" and name in found else found
     chosen = {
-        key: [need for need in needs if not (required and need.optional)]
-        for key, needs in NEEDS.items()
-        if not name or key == name or key.split(" ")[0] == name
+        key: [need for need in needs if not (required and need.optional)] for key, needs in found.items()
     }
-    if not chosen:
-        known = dict.fromkeys(key.split(" ")[0] for key in NEEDS)
-        raise no_such(
-            f"no command {escape_controls(name)[:40]!r} that calls AWS",
-            name,
-            known,
-            "all others work on files",
-            code="PG-E222",
-        )
     if format_ == "policy":
         needs = list(dict.fromkeys(need for members in chosen.values() for need in members))
         write_stdout(_policy(needs, account, partition), utf8=True)
     else:
         write_stdout("".join(f"{line}\n" for line in _text(chosen)))
+
+
+def _needs(text: str) -> Mapping[str, Sequence[RequiredPermission]]:
+    """Return what a command line needs, by option; of all commands where it is empty.
+
+    Raises:
+        UsageError: PG-E222, the command calls no AWS, or does not have the options.
+    """
+    from policygen.account.required_permissions import LIVE_NEEDS, NEEDS, permissions_for
+    from policygen.errors import UsageError, no_such
+    from policygen.text import escape_controls
+
+    if not text or text in NEEDS:
+        return {key: needs for key, needs in NEEDS.items() if not text or text in (key, key.split(" ")[0])}
+    command, *words = text.split()
+    if command in LIVE_NEEDS:
+        if found := permissions_for(command, _options(command, words)):
+            return found
+        raise UsageError(
+            f"{escape_controls(text)[:200]!r} reads files alone", "that needs no permission", code="PG-E222"
+        )
+    if found := {key: needs for key, needs in NEEDS.items() if key.startswith(f"{command} ")}:
+        return found
+    known = sorted({*LIVE_NEEDS, *(key.split(" ")[0] for key in NEEDS)})
+    raise no_such(
+        f"no command {escape_controls(command)[:80]!r} that calls AWS",
+        command,
+        known,
+        "all others work on files; map s3://BUCKET needs what suggest --logs s3://BUCKET does",
+        code="PG-E222",
+    )
+
+
+def _options(command: str, words: Sequence[str]) -> ReadingOptions:
+    """Return what the words of a command line say about AWS, as the command itself reads them."""
+    from policygen.account.required_permissions import ReadingOptions
+    from policygen.cli.app import program
+    from policygen.errors import UsageError
+    from policygen.text import escape_controls
+
+    group: Any = typer.main.get_command(program([command]))
+    around = group.context_class(group)
+    made = group.get_command(around, command)
+    try:
+        given, _, _ = made.make_parser(made.context_class(made, parent=around)).parse_args(list(words))
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        raise UsageError(
+            f"{command}: {escape_controls(error.format_message())}",
+            f"policygen {command} --help lists its options",
+            code="PG-E222",
+        ) from None
+    return ReadingOptions(
+        tuple(given.get("logs", ())), bool(given.get("live")), bool(given.get("verify_digests"))
+    )
 
 
 def _policy(needs: Sequence[RequiredPermission], account: str, partition: str) -> str:

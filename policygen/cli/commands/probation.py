@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -56,6 +57,12 @@ def command(
             show_default="boundary, if it fits",
         ),
     ] = "",
+    question: Annotated[
+        str,
+        typer.Option(
+            "--question", metavar="ID", help="Deny only what one question of the plan asks, as no-event."
+        ),
+    ] = "",
     read_outcome: Annotated[
         bool, typer.Option("--read", help="Afterwards: read what was requested since --since.")
     ] = False,
@@ -83,11 +90,12 @@ def command(
     from policygen.cli.output import write_stdout
     from policygen.cli.plans import find_plan
     from policygen.plan.fast_json import indented
-    from policygen.plan.probation import documents, on_probation, probation_of
+    from policygen.plan.probation import documents, of_question, on_probation, probation_of
     from policygen.plan.probation_outcome import outcomes, toml_lines
     from policygen.text import visible_json
 
     plan = find_plan(role, plans)[0]
+    plan = of_question(plan, question) if question else plan
     notify = message_sink(quiet=quiet)
     if read_outcome:
         begun = _day(since)
@@ -103,7 +111,7 @@ def command(
     first = datetime.now(UTC).date()
     # Whole days: the day on which it begins does not count.
     made = probation_of(plan, f"{first + timedelta(days=days + 1)}T00:00:00Z", _form(form))
-    for line in _steps(plan, made, first):
+    for line in _steps(plan, made, first, question):
         notify(line)
     policies = documents(made)
     document = policies[0]["document"] if len(policies) == 1 else {"policies": policies}
@@ -152,11 +160,12 @@ def _day(text: str) -> str:
 # --- The probation ---------------------------------------------------------------------------------
 
 
-def _steps(plan: Plan, made: Probation, first: date) -> list[str]:
+def _steps(plan: Plan, made: Probation, first: date, question: str) -> list[str]:
     """Return what is denied, and the commands that begin and end it."""
     from policygen.text import pluralize
 
     names = [policy.name for policy in made.policies]
+    asked = f" --question {shlex.quote(question)}" if question else ""
     arn = f"arn:{_partition(plan)}:iam::{plan.role.account}:policy/{names[0]}"
     actions = len({keep.action for keep in made.denied})
     left = (
@@ -191,7 +200,7 @@ def _steps(plan: Plan, made: Probation, first: date) -> list[str]:
         f"  1  aws iam create-policy --policy-name {names[0]} --policy-document file://probation.json",
         f"  2  {begin}",
         "  3  watch the errors of the workload: connections to databases and other protocols show nowhere else",
-        f"  4  policygen probation {made.role} --read --since {first} --snapshot LATER.json --logs LOGS",
+        f"  4  policygen probation {made.role}{asked} --read --since {first} --snapshot LATER.json --logs LOGS",
         "     with a snapshot taken some hours after the last day: IAM's report lags about four hours",
         f"  5  {end}",
         "Keep the plan until then. Nothing in AWS was changed.",

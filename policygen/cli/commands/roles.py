@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from policygen.cli.inputs import message_sink, open_account, open_logs, read_options
+from policygen.cli.inputs import message_sink, open_logs, read_options
 from policygen.cli.option_groups import (
-    AccountInput,
     DigestInput,
     LogInput,
     ReadInput,
@@ -14,6 +13,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import IncompleteOption, QuietOption, format_option
+from policygen.cli.several_accounts import AccountsInput, open_accounts
 
 
 @with_option_groups
@@ -21,14 +21,14 @@ def command(
     *,
     logs: LogInput,
     window: WindowInput,
-    account: AccountInput,
+    account: AccountsInput,
     format_: Annotated[str, format_option("text", "json")] = "text",
     allow_incomplete: IncompleteOption = False,
     digests: DigestInput,
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """List the roles of the logs and the account, with their calls.
+    """List the roles of the logs and the accounts, with their calls.
 
     policygen roles --logs ./trail --snapshot account.json
     """
@@ -41,11 +41,11 @@ def command(
     require_format(format_, ("json", "text"))
     observe = window.observe(allow_incomplete=allow_incomplete)
     notify = message_sink(quiet=quiet)
-    current = open_account(account.live_by_default(logs), notify, quiet=quiet)
+    accounts = open_accounts(account.live_by_default(logs), notify, quiet=quiet)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
         days, calls = collect_role_calls(source, observe, options)
-    rows = role_rows(calls, current)
+    rows = role_rows(calls, tuple(accounts.values()))
     if format_ == "json":
         write_stdout(render_roles_json(rows), utf8=True)
     else:

@@ -108,6 +108,10 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
             }
             for one in explanation.names
         ],
+        "without_permission": explanation.without_permission.count if explanation.without_permission else 0,
+        "has_own_event": explanation.has_own_event,
+        "risks_closed": [one.rule for one in explanation.risks_closed],
+        "risks_left": [one.rule for one in explanation.risks_left],
         "visible": blind_spot is None,
         "why_not_visible": blind_spot.why if blind_spot else "",
         "visible_since": explanation.observability.since,

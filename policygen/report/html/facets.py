@@ -18,6 +18,10 @@ MOST = 150
 """Most values of one choice: those that most rows have."""
 
 
+NOBODY = "(none)"
+"""The choice of the roles of which no tag names an owner."""
+
+
 class Facet(msgspec.Struct, frozen=True):
     """One choice: its name, and its values in the order in which they are offered."""
 
@@ -35,7 +39,7 @@ def _service(principal: str) -> str:
 
 _VALUES: Mapping[str, tuple[str, Callable[[BatchRow], Iterable[str]]]] = {
     "answer": ("Safe to apply?", lambda row: [answer_of(row.verdict)]),
-    "owner": ("Owner", lambda row: filter(None, [row.owner])),
+    "owner": ("Owner", lambda row: [row.owner or NOBODY]),
     "tag": ("Tag", lambda row: [f"{key}={value}" for key, value in row.tags.items()]),
     "service": ("Uses", lambda row: row.services),
     "runs": ("Used by", lambda row: map(_service, row.trusts)),

@@ -29,7 +29,7 @@ LIMITS = {
     "blind": 40,
     "commands": 8,
     "findings": 25,
-    "risks": 20,
+    "risks": 200,
     "user_names": 60,
 }
 """Most entries of each table; omitted ones are counted, with their key in the plan's JSON."""

@@ -53,9 +53,10 @@ class _Column(NamedTuple):
 
 _COLUMNS = (
     _Column("last call", lambda row, end: age(row.last_call, end)),
+    _Column("days", lambda row, _: f"{row.days:,}"),
     _Column("today", lambda row, _: _figure(row.actions_now)),
     _Column("needed", lambda row, _: _figure(row.needed)),
-    _Column("unverified", lambda row, _: _figure(row.unverified)),
+    _Column("unver.", lambda row, _: _figure(row.unverified)),
     _Column("escal", lambda row, _: _figure(row.escalations_closed)),
     _Column("questions", lambda row, _: f"{row.questions:,}" if row.questions else ""),
 )
@@ -154,7 +155,10 @@ def _since(batch: BatchTable, out: str, width: int) -> Iterator[str]:
     changes = batch.since.gravest
     twice = _names_of_several(batch.rows)
     yield ""
-    yield f"Since the last batch, to {batch.since.end[:10]} ({len(changes):,})"
+    other = (
+        f"the last batch that differed, of {pluralize(batch.since.roles, 'role')} to {batch.since.end[:10]}"
+    )
+    yield from _wrapped(f"Compared with {other} ({len(changes):,})", width)
     for one in changes[:_CHANGES]:
         where = f" in {one.account}" if one.role.lower() in twice else ""
         yield _cut(f"  {one.role}{where}: {_difference(one, batch.accounts)}", width)
@@ -262,6 +266,12 @@ def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) ->
     if len(asked) < len(batch.questions):
         yield f"  {pluralize(len(batch.questions) - len(asked), 'more question')}: {out}/index.html"
     if any(row.questions for row in batch.rows):
+        nobody = sum(1 for row in batch.rows if row.questions and not row.owner)
+        if nobody:
+            asked_of = pluralize(sum(1 for row in batch.rows if row.questions), "role")
+            yield from _wrapped(
+                f"questions.csv names no owner of {nobody:,} of {asked_of}: no tag tells.", width, "  "
+            )
         yield from _wrapped("The column above counts them as each role's own page joins them.", width, "  ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -76,14 +77,24 @@ def _changes(section: _Section) -> Iterator[str]:
         yield from _removed_services(section, removed)
 
 
+_ATTEMPT_AT = re.compile(r"(?<=no attempt at )\S+")
+"""What IAM saw no attempt at, in a reason."""
+
+
 def _removals(section: _Section, gone: Sequence[ChangeGroup]) -> Iterator[str]:
-    """Count the actions that go, a line or more for each reason, the most frequent first."""
-    reasons = Counter[str]()
-    for group in gone:
-        reasons[group.why] += len(group.changes)
-    ordered = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
-    for i, (why, number) in enumerate(ordered):
-        lead = f"      {'    ' if i else 'drop'}  {pluralize(number, 'action')}"
+    """Count the actions that go, a line or more for each reason, the most frequent first.
+
+    Reasons that differ only in what IAM saw no attempt at are one, with its services.
+    """
+    reasons = grouped((_ATTEMPT_AT.sub("them", group.why), group) for group in gone)
+    ordered = sorted(reasons.items(), key=lambda one: (-count_changes(one[1]), one[0]))
+    for i, (shared, groups) in enumerate(ordered):
+        services = Counter(one.service for one in groups for _ in one.changes)
+        lead = f"      {'    ' if i else 'drop'}  {pluralize(count_changes(groups), 'action')}"
+        why = shared if len({one.why for one in groups}) > 1 else groups[0].why
+        if why == shared and len(services) > 1 and _ATTEMPT_AT.search(why):
+            lead += f" in {pluralize(len(services), 'service')}"
+            why += f": {' '.join(name for name, _ in services.most_common())}"
         if len(lead) + len(why) + 2 <= section.layout.width:
             yield section.layout.right(lead, why)
         else:

@@ -297,6 +297,10 @@ def _risk(plan: Plan, layout: Layout) -> Iterator[str]:
     yield f"Risk ({len(plan.risks.left)} left; the rules: docs/concepts/risk.md)"
     if closed:
         yield from layout.wrapped("  - ", f"closed: {closed}", "    ")
+        for risk in sorted(plan.risks.removed, key=lambda risk: list(_FAMILIES).index(risk.family)):
+            yield from layout.wrapped(
+                f"      {risk.rule}  ", f"{risk.title}: {', '.join(risk.actions)}", "        "
+            )
     for risk in plan.risks.left:
         where = ", ".join(map(short, risk.resources[:2])) + (" …" if len(risk.resources) > 2 else "")
         yield from layout.wrapped("  ! ", f"{risk.rule} {risk.title}", "    ")

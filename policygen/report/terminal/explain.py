@@ -44,6 +44,11 @@ _CHOICES = {
 """What the evidence says of names -> the screen's words for it."""
 
 
+_BEARERS = {"iam:PassRole": "pass a role"}
+_OTHER_BEARERS = "ask for it as well"
+"""In which calls an action shows that has no event of its own."""
+
+
 def render_explanation_text(
     explanation: Explanation,
     *,
@@ -102,13 +107,12 @@ def _traced(explanation: Explanation) -> Iterator[Field]:
 
 def _seen(explanation: Explanation) -> Iterator[Field]:
     yield from _traced(explanation)
+    if free := explanation.without_permission:
+        yield "seen", f"{pluralize(free.count, 'call')}; AWS answers them without a permission"
+        yield "", f"first {minute(free.first)}, last {minute(free.last)} UTC"
+        return
     if explanation.use.evidence is None:
-        blind_spot, since = explanation.observability.blind_spot, explanation.observability.since
-        visible = (
-            f"no: {blind_spot.why}" if blind_spot else f"yes: a call would have been logged since {since}"
-        )
-        yield "visible", visible
-        yield "seen", "0 calls, which proves nothing" if blind_spot else "0 calls"
+        yield from _unseen(explanation)
         yield from _implied(explanation)
         if explanation.last_accessed:
             yield "IAM says", explanation.last_accessed.removeprefix("IAM ")
@@ -132,6 +136,21 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
     if explanation.use.errors:
         failed = ", ".join(f"{n:,} {code}" for code, n in explanation.use.errors.items())
         yield "errors", f"{failed}: these count, because AWS checked the permission first"
+
+
+def _unseen(explanation: Explanation) -> Iterator[Field]:
+    """Say whether the logs would have shown a use, where they show none."""
+    blind_spot, since = explanation.observability.blind_spot, explanation.observability.since
+    if blind_spot:
+        yield "visible", f"no: {blind_spot.why}"
+        yield "seen", "0 calls, which proves nothing"
+    elif not explanation.has_own_event:
+        bearers = _BEARERS.get(explanation.action, _OTHER_BEARERS)
+        yield "visible", f"never as an event of its own: only in calls that {bearers}, logged since {since}"
+        yield "seen", f"0 calls that {bearers}"
+    else:
+        yield "visible", f"yes: a call would have been logged since {since}"
+        yield "seen", "0 calls"
 
 
 def _use(resource: str, evidence: Evidence, fate: str) -> str:
@@ -185,6 +204,9 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "granted by" if place.effect == "Allow" else "denied by", _statement(place)
     if explanation.granted_by == ():
         yield "granted by", "no current policy"
+    risks = [f"{one.rule} {one.title}: the new policy still allows it" for one in explanation.risks_left]
+    risks += [f"{one.rule} {one.title}: the new policy closes it" for one in explanation.risks_closed]
+    yield from _listed("risk", risks)
     yield from _listed(
         "names", [f"{short(one.parent)}: {one.why}: {_CHOICES[one.choice]}" for one in explanation.names]
     )
@@ -201,12 +223,14 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         )
     if explanation.why_removed and explanation.why_removed != "visible, 0 calls":
         yield "why", explanation.why_removed
-    if decided := explanation.decided_by:
+    if explanation.without_permission and explanation.decided_by:
+        yield "why", "no policy is asked for it, so removing it changes nothing"
+    elif decided := explanation.decided_by:
         yield "decided by", f"{decided.rule}, confidence {decided.confidence}, {decided.source}"
     if explanation.fixed:
         yield "fixed", explanation.fixed.reason
         yield "instead", explanation.fixed.instead
-    elif explanation.verdict == "removed":
+    elif explanation.verdict == "removed" and not explanation.without_permission:
         yield "keep it", f"--keep {explanation.action}, or a keep rule in policygen.toml"
 
 

@@ -17,7 +17,7 @@ from policygen.text import escape_controls, pluralize
 
 
 class RoleRow(NamedTuple):
-    """A role; numbers and dates are of the window of the logs and of the account as it is."""
+    """A role; numbers and dates are of the window of the logs and of the accounts as they are."""
 
     name: str
     account: str
@@ -35,18 +35,18 @@ class RoleRow(NamedTuple):
     """Its id, which tells a role from a deleted one of the same name; "" where it is not known."""
 
 
-def role_rows(seen: Mapping[RoleKey, RoleCalls], account: Account | None) -> list[RoleRow]:
-    """Return the roles of the logs and of the account, those with most events first.
+def role_rows(seen: Mapping[RoleKey, RoleCalls], accounts: Sequence[Account] = ()) -> list[RoleRow]:
+    """Return the roles of the logs and of the accounts, those with most events first.
 
     A deleted role of the same name has a row of its own.
 
     Args:
         seen: what each role did, as the logs have it; records without the role's id count for the only role of its
             name.
-        account: the account as it is; None where it is not known.
+        accounts: the accounts as they are, those that are known.
     """
     ids: dict[tuple[str, str], set[str]] = {}
-    current = [role.key for role in account.roles] if account else []
+    current = [role.key for account in accounts for role in account.roles]
     for key in (*seen, *current):
         ids.setdefault((key.account, key.name.lower()), set()).update({key.role_id} - {""})
 
@@ -60,13 +60,13 @@ def role_rows(seen: Mapping[RoleKey, RoleCalls], account: Account | None) -> lis
             key.name, key.account, key.arn, 0, "", (), role_id=place(key)[2]
         )
         rows[place(key)] = _added(row, seen[key])
-    for role in account.roles if account else ():
+    for account, role in ((one, role) for one in accounts for role in one.roles):
         row = rows.get(place(role.key)) or RoleRow(role.name, role.key.account, "", 0, "", ())
         rows[place(role.key)] = row._replace(
             name=role.name,
             arn=role.key.arn,
             last_used=role.last_used[:10],
-            functions=tuple(one.name for one in (account.functions_of(role) if account else None) or ()),
+            functions=tuple(one.name for one in account.functions_of(role) or ()),
             role_id=role.key.role_id,
         )
     return sorted(rows.values(), key=lambda row: (-row.events, row.name.lower(), row.account, row.role_id))

@@ -17,7 +17,9 @@ from policygen.text import escape_controls, pluralize
 
 _SHORT = {"token.actions.githubusercontent.com": "GitHub"}
 _NAME = 50
-"""Columns of a caller's name."""
+"""Columns of a caller's name, at least."""
+_NUMBERS = 9 + 6
+"""Columns of how often somebody came, and on how many days."""
 
 
 def trust_screen(suggestion: TrustSuggestion, width: int = 80) -> str:
@@ -27,6 +29,8 @@ def trust_screen(suggestion: TrustSuggestion, width: int = 80) -> str:
         *_head(suggestion, layout),
         "",
         *_callers(suggestion.assumptions.observed, layout),
+        "",
+        *_trusted(suggestion, layout),
         "",
         "Changes  ~ narrowed  - removed  = kept without evidence",
         *(list(_changes(suggestion, layout)) or ["  none: today's policy is the smallest"]),
@@ -78,13 +82,22 @@ def _callers(observed: Sequence[Observed], layout: Layout) -> Iterator[str]:
     groups: dict[str, list[Observed]] = defaultdict(list)
     for one in observed:
         groups[_who(one)].append(one)
-    yield f"{'Who assumes':<{_NAME}}  {'times':>7}  {'days':>4}  with"
     ranked = sorted(groups.items(), key=lambda item: (-_times(item[1]), item[0]))
-    for name, members in ranked[: 3 * LISTED]:
+    shown = [(escape_controls(name), ", ".join(_with(members)), members) for name, members in ranked]
+    shown = shown[: 3 * LISTED]
+    # What came with the calls may stand below; a name that is cut is no answer.
+    with_ = "  with" * any(details for _, details, _ in shown)
+    longest = max((len(name) + 2 for name, _, _ in shown), default=0)
+    room = max(_NAME, min(longest, layout.width - _NUMBERS - len(with_)))
+    yield f"{'Who assumes':<{room}}  {'times':>7}  {'days':>4}{with_}"
+    for name, details, members in shown:
         total = sum_evidence([one.evidence for one in members])
         count, days = (total.count, len(total.days)) if total else (0, 0)
-        lead = f"  {_clipped(name, _NAME - 2):<{_NAME - 2}}  {count:>7,}  {days:>4}"
-        details = ", ".join(_with(members))
+        numbers = f"  {count:>7,}  {days:>4}"
+        lead = f"  {name:<{room - 2}}{numbers}"
+        if len(name) > room - 2:
+            yield from layout.wrapped("  ", name, "      ")
+            lead = f"{'':<{room}}{numbers}"
         if details and len(lead) + 2 + len(details) > layout.width:
             yield lead
             yield from layout.wrapped("      ", details)
@@ -94,13 +107,24 @@ def _callers(observed: Sequence[Observed], layout: Layout) -> Iterator[str]:
         yield f"  and {len(ranked) - 3 * LISTED:,} more"
 
 
+def _trusted(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
+    """Say whom today's policy lets in, whether anybody of them came or not."""
+    yield "Who may, by today's policy"
+    for one in suggestion.today.statements:
+        names = ", ".join(name for _, name in one.principals.entries)
+        everyone_but = "everyone but " * one.principals.negated
+        denied = "never " * (one.statement.effect == "Deny")
+        asked = [
+            f"{key} {operator} {' or '.join(values)}"
+            for operator, keys in one.statement.conditions
+            for key, values in keys
+        ]
+        when = f" if {' and '.join(asked)}" if asked else ""
+        yield from layout.wrapped("  ", f"{denied}{everyone_but}{names}{when}", "      ")
+
+
 def _times(members: Sequence[Observed]) -> int:
     return sum(one.evidence.count for one in members)
-
-
-def _clipped(text: str, room: int) -> str:
-    shown = escape_controls(text)
-    return shown if len(shown) <= room else f"{shown[: room - 1]}…"
 
 
 def _who(one: Observed) -> str:

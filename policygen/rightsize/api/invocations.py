@@ -53,7 +53,7 @@ def find_api(world: World, asked: str) -> Api:
 
 
 def from_sentence(text: str, world: World) -> tuple[Api, Invocation]:
-    """Read ``WHO VERB API/STAGE/path``, where WHO is an ARN or ``anybody``.
+    """Read ``WHO VERB API/STAGE/path``, where WHO is an ARN, the name of a role that one account has, or ``anybody``.
 
     Raises:
         UsageError: PG-E382, another form, with what is wrong.
@@ -66,7 +66,7 @@ def from_sentence(text: str, world: World) -> tuple[Api, Invocation]:
     api_id, _, rest = target.partition("/")
     stage, _, path = rest.partition("/")
     api = find_api(world, api_id)
-    return api, Invocation(api.id, stage, verb, f"/{path}", _party(who, ""))
+    return api, Invocation(api.id, stage, verb, f"/{path}", _party(_named(who, world), ""))
 
 
 def from_object(row: Mapping[str, Any], world: World) -> tuple[Api, Invocation]:
@@ -97,12 +97,28 @@ def from_object(row: Mapping[str, Any], world: World) -> tuple[Api, Invocation]:
     )
 
 
+def _named(who: str, world: World) -> str:
+    """Return the ARN of the only role of a name; what is no such name as it stands.
+
+    Raises:
+        UsageError: PG-E382, roles of several accounts have the name.
+    """
+    if who in NOBODY_SAID or ":" in who:
+        return who
+    found = [role.key.arn for one in world.accounts.values() for role in one.roles if role.name == who]
+    if len(found) > 1:
+        _refuse(f"several accounts have a role {escape_controls(who)[:80]!r}: {', '.join(found)}")
+    return found[0] if found else who
+
+
 def _party(who: str, session: str) -> Party:
     if who in NOBODY_SAID:
         return NOBODY
     parts = who.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn" or parts[2] not in ("iam", "sts"):
-        _refuse(f"not the ARN of a role, a user or an account: {escape_controls(who)[:120]!r}")
+        _refuse(
+            f"no role of the snapshots, and not the ARN of a role, a user or an account: {escape_controls(who)[:120]!r}"
+        )
     if parts[2] == "sts" and parts[5].startswith("assumed-role/"):
         _, role, name = [*parts[5].split("/", 2), "", ""][:3]
         return Party("AWS", f"arn:{parts[1]}:iam::{parts[4]}:role/{role}", session or name)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam import arn
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.removal import LOGS, Removal
+from policygen.rightsize.removal import Removal, unseen
 
 Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
 
@@ -79,7 +78,7 @@ def compare(
         elif action in missing:
             kind, why = "missing", "seen on resources that today's policies do not allow"
         else:
-            decided_by = removed.get(action, _UNSEEN)
+            decided_by = removed.get(action) or unseen(action)
             why = decided_by.why
         changes.append(Change(action, kind, now, new, why, decided_by))
     return tuple(changes)
@@ -88,7 +87,6 @@ def compare(
 _MOST_PAIRS = (
     1_000  # of exceptions that are compared; beyond it, the exceptions of the first statement are shown
 )
-_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs", LOGS)
 
 
 def _kind(

@@ -23,7 +23,6 @@ from policygen.evidence.coverage.last_accessed import (
     LastAccessedFinding,
     explains_attempts,
 )
-from policygen.evidence.coverage.observability import VISIBLE
 from policygen.evidence.traced import traced_actions
 from policygen.iam import reference
 from policygen.iam.arn import service_of
@@ -35,7 +34,7 @@ from policygen.rightsize.keep.seen_outside import keeps_seen_outside
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
 from policygen.rightsize.keep.witnesses.existence import ONLY_EXISTING, existing_resources
-from policygen.rightsize.removal import LOGS, Confidence, Removal
+from policygen.rightsize.removal import Confidence, Removal, unseen
 
 
 def keep_unobservable(
@@ -140,7 +139,7 @@ class _KeepBuilder:
                 if report and report.kind == "idle" and (elsewhere := self._untracked(report, resource)):
                     said = f"{report.why}; it does not track {elsewhere}"
             else:
-                self._removed.setdefault(action, removal or _UNSEEN)
+                self._removed.setdefault(action, removal or unseen(action))
                 earlier = keeps_seen_outside(
                     self._facts.outside, Grant(action, resource, conditions, excluded)
                 )
@@ -315,7 +314,7 @@ class _KeepBuilder:
             why = f"{found.why}; what IAM saw of {service_of(action)} may be {explaining}, which no log shows"
             return None, Removal(why, "explained-attempt", LAST_ACCESSED)
         if blind_spot is None:
-            return None, Removal(found.why, "logs", LOGS)
+            return None, unseen(action, found.why)
         if report and self._is_idle(action, resource, report):
             return None, self._idle(action, resource, report)
         return blind_spot, None
@@ -366,8 +365,6 @@ _USED = {
 """Kind of finding -> the blind spot that an attempt proves, and its remedy."""
 
 _PASSES = ("iam", "any call that passes a role")
-
-_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs", LOGS)
 
 _MAY_BE_CALLED = frozenset(
     {

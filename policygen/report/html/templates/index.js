@@ -77,7 +77,8 @@ for (const bar of all("[data-asked]")) {
       if (one.command) one.command.hidden = !whole && one.command.querySelector("pre").textContent.includes("\n");
     });
     const shown = every ? asked : Math.min(asked, first);
-    status.textContent = `${shown} of ${lines.length} questions`;
+    status.textContent = whole ? `${shown} of ${lines.length} questions` : `${shown} of ${asked} questions of these roles`;
+    for (const one of all("[data-whole]")) one.hidden = !whole;
     more.hidden = asked <= first;
     more.textContent = every ? "Show fewer" : `Show ${asked - first} more`;
   };

@@ -11,22 +11,17 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from policygen.api import figure
+from policygen.api import answers, figure
 from policygen.api.figure import Figured
 from policygen.iam.arn import quote
 from policygen.iam.document import Policy, Statement
 
-_WEEK = "Mon Tue Wed Thu Fri Sat Sun".split()
 Unit = Literal["session", "day", "hour"]
 Cells = Literal["by_service_day", "weekday_hour", "co_access", "new_names"]
 
 
 def _columns(by: str | Sequence[str]) -> list[str]:
     return [by] if isinstance(by, str) else list(by)
-
-
-def _weekdays(days: pd.Series[Any]) -> str:
-    return " ".join(_WEEK[number] for number in sorted(days.dt.day_of_week.unique()))
 
 
 @pd.api.extensions.register_dataframe_accessor("iam")
@@ -140,15 +135,7 @@ class IamAccessor:
             {'s3:GetObjectTagging': 'Mon', 's3:PutObjectTagging': 'Mon'}
         """
         groups = _columns(by or self._what)
-        rows = self._need(*groups, "day")[[*groups, "day"]].drop_duplicates().sort_values("day")
-        rows = rows.assign(gap=rows.groupby(groups, observed=True)["day"].diff().dt.days)
-        days = rows.groupby(groups, observed=True)
-        found = days.agg(active_days=("day", "size"), longest_gap=("gap", "max"), usual_gap=("gap", "median"))
-        found["weekdays"] = days["day"].agg(_weekdays)
-        found = found.astype({"active_days": "int64"}).assign(
-            longest_gap=found["longest_gap"].fillna(0).astype("int64")
-        )
-        return found.sort_values("longest_gap", ascending=False, kind="stable")
+        return answers.rhythm(self._need(*groups, "day"), groups)
 
     def alike(self, by: str = "action") -> pd.DataFrame:
         """Return the pairs of roles that use the same actions, or the same resources, those most alike first.
@@ -165,18 +152,7 @@ class IamAccessor:
             >>> tables.iam.alike("resource")["other"].tolist()
             ['stock-sync']
         """
-        who = ["role", "account"]
-        rows = self._need(*who, by)[[*who, by]].drop_duplicates().astype(str)
-        sizes = rows.groupby(who).size()
-        pairs = rows.merge(rows.rename(columns={"role": "other", "account": "other_account"}), on=by)
-        pairs = pairs[
-            pairs["role"] + "\n" + pairs["account"] < pairs["other"] + "\n" + pairs["other_account"]
-        ]
-        both = ["other", "other_account"]
-        found = pairs.groupby([*who, *both]).size().rename("shared").reset_index()
-        each = [sizes.reindex(pd.MultiIndex.from_frame(found[names])).to_numpy() for names in (who, both)]
-        found["share"] = (found["shared"] / (sum(each) - found["shared"])).astype("float64")
-        return found.sort_values(["share", "shared"], ascending=False, kind="stable", ignore_index=True)
+        return answers.alike_roles(self._need("role", "account", by), by)
 
     def names(self) -> pd.DataFrame:
         """Return for each action, type and parent its ``names``, ``active_days`` and ``new_days`` (int64).
@@ -340,16 +316,8 @@ class IamAccessor:
 
     def _in_chains(self) -> pd.DataFrame:
         """Return the shares of days with both actions, each action beside one that it goes with."""
-        table = self.co_access("day")
         first = self._need("day").groupby(self._what, observed=True)["day"].min()
-        seen = sorted(table.index, key=lambda name: (first[name], name))
-        shares = table.loc[seen, seen].to_numpy(copy=True)
-        chain = [0] if seen else []
-        while len(chain) < len(seen):
-            shares[:, chain[-1]] = -1  # it has its place
-            chain.append(int(shares[chain[-1]].argmax()))  # of equals the one that was seen first
-        order = [seen[number] for number in chain]
-        return table.loc[order, order]
+        return answers.in_chains(self.co_access("day"), first)
 
     def timeline(self) -> Figured:
         """Draw the days on which each action was used, in the order of their first use.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from policygen.api.plot import Shape
 
+WEEKDAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
+
 MOST = 30
 """Rows that are drawn; the others are in `data`."""
 _NUMBERS = 800
@@ -83,7 +85,7 @@ def cells_by_day(caption: str, table: pd.DataFrame, unit: str = "calls") -> Figu
 def cells_by_hour(caption: str, table: pd.DataFrame) -> Figured:
     """Draw a row of cells for each weekday; a column is an hour of the day."""
     totals = [f"{n:,}" for n in table.sum(axis=1)]
-    named = table.set_axis("Mon Tue Wed Thu Fri Sat Sun".split()).rename_axis("weekday")
+    named = table.set_axis(WEEKDAYS).rename_axis("weekday")
     labels = [str(hour) for hour in table.columns]
     return Figured(caption, named, _cells(named, labels, ("hours, UTC", "rows"), totals), "cells")
 

@@ -1,0 +1,53 @@
+"""The longer answers of the accessor: frames from frames, whose columns it has checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from policygen.api.figure import WEEKDAYS
+
+
+def _weekdays(days: pd.Series[Any]) -> str:
+    return " ".join(WEEKDAYS[number] for number in sorted(days.dt.day_of_week.unique()))
+
+
+def rhythm(rows: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
+    """Return the active days of each group, the gaps between them in days, and the days of the week."""
+    groups = list(groups)
+    rows = rows[[*groups, "day"]].drop_duplicates().sort_values("day")
+    rows = rows.assign(gap=rows.groupby(groups, observed=True)["day"].diff().dt.days)
+    days = rows.groupby(groups, observed=True)
+    found = days.agg(active_days=("day", "size"), longest_gap=("gap", "max"), usual_gap=("gap", "median"))
+    found["weekdays"] = days["day"].agg(_weekdays)
+    found = found.astype({"active_days": "int64"}).assign(
+        longest_gap=found["longest_gap"].fillna(0).astype("int64")
+    )
+    return found.sort_values("longest_gap", ascending=False, kind="stable")
+
+
+def alike_roles(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return the pairs of roles that share values of a column, those most alike first."""
+    who, both = ["role", "account"], ["other", "other_account"]
+    rows = rows[[*who, by]].drop_duplicates().astype(str)
+    sizes = rows.groupby(who).size()
+    pairs = rows.merge(rows.rename(columns={"role": "other", "account": "other_account"}), on=by)
+    pairs = pairs[pairs["role"] + "\n" + pairs["account"] < pairs["other"] + "\n" + pairs["other_account"]]
+    found = pairs.groupby([*who, *both]).size().rename("shared").reset_index()
+    each = [sizes.reindex(pd.MultiIndex.from_frame(found[names])).to_numpy() for names in (who, both)]
+    found["share"] = (found["shared"] / (sum(each) - found["shared"])).astype("float64")
+    return found.sort_values(["share", "shared"], ascending=False, kind="stable", ignore_index=True)
+
+
+def in_chains(table: pd.DataFrame, first: pd.Series[Any]) -> pd.DataFrame:
+    """Return the shares of days with both actions, each action beside one that it goes with."""
+    seen = sorted(table.index, key=lambda name: (first[name], name))
+    shares = table.loc[seen, seen].to_numpy(copy=True)
+    chain = [0] if seen else []
+    while len(chain) < len(seen):
+        shares[:, chain[-1]] = -1  # it has its place
+        chain.append(int(shares[chain[-1]].argmax()))  # of equals the one that was seen first
+    order = [seen[number] for number in chain]
+    return table.loc[order, order]

@@ -13,8 +13,7 @@ import pandas as pd
 
 from policygen.api import answers, figure
 from policygen.api.figure import Figured
-from policygen.iam.arn import quote
-from policygen.iam.document import Policy, Statement
+from policygen.iam.document import Policy
 
 Unit = Literal["session", "day", "hour"]
 Cells = Literal["by_service_day", "weekday_hour", "co_access", "new_names"]
@@ -60,30 +59,53 @@ class IamAccessor:
         self._need("action")
         return "action"
 
+    @property
+    def _counted(self) -> str:
+        """What ``n`` adds up to: a call that asks for several permissions is in several rows of requests."""
+        return "calls" if "event_name" in self._frame else "uses"
+
+    @property
+    def _uses(self) -> str:
+        return "Calls" if self._counted == "calls" else "Permission uses"
+
+    def _caption(self, text: str) -> str:
+        return figure.of_roles(text, self._frame)
+
     def by_action(self) -> pd.DataFrame:
         """Return the ``calls`` and ``days`` (int64) of each action, and its ``first`` and ``last`` day.
 
+        Of requests the first column is ``uses``: a call counts once for each resource that it asked for, so that they
+        are more than the calls.
+
         Example:
-            >>> log.requests.iam.by_action().loc["sts:AssumeRole", ["calls", "days"]].tolist()
-            [3, 3]
+            >>> log.calls.iam.by_action().loc["BatchGetItem", ["calls", "days"]].tolist()
+            [127, 30]
+            >>> log.requests.iam.by_action().loc["dynamodb:BatchGetItem", ["uses", "days"]].tolist()
+            [254, 30]
         """
         rows = self._need("day", "n").groupby(self._what, observed=True)
-        found = rows.agg(
-            calls=("n", "sum"), days=("day", "nunique"), first=("day", "min"), last=("day", "max")
-        )
-        return found.sort_values("calls", ascending=False, kind="stable")
+        found = rows.agg(n=("n", "sum"), days=("day", "nunique"), first=("day", "min"), last=("day", "max"))
+        found = found.sort_values("n", ascending=False, kind="stable")
+        return found.rename(columns={"n": self._counted})
 
     def by_service_day(self) -> pd.DataFrame:
         """Return the calls (int64) of each service, a row, on each day, a column; days without any call are there.
 
+        Of requests it counts uses of permissions: a call that asks for several counts for each.
+
         Example:
-            >>> log.requests.iam.by_service_day().shape
-            (8, 30)
+            >>> int(log.calls.iam.by_service_day().loc["s3.amazonaws.com"].sum())
+            205
+            >>> int(log.requests.iam.by_service_day().loc["s3"].sum())
+            245
         """
         service = "service" if "service" in self._frame else "event_source"
-        rows = self._need(service, "day", "n")
+        return self._by_day(service)
+
+    def _by_day(self, index: str) -> pd.DataFrame:
+        rows = self._need(index, "day", "n")
         table = rows.pivot_table(
-            index=service, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
+            index=index, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
         )
         return table.reindex(columns=self._days(), fill_value=0).astype("int64")
 
@@ -264,17 +286,7 @@ class IamAccessor:
         rows = rows[~rows["denied"]]
         if rows.empty:
             raise ValueError("no row was allowed, so there is nothing to grant")
-        # Of a name that the record does not have whole, the parent is the resource: a pattern already.
-        whole = [
-            one if one == parent else quote(one)
-            for one, parent in zip(rows["resource"], rows["parent"], strict=True)
-        ]
-        groups = rows.assign(resource=whole).groupby("action", observed=True)["resource"]
-        actions: dict[tuple[str, ...], list[str]] = {}
-        for action, names in groups:
-            actions.setdefault(tuple(sorted(set(names))), []).append(str(action))
-        statements = [Statement("Allow", tuple(some), resources) for resources, some in actions.items()]
-        return Policy(tuple(statements), name="as-seen")
+        return answers.policy_as_seen(rows)
 
     def new_names(self) -> pd.DataFrame:
         """Return how many names of each resource type, a row, were seen for the first time on each day, a column.
@@ -302,16 +314,24 @@ class IamAccessor:
 
         Example:
             >>> log.requests.iam.heatmap("new_names")
-            <Figure: New names by type and day, 10 rows>
+            <Figure: New names by type and day, UTC: orders-api, 10 rows>
         """
         if of == "by_service_day":
-            return figure.cells_by_day("Calls by service and day", self.by_service_day())
+            return figure.cells_by_day(
+                self._caption(f"{self._uses} by service and day, UTC"), self.by_service_day(), self._counted
+            )
         if of == "weekday_hour":
-            return figure.cells_by_hour("Rows of calls by the hour of the first", self.weekday_hour())
+            return figure.cells_by_hour(
+                self._caption("Rows of calls by the hour of the first, UTC"), self.weekday_hour()
+            )
         if of == "co_access":
-            return figure.cells_of_shares("Actions that come on the same days", self._in_chains())
+            return figure.cells_of_shares(
+                self._caption("Actions that come on the same days"), self._in_chains()
+            )
         if of == "new_names":
-            return figure.cells_by_day("New names by type and day", self.new_names(), "names")
+            return figure.cells_by_day(
+                self._caption("New names by type and day, UTC"), self.new_names(), "names"
+            )
         raise ValueError(f"of is {of!r}: by_service_day, weekday_hour, co_access or new_names")
 
     def _in_chains(self) -> pd.DataFrame:
@@ -324,15 +344,13 @@ class IamAccessor:
 
         Example:
             >>> log.requests.iam.timeline()
-            <Figure: Use of each action by day, 19 rows>
+            <Figure: Use of each action by day, UTC: orders-api, 19 rows>
         """
-        rows = self._need("day", "n")
-        table = rows.pivot_table(
-            index=self._what, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
+        table = self._by_day(self._what)
+        first = self._frame.groupby(self._what, observed=True)["day"].min().sort_values(kind="stable")
+        return figure.cells_by_day(
+            self._caption("Use of each action by day, UTC"), table.loc[first.index], self._counted
         )
-        table = table.reindex(columns=self._days(), fill_value=0).astype("int64")
-        first = rows.groupby(self._what, observed=True)["day"].min().sort_values(kind="stable")
-        return figure.cells_by_day("Use of each action by day", table.loc[first.index])
 
     def curve(self) -> Figured:
         """Draw how many actions on resources were known by each day.
@@ -348,17 +366,19 @@ class IamAccessor:
         if "denied_share" in self._frame:
             rows = self._need("learnt", "mode", "denied_share")
             table = rows.pivot_table(index="learnt", columns="mode", values="denied_share", observed=True)
-            return figure.shares("Calls that would be denied", table)
-        return figure.learning("Actions on resources that were known by each day", self.saturation())
+            return figure.shares(self._caption("Calls that would be denied"), table)
+        return figure.learning(
+            self._caption("Actions on resources that were known by each day, UTC"), self.saturation()
+        )
 
     def bars(self) -> Figured:
-        """Draw the calls of each action, the most first.
+        """Draw the calls of each action, or of requests the uses of each permission; the most first.
 
         Example:
-            >>> int(log.requests.iam.bars().data["calls"].max())
+            >>> int(log.calls.iam.bars().data["calls"].max())
             313
         """
-        return figure.lengths("Calls of each action", self.by_action()["calls"])
+        return figure.lengths(self._caption(f"{self._uses} of each action"), self.by_action()[self._counted])
 
     def _days(self) -> pd.DatetimeIndex:
         day = self._need("day")["day"]

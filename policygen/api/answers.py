@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from policygen.api.figure import WEEKDAYS
+from policygen.iam.arn import quote
+from policygen.iam.document import Policy, Statement
 
 
 def _weekdays(days: pd.Series[Any]) -> str:
@@ -51,3 +53,18 @@ def in_chains(table: pd.DataFrame, first: pd.Series[Any]) -> pd.DataFrame:
         chain.append(int(shares[chain[-1]].argmax()))  # of equals the one that was seen first
     order = [seen[number] for number in chain]
     return table.loc[order, order]
+
+
+def policy_as_seen(rows: pd.DataFrame) -> Policy:
+    """Return the policy that allows each action on what it was asked for, in the rows of what was allowed."""
+    # Of a name that the record does not have whole, the parent is the resource: a pattern already.
+    whole = [
+        one if one == parent else quote(one)
+        for one, parent in zip(rows["resource"], rows["parent"], strict=True)
+    ]
+    groups = rows.assign(resource=whole).groupby("action", observed=True)["resource"]
+    actions: dict[tuple[str, ...], list[str]] = {}
+    for action, names in groups:
+        actions.setdefault(tuple(sorted(set(names))), []).append(str(action))
+    statements = [Statement("Allow", tuple(some), resources) for resources, some in actions.items()]
+    return Policy(tuple(statements), name="as-seen")

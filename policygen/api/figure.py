@@ -9,7 +9,7 @@ from policygen.report.html import charts
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.heatmap import DAILY, HeatRow, edges
 from policygen.report.html.notebook import NotebookFigure, framed
-from policygen.text import pluralize
+from policygen.text import pluralize, sanitize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +33,8 @@ class Figured(NamedTuple):
     Example:
         >>> import policygen as pg
         >>> log = pg.load("samples/trail", "orders-api", snapshot="samples/account.json")
-        >>> log.requests.iam.heatmap()
-        <Figure: Calls by service and day, 8 rows>
+        >>> log.calls.iam.heatmap()
+        <Figure: Calls by service and day, UTC: orders-api, 8 rows>
     """
 
     caption: str
@@ -67,6 +67,15 @@ class Figured(NamedTuple):
         from policygen.api.plot import draw_axes
 
         return draw_axes(self.shape, self.caption, self.data.head(MOST), ax, style)
+
+
+def of_roles(caption: str, rows: pd.DataFrame) -> str:
+    """Return a caption with the role whose rows are drawn, or the number of roles."""
+    who = [one for one in ("account", "role") if one in rows]
+    roles = rows[who].drop_duplicates()["role"].astype(str).tolist() if "role" in who else []
+    if not roles:
+        return caption
+    return f"{caption}: {sanitize(roles[0], 64) if len(roles) == 1 else f'{len(roles):,} roles'}"
 
 
 def cells_by_day(caption: str, table: pd.DataFrame, unit: str = "calls") -> Figured:
@@ -164,7 +173,7 @@ def lengths(caption: str, counts: pd.Series[int]) -> Figured:
         (str(name), charts.bars(ChartBar("", int(n), 0, 0, 0), top), f"{n:,}")
         for name, n in counts.head(MOST).items()
     ]
-    heads = (str(counts.index.name or "row"), "calls", "number")
+    heads = (str(counts.index.name or "row"), str(counts.name), "number")
     part = NotebookFigure(_drawn(len(rows), len(counts)), heads, rows)
     return Figured(caption, counts.to_frame(), (part,), "bars")
 

@@ -113,7 +113,7 @@ class Log:
         Columns: ``role``, ``account``, ``service``, ``action``, ``resource_type`` (categories), ``resource``,
         ``parent`` (the ARN with ``*`` for the name; both str), ``day`` (datetime64[us, UTC]), ``n`` (int64, calls),
         ``denied`` (bool), ``user`` (category), ``sessions`` (tuple of str, a sample). A call that asks for several
-        permissions is in several rows, so ``n`` must not be added up over actions.
+        permissions is in several rows, so ``n`` must not be added up over actions or resources: `calls` counts calls.
 
         Example:
             >>> log.requests.groupby("service", observed=True)["action"].nunique().nlargest(2).to_dict()

@@ -57,7 +57,7 @@ SMALL = made(
 def test_actions_with_their_calls_and_days() -> None:
     log()
     found = SMALL.iam.by_action()
-    assert found["calls"].to_dict() == {"s3:GetObject": 6, "s3:PutObject": 4}
+    assert found["uses"].to_dict() == {"s3:GetObject": 6, "s3:PutObject": 4}
     assert found["days"].to_dict() == {"s3:GetObject": 3, "s3:PutObject": 2}
     assert log().calls.iam.by_action()["calls"].sum() == log().calls["n"].sum()
 
@@ -66,6 +66,30 @@ def test_services_by_day_have_days_without_a_call() -> None:
     log()
     assert SMALL.iam.by_service_day().loc["s3"].tolist() == [2, 4, 0, 0, 0, 0, 0, 0, 2, 2]
     assert log().calls.iam.by_service_day().to_numpy().sum() == log().calls["n"].sum()
+
+
+def test_only_frames_of_calls_are_said_to_count_calls() -> None:
+    every_call = log().calls["n"].sum()
+    calls, asked = log().calls.iam, log().requests.iam
+    assert calls.heatmap().caption == "Calls by service and day, UTC: orders-api"
+    assert calls.bars().caption == "Calls of each action: orders-api"
+    assert calls.heatmap().data.to_numpy().sum() == calls.bars().data["calls"].sum() == every_call
+    assert asked.heatmap().caption == "Permission uses by service and day, UTC: orders-api"
+    assert asked.bars().caption == "Permission uses of each action: orders-api"
+    assert asked.heatmap().data.to_numpy().sum() == asked.bars().data["uses"].sum() > every_call
+    assert "days</th><th>uses" in html.unescape(asked.heatmap()._repr_html_()).replace(
+        '<th scope="col">', "<th>"
+    )
+
+
+def test_a_figure_names_its_role_or_how_many_there_are() -> None:
+    log()
+    both = pd.concat([SMALL.assign(role="a"), SMALL.assign(role="b\x1b[31m")])
+    assert both.iam.timeline().caption == "Use of each action by day, UTC: 2 roles"
+    one = both[both["role"] != "a"].iam.heatmap("new_names")
+    assert one.caption.startswith("New names by type and day, UTC: b")
+    assert "\x1b" not in repr(one)
+    assert SMALL.iam.heatmap().caption == "Permission uses by service and day, UTC"
 
 
 def test_what_was_new_on_a_day_and_known_by_then() -> None:

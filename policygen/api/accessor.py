@@ -14,6 +14,7 @@ import pandas as pd
 from policygen.api import answers, figure
 from policygen.api.figure import Figured
 from policygen.iam.document import Policy
+from policygen.rightsize.backtest import check_learn
 
 Unit = Literal["session", "day", "hour"]
 Cells = Literal["by_service_day", "weekday_hour", "co_access", "new_names"]
@@ -245,11 +246,14 @@ class IamAccessor:
         `Log.backtest` knows the declared rules, and counts calls; here each row of requests is asked for by itself.
 
         Args:
-            learn: days to learn from; 0 for two thirds.
+            learn: how many of the first days to learn from; 0 for two thirds.
 
         Returns:
             A row for each mode, ``exact`` (the same names) and ``parent`` (any name below the same parent): ``learnt``
             days, later ``uses``, those ``denied`` (int64), and ``denied_share`` (float64).
+
+        Raises:
+            UsageError: PG-E205, nothing is left to learn from or to replay.
 
         Example:
             >>> log.requests.iam.backtest()[["mode", "uses", "denied"]].values.tolist()
@@ -258,8 +262,7 @@ class IamAccessor:
         rows = self._need("action", "resource", "parent", "day", "n", "denied")
         days = self._days()
         learnt = learn or 2 * len(days) // 3
-        if not 0 < learnt < len(days):
-            raise ValueError(f"learn is {learn}, of {len(days)} days")
+        check_learn(learnt, len(days))
         rows = rows[~rows["denied"]]
         early, later = rows[rows["day"] < days[learnt]], rows[rows["day"] >= days[learnt]]
         found = []

@@ -273,12 +273,16 @@ class Log:
     def backtest(self, role: str = "", *, learn: int = 0, curve: bool = False) -> Backtest:
         """Learn on the first days, and replay the calls of the others.
 
+        Only what was seen is learnt. What a suggestion keeps besides, unverified or for AWS's own services, is left
+        out, so that the suggested policy would deny no more than this.
+
         Args:
             role: name or ARN; "" for the only one.
-            learn: days to learn from; 0 for two thirds of the window.
+            learn: how many of the first days of the window to learn from; 0 for two thirds of it.
             curve: whether to look at other numbers of days as well.
 
         Raises:
+            UsageError: PG-E205, nothing is left to learn from or to replay.
             PolicygenError: as `suggest`.
 
         Example:

@@ -173,7 +173,7 @@ def test_later_days_ask_for_names_that_were_not_learnt() -> None:
     found = SMALL.iam.backtest().set_index("mode")
     assert found["denied"].to_dict() == {"exact": 2, "parent": 0}
     assert found["uses"].to_dict() == {"exact": 4, "parent": 4}
-    with pytest.raises(ValueError, match="learn is 10"):
+    with pytest.raises(pg.PolicygenError, match="learn must be 1 to 9 of 10 days, not 10"):
         SMALL.iam.backtest(10)
 
 

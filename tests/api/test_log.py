@@ -157,8 +157,8 @@ def test_the_frames_of_a_backtest_have_its_numbers() -> None:
     found = pg.backtest("orders-api", TRAIL, snapshot=ACCOUNT, curve=True)
     frame, denied = pg.backtest_frame(found), pg.denied_frame(found)
     assert {name: kind(frame[name]) for name in frame} == {
-        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "calls": NUMBER, "denied": NUMBER,
-        "days_broken": NUMBER, "grants": NUMBER, "unused_grants": NUMBER, "denied_share": "float64",
+        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "calls": NUMBER, "denied": "Int64",
+        "days_broken": "Int64", "grants": NUMBER, "unused_grants": "Int64", "denied_share": "float64",
     }  # fmt: skip
     assert len(frame) == len(found.curve)
     assert frame["denied"].tolist() == [one.replay.denied for one in found.curve]
@@ -167,7 +167,34 @@ def test_the_frames_of_a_backtest_have_its_numbers() -> None:
 
 def test_nothing_replayed_is_no_share_of_0() -> None:
     found = pg.backtest("orders-api", TRAIL, days=5, snapshot=ACCOUNT)
-    assert pg.backtest_frame(found)["denied_share"].isna().all()
+    frame = pg.backtest_frame(found)
+    assert frame[["denied", "days_broken", "unused_grants", "denied_share"]].isna().all(axis=None)
+    assert frame["calls"].tolist() == [0] * len(frame)
+
+
+@pytest.mark.parametrize("learn", [30, 40, -3])
+def test_days_to_learn_from_leave_some_to_replay(learn: int) -> None:
+    said = rf"learn must be 1 to 29 of 30 days, not {learn}  PG-E205\n  hint: for example 20"
+    with pytest.raises(pg.PolicygenError, match=said):
+        one().backtest(learn=learn)
+    with pytest.raises(pg.PolicygenError, match=said):
+        one().requests.iam.backtest(learn)
+
+
+def test_a_window_of_a_day_has_nothing_to_replay() -> None:
+    with pytest.raises(pg.PolicygenError, match=r"1 day cannot be split.*PG-E205"):
+        one().requests.loc[lambda rows: rows["day"] == rows["day"].min()].iam.backtest()
+
+
+def test_an_outcome_of_no_mode_is_refused_with_the_modes() -> None:
+    found = one().backtest()
+    for ask in (found.outcome, found.days_until_none):
+        with pytest.raises(
+            pg.PolicygenError, match=r"mode is 'exakt'.*PG-E215\n  hint: did you mean exact\?"
+        ):
+            ask("exakt")  # type: ignore[arg-type]
+    with pytest.raises(pg.PolicygenError, match="there are: auto, exact, pattern, type"):
+        found.outcome("foo")  # type: ignore[arg-type]
 
 
 def test_a_row_for_every_role() -> None:

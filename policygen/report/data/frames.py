@@ -34,8 +34,7 @@ _CATEGORIES = frozenset(
     "choice mode family".split()
 )
 _NUMBERS = frozenset(
-    "n days events calls names active_days new_days late_days learnt days_broken grants unused_grants "
-    "days_with_events services".split()
+    "n days events calls names active_days new_days late_days learnt grants days_with_events services".split()
 )
 _FLAGS = frozenset("accepted granted declared closed new_name".split())
 

@@ -7,6 +7,7 @@ is. What a frame lacks for an answer is an `AttributeError` that names the colum
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Literal
 
 import pandas as pd
@@ -110,25 +111,33 @@ class IamAccessor:
         )
         return table.reindex(columns=self._days(), fill_value=0).astype("int64")
 
-    def first_seen(self, by: str | Sequence[str] = ("action", "resource"), since: str = "") -> pd.DataFrame:
-        """Return each action and resource with the day on which it was ``first`` seen, in that order.
+    def first_seen(
+        self, by: str | Sequence[str] = ("action", "resource"), since: str | date = ""
+    ) -> pd.DataFrame:
+        """Return each action and resource with the day on which it was ``first`` seen in this frame, in that order.
+
+        Rows that AWS denied count too, unless they are filtered out before.
 
         Args:
-            by: columns that say what is seen, such as ``action`` alone, or ``["role", "action"]``.
-            since: an ISO date in UTC; only what was first seen on that day or later; "" for all.
+            by: columns that say what is seen, such as ``action`` alone, or ``["role", "account", "action"]``.
+            since: a day in UTC, as an ISO text, a date or a time within it; only what was first seen on that day or
+                later; "" for all.
 
         Returns:
             The columns of `by`, and ``first`` (datetime64[us, UTC]).
+
+        Raises:
+            UsageError: PG-E206, `since` is not a date.
 
         Example:
             >>> log.requests.iam.first_seen("action", since="2026-10-29").values.tolist()[0]
             ['s3:ListBucket', Timestamp('2026-10-29 00:00:00+0000', tz='UTC')]
         """
-        names = _columns(by)
+        names, start = _columns(by), answers.day_since(since) if since != "" else None
         rows = self._need(*names, "day")
         first = rows.groupby(names, observed=True)["day"].min().rename("first")
         found = first.reset_index().sort_values(["first", *names], ignore_index=True)
-        return found[found["first"] >= since].reset_index(drop=True) if since else found
+        return found if start is None else found[found["first"] >= start].reset_index(drop=True)
 
     def saturation(self) -> pd.DataFrame:
         """Return for each day how many actions on resources were ``new``, and how many ``known`` by then (int64).

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
 
 from policygen.api.figure import WEEKDAYS
+from policygen.errors import UsageError
 from policygen.iam.arn import quote
 from policygen.iam.document import Policy, Statement
+
+# Python reads more forms of ISO 8601, but a bare number may be a typing error.
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]|$)")
 
 
 def _weekdays(days: pd.Series[Any]) -> str:
     return " ".join(WEEKDAYS[number] for number in sorted(days.dt.day_of_week.unique()))
+
+
+def day_since(since: str | date) -> pd.Timestamp:
+    """Return the beginning, in UTC, of the day of a date or a time; a time without a zone is UTC.
+
+    Raises:
+        UsageError: PG-E206, it is neither a date nor a time, nor an ISO text of one.
+    """
+    try:
+        if isinstance(since, str) and _ISO.match(since):
+            since = datetime.fromisoformat(since)
+        if isinstance(since, date) and not pd.isna(since):
+            day = pd.Timestamp(since)
+            return (day.tz_convert("UTC") if day.tzinfo else day.tz_localize("UTC")).normalize()
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(
+        f"since is not a date: {repr(since)[:60]}", "for example since='2026-11-24'", code="PG-E206"
+    )
 
 
 def rhythm(rows: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:

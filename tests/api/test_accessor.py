@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -136,6 +137,47 @@ def test_what_was_first_seen_since_a_day() -> None:
     log()
     assert SMALL.iam.first_seen("action", since="2026-11-02")["action"].tolist() == ["s3:PutObject"]
     assert SMALL.iam.first_seen(since="2026-11-03")["resource"].tolist() == ["arn:aws:s3:::b/y"]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "2026-11-02",
+        "2026-11-02T23:59:59Z",
+        "2026-11-03 01:00:00+02:00",
+        date(2026, 11, 2),
+        datetime(2026, 11, 2, 15),
+        datetime(2026, 11, 2, 15, tzinfo=UTC),
+        pd.Timestamp("2026-11-02"),
+        pd.Timestamp("2026-11-02", tz="UTC"),
+    ],
+)
+def test_a_day_may_be_given_as_a_text_or_as_a_time_and_counts_whole(since: str | date) -> None:
+    log()
+    assert SMALL.iam.first_seen("action", since=since)["action"].tolist() == ["s3:PutObject"]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "nonsense",
+        "11/02/2026",
+        "2026-11",
+        "20261102",
+        "2026-02-30",
+        "2026-11-02x",
+        20261102,
+        pd.NaT,
+        float("nan"),
+    ],
+)
+def test_what_is_no_day_is_refused_with_an_example(since: Any) -> None:
+    log()
+    said = r"since is not a date: .*PG-E206\n  hint: for example since='2026-11-24'"
+    with pytest.raises(pg.PolicygenError, match=said):
+        SMALL.iam.first_seen("action", since=since)
+    with pytest.raises(pg.PolicygenError, match="PG-E206"):
+        SMALL.head(0).iam.first_seen("action", since=since)
 
 
 def test_names_and_the_days_on_which_new_ones_came_up() -> None:

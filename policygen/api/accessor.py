@@ -156,7 +156,7 @@ class IamAccessor:
         once a week has a usual gap of 7.
 
         Args:
-            by: columns to group by, such as ``["role", "action"]``; "" for the action.
+            by: columns to group by, such as ``["role", "account", "action", "parent"]``; "" for the action.
 
         Returns:
             ``active_days``, ``longest_gap`` (int64, days between two active days; 0 for one day), ``usual_gap``

@@ -108,7 +108,9 @@ class Log:
 
     @cached_property
     def requests(self) -> pd.DataFrame:
-        """One row for each action, resource, day and user; what AWS denied too.
+        """One row for each action, resource, day and user; what AWS denied too, suspicious calls not.
+
+        ``pd.concat([log.requests, log.suspects])`` adds these, each with what it asked for first.
 
         Columns: ``role``, ``account``, ``service``, ``action``, ``resource_type`` (categories), ``resource``,
         ``parent`` (the ARN with ``*`` for the name; both str), ``day`` (datetime64[us, UTC]), ``n`` (int64, calls),

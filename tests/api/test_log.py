@@ -92,6 +92,16 @@ def test_the_counts_are_those_of_the_suggestion() -> None:
     assert allowed.to_dict() == theirs.to_dict()
 
 
+def test_a_user_agent_is_the_same_whoever_wrote_the_record() -> None:
+    """S3 writes user agents in brackets, other services do not."""
+    agents = one().suspects.query("sign == 'interactive-agent'")["user_agents"]
+    assert set(one().suspects["event_source"]) > {"s3.amazonaws.com"}
+    assert agents.nunique() == 1
+    assert agents.iloc[0][0].startswith("aws-cli/")
+    shown = one().calls["user_agents"].explode().dropna()
+    assert not shown.str.startswith("[").any()
+
+
 def test_what_was_denied_is_a_request_too() -> None:
     denied = every().requests.loc[lambda rows: rows["denied"]]
     assert set(denied["role"]) >= {"legacy-export"}

@@ -176,13 +176,13 @@ class IamAccessor:
             by: the column with what they share, ``action`` or ``resource``.
 
         Returns:
-            ``role``, ``account``, ``other``, ``other_account`` (str), ``shared`` (int64, how many they both use) and
-            ``share`` (float64, 0 to 1: of all that either uses).
+            ``role``, ``account``, ``other``, ``other_account`` (str), ``shared`` (int64, how many they both use),
+            ``share`` (float64, 0 to 1: of all that either uses), ``actions`` or ``resources`` (tuples of str: which).
 
         Example:
-            >>> tables = every.requests.query("resource_type == 'table'")
-            >>> tables.iam.alike("resource")["other"].tolist()
-            ['stock-sync']
+            >>> tables = every.requests.query("service == 'dynamodb'")
+            >>> tables.iam.alike("resource")["resources"].tolist()
+            [('arn:aws:dynamodb:eu-west-1:111122223333:table/stock',)]
         """
         return answers.alike_roles(self._need("role", "account", by), by)
 

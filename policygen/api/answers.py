@@ -62,10 +62,17 @@ def alike_roles(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     sizes = rows.groupby(who).size()
     pairs = rows.merge(rows.rename(columns={"role": "other", "account": "other_account"}), on=by)
     pairs = pairs[pairs["role"] + "\n" + pairs["account"] < pairs["other"] + "\n" + pairs["other_account"]]
-    found = pairs.groupby([*who, *both]).size().rename("shared").reset_index()
+    found = pairs.groupby([*who, *both])[by].agg(_shared).rename("names").reset_index()
+    found["shared"] = found["names"].map(len).astype("int64")
     each = [sizes.reindex(pd.MultiIndex.from_frame(found[names])).to_numpy() for names in (who, both)]
     found["share"] = (found["shared"] / (sum(each) - found["shared"])).astype("float64")
+    columns = [*who, *both, "shared", "share"]
+    found = found[[*columns, "names"]].rename(columns={"names": f"{by}s"})
     return found.sort_values(["share", "shared"], ascending=False, kind="stable", ignore_index=True)
+
+
+def _shared(names: pd.Series[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
 
 
 def in_chains(table: pd.DataFrame, first: pd.Series[Any]) -> pd.DataFrame:

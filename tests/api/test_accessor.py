@@ -129,8 +129,13 @@ def test_roles_are_alike_by_what_they_share() -> None:
     ]
     frame = pd.DataFrame(rows, columns=["role", "account", "action"])
     assert frame.iam.alike().to_numpy().tolist() == [
-        ["a", "2", "b", "1", 1, 1.0], ["a", "1", "a", "2", 1, 0.5], ["a", "1", "b", "1", 1, 0.5],
-    ]  # fmt: skip
+        ["a", "2", "b", "1", 1, 1.0, ("x",)],
+        ["a", "1", "a", "2", 1, 0.5, ("x",)],
+        ["a", "1", "b", "1", 1, 0.5, ("x",)],
+    ]
+    more = pd.DataFrame([*rows, ("b", "1", "y")], columns=["role", "account", "resource"])
+    pairs = more.iam.alike("resource").set_index(["role", "account", "other"])
+    assert pairs.loc[("a", "1", "b"), "resources"] == ("x", "y")  # fmt: skip
 
 
 def test_what_was_first_seen_since_a_day() -> None:

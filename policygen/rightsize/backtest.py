@@ -45,10 +45,20 @@ class ModeResult(msgspec.Struct, frozen=True):
 
 
 class Backtest(msgspec.Struct, frozen=True):
-    """The back-test of one role."""
+    """The back-test of one role.
+
+    The modes are the ways to write names: ``auto``, ``exact``, ``pattern`` and ``type``, as in `policygen.suggest`.
+
+    Example:
+        >>> import policygen as pg
+        >>> pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json")
+        <Backtest of orders-api: learnt on days 1-20: 0 of 636 calls of days 21-30 denied>
+    """
 
     role: RoleKey
+    """Whose calls were replayed."""
     window: Window
+    """All days, those that were learnt from first."""
     outcomes: tuple[ModeResult, ...]
     """One for each mode, learnt on the same days."""
     curve: tuple[ModeResult, ...]
@@ -61,10 +71,18 @@ class Backtest(msgspec.Struct, frozen=True):
         return f"<Backtest of {sanitize(self.role.name, 128)}: {self.outcome().replay.sentence}>"
 
     def outcome(self, mode: Mode = MODES[0]) -> ModeResult:
-        """Return the outcome of a mode.
+        """Return the outcome of a mode: its `replay`, its `grants`, and how many were `unused` later.
+
+        Args:
+            mode: ``auto``, ``exact``, ``pattern`` or ``type``.
 
         Raises:
             UsageError: PG-E215, there is no such mode.
+
+        Example:
+            >>> found = pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json")
+            >>> found.outcome("exact").replay.denied
+            94
         """
         _check_mode(mode)
         return next(one for one in self.outcomes if one.mode == mode)
@@ -72,8 +90,16 @@ class Backtest(msgspec.Struct, frozen=True):
     def days_until_none(self, mode: Mode) -> int | None:
         """Return the days of the curve from which on no later call was denied; None for none, or without a curve.
 
+        Args:
+            mode: ``auto``, ``exact``, ``pattern`` or ``type``.
+
         Raises:
             UsageError: PG-E215, there is no such mode.
+
+        Example:
+            >>> found = pg.backtest("orders-api", "samples/trail", snapshot="samples/account.json", curve=True)
+            >>> found.days_until_none("type"), found.days_until_none("exact")
+            (10, None)
         """
         _check_mode(mode)
         found = None

@@ -322,9 +322,11 @@ def public_functions() -> Iterator[tuple[str, Any]]:
         thing = getattr(pg, name)
         if not inspect.isclass(thing):
             yield name, thing
-        elif name in {"IamAccessor", "Log"}:
+        elif name in {"Backtest", "IamAccessor", "Log"}:
             for member, value in vars(thing).items():
-                if not member.startswith("_"):
+                if not member.startswith("_") and (
+                    inspect.isfunction(value) or isinstance(value, cached_property)
+                ):
                     yield f"{name}.{member}", value
 
 

@@ -51,7 +51,7 @@ class IamAccessor:
     def _need(self, *columns: str) -> pd.DataFrame:
         lacking = [name for name in columns if name not in self._frame]
         if lacking:
-            raise AttributeError(f"this frame has no column {', '.join(lacking)}")
+            raise AttributeError(answers.lacks(lacking, self._frame))
         return self._frame
 
     @property

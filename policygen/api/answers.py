@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -13,9 +14,18 @@ from policygen.api.figure import WEEKDAYS
 from policygen.errors import UsageError
 from policygen.iam.arn import quote
 from policygen.iam.document import Policy, Statement
+from policygen.text import sanitize
 
 # Python reads more forms of ISO 8601, but a bare number may be a typing error.
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]|$)")
+
+
+def lacks(names: Sequence[str], rows: pd.DataFrame) -> str:
+    """Return the message for columns that a frame has not, with those that it has."""
+    there = [sanitize(str(one), 64) for one in rows.columns]
+    close = [one for name in names for one in difflib.get_close_matches(str(name), there, 1)]
+    meant = f"; did you mean {close[0]}?" if close else "."
+    return f"this frame has no column {', '.join(map(str, names))}{meant} It has: {', '.join(there)}"
 
 
 def _weekdays(days: pd.Series[Any]) -> str:

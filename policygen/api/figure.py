@@ -42,6 +42,8 @@ class Figured(NamedTuple):
     """The numbers that it shows."""
     parts: tuple[NotebookFigure, ...]
     shape: Shape
+    unit: str = ""
+    """What a number counts; "" where the columns of `data` say it."""
 
     def __repr__(self) -> str:
         """Return what it shows in a line."""
@@ -51,11 +53,12 @@ class Figured(NamedTuple):
         """Return it as a small page, for notebooks."""
         return framed(self.caption, figures=self.parts, height=_height(self.parts))
 
-    def plot(self, ax: Axes | None = None, **style: Any) -> Axes:
-        """Draw it with matplotlib, in the style that is set there.
+    def plot(self, ax: Axes | None = None, *, title: str = "", **style: Any) -> Axes:
+        """Draw it with matplotlib, in the style that is set there. A cell with nothing is empty.
 
         Args:
             ax: where to draw; None for a new figure.
+            title: above it; "" for the caption, which names the role.
             style: what matplotlib takes for this shape: of `pcolormesh` (heat maps), `step`, `barh` or `plot`.
 
         Returns:
@@ -66,7 +69,7 @@ class Figured(NamedTuple):
         """
         from policygen.api.plot import draw_axes
 
-        return draw_axes(self.shape, self.caption, self.data.head(MOST), ax, style)
+        return draw_axes(self.shape, title or self.caption, self.data.head(MOST), ax, style, self.unit)
 
 
 def of_roles(caption: str, rows: pd.DataFrame) -> str:
@@ -88,7 +91,7 @@ def cells_by_day(caption: str, table: pd.DataFrame, unit: str = "calls") -> Figu
     labels = [charts.day_label(str(day)[:10]) for day in drawn.columns]
     totals = [f"{n:,}" for n in table.sum(axis=1)]
     cells = _cells(drawn, labels, ("days", unit), totals, note=note)
-    return Figured(caption, table, cells, "cells")
+    return Figured(caption, table, cells, "cells", unit)
 
 
 def cells_by_hour(caption: str, table: pd.DataFrame) -> Figured:
@@ -96,7 +99,7 @@ def cells_by_hour(caption: str, table: pd.DataFrame) -> Figured:
     totals = [f"{n:,}" for n in table.sum(axis=1)]
     named = table.set_axis(WEEKDAYS).rename_axis("weekday")
     labels = [str(hour) for hour in table.columns]
-    return Figured(caption, named, _cells(named, labels, ("hours, UTC", "rows"), totals), "cells")
+    return Figured(caption, named, _cells(named, labels, ("hours, UTC", "rows"), totals), "cells", "rows")
 
 
 def cells_of_shares(caption: str, table: pd.DataFrame) -> Figured:
@@ -109,7 +112,7 @@ def cells_of_shares(caption: str, table: pd.DataFrame) -> Figured:
     closest = [max([0, *(n for j, n in enumerate(row) if j != i)]) for i, row in enumerate(few.to_numpy())]
     heads = ("with the action of this number, in percent", "most with another")
     cells = _cells(few, labels, heads, [f"{n} %" for n in closest], levels=(20, 40, 60, 80, 100))
-    return Figured(caption, table, cells, "cells")
+    return Figured(caption, table, cells, "cells", "share of days")
 
 
 def _cells(

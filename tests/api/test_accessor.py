@@ -270,6 +270,7 @@ def test_a_figure_has_its_numbers_and_a_small_page(name: str) -> None:
 def test_a_figure_is_drawn_with_matplotlib_where_it_is_told_to(name: str) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
     pyplot.switch_backend("Agg")
+    log()
     figure = FIGURES[name](wide(31).iam)
     try:
         axes = figure.plot()
@@ -277,6 +278,26 @@ def test_a_figure_is_drawn_with_matplotlib_where_it_is_told_to(name: str) -> Non
         assert axes.get_title() == figure.caption
         there = pyplot.subplots()[1]
         assert figure.plot(there, alpha=0.5) is there
+    finally:
+        pyplot.close("all")
+
+
+@pytest.mark.parametrize("most", [1, 2, 500_000])
+def test_a_drawn_cell_with_nothing_differs_from_one_with_a_call(most: int) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    pyplot.switch_backend("Agg")
+    log()
+    rows = made(("s3:GetObject", "x", 0, ()), ("s3:GetObject", "x", 2, ())).assign(n=[1, most])
+    try:
+        axes = rows.iam.heatmap().plot(title="Mine")
+        axes.figure.canvas.draw()
+        one, nothing, top = axes.collections[0].get_facecolors()
+        assert nothing[3] == 0
+        assert one[3] == top[3] == 1
+        assert one[:3].min() < 0.9
+        assert axes.get_title() == "Mine"
+        assert axes.figure.axes[1].get_ylabel() == "uses"
+        assert rows.iam.heatmap().plot(vmin=0, vmax=9).collections[0].norm.vmax == 9
     finally:
         pyplot.close("all")
 
@@ -338,5 +359,7 @@ def test_a_frame_without_a_row_has_answers_without_a_row(frame: str) -> None:
 def test_a_frame_without_the_columns_says_which() -> None:
     with pytest.raises(AttributeError, match="this frame has no column resource_type, parent"):
         SMALL[["action", "resource", "day"]].iam.names()
+    with pytest.raises(AttributeError, match=r"no column rol, day; did you mean role\? It has: role, n"):
+        pd.DataFrame({"role": [""], "n": [1]}).iam.gaps("rol")
     with pytest.raises(AttributeError, match="this frame has no column day, n"):
         pd.DataFrame({"x": [1]}).iam.by_action()

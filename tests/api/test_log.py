@@ -267,6 +267,12 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, Any],
         pg.suggest("orders-api", TRAIL, **options)
 
 
+@pytest.mark.parametrize("days", ["14", 1.5, None])
+def test_days_are_a_whole_number(days: Any) -> None:
+    with pytest.raises(pg.PolicygenError, match=r"--days is .*: a window has 1 to 36,500 days.*PG-E205"):
+        pg.load(TRAIL, "orders-api", days=days)
+
+
 def test_a_saved_plan_is_read_and_checks_policies(tmp_path: Path) -> None:
     plan = plan_from_analysis(sample("orders-api", today=True))
     plain, packed = tmp_path / "plan.json", tmp_path / "plan.json.gz"

@@ -15,6 +15,7 @@ __version__ = VERSION
 
 _MODULES = {
     "AccessRequest": "policygen.iam.request:AccessRequest",
+    "Backtest": "policygen.rightsize.backtest:Backtest",
     "Figured": "policygen.api.figure:Figured",
     "IamAccessor": "policygen.api.accessor:IamAccessor",
     "Log": "policygen.api.log:Log",
@@ -43,6 +44,7 @@ _MODULES = {
 
 __all__ = [
     "AccessRequest",
+    "Backtest",
     "Figured",
     "IamAccessor",
     "Log",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from policygen.plan.model import Plan
     from policygen.report.data.frames import calls_frame, changes_frame, requests_frame, suspicious_frame
     from policygen.report.data.log_frames import backtest_frame, denied_frame
+    from policygen.rightsize.backtest import Backtest
     from policygen.rightsize.explain import explain
     from policygen.rightsize.suggestion import Suggestion
 

@@ -19,6 +19,7 @@ from policygen.account.role_errors import role_not_found
 from policygen.account.users import User
 from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
+from policygen.text import pluralize, sanitize
 
 _FUNCTIONS = frozenset({"lambda.amazonaws.com", "edgelambda.amazonaws.com"})
 SERVICE_LINKED = "/aws-service-role/"
@@ -288,6 +289,13 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     organization_id: str = ""
     code: tuple[FunctionCode, ...] = ()
     """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
+
+    def __repr__(self) -> str:
+        """Return whose it is and when it was read, in a line."""
+        read = sanitize(self.generated_at, 64) or "an unknown day"
+        return (
+            f"<Account {sanitize(self.account_id, 64)}: {pluralize(len(self.roles), 'role')}, as of {read}>"
+        )
 
     @cached_property
     def _index(self) -> Mapping[str, Role]:

@@ -7,26 +7,22 @@ is. What a frame lacks for an answer is an `AttributeError` that names the colum
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Literal
 
 import pandas as pd
 
-from policygen.api import figure
+from policygen.api import answers, figure
 from policygen.api.figure import Figured
-from policygen.iam.arn import quote
-from policygen.iam.document import Policy, Statement
+from policygen.iam.document import Policy
+from policygen.rightsize.backtest import check_learn
 
-_WEEK = "Mon Tue Wed Thu Fri Sat Sun".split()
 Unit = Literal["session", "day", "hour"]
 Cells = Literal["by_service_day", "weekday_hour", "co_access", "new_names"]
 
 
 def _columns(by: str | Sequence[str]) -> list[str]:
     return [by] if isinstance(by, str) else list(by)
-
-
-def _weekdays(days: pd.Series[Any]) -> str:
-    return " ".join(_WEEK[number] for number in sorted(days.dt.day_of_week.unique()))
 
 
 @pd.api.extensions.register_dataframe_accessor("iam")
@@ -55,7 +51,7 @@ class IamAccessor:
     def _need(self, *columns: str) -> pd.DataFrame:
         lacking = [name for name in columns if name not in self._frame]
         if lacking:
-            raise AttributeError(f"this frame has no column {', '.join(lacking)}")
+            raise AttributeError(answers.lacks(lacking, self._frame))
         return self._frame
 
     @property
@@ -65,52 +61,83 @@ class IamAccessor:
         self._need("action")
         return "action"
 
+    @property
+    def _counted(self) -> str:
+        """What ``n`` adds up to: a call that asks for several permissions is in several rows of requests."""
+        return "calls" if "event_name" in self._frame else "uses"
+
+    @property
+    def _uses(self) -> str:
+        return "Calls" if self._counted == "calls" else "Permission uses"
+
+    def _caption(self, text: str) -> str:
+        return figure.of_roles(text, self._frame)
+
     def by_action(self) -> pd.DataFrame:
         """Return the ``calls`` and ``days`` (int64) of each action, and its ``first`` and ``last`` day.
 
+        Of requests the first column is ``uses``: a call counts once for each resource that it asked for, so that they
+        are more than the calls.
+
         Example:
-            >>> log.requests.iam.by_action().loc["sts:AssumeRole", ["calls", "days"]].tolist()
-            [3, 3]
+            >>> log.calls.iam.by_action().loc["BatchGetItem", ["calls", "days"]].tolist()
+            [127, 30]
+            >>> log.requests.iam.by_action().loc["dynamodb:BatchGetItem", ["uses", "days"]].tolist()
+            [254, 30]
         """
         rows = self._need("day", "n").groupby(self._what, observed=True)
-        found = rows.agg(
-            calls=("n", "sum"), days=("day", "nunique"), first=("day", "min"), last=("day", "max")
-        )
-        return found.sort_values("calls", ascending=False, kind="stable")
+        found = rows.agg(n=("n", "sum"), days=("day", "nunique"), first=("day", "min"), last=("day", "max"))
+        found = found.sort_values("n", ascending=False, kind="stable")
+        return found.rename(columns={"n": self._counted})
 
     def by_service_day(self) -> pd.DataFrame:
         """Return the calls (int64) of each service, a row, on each day, a column; days without any call are there.
 
+        Of requests it counts uses of permissions: a call that asks for several counts for each.
+
         Example:
-            >>> log.requests.iam.by_service_day().shape
-            (8, 30)
+            >>> int(log.calls.iam.by_service_day().loc["s3.amazonaws.com"].sum())
+            205
+            >>> int(log.requests.iam.by_service_day().loc["s3"].sum())
+            245
         """
         service = "service" if "service" in self._frame else "event_source"
-        rows = self._need(service, "day", "n")
+        return self._by_day(service)
+
+    def _by_day(self, index: str) -> pd.DataFrame:
+        rows = self._need(index, "day", "n")
         table = rows.pivot_table(
-            index=service, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
+            index=index, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
         )
         return table.reindex(columns=self._days(), fill_value=0).astype("int64")
 
-    def first_seen(self, by: str | Sequence[str] = ("action", "resource"), since: str = "") -> pd.DataFrame:
-        """Return each action and resource with the day on which it was ``first`` seen, in that order.
+    def first_seen(
+        self, by: str | Sequence[str] = ("action", "resource"), since: str | date = ""
+    ) -> pd.DataFrame:
+        """Return each action and resource with the day on which it was ``first`` seen in this frame, in that order.
+
+        Rows that AWS denied count too, unless they are filtered out before.
 
         Args:
-            by: columns that say what is seen, such as ``action`` alone, or ``["role", "action"]``.
-            since: an ISO date in UTC; only what was first seen on that day or later; "" for all.
+            by: columns that say what is seen, such as ``action`` alone, or ``["role", "account", "action"]``.
+            since: a day in UTC, as an ISO text, a date or a time within it; only what was first seen on that day or
+                later; "" for all.
 
         Returns:
             The columns of `by`, and ``first`` (datetime64[us, UTC]).
+
+        Raises:
+            UsageError: PG-E206, `since` is not a date.
 
         Example:
             >>> log.requests.iam.first_seen("action", since="2026-10-29").values.tolist()[0]
             ['s3:ListBucket', Timestamp('2026-10-29 00:00:00+0000', tz='UTC')]
         """
-        names = _columns(by)
+        names, start = _columns(by), answers.day_since(since) if since != "" else None
         rows = self._need(*names, "day")
         first = rows.groupby(names, observed=True)["day"].min().rename("first")
         found = first.reset_index().sort_values(["first", *names], ignore_index=True)
-        return found[found["first"] >= since].reset_index(drop=True) if since else found
+        return found if start is None else found[found["first"] >= start].reset_index(drop=True)
 
     def saturation(self) -> pd.DataFrame:
         """Return for each day how many actions on resources were ``new``, and how many ``known`` by then (int64).
@@ -129,7 +156,7 @@ class IamAccessor:
         once a week has a usual gap of 7.
 
         Args:
-            by: columns to group by, such as ``["role", "action"]``; "" for the action.
+            by: columns to group by, such as ``["role", "account", "action", "parent"]``; "" for the action.
 
         Returns:
             ``active_days``, ``longest_gap`` (int64, days between two active days; 0 for one day), ``usual_gap``
@@ -140,15 +167,7 @@ class IamAccessor:
             {'s3:GetObjectTagging': 'Mon', 's3:PutObjectTagging': 'Mon'}
         """
         groups = _columns(by or self._what)
-        rows = self._need(*groups, "day")[[*groups, "day"]].drop_duplicates().sort_values("day")
-        rows = rows.assign(gap=rows.groupby(groups, observed=True)["day"].diff().dt.days)
-        days = rows.groupby(groups, observed=True)
-        found = days.agg(active_days=("day", "size"), longest_gap=("gap", "max"), usual_gap=("gap", "median"))
-        found["weekdays"] = days["day"].agg(_weekdays)
-        found = found.astype({"active_days": "int64"}).assign(
-            longest_gap=found["longest_gap"].fillna(0).astype("int64")
-        )
-        return found.sort_values("longest_gap", ascending=False, kind="stable")
+        return answers.rhythm(self._need(*groups, "day"), groups)
 
     def alike(self, by: str = "action") -> pd.DataFrame:
         """Return the pairs of roles that use the same actions, or the same resources, those most alike first.
@@ -157,26 +176,15 @@ class IamAccessor:
             by: the column with what they share, ``action`` or ``resource``.
 
         Returns:
-            ``role``, ``account``, ``other``, ``other_account`` (str), ``shared`` (int64, how many they both use) and
-            ``share`` (float64, 0 to 1: of all that either uses).
+            ``role``, ``account``, ``other``, ``other_account`` (str), ``shared`` (int64, how many they both use),
+            ``share`` (float64, 0 to 1: of all that either uses), ``actions`` or ``resources`` (tuples of str: which).
 
         Example:
-            >>> tables = every.requests.query("resource_type == 'table'")
-            >>> tables.iam.alike("resource")["other"].tolist()
-            ['stock-sync']
+            >>> tables = every.requests.query("service == 'dynamodb'")
+            >>> tables.iam.alike("resource")["resources"].tolist()
+            [('arn:aws:dynamodb:eu-west-1:111122223333:table/stock',)]
         """
-        who = ["role", "account"]
-        rows = self._need(*who, by)[[*who, by]].drop_duplicates().astype(str)
-        sizes = rows.groupby(who).size()
-        pairs = rows.merge(rows.rename(columns={"role": "other", "account": "other_account"}), on=by)
-        pairs = pairs[
-            pairs["role"] + "\n" + pairs["account"] < pairs["other"] + "\n" + pairs["other_account"]
-        ]
-        both = ["other", "other_account"]
-        found = pairs.groupby([*who, *both]).size().rename("shared").reset_index()
-        each = [sizes.reindex(pd.MultiIndex.from_frame(found[names])).to_numpy() for names in (who, both)]
-        found["share"] = (found["shared"] / (sum(each) - found["shared"])).astype("float64")
-        return found.sort_values(["share", "shared"], ascending=False, kind="stable", ignore_index=True)
+        return answers.alike_roles(self._need("role", "account", by), by)
 
     def names(self) -> pd.DataFrame:
         """Return for each action, type and parent its ``names``, ``active_days`` and ``new_days`` (int64).
@@ -247,11 +255,14 @@ class IamAccessor:
         `Log.backtest` knows the declared rules, and counts calls; here each row of requests is asked for by itself.
 
         Args:
-            learn: days to learn from; 0 for two thirds.
+            learn: how many of the first days to learn from; 0 for two thirds.
 
         Returns:
             A row for each mode, ``exact`` (the same names) and ``parent`` (any name below the same parent): ``learnt``
             days, later ``uses``, those ``denied`` (int64), and ``denied_share`` (float64).
+
+        Raises:
+            UsageError: PG-E205, nothing is left to learn from or to replay.
 
         Example:
             >>> log.requests.iam.backtest()[["mode", "uses", "denied"]].values.tolist()
@@ -260,8 +271,7 @@ class IamAccessor:
         rows = self._need("action", "resource", "parent", "day", "n", "denied")
         days = self._days()
         learnt = learn or 2 * len(days) // 3
-        if not 0 < learnt < len(days):
-            raise ValueError(f"learn is {learn}, of {len(days)} days")
+        check_learn(learnt, len(days))
         rows = rows[~rows["denied"]]
         early, later = rows[rows["day"] < days[learnt]], rows[rows["day"] >= days[learnt]]
         found = []
@@ -288,17 +298,7 @@ class IamAccessor:
         rows = rows[~rows["denied"]]
         if rows.empty:
             raise ValueError("no row was allowed, so there is nothing to grant")
-        # Of a name that the record does not have whole, the parent is the resource: a pattern already.
-        whole = [
-            one if one == parent else quote(one)
-            for one, parent in zip(rows["resource"], rows["parent"], strict=True)
-        ]
-        groups = rows.assign(resource=whole).groupby("action", observed=True)["resource"]
-        actions: dict[tuple[str, ...], list[str]] = {}
-        for action, names in groups:
-            actions.setdefault(tuple(sorted(set(names))), []).append(str(action))
-        statements = [Statement("Allow", tuple(some), resources) for resources, some in actions.items()]
-        return Policy(tuple(statements), name="as-seen")
+        return answers.policy_as_seen(rows)
 
     def new_names(self) -> pd.DataFrame:
         """Return how many names of each resource type, a row, were seen for the first time on each day, a column.
@@ -326,45 +326,43 @@ class IamAccessor:
 
         Example:
             >>> log.requests.iam.heatmap("new_names")
-            <Figure: New names by type and day, 10 rows>
+            <Figure: New names by type and day, UTC: orders-api, 10 rows>
         """
         if of == "by_service_day":
-            return figure.cells_by_day("Calls by service and day", self.by_service_day())
+            return figure.cells_by_day(
+                self._caption(f"{self._uses} by service and day, UTC"), self.by_service_day(), self._counted
+            )
         if of == "weekday_hour":
-            return figure.cells_by_hour("Rows of calls by the hour of the first", self.weekday_hour())
+            return figure.cells_by_hour(
+                self._caption("Rows of calls by the hour of the first, UTC"), self.weekday_hour()
+            )
         if of == "co_access":
-            return figure.cells_of_shares("Actions that come on the same days", self._in_chains())
+            return figure.cells_of_shares(
+                self._caption("Actions that come on the same days"), self._in_chains()
+            )
         if of == "new_names":
-            return figure.cells_by_day("New names by type and day", self.new_names(), "names")
+            return figure.cells_by_day(
+                self._caption("New names by type and day, UTC"), self.new_names(), "names"
+            )
         raise ValueError(f"of is {of!r}: by_service_day, weekday_hour, co_access or new_names")
 
     def _in_chains(self) -> pd.DataFrame:
         """Return the shares of days with both actions, each action beside one that it goes with."""
-        table = self.co_access("day")
         first = self._need("day").groupby(self._what, observed=True)["day"].min()
-        seen = sorted(table.index, key=lambda name: (first[name], name))
-        shares = table.loc[seen, seen].to_numpy(copy=True)
-        chain = [0] if seen else []
-        while len(chain) < len(seen):
-            shares[:, chain[-1]] = -1  # it has its place
-            chain.append(int(shares[chain[-1]].argmax()))  # of equals the one that was seen first
-        order = [seen[number] for number in chain]
-        return table.loc[order, order]
+        return answers.in_chains(self.co_access("day"), first)
 
     def timeline(self) -> Figured:
         """Draw the days on which each action was used, in the order of their first use.
 
         Example:
             >>> log.requests.iam.timeline()
-            <Figure: Use of each action by day, 19 rows>
+            <Figure: Use of each action by day, UTC: orders-api, 19 rows>
         """
-        rows = self._need("day", "n")
-        table = rows.pivot_table(
-            index=self._what, columns="day", values="n", aggfunc="sum", fill_value=0, observed=True
+        table = self._by_day(self._what)
+        first = self._frame.groupby(self._what, observed=True)["day"].min().sort_values(kind="stable")
+        return figure.cells_by_day(
+            self._caption("Use of each action by day, UTC"), table.loc[first.index], self._counted
         )
-        table = table.reindex(columns=self._days(), fill_value=0).astype("int64")
-        first = rows.groupby(self._what, observed=True)["day"].min().sort_values(kind="stable")
-        return figure.cells_by_day("Use of each action by day", table.loc[first.index])
 
     def curve(self) -> Figured:
         """Draw how many actions on resources were known by each day.
@@ -380,17 +378,19 @@ class IamAccessor:
         if "denied_share" in self._frame:
             rows = self._need("learnt", "mode", "denied_share")
             table = rows.pivot_table(index="learnt", columns="mode", values="denied_share", observed=True)
-            return figure.shares("Calls that would be denied", table)
-        return figure.learning("Actions on resources that were known by each day", self.saturation())
+            return figure.shares(self._caption("Calls that would be denied"), table)
+        return figure.learning(
+            self._caption("Actions on resources that were known by each day, UTC"), self.saturation()
+        )
 
     def bars(self) -> Figured:
-        """Draw the calls of each action, the most first.
+        """Draw the calls of each action, or of requests the uses of each permission; the most first.
 
         Example:
-            >>> int(log.requests.iam.bars().data["calls"].max())
+            >>> int(log.calls.iam.bars().data["calls"].max())
             313
         """
-        return figure.lengths("Calls of each action", self.by_action()["calls"])
+        return figure.lengths(self._caption(f"{self._uses} of each action"), self.by_action()[self._counted])
 
     def _days(self) -> pd.DatetimeIndex:
         day = self._need("day")["day"]

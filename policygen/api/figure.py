@@ -9,13 +9,15 @@ from policygen.report.html import charts
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.heatmap import DAILY, HeatRow, edges
 from policygen.report.html.notebook import NotebookFigure, framed
-from policygen.text import pluralize
+from policygen.text import pluralize, sanitize
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
     from policygen.api.plot import Shape
+
+WEEKDAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 
 MOST = 30
 """Rows that are drawn; the others are in `data`."""
@@ -31,8 +33,8 @@ class Figured(NamedTuple):
     Example:
         >>> import policygen as pg
         >>> log = pg.load("samples/trail", "orders-api", snapshot="samples/account.json")
-        >>> log.requests.iam.heatmap()
-        <Figure: Calls by service and day, 8 rows>
+        >>> log.calls.iam.heatmap()
+        <Figure: Calls by service and day, UTC: orders-api, 8 rows>
     """
 
     caption: str
@@ -40,6 +42,8 @@ class Figured(NamedTuple):
     """The numbers that it shows."""
     parts: tuple[NotebookFigure, ...]
     shape: Shape
+    unit: str = ""
+    """What a number counts; "" where the columns of `data` say it."""
 
     def __repr__(self) -> str:
         """Return what it shows in a line."""
@@ -49,11 +53,12 @@ class Figured(NamedTuple):
         """Return it as a small page, for notebooks."""
         return framed(self.caption, figures=self.parts, height=_height(self.parts))
 
-    def plot(self, ax: Axes | None = None, **style: Any) -> Axes:
-        """Draw it with matplotlib, in the style that is set there.
+    def plot(self, ax: Axes | None = None, *, title: str = "", **style: Any) -> Axes:
+        """Draw it with matplotlib, in the style that is set there. A cell with nothing is empty.
 
         Args:
             ax: where to draw; None for a new figure.
+            title: above it; "" for the caption, which names the role.
             style: what matplotlib takes for this shape: of `pcolormesh` (heat maps), `step`, `barh` or `plot`.
 
         Returns:
@@ -64,7 +69,16 @@ class Figured(NamedTuple):
         """
         from policygen.api.plot import draw_axes
 
-        return draw_axes(self.shape, self.caption, self.data.head(MOST), ax, style)
+        return draw_axes(self.shape, title or self.caption, self.data.head(MOST), ax, style, self.unit)
+
+
+def of_roles(caption: str, rows: pd.DataFrame) -> str:
+    """Return a caption with the role whose rows are drawn, or the number of roles."""
+    who = [one for one in ("account", "role") if one in rows]
+    roles = rows[who].drop_duplicates()["role"].astype(str).tolist() if "role" in who else []
+    if not roles:
+        return caption
+    return f"{caption}: {sanitize(roles[0], 64) if len(roles) == 1 else f'{len(roles):,} roles'}"
 
 
 def cells_by_day(caption: str, table: pd.DataFrame, unit: str = "calls") -> Figured:
@@ -77,15 +91,15 @@ def cells_by_day(caption: str, table: pd.DataFrame, unit: str = "calls") -> Figu
     labels = [charts.day_label(str(day)[:10]) for day in drawn.columns]
     totals = [f"{n:,}" for n in table.sum(axis=1)]
     cells = _cells(drawn, labels, ("days", unit), totals, note=note)
-    return Figured(caption, table, cells, "cells")
+    return Figured(caption, table, cells, "cells", unit)
 
 
 def cells_by_hour(caption: str, table: pd.DataFrame) -> Figured:
     """Draw a row of cells for each weekday; a column is an hour of the day."""
     totals = [f"{n:,}" for n in table.sum(axis=1)]
-    named = table.set_axis("Mon Tue Wed Thu Fri Sat Sun".split()).rename_axis("weekday")
+    named = table.set_axis(WEEKDAYS).rename_axis("weekday")
     labels = [str(hour) for hour in table.columns]
-    return Figured(caption, named, _cells(named, labels, ("hours, UTC", "rows"), totals), "cells")
+    return Figured(caption, named, _cells(named, labels, ("hours, UTC", "rows"), totals), "cells", "rows")
 
 
 def cells_of_shares(caption: str, table: pd.DataFrame) -> Figured:
@@ -98,7 +112,7 @@ def cells_of_shares(caption: str, table: pd.DataFrame) -> Figured:
     closest = [max([0, *(n for j, n in enumerate(row) if j != i)]) for i, row in enumerate(few.to_numpy())]
     heads = ("with the action of this number, in percent", "most with another")
     cells = _cells(few, labels, heads, [f"{n} %" for n in closest], levels=(20, 40, 60, 80, 100))
-    return Figured(caption, table, cells, "cells")
+    return Figured(caption, table, cells, "cells", "share of days")
 
 
 def _cells(
@@ -162,7 +176,7 @@ def lengths(caption: str, counts: pd.Series[int]) -> Figured:
         (str(name), charts.bars(ChartBar("", int(n), 0, 0, 0), top), f"{n:,}")
         for name, n in counts.head(MOST).items()
     ]
-    heads = (str(counts.index.name or "row"), "calls", "number")
+    heads = (str(counts.index.name or "row"), str(counts.name), "number")
     part = NotebookFigure(_drawn(len(rows), len(counts)), heads, rows)
     return Figured(caption, counts.to_frame(), (part,), "bars")
 

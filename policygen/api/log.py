@@ -108,12 +108,14 @@ class Log:
 
     @cached_property
     def requests(self) -> pd.DataFrame:
-        """One row for each action, resource, day and user; what AWS denied too.
+        """One row for each action, resource, day and user; what AWS denied too, suspicious calls not.
+
+        ``pd.concat([log.requests, log.suspects])`` adds these, each with what it asked for first.
 
         Columns: ``role``, ``account``, ``service``, ``action``, ``resource_type`` (categories), ``resource``,
         ``parent`` (the ARN with ``*`` for the name; both str), ``day`` (datetime64[us, UTC]), ``n`` (int64, calls),
         ``denied`` (bool), ``user`` (category), ``sessions`` (tuple of str, a sample). A call that asks for several
-        permissions is in several rows, so ``n`` must not be added up over actions.
+        permissions is in several rows, so ``n`` must not be added up over actions or resources: `calls` counts calls.
 
         Example:
             >>> log.requests.groupby("service", observed=True)["action"].nunique().nlargest(2).to_dict()
@@ -273,12 +275,16 @@ class Log:
     def backtest(self, role: str = "", *, learn: int = 0, curve: bool = False) -> Backtest:
         """Learn on the first days, and replay the calls of the others.
 
+        Only what was seen is learnt. What a suggestion keeps besides, unverified or for AWS's own services, is left
+        out, so that the suggested policy would deny no more than this.
+
         Args:
             role: name or ARN; "" for the only one.
-            learn: days to learn from; 0 for two thirds of the window.
+            learn: how many of the first days of the window to learn from; 0 for two thirds of it.
             curve: whether to look at other numbers of days as well.
 
         Raises:
+            UsageError: PG-E205, nothing is left to learn from or to replay.
             PolicygenError: as `suggest`.
 
         Example:

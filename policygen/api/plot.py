@@ -20,7 +20,12 @@ _NAME = 60
 
 
 def draw_axes(
-    shape: Shape, caption: str, table: pd.DataFrame, ax: Axes | None, style: Mapping[str, Any]
+    shape: Shape,
+    caption: str,
+    table: pd.DataFrame,
+    ax: Axes | None,
+    style: Mapping[str, Any],
+    unit: str = "",
 ) -> Axes:
     """Draw a table.
 
@@ -30,6 +35,7 @@ def draw_axes(
         table: its numbers; the index names rows, of ``cells`` and ``bars`` from top to bottom.
         ax: where; None for a new figure.
         style: for matplotlib's function of this shape.
+        unit: what a number counts, beside the colours of ``cells``.
 
     Raises:
         UsageError: PG-E258, matplotlib is not installed.
@@ -48,19 +54,43 @@ def draw_axes(
         height = 1.5 + 0.25 * len(table) if shape in {"cells", "bars"} else 4
         ax = pyplot.subplots(figsize=(9, height), layout="constrained")[1]
     _SHAPES[shape](ax, table, dict(style))
+    if shape == "cells":
+        bar = ax.figure.colorbar(ax.collections[-1], ax=ax, label=unit)
+        if _scale(table, style):
+            bar.ax.set_ylim(bottom=0 if _is_of_shares(table) else 1)
     ax.set_title(caption, parse_math=False)
     return ax
 
 
 def _cells(ax: Axes, table: pd.DataFrame, style: dict[str, Any]) -> None:
-    mesh = ax.pcolormesh(table.to_numpy(dtype="float64"), **{"cmap": "Blues", **style})
+    ax.pcolormesh(_filled(table), **{"cmap": "Blues", **_scale(table, style), **style})
     columns = [_text(name) for name in table.columns]
     step = max(1, -(-len(columns) // _TICKS))
     ax.set_xticks([i + 0.5 for i in range(0, len(columns), step)], columns[::step], parse_math=False)
     if max(map(len, columns), default=0) > 5:
         ax.tick_params(axis="x", rotation=20)
     _name_rows(ax, [i + 0.5 for i in range(len(table))], table)
-    ax.figure.colorbar(mesh, ax=ax)
+
+
+def _filled(table: pd.DataFrame) -> Any:
+    """Return the numbers, with none in a cell that has nothing: it is left empty, and so differs from a small one."""
+    return table.where(table > 0).to_numpy(dtype="float64")
+
+
+def _scale(table: pd.DataFrame, style: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scale of the colours: logarithmic for counts, and the least number can be told from an empty cell."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    if {"norm", "vmin", "vmax"} & style.keys():
+        return {}
+    if _is_of_shares(table):
+        return {"norm": Normalize(-0.25, 1)}
+    top = max(2.0, float(table.to_numpy().max(initial=1)))
+    return {"norm": LogNorm(top**-0.5, top)}
+
+
+def _is_of_shares(table: pd.DataFrame) -> bool:
+    return all(kind == "float64" for kind in table.dtypes)
 
 
 def _bars(ax: Axes, table: pd.DataFrame, style: dict[str, Any]) -> None:

@@ -170,7 +170,7 @@ def backtest_role(
         role: name or ARN.
         logs: a file or folder of CloudTrail logs, or several.
         days: length of the window in whole UTC days.
-        learn: days to learn from; 0 for two thirds of the window.
+        learn: how many of the first days to learn from; 0 for two thirds of the window.
         curve: whether to look at other numbers of days as well.
         until: ISO date or time in UTC at which the window ends; "" for the newest event read.
         snapshot: account snapshot or its path; None to use the logs alone.

@@ -87,6 +87,11 @@ class SplitCalls(msgspec.Struct, frozen=True):
     matched: Mapping[CallBucket, AnomalyRule] = msgspec.field(default_factory=dict)
     """The calls that `anomalies` sums up, each with its rule."""
 
+    def __repr__(self) -> str:
+        """Return the numbers in a line; a call here is a distinct one, on one day, of one user."""
+        calls, others = len(self.workload), len(self.anomalous)
+        return f"<SplitCalls: {calls:,} by call and day of the workload, {others:,} suspicious>"
+
     def evidence(self, key: CallBucket) -> Evidence:
         """Return the evidence of a call, wherever it counts."""
         return self.anomalous[key] if key in self.anomalous else self.workload[key]

@@ -20,6 +20,7 @@ from policygen.logs.calls.call import CallBucket, Calls, CallSignature
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.window import Window
+from policygen.text import pluralize, sanitize
 
 
 class DeniedRequest(msgspec.Struct, frozen=True):
@@ -76,6 +77,12 @@ class Usage(msgspec.Struct, frozen=True):
     """The requests that traces show, those among them that the logs show as well."""
     traced_only: frozenset[str] = frozenset()
     """The actions that traces show and the logs do not."""
+
+    def __repr__(self) -> str:
+        """Return what there is in a line; the fields hold millions of characters."""
+        calls, requests = pluralize(self.calls, "distinct call"), pluralize(len(self.requests), "request")
+        window = f"{self.window.start} to {self.window.last_day}"
+        return f"<Usage of {sanitize(self.role.name, 128)}: {calls}, {requests}; {window}>"
 
     @property
     def days_seen(self) -> frozenset[str]:

@@ -85,8 +85,8 @@ def limit_of(days: int, until: str) -> WindowEnd | None:
     Raises:
         UsageError: PG-E205 and PG-E206, no such window.
     """
-    if not 1 <= days <= LONGEST:
-        raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
+    if not (isinstance(days, int) and 1 <= days <= LONGEST):
+        raise UsageError(f"--days is {repr(days)[:40]}: a window has 1 to {LONGEST:,} days", code="PG-E205")
     end = _parse(until) if until else None
     if end and end.day.isoformat() < FIRST_DAY:
         raise UsageError(

@@ -65,6 +65,11 @@ class ObservedUse(msgspec.Struct, frozen=True):
     implied: Evidence | None = None
     """Calls of another kind that show it indirectly, or often need it: they are not counted."""
 
+    def __repr__(self) -> str:
+        """Return the numbers in a line."""
+        n = self.evidence.count if self.evidence else 0
+        return f"<ObservedUse: {pluralize(n, 'call')} on {pluralize(len(self.resources), 'resource')}>"
+
 
 class StatementRef(msgspec.Struct, frozen=True):
     """A statement that allows or denies an action."""

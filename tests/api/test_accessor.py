@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -57,7 +58,7 @@ SMALL = made(
 def test_actions_with_their_calls_and_days() -> None:
     log()
     found = SMALL.iam.by_action()
-    assert found["calls"].to_dict() == {"s3:GetObject": 6, "s3:PutObject": 4}
+    assert found["uses"].to_dict() == {"s3:GetObject": 6, "s3:PutObject": 4}
     assert found["days"].to_dict() == {"s3:GetObject": 3, "s3:PutObject": 2}
     assert log().calls.iam.by_action()["calls"].sum() == log().calls["n"].sum()
 
@@ -66,6 +67,30 @@ def test_services_by_day_have_days_without_a_call() -> None:
     log()
     assert SMALL.iam.by_service_day().loc["s3"].tolist() == [2, 4, 0, 0, 0, 0, 0, 0, 2, 2]
     assert log().calls.iam.by_service_day().to_numpy().sum() == log().calls["n"].sum()
+
+
+def test_only_frames_of_calls_are_said_to_count_calls() -> None:
+    every_call = log().calls["n"].sum()
+    calls, asked = log().calls.iam, log().requests.iam
+    assert calls.heatmap().caption == "Calls by service and day, UTC: orders-api"
+    assert calls.bars().caption == "Calls of each action: orders-api"
+    assert calls.heatmap().data.to_numpy().sum() == calls.bars().data["calls"].sum() == every_call
+    assert asked.heatmap().caption == "Permission uses by service and day, UTC: orders-api"
+    assert asked.bars().caption == "Permission uses of each action: orders-api"
+    assert asked.heatmap().data.to_numpy().sum() == asked.bars().data["uses"].sum() > every_call
+    assert "days</th><th>uses" in html.unescape(asked.heatmap()._repr_html_()).replace(
+        '<th scope="col">', "<th>"
+    )
+
+
+def test_a_figure_names_its_role_or_how_many_there_are() -> None:
+    log()
+    both = pd.concat([SMALL.assign(role="a"), SMALL.assign(role="b\x1b[31m")])
+    assert both.iam.timeline().caption == "Use of each action by day, UTC: 2 roles"
+    one = both[both["role"] != "a"].iam.heatmap("new_names")
+    assert one.caption.startswith("New names by type and day, UTC: b")
+    assert "\x1b" not in repr(one)
+    assert SMALL.iam.heatmap().caption == "Permission uses by service and day, UTC"
 
 
 def test_what_was_new_on_a_day_and_known_by_then() -> None:
@@ -104,14 +129,60 @@ def test_roles_are_alike_by_what_they_share() -> None:
     ]
     frame = pd.DataFrame(rows, columns=["role", "account", "action"])
     assert frame.iam.alike().to_numpy().tolist() == [
-        ["a", "2", "b", "1", 1, 1.0], ["a", "1", "a", "2", 1, 0.5], ["a", "1", "b", "1", 1, 0.5],
-    ]  # fmt: skip
+        ["a", "2", "b", "1", 1, 1.0, ("x",)],
+        ["a", "1", "a", "2", 1, 0.5, ("x",)],
+        ["a", "1", "b", "1", 1, 0.5, ("x",)],
+    ]
+    more = pd.DataFrame([*rows, ("b", "1", "y")], columns=["role", "account", "resource"])
+    pairs = more.iam.alike("resource").set_index(["role", "account", "other"])
+    assert pairs.loc[("a", "1", "b"), "resources"] == ("x", "y")  # fmt: skip
 
 
 def test_what_was_first_seen_since_a_day() -> None:
     log()
     assert SMALL.iam.first_seen("action", since="2026-11-02")["action"].tolist() == ["s3:PutObject"]
     assert SMALL.iam.first_seen(since="2026-11-03")["resource"].tolist() == ["arn:aws:s3:::b/y"]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "2026-11-02",
+        "2026-11-02T23:59:59Z",
+        "2026-11-03 01:00:00+02:00",
+        date(2026, 11, 2),
+        datetime(2026, 11, 2, 15),
+        datetime(2026, 11, 2, 15, tzinfo=UTC),
+        pd.Timestamp("2026-11-02"),
+        pd.Timestamp("2026-11-02", tz="UTC"),
+    ],
+)
+def test_a_day_may_be_given_as_a_text_or_as_a_time_and_counts_whole(since: str | date) -> None:
+    log()
+    assert SMALL.iam.first_seen("action", since=since)["action"].tolist() == ["s3:PutObject"]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "nonsense",
+        "11/02/2026",
+        "2026-11",
+        "20261102",
+        "2026-02-30",
+        "2026-11-02x",
+        20261102,
+        pd.NaT,
+        float("nan"),
+    ],
+)
+def test_what_is_no_day_is_refused_with_an_example(since: Any) -> None:
+    log()
+    said = r"since is not a date: .*PG-E206\n  hint: for example since='2026-11-24'"
+    with pytest.raises(pg.PolicygenError, match=said):
+        SMALL.iam.first_seen("action", since=since)
+    with pytest.raises(pg.PolicygenError, match="PG-E206"):
+        SMALL.head(0).iam.first_seen("action", since=since)
 
 
 def test_names_and_the_days_on_which_new_ones_came_up() -> None:
@@ -149,7 +220,7 @@ def test_later_days_ask_for_names_that_were_not_learnt() -> None:
     found = SMALL.iam.backtest().set_index("mode")
     assert found["denied"].to_dict() == {"exact": 2, "parent": 0}
     assert found["uses"].to_dict() == {"exact": 4, "parent": 4}
-    with pytest.raises(ValueError, match="learn is 10"):
+    with pytest.raises(pg.PolicygenError, match="learn must be 1 to 9 of 10 days, not 10"):
         SMALL.iam.backtest(10)
 
 
@@ -199,6 +270,7 @@ def test_a_figure_has_its_numbers_and_a_small_page(name: str) -> None:
 def test_a_figure_is_drawn_with_matplotlib_where_it_is_told_to(name: str) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
     pyplot.switch_backend("Agg")
+    log()
     figure = FIGURES[name](wide(31).iam)
     try:
         axes = figure.plot()
@@ -206,6 +278,26 @@ def test_a_figure_is_drawn_with_matplotlib_where_it_is_told_to(name: str) -> Non
         assert axes.get_title() == figure.caption
         there = pyplot.subplots()[1]
         assert figure.plot(there, alpha=0.5) is there
+    finally:
+        pyplot.close("all")
+
+
+@pytest.mark.parametrize("most", [1, 2, 500_000])
+def test_a_drawn_cell_with_nothing_differs_from_one_with_a_call(most: int) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    pyplot.switch_backend("Agg")
+    log()
+    rows = made(("s3:GetObject", "x", 0, ()), ("s3:GetObject", "x", 2, ())).assign(n=[1, most])
+    try:
+        axes = rows.iam.heatmap().plot(title="Mine")
+        axes.figure.canvas.draw()
+        one, nothing, top = axes.collections[0].get_facecolors()
+        assert nothing[3] == 0
+        assert one[3] == top[3] == 1
+        assert one[:3].min() < 0.9
+        assert axes.get_title() == "Mine"
+        assert axes.figure.axes[1].get_ylabel() == "uses"
+        assert rows.iam.heatmap().plot(vmin=0, vmax=9).collections[0].norm.vmax == 9
     finally:
         pyplot.close("all")
 
@@ -267,5 +359,7 @@ def test_a_frame_without_a_row_has_answers_without_a_row(frame: str) -> None:
 def test_a_frame_without_the_columns_says_which() -> None:
     with pytest.raises(AttributeError, match="this frame has no column resource_type, parent"):
         SMALL[["action", "resource", "day"]].iam.names()
+    with pytest.raises(AttributeError, match=r"no column rol, day; did you mean role\? It has: role, n"):
+        pd.DataFrame({"role": [""], "n": [1]}).iam.gaps("rol")
     with pytest.raises(AttributeError, match="this frame has no column day, n"):
         pd.DataFrame({"x": [1]}).iam.by_action()

@@ -92,6 +92,16 @@ def test_the_counts_are_those_of_the_suggestion() -> None:
     assert allowed.to_dict() == theirs.to_dict()
 
 
+def test_a_user_agent_is_the_same_whoever_wrote_the_record() -> None:
+    """S3 writes user agents in brackets, other services do not."""
+    agents = one().suspects.query("sign == 'interactive-agent'")["user_agents"]
+    assert set(one().suspects["event_source"]) > {"s3.amazonaws.com"}
+    assert agents.nunique() == 1
+    assert agents.iloc[0][0].startswith("aws-cli/")
+    shown = one().calls["user_agents"].explode().dropna()
+    assert not shown.str.startswith("[").any()
+
+
 def test_what_was_denied_is_a_request_too() -> None:
     denied = every().requests.loc[lambda rows: rows["denied"]]
     assert set(denied["role"]) >= {"legacy-export"}
@@ -157,8 +167,8 @@ def test_the_frames_of_a_backtest_have_its_numbers() -> None:
     found = pg.backtest("orders-api", TRAIL, snapshot=ACCOUNT, curve=True)
     frame, denied = pg.backtest_frame(found), pg.denied_frame(found)
     assert {name: kind(frame[name]) for name in frame} == {
-        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "calls": NUMBER, "denied": NUMBER,
-        "days_broken": NUMBER, "grants": NUMBER, "unused_grants": NUMBER, "denied_share": "float64",
+        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "calls": NUMBER, "denied": "Int64",
+        "days_broken": "Int64", "grants": NUMBER, "unused_grants": "Int64", "denied_share": "float64",
     }  # fmt: skip
     assert len(frame) == len(found.curve)
     assert frame["denied"].tolist() == [one.replay.denied for one in found.curve]
@@ -167,7 +177,34 @@ def test_the_frames_of_a_backtest_have_its_numbers() -> None:
 
 def test_nothing_replayed_is_no_share_of_0() -> None:
     found = pg.backtest("orders-api", TRAIL, days=5, snapshot=ACCOUNT)
-    assert pg.backtest_frame(found)["denied_share"].isna().all()
+    frame = pg.backtest_frame(found)
+    assert frame[["denied", "days_broken", "unused_grants", "denied_share"]].isna().all(axis=None)
+    assert frame["calls"].tolist() == [0] * len(frame)
+
+
+@pytest.mark.parametrize("learn", [30, 40, -3])
+def test_days_to_learn_from_leave_some_to_replay(learn: int) -> None:
+    said = rf"learn must be 1 to 29 of 30 days, not {learn}  PG-E205\n  hint: for example 20"
+    with pytest.raises(pg.PolicygenError, match=said):
+        one().backtest(learn=learn)
+    with pytest.raises(pg.PolicygenError, match=said):
+        one().requests.iam.backtest(learn)
+
+
+def test_a_window_of_a_day_has_nothing_to_replay() -> None:
+    with pytest.raises(pg.PolicygenError, match=r"1 day cannot be split.*PG-E205"):
+        one().requests.loc[lambda rows: rows["day"] == rows["day"].min()].iam.backtest()
+
+
+def test_an_outcome_of_no_mode_is_refused_with_the_modes() -> None:
+    found = one().backtest()
+    for ask in (found.outcome, found.days_until_none):
+        with pytest.raises(
+            pg.PolicygenError, match=r"mode is 'exakt'.*PG-E215\n  hint: did you mean exact\?"
+        ):
+            ask("exakt")  # type: ignore[arg-type]
+    with pytest.raises(pg.PolicygenError, match="there are: auto, exact, pattern, type"):
+        found.outcome("foo")  # type: ignore[arg-type]
 
 
 def test_a_row_for_every_role() -> None:
@@ -230,6 +267,12 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, Any],
         pg.suggest("orders-api", TRAIL, **options)
 
 
+@pytest.mark.parametrize("days", ["14", 1.5, None])
+def test_days_are_a_whole_number(days: Any) -> None:
+    with pytest.raises(pg.PolicygenError, match=r"--days is .*: a window has 1 to 36,500 days.*PG-E205"):
+        pg.load(TRAIL, "orders-api", days=days)
+
+
 def test_a_saved_plan_is_read_and_checks_policies(tmp_path: Path) -> None:
     plan = plan_from_analysis(sample("orders-api", today=True))
     plain, packed = tmp_path / "plan.json", tmp_path / "plan.json.gz"
@@ -285,9 +328,11 @@ def public_functions() -> Iterator[tuple[str, Any]]:
         thing = getattr(pg, name)
         if not inspect.isclass(thing):
             yield name, thing
-        elif name in {"IamAccessor", "Log"}:
+        elif name in {"Backtest", "IamAccessor", "Log"}:
             for member, value in vars(thing).items():
-                if not member.startswith("_"):
+                if not member.startswith("_") and (
+                    inspect.isfunction(value) or isinstance(value, cached_property)
+                ):
                     yield f"{name}.{member}", value
 
 

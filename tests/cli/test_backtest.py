@@ -80,7 +80,7 @@ def test_without_a_curve_csv_has_a_row_for_each_way_to_write_names(tmp_path: Pat
         (("--fail-over", "0.5%", "--days", "5"), 3, "5 days are too few"),
         (("--fail-over", "0.5"), 2, "is no share"),
         (("--fail-over", "101%"), 2, "is no share"),
-        (("--learn", "30"), 2, "nothing of a window of 30 days is left to replay"),
+        (("--learn", "30"), 2, "learn must be 1 to 29 of 30 days, not 30"),
         (("--learn", "0"), 2, "--learn"),
         (("--resources", "patern"), 2, "did you mean pattern"),
         (("-f", "sarif"), 2, "no format"),

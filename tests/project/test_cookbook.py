@@ -57,5 +57,14 @@ def test_there_are_twenty_questions_of_few_lines_each() -> None:
     text = PAGE.read_text("utf-8")
     assert re.findall(r"^## (\d+)\. .+\?$", text, re.M) == [str(number) for number in range(1, 21)]
     assert text.count("```python") == len(BLOCK.findall(text))
-    assert max(code.count("\n") for _, code, _ in BLOCK.findall(text)[1:21]) <= 3
-    assert all(shown for _, _, shown in BLOCK.findall(text)[1:21])
+    answers = BLOCK.findall(text.partition("## 1. ")[2].partition("## As pictures")[0])
+    assert len(answers) >= 20
+    assert max(code.count("\n") for _, code, _ in answers) <= 3
+    assert all(shown for _, _, shown in answers)
+
+
+def test_the_answers_leave_out_no_role_and_no_call_that_they_ask_for() -> None:
+    text = PAGE.read_text("utf-8")
+    questions = dict(re.findall(r"^## (\d+)\. (.*?)(?=^## )", text, re.M | re.S))
+    assert {"s3:ListAllMyBuckets", "dynamodb:Scan"} <= set(questions["8"].split())
+    assert "arn:aws:s3:::shop-partner-drop/*" in questions["9"]

@@ -41,6 +41,26 @@ def test_a_back_test_shows_its_sentence_and_not_its_calls() -> None:
     assert shown == "<Backtest of cart-cleanup: learnt on days 1-20: 0 of 30 calls of days 21-30 denied>"
 
 
+def test_what_a_public_object_holds_is_shown_in_a_line() -> None:
+    found = sample("orders-api", today=True).suggestion
+    log = policygen.load(ROOT / "samples" / "trail", "orders-api")
+    account = policygen.load_snapshot(ROOT / "samples" / "account.json")
+    explained = policygen.explain(found, "s3:GetObject")
+    held = [
+        (found.usage, "<Usage of orders-api: "),
+        (found.apart, "<Usage of orders-api: 8 distinct calls"),
+        (found.coverage, "<Coverage: events on 45 of 45 days, 2 regions, 1 trail"),
+        (found.split, "<SplitCalls: "),
+        (log.backtest().outcome("exact"), "denied, on 10 days"),
+        (account, "<Account 111122223333: 1"),
+        (explained.use, "<ObservedUse: "),
+    ]
+    for thing, said in held:
+        assert said in repr(thing)
+        assert len(repr(thing)) <= 200
+        assert "\n" not in repr(thing)
+
+
 def test_a_small_policy_is_shown_whole() -> None:
     policy = parse_policy({"Version": "2012-10-17", "Statement": []}, name="p\x1b[31m")
     assert policy.to_json() in repr(policy)

@@ -99,11 +99,12 @@ def command(
     from policygen.report.formats import require_format
     from policygen.report.html import backtest_page
     from policygen.report.terminal.backtest import render_backtest_text
-    from policygen.rightsize.backtest import backtest
+    from policygen.rightsize.backtest import backtest, check_learn
 
     require_format(format_, ("text", "json", "csv", "html"))
     mode, limit, wanted = _mode(resources), _share(fail_over), role.required
-    _check_learn(learn or 0, window.days)
+    if learn:
+        check_learn(learn, window.days)
     observe = window.observe(
         allow_incomplete=allow_incomplete,
         accepted=tuple(cast("list[AnomalyRule]", accept or [])),
@@ -159,17 +160,6 @@ def _share(text: str) -> float | None:
             f"--fail-over is no share: {escape_controls(text)[:40]!r}", "for example 0.5%", code="PG-E218"
         )
     return float(found[1]) / 100
-
-
-def _check_learn(learn: int, days: int) -> None:
-    from policygen.errors import UsageError
-
-    if learn >= days:
-        raise UsageError(
-            f"--learn is {learn}: nothing of a window of {days} days is left to replay",
-            f"give fewer days than --days: --learn {max(1, 2 * days // 3)}",
-            code="PG-E205",
-        )
 
 
 def _judge(replay: Replay, limit: float, asked: str) -> None:

@@ -25,6 +25,7 @@ from policygen.evidence.coverage.trail_history import TrailChange, bounds, gaps,
 from policygen.iam.arn import parse, partition_of
 from policygen.iam.request import RoleKey
 from policygen.logs.window import Window
+from policygen.text import pluralize
 
 _FEW_VALUES = frozenset({"eventSource", "readOnly", "region", "userIdentity.arn"})
 """Fields that have few values among all permissions of a role."""
@@ -46,6 +47,12 @@ class Coverage(ObservabilityRules):
     """What a window of logs can show. The rules with a cache: the answers are those of the rules alone."""
 
     cache: ObservabilityCache = field(default_factory=ObservabilityCache, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Return what was read in a line."""
+        days, regions = pluralize(self.window.days, "day"), pluralize(len(self.regions), "region")
+        trails = "trails not known" if self.trails is None else pluralize(len(self.trails), "trail")
+        return f"<Coverage: events on {self.days_with_events} of {days}, {regions}, {trails}>"
 
     def of(self, role: RoleKey) -> Coverage | None:
         """Return the coverage of another role of the same logs and account.

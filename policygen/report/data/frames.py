@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.suspicious import suspicious_calls
 from policygen.evidence.usage import Usage
+from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.suggestion import Suggestion
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ _CATEGORIES = frozenset(
     "choice mode family".split()
 )
 _NUMBERS = frozenset(
-    "n days events calls names active_days new_days late_days learnt days_broken grants unused_grants "
-    "days_with_events services".split()
+    "n days events calls names active_days new_days late_days learnt grants days_with_events services".split()
 )
 _FLAGS = frozenset("accepted granted declared closed new_name".split())
 
@@ -87,9 +87,14 @@ def call_rows(usage: Usage) -> Iterator[Row]:
             "last": evidence.last,
             "sessions": tuple(sorted(evidence.sessions)),
             "addresses": tuple(sorted(evidence.addresses)),
-            "user_agents": tuple(sorted(evidence.agents)),
+            "user_agents": _user_agents(evidence),
             "event_ids": evidence.event_ids,
         }
+
+
+def _user_agents(seen: Evidence) -> tuple[str, ...]:
+    """Return the user agents as their clients sent them: S3 puts brackets round them, other services do not."""
+    return tuple(sorted({one[1:-1] if one[:1] == "[" and one[-1] == "]" else one for one in seen.agents}))
 
 
 def suspicious_frame(suggestion: Suggestion) -> pd.DataFrame:
@@ -141,7 +146,7 @@ def suspicious_rows(split: SplitCalls, usage: Usage) -> Iterator[Row]:
             "first": seen.first,
             "last": seen.last,
             "addresses": tuple(sorted(seen.addresses)),
-            "user_agents": tuple(sorted(seen.agents)),
+            "user_agents": _user_agents(seen),
             "sessions": tuple(sorted(seen.sessions)),
             "event_ids": tuple(seen.event_ids),
         }

@@ -14,7 +14,7 @@ from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import CallBucket, CallSignature
 from policygen.logs.events.outcome import Outcome
 from policygen.report.data.frames import CALLS, CHANGES, SUSPICIOUS, Row, call_rows, suspicious_rows, tidy
-from policygen.rightsize.backtest import Backtest, names_in_window
+from policygen.rightsize.backtest import Backtest, ModeResult, names_in_window
 from policygen.rightsize.generate.names import parent_of
 from policygen.rightsize.suggestion import Suggestion
 
@@ -221,9 +221,9 @@ def backtest_frame(found: Backtest) -> pd.DataFrame:
     Args:
         found: the back-test of one role.
 
-    Columns: ``role``, ``mode`` (category: auto, exact, pattern, type), ``learnt`` (days), ``calls``, ``denied``,
-    ``days_broken``, ``grants``, ``unused_grants`` (int64), ``denied_share`` (float64, of 1). Where nothing was learnt
-    or replayed, ``calls`` is 0 and ``denied_share`` is not a number.
+    Columns: ``role``, ``mode`` (category: auto, exact, pattern, type), ``learnt`` (days), ``calls``, ``grants``
+    (int64), ``denied``, ``days_broken``, ``unused_grants`` (Int64), ``denied_share`` (float64, of 1). Where nothing was
+    learnt or replayed, ``calls`` is 0, and what was denied, broken or unused is missing.
 
     Example:
         >>> import policygen as pg
@@ -237,15 +237,22 @@ def backtest_frame(found: Backtest) -> pd.DataFrame:
             "mode": one.mode,
             "learnt": one.replay.learnt,
             "calls": one.replay.calls if one.replay.made else 0,
-            "denied": one.replay.denied,
-            "days_broken": len(one.replay.days_broken),
             "grants": one.grants,
-            "unused_grants": one.unused,
-            "denied_share": one.replay.share if one.replay.made else None,
         }
+        | (_replayed(one) if one.replay.made else {})
         for one in found.curve or found.outcomes
     )
-    return tidy(rows, BACKTEST).astype({"denied": "int64", "denied_share": "float64"})
+    counts = dict.fromkeys(("denied", "days_broken", "unused_grants"), "Int64")
+    return tidy(rows, BACKTEST).astype(counts | {"denied_share": "float64"})
+
+
+def _replayed(one: ModeResult) -> Row:
+    return {
+        "denied": one.replay.denied,
+        "days_broken": len(one.replay.days_broken),
+        "unused_grants": one.unused,
+        "denied_share": one.replay.share,
+    }
 
 
 def denied_frame(found: Backtest) -> pd.DataFrame:

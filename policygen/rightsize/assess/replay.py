@@ -77,6 +77,10 @@ class Replay(msgspec.Struct, frozen=True):
     uses: tuple[DeniedUse, ...] = ()
     """The missing permissions, the most calls first."""
 
+    def __repr__(self) -> str:
+        """Return its sentence; the uses may be many."""
+        return f"<Replay: {self.sentence}>"
+
     @property
     def made(self) -> bool:
         """Whether something was learnt and something replayed. Otherwise there is no claim, not even "0 denied"."""

@@ -14,6 +14,7 @@ from policygen.text import escape_controls
 if TYPE_CHECKING:
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
+    from policygen.rightsize.api.suggest import ApiSuggestion
     from policygen.rightsize.trust.suggest import TrustSuggestion
 
 Option = Literal["show_all", "ascii_only", "indexed", "width"]
@@ -36,10 +37,13 @@ class Format(NamedTuple):
 
     def render(
         self,
-        items: Sequence[Plan] | Sequence[FindingsReport] | Sequence[TrustSuggestion],
+        items: Sequence[Plan]
+        | Sequence[FindingsReport]
+        | Sequence[TrustSuggestion]
+        | Sequence[ApiSuggestion],
         **options: bool | int,
     ) -> str:
-        """Return the text of plans, of reports of findings or of trust policies; it ends with a line break."""
+        """Return the text of plans, X ends with a line break."""
         function = cast("Callable[..., str]", _load(self.function))
         if self.many:
             return function(items, **options)
@@ -97,6 +101,19 @@ TRUST_FORMATS: Mapping[str, Format] = {
     )
 }
 """Name -> format of a suggested trust policy, in the order in which help lists them."""
+
+API_FORMATS: Mapping[str, Format] = {
+    one.name: one
+    for one in (
+        Format("text", "policygen.report.terminal.api:api_screen", options=("width",)),
+        Format("json", "policygen.report.data.api:api_json"),
+        Format("policy", "policygen.rightsize.api.suggest:resource_policy_text"),
+        Format("terraform", f"{_IAC}.api:api_terraform"),
+        Format("cloudformation", f"{_IAC}.api:api_cloudformation"),
+        Format("markdown", "policygen.report.markdown.api:api_comment"),
+    )
+}
+"""Name -> format of the suggested policies of an API, in the order in which help lists them."""
 
 ALIASES: Mapping[str, str] = {"tf": "terraform", "cfn": "cloudformation"}
 """Another name -> the format's name."""
@@ -190,8 +207,22 @@ def render_trust(name: str, suggestion: TrustSuggestion, *, width: int = WIDTH) 
         UsageError: PG-E207, no such format; PG-E241, a text that the format cannot hold.
     """
     format_ = TRUST_FORMATS[require_format(name, TRUST_FORMATS)]
-    options = {"width": width} if "width" in format_.options else {}
-    return format_.render([suggestion], **options)
+    return format_.render([suggestion], **_width_of(format_, width))
+
+
+def render_api(name: str, suggestion: ApiSuggestion, *, width: int = WIDTH) -> str:
+    """Return the suggested policies of an API in the named format.
+
+    Raises:
+        UsageError: PG-E207, no such format; PG-E241, a text that the format cannot hold.
+        NothingFoundError: PG-E390, the format is of policies, and there is no new one.
+    """
+    format_ = API_FORMATS[require_format(name, API_FORMATS)]
+    return format_.render([suggestion], **_width_of(format_, width))
+
+
+def _width_of(format_: Format, width: int) -> dict[str, int]:
+    return {"width": width} if "width" in format_.options else {}
 
 
 def format_of(path: str) -> str:

@@ -17,6 +17,7 @@ from policygen.cli.options import (
     format_option,
 )
 from policygen.cli.screen import Color, ColorOption
+from policygen.report.formats import API_FORMATS
 
 if TYPE_CHECKING:
     from policygen.account.apis import Api
@@ -89,7 +90,7 @@ def command(
     ] = 10,
     decisions: ApiDecisionInput,
     although_used: AlthoughUsedOption = False,
-    format_: Annotated[str, format_option("text", "json", "policy")] = "text",
+    format_: Annotated[str, format_option(*API_FORMATS)] = "text",
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
@@ -107,18 +108,16 @@ def command(
     from policygen.cli.screen import screen_width, write_formatted
     from policygen.cli.several_accounts import read_snapshots
     from policygen.logs.registry import open_source
-    from policygen.report.data.api import api_json
-    from policygen.report.formats import require_format
-    from policygen.report.terminal.api import api_screen
+    from policygen.report.formats import render_api, require_format
     from policygen.rightsize.api.draft import ApiOptions
     from policygen.rightsize.api.entries.collect import read_api_usage
     from policygen.rightsize.api.entries.reader import StageRef
     from policygen.rightsize.api.invocations import find_api
     from policygen.rightsize.api.question import World
-    from policygen.rightsize.api.suggest import check_api_requirements, resource_policy_text, suggest_api
+    from policygen.rightsize.api.suggest import check_api_requirements, suggest_api
     from policygen.text import escape_controls
 
-    require_format(format_, ("text", "json", "policy"))
+    format_ = require_format(format_, API_FORMATS)
     on = datetime.now(UTC).date()
     check_api_requirements(require or ())
     decided = open_decisions(decisions)
@@ -138,12 +137,7 @@ def command(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )
-    written = {
-        "text": lambda: api_screen(suggestion, screen_width()),
-        "json": lambda: api_json(suggestion),
-        "policy": lambda: resource_policy_text(suggestion),
-    }
-    write_formatted(written[format_](), format_, color)
+    write_formatted(render_api(format_, suggestion, width=screen_width()), format_, color)
     lines = [f"{rule.where} drops {use.party.name}, which called the API" for use, rule in suggestion.losses]
     what = f"{len(lines)} calls of principals that are dropped: they will fail"
     warn_or_refuse(what, [escape_controls(line) for line in lines], "more", although_used=although_used)

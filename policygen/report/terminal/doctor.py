@@ -17,7 +17,8 @@ from policygen.logs.calls.totals import LATE
 from policygen.logs.read_report import ReadReport
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, more
 from policygen.report.wording import minute
-from policygen.text import pluralize, visible_json
+from policygen.rightsize.api.sight import StageLog, stage_logs
+from policygen.text import escape_controls, pluralize, visible_json
 
 _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 
@@ -44,6 +45,7 @@ def render_doctor_text(
         *_trails(health, layout),
         "",
         *_table(health, layout, show_all=show_all),
+        *_stages(health, layout, show_all=show_all),
         *_costs(health, layout),
         *_remedies(health, layout),
         *_refused(health, layout),
@@ -131,6 +133,45 @@ def _table(health: Health, layout: Layout, *, show_all: bool) -> Iterator[str]:
             f"data events of {pluralize(len(hidden), 'type')}: {state}: {_few(hidden)} (--details lists them)",
             "    ",
         )
+
+
+def _stages(health: Health, layout: Layout, *, show_all: bool) -> Iterator[str]:
+    """Say which stages of APIs log who calls which method from where; the commands are too long for a screen."""
+    logs = _stage_logs(health)
+    if not logs:
+        return
+    yield ""
+    yield "What the access logs of APIs can show"
+    listed = logs if show_all else sorted(logs, key=lambda one: not one.missing)[:_STAGES]
+    for one in listed:
+        state = "on" if not one.missing else "partly" if one.logged else "off"
+        name = f"{_clipped(one.api)} {_clipped(one.stage)}"
+        yield from layout.wrapped(f"  {_SIGNS[state]} ", f"{name}: {_answers(one)}", "    ")
+    yield from more(len(logs), len(listed))
+    if any(one.command for one in logs):
+        text = "-f json has the command that makes a stage log all of it. It changes the stage, and logs cost"
+        yield from layout.wrapped("  ", f"{text} money.")
+
+
+_STAGES = 3 * LISTED
+"""Stages that are listed; those that show less come first."""
+_NAME = 30
+"""Most columns of the name of an API or a stage."""
+
+
+def _stage_logs(health: Health) -> list[StageLog]:
+    return stage_logs(health.account.gateway.apis or ()) if health.account else []
+
+
+def _clipped(name: str) -> str:
+    shown = escape_controls(name)
+    return shown if len(shown) <= _NAME else f"{shown[: _NAME - 1]}…"
+
+
+def _answers(log: StageLog) -> str:
+    if not log.logged:
+        return "no access log"
+    return ", ".join([*log.answers, *(f"not {one}" for one in log.missing)])
 
 
 def _costs(health: Health, layout: Layout) -> Iterator[str]:
@@ -242,6 +283,7 @@ def doctor_dict(health: Health) -> dict[str, Any]:
             }
             for line in health.lines
         ],
+        "api_stages": _stage_rows(health),
         "data_event_price": data_event_price()._asdict(),
         "command": one_command(
             health.coverage, [line for line in health.lines if line.kind != "data" or health.listed]
@@ -251,3 +293,10 @@ def doctor_dict(health: Health) -> dict[str, Any]:
             for error in (health.account.errors if health.account else ())
         ],
     }
+
+
+def _stage_rows(health: Health) -> list[dict[str, Any]] | None:
+    """Return the stages of APIs; None where APIs were not read."""
+    if health.account is None or health.account.gateway.apis is None:
+        return None
+    return [msgspec.to_builtins(one) for one in _stage_logs(health)]

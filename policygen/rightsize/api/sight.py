@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 import msgspec
@@ -68,6 +68,59 @@ class StageSight(msgspec.Struct, frozen=True):
     def visible(self) -> bool:
         """Whether what it does not show was not called."""
         return self.spot is None
+
+
+class StageLog(msgspec.Struct, frozen=True):
+    """Whether a stage writes an access log, and what its format can answer."""
+
+    api: str
+    """The API's name, or its id where it has none."""
+    api_id: str
+    stage: str
+    destination: str
+    """ARN of the log group or Firehose stream; "" for none."""
+    logged: bool
+    answers: tuple[str, ...]
+    """What it can answer, of ``who``, ``method`` and ``from``."""
+    missing: tuple[str, ...]
+    """What it is asked for and cannot answer."""
+    command: str
+    """What would make it answer all of them; "" where it does."""
+
+
+def stage_logs(apis: Iterable[Api]) -> list[StageLog]:
+    """Return what the access log of each stage of APIs can show by its format, in order."""
+    return [_stage_log(api, stage) for api in apis for stage in api.stages]
+
+
+def _stage_log(api: Api, stage: Stage) -> StageLog:
+    fields = logged_fields(stage.log_format)
+    missing = _missing(api, fields)
+    return StageLog(
+        api.name or api.id,
+        api.id,
+        stage.name,
+        stage.log_destination,
+        bool(stage.log_format),
+        tuple(one for one in _questions(api) if one not in missing),
+        missing,
+        logging_command(api, stage) if missing else "",
+    )
+
+
+def _questions(api: Api) -> tuple[str, ...]:
+    """Return what the log of an API is asked; who calls matters where requests are signed."""
+    return ("who", "method", "from") if asks_for_signatures(api) else ("method", "from")
+
+
+def _missing(api: Api, fields: frozenset[str]) -> tuple[str, ...]:
+    """Return the questions that the variables of a format do not answer."""
+    answered = {
+        "who": not fields.isdisjoint(_CALLERS),
+        "method": not (fields.isdisjoint(_PATHS) or fields.isdisjoint(_VERBS)),
+        "from": ("identity.vpceId" if api.private else "identity.sourceIp") in fields,
+    }
+    return tuple(one for one in _questions(api) if not answered[one])
 
 
 def logged_fields(log_format: str) -> frozenset[str]:
@@ -135,11 +188,12 @@ def _sight(api: Api, stage: Stage, usage: ApiUsage, window: Window, min_days: in
 
 def _not_told(api: Api, stage: Stage, fields: frozenset[str]) -> PolicyBlindSpot | None:
     command = logging_command(api, stage)
-    if fields.isdisjoint(_PATHS) or fields.isdisjoint(_VERBS):
+    missing = _missing(api, fields)
+    if "method" in missing:
         return _spot(
             stage, "method-not-logged", "its log format does not name the method", "change it", command
         )
-    if asks_for_signatures(api) and fields.isdisjoint(_CALLERS):
+    if "who" in missing:
         return _spot(
             stage, "caller-not-logged", "its log format does not name the caller", "change it", command
         )

@@ -1,0 +1,163 @@
+"""Renders the policies of an API and of its callers for Terraform and CloudFormation.
+
+The file is for the API's account. A caller of another account, or one whose policies stay as they are, is only named:
+`-f json` has what it needs.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from policygen.errors import NothingFoundError
+from policygen.report.iac.cloudformation_common import VERSION as TEMPLATE
+from policygen.report.iac.common import Document, as_comment, visible
+from policygen.report.iac.hcl import expression, hcl_string
+from policygen.report.iac.limits import (
+    Rule,
+    refuse_texts,
+    reject_cfn_references,
+    require_nfc,
+    texts_inside,
+)
+from policygen.report.iac.names import pascal, snake
+from policygen.report.iac.terraform import resource
+from policygen.report.iac.yaml import dump
+from policygen.rightsize.api.callers import CallerPolicy
+from policygen.rightsize.api.suggest import ApiSuggestion
+from policygen.text import escape_controls
+from policygen.version import VERSION
+
+_WIDTH = 100
+"""Columns of a line of a comment."""
+
+
+class _Own(NamedTuple):
+    """A role or user of the API's account, and what it needs of the API."""
+
+    kind: str
+    """``role`` or ``user``."""
+    name: str
+    document: Document
+
+
+def api_terraform(suggestion: ApiSuggestion) -> str:
+    """Return resources of the provider hashicorp/aws.
+
+    Raises:
+        UsageError: PG-E241, a name that Terraform cannot hold.
+        NothingFoundError: PG-E390, there is no policy to write.
+    """
+    own = _checked(suggestion, "Terraform", require_nfc)
+    api, blocks = suggestion.api, list[str]()
+    if suggestion.policy:
+        document = f"jsonencode({expression(suggestion.policy.to_dict())})"
+        pairs = ("rest_api_id", hcl_string(api.id)), ("policy", document)
+        blocks.append(resource("aws_api_gateway_rest_api_policy", snake(f"api-{api.name or api.id}"), *pairs))
+    for one in own:
+        document = f"jsonencode({expression(one.document)})"
+        named = ("name", hcl_string(_policy_name(suggestion))), (one.kind, hcl_string(one.name))
+        blocks.append(resource(f"aws_iam_{one.kind}_policy", snake(one.name), *named, ("policy", document)))
+    where = (
+        "If your Terraform has it as policy or body of aws_api_gateway_rest_api, put it there: not both.",
+        "It holds from the next deployment on: put it into triggers of aws_api_gateway_deployment.",
+    )
+    return "\n".join([_comment(suggestion, own, where), *blocks])
+
+
+def api_cloudformation(suggestion: ApiSuggestion) -> str:
+    """Return a template in YAML; no resource has the resource policy alone, so that is a part of the API's.
+
+    Raises:
+        UsageError: PG-E241, a name that CloudFormation would read as something else.
+        NothingFoundError: PG-E390, there is no policy to write.
+    """
+    own = _checked(suggestion, "CloudFormation", reject_cfn_references)
+    api, resources = suggestion.api, dict[str, Any]()
+    if suggestion.policy:
+        properties: dict[str, Any] = {"Policy": suggestion.policy.to_dict()}
+        resources[f"{pascal(f'rest-{api.name or api.id}')}Api"] = {
+            "Type": "AWS::ApiGateway::RestApi",
+            "Properties": properties,
+        }
+    for one in own:
+        kind = one.kind.capitalize()
+        properties = {f"{kind}Name": one.name, "PolicyName": _policy_name(suggestion)}
+        properties["PolicyDocument"] = one.document
+        resources[f"{pascal(one.name)}{kind}Policy"] = {
+            "Type": f"AWS::IAM::{kind}Policy",
+            "Properties": properties,
+        }
+    where = (
+        "Put Policy into the API's own AWS::ApiGateway::RestApi, and take that resource out of this file:",
+        "as it stands it is no whole API, and what else yours has stays. If no template made the API:",
+        "-f policy, and aws apigateway update-rest-api.",
+        "It holds from the next deployment on: a new AWS::ApiGateway::Deployment.",
+    )
+    return _comment(suggestion, own, where) + dump(TEMPLATE | {"Resources": resources})
+
+
+def _checked(suggestion: ApiSuggestion, language: str, *rules: Rule) -> list[_Own]:
+    """Return the callers whose policies are written, after all texts were checked."""
+    own = [found for one in suggestion.callers if (found := _own(suggestion, one))]
+    if not own and suggestion.policy is None:
+        raise NothingFoundError(
+            f"no new policy for {escape_controls(suggestion.api.name or suggestion.api.id)} and the callers "
+            f"of its account: {escape_controls(suggestion.why)}",
+            "-f json has the policies of all callers",
+            code="PG-E390",
+        )
+    documents = [one.document for one in own]
+    documents += [suggestion.policy.to_dict()] if suggestion.policy else []
+    texts = [(one, False) for one in (suggestion.api.id, *(one.name for one in own))]
+    texts += [text for document in documents for text in texts_inside(document)]
+    refuse_texts(texts, language, *rules)
+    return own
+
+
+def _own(suggestion: ApiSuggestion, caller: CallerPolicy) -> _Own | None:
+    """Return a caller with a policy that can be written; None for one that is only named."""
+    if caller.policy is None or caller.party.account != suggestion.api.account:
+        return None
+    kind = "role" if caller.party.is_role else "user"
+    return _Own(kind, caller.party.name.rpartition("/")[2], caller.policy.to_dict())
+
+
+def _policy_name(suggestion: ApiSuggestion) -> str:
+    """Return the name of a caller's inline policy."""
+    return f"invoke-{suggestion.api.id}"
+
+
+def _comment(suggestion: ApiSuggestion, own: list[_Own], where: tuple[str, ...]) -> str:
+    lines = _lines(suggestion, own, where)
+    return as_comment(
+        (
+            row
+            for line in lines
+            for row in textwrap.wrap(
+                visible(line), _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+            )
+        ),
+        "#",
+    )
+
+
+def _lines(suggestion: ApiSuggestion, own: list[_Own], where: tuple[str, ...]) -> Iterator[str]:
+    api, window = suggestion.api, suggestion.window
+    yield f"policygen {VERSION}: who may call the API {api.name or api.id} of account {api.account},"
+    yield f"as seen from {window.start} to {window.last_day} UTC."
+    if suggestion.policy:
+        yield "The resource policy replaces today's."
+        yield from where
+    else:
+        yield f"Its resource policy is left as it is: {suggestion.why}"
+    if own:
+        yield "A caller's policy is about this API alone. To narrow the caller, take out of its other policies"
+        yield "what they allow on this API, and leave the rest."
+    left_out = [one for one in suggestion.callers if _own(suggestion, one) is None]
+    if left_out:
+        yield "Not in this file (-f json has what there is of them):"
+    for one in left_out:
+        name = one.party.name if one.party.is_named else one.party.unique_id or one.party.name
+        yield f"- {name}: {one.why or 'of another account'}"

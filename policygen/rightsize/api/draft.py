@@ -29,6 +29,7 @@ from policygen.rightsize.api.resource import (
     kept_on_stages,
     kept_whole,
     narrowed_denies,
+    uncut_principals,
     untold_principals,
     widest,
     with_principals_of_today,
@@ -102,6 +103,7 @@ def draft_policy(
     visible = [use for use in uses if use.invoked.stage not in blind]
     if api.policy is None:
         visible = [use for use in visible if not use.signed]
+    keeps += kept_whole(today, uncut_principals(today, visible))
     evaluator = ResourcePolicyEvaluator(today)
     found = let_in(today, [part for use in visible for part in cut_to_today(use, evaluator)], api.account)
     came = {(use.invoked, use.party) for several in found.uses.values() for use in several}

@@ -143,6 +143,20 @@ def test_what_no_snapshot_tells_is_said_and_lets_nobody_in(tmp_path: Path) -> No
     assert answer["unknown"] == [f"the policies of {GUEST}"]
 
 
+@pytest.mark.parametrize(
+    ("parts", "assumed"),
+    [
+        ({}, [f"no service control policy of account {OWNER} denies it"]),
+        ({"organization": {"scps": []}}, []),
+    ],
+    ids=["an organization that was not read", "no policies of an organization"],
+)
+def test_what_an_allow_takes_for_granted_is_said(parts: Any, assumed: list[str], tmp_path: Path) -> None:
+    own = snapshot(OWNER, role(ROLE, "*"), rest_apis=[api(None, GET_pets="AWS_IAM")], **parts)
+    answer = ask(tmp_path, f"{ROLE} GET {API}/prod/pets", own)
+    assert (answer["outcome"], answer["assumed"]) == ("ALLOWED", assumed)
+
+
 def test_an_address_that_is_not_told_leaves_it_open(tmp_path: Path) -> None:
     block = {"aws:SourceIp": ["192.0.2.0/24"]}
     own = snapshot(OWNER, rest_apis=[api([allow("*", IpAddress=block)], GET_pets="NONE")])

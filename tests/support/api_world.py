@@ -332,8 +332,9 @@ def _says(
             continue
         if not any(like(action.lower(), "execute-api:invoke") for action in listed(one["Action"])):
             continue
-        patterns = [re.sub("^execute-api:/", f"{PLACE}/", own) for own in listed(one["Resource"])]
-        if not any(like(pattern, resource) for pattern in patterns):
+        written = listed(one["NotResource"] if "NotResource" in one else one["Resource"])
+        patterns = [re.sub("^execute-api:/", f"{PLACE}/", own) for own in written]
+        if any(like(pattern, resource) for pattern in patterns) == ("NotResource" in one):
             continue
         block = one.get("Condition", {})
         if all(

@@ -100,10 +100,17 @@ def _line(name: str, decision: InvokeDecision, format_: str) -> str:
     from policygen.text import escape_controls
 
     if format_ == "jsonl":
-        answer = {"id": name, **decision._asdict(), "unknown": list(decision.unknown)}
+        answer = {
+            "id": name,
+            **decision._asdict(),
+            "unknown": list(decision.unknown),
+            "assumed": list(decision.assumed),
+        }
         return json.dumps(answer, separators=(",", ":"))
     outcome = {"ALLOWED": "allowed", "EXPLICIT_DENY": "denied", "IMPLICIT_DENY": "not allowed"}
     words = [escape_controls(f"{outcome[decision.outcome]}: {decision.reason}")]
     if decision.unknown:
         words.append(escape_controls(f"  not known: {', '.join(decision.unknown)}"))
+    if decision.assumed:
+        words.append(escape_controls(f"  assumed: {', '.join(decision.assumed)}"))
     return "\n".join([escape_controls(name), *(f"  {word.strip()}" for word in words)])

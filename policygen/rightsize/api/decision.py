@@ -34,6 +34,8 @@ class InvokeDecision(NamedTuple):
     reason: str
     unknown: tuple[str, ...] = ()
     """What it depends on and nobody told."""
+    assumed: tuple[str, ...] = ()
+    """What is taken for granted, as no snapshot tells it."""
 
 
 def decide(world: World, api: Api, asked: Invocation) -> InvokeDecision:
@@ -63,7 +65,17 @@ def decide(world: World, api: Api, asked: Invocation) -> InvokeDecision:
         answer = _open(api, resource)
     else:
         answer = _authorized(api, asked, question, resource, method.authorization)
-    return _result(_through_endpoint(world, api, asked, question, answer))
+    found = _result(_through_endpoint(world, api, asked, question, answer))
+    if signed and found.outcome == "ALLOWED":
+        return found._replace(assumed=_assumed(world, asked.caller))
+    return found
+
+
+def _assumed(world: World, caller: Party) -> tuple[str, ...]:
+    """Return what an Allow takes for granted of a caller whose organization's policies were not read."""
+    known = known_caller(world, caller)
+    untold = known is not None and known.levels is None
+    return (f"no service control policy of account {caller.account} denies it",) if untold else ()
 
 
 # ---- what the kinds of methods ask for ----------------------------------------------------------------
@@ -133,6 +145,9 @@ def _signed(world: World, api: Api, asked: Invocation, question: InvokeQuestion,
     if api.protocol != "REST" and not same:
         closed: tuple[Verdict, Layer] = ("IMPLICIT_DENY", "method")
         return _Outcomes(closed, closed)
+    if not same and resource.best != "ALLOWED" and known_caller(world, question.party) is None:
+        # Table B: both sides must allow, so that the caller's own policies, which nobody knows, cannot help.
+        return _Outcomes((resource.best, resource.layer), (resource.worst, resource.layer), resource.unknown)
     layers = _own_layers(world, asked, question)
     unknown = tuple(key for said in (*layers, resource) for key in said.unknown)
     return _Outcomes(
@@ -158,9 +173,7 @@ def _own_layers(world: World, asked: Invocation, question: InvokeQuestion) -> li
         if known.boundary:
             said.append(question.say_bare("boundary", [known.boundary]))
         if known.levels is None:
-            said.append(
-                Said("ALLOWED", "ALLOWED", "organization")
-            )  # see docs: read them for a certain answer
+            said.append(Said("ALLOWED", "ALLOWED", "organization"))  # `_assumed` says so
         said += [question.say_bare("organization", level) for level in known.levels or ()]
     if asked.session_policy:
         said.append(question.say_bare("session policy", [asked.session_policy]))

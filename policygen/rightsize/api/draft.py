@@ -29,6 +29,7 @@ from policygen.rightsize.api.resource import (
     kept_on_stages,
     kept_whole,
     narrowed_denies,
+    uncut_principals,
     untold_principals,
     widest,
     with_principals_of_today,
@@ -102,13 +103,15 @@ def draft_policy(
     visible = [use for use in uses if use.invoked.stage not in blind]
     if api.policy is None:
         visible = [use for use in visible if not use.signed]
+    keeps += kept_whole(today, uncut_principals(today, visible))
     evaluator = ResourcePolicyEvaluator(today)
-    found = let_in(today, [part for use in visible for part in cut_to_today(use, evaluator)])
+    found = let_in(today, [part for use in visible for part in cut_to_today(use, evaluator)], api.account)
     came = {(use.invoked, use.party) for several in found.uses.values() for use in several}
     refused = tuple(use for use in visible if (use.invoked, use.party) not in came) if api.policy else ()
     written = _fitting(today, api, found, keeps, guessed, options)
-    seen = [use for several in found.uses.values() for use in several]
-    policy = document_of(today, written, {} if keeps or not seen else narrowed_denies(today, seen))
+    # Who comes by policies of their own is stopped by a Deny all the same, so that all calls tell its exceptions.
+    seen = [] if keeps or blind else uses
+    policy = document_of(today, written, narrowed_denies(today, seen) if seen else {})
     if not policy.statements:
         return ApiDraft(
             None, "nobody comes in by it, and without one its open methods would be public", refused

@@ -93,7 +93,9 @@ def kept_on_stages(today: ResourcePolicy, api: Api, blind: Mapping[str, str]) ->
             statement = one.statement
             if statement.effect != "Allow":
                 continue
-            resources = tuple(one for one in _inside(statement, everything) if reaches(api, stage, one))
+            resources = _inside(statement, everything)
+            if not statement.not_resources:
+                resources = tuple(one for one in resources if reaches(api, stage, one))
             for entry in one.principals.entries if resources else ():
                 kept = Kept(Way(number, entry), entry, "unverified", f"{stage}: {why}")
                 yield KeptPiece(number, entry, statement.actions, statement.conditions, resources, why=kept)
@@ -136,6 +138,26 @@ def untold_principals(today: ResourcePolicy) -> Iterator[Kept]:
                 )
             elif entry[0] != "AWS":
                 yield Kept(Way(number, entry), entry, "unverified", "access logs do not name it")
+
+
+def uncut_principals(today: ResourcePolicy, uses: Iterable[ApiUse]) -> Iterator[Kept]:
+    """Yield the principals of a NotResource that may let in a part of what was called: no Resource says which part."""
+    whole = ResourcePolicyEvaluator(today)
+    told = [use for use in uses if whole.decide(use.request, use.party, use.facts).worst != "ALLOWED"]
+    for number, one in enumerate(today.statements):
+        if one.statement.effect != "Allow" or one.principals.negated or not one.statement.not_resources:
+            continue
+        everywhere = replace(one.statement, resources=("*",), not_resources=False)
+        some = [
+            use for use in told if not any(arn.contains(no, use.resource) for no in one.statement.resources)
+        ]
+        for entry in one.principals.entries:
+            alone = replace(one, statement=everywhere).with_principals([entry])
+            evaluator = ResourcePolicyEvaluator(ResourcePolicy((alone,)))
+            if any(evaluator.decide(use.request, use.party, use.facts).best == "ALLOWED" for use in some):
+                yield Kept(
+                    Way(number, entry), entry, "unverified", "NotResource cannot be cut to what was called"
+                )
 
 
 # ---- what is written ----------------------------------------------------------------------------------
@@ -282,7 +304,7 @@ def _without_spare(
     for one in written:
         if one.kept or not found.unsure.isdisjoint(one.seen) or len(left) == 1:
             continue
-        if not _overlapped(one, left):
+        if not _overlapped(one, left, today):
             continue
         rest = [other for other in left if other is not one]
         if not any(lost(document_of(today, rest), today, one.seen)):
@@ -290,15 +312,23 @@ def _without_spare(
     return left
 
 
-def _overlapped(one: WrittenAccess, others: Iterable[WrittenAccess]) -> bool:
+def _overlapped(one: WrittenAccess, others: Iterable[WrittenAccess], today: ResourcePolicy) -> bool:
     """Return whether another part may let in what one does."""
     mine = Principals((one.entry,))
     return any(
         (other.entry[1] == EVERYONE or Principals((other.entry,)).contains(mine))
-        and any(arn.overlaps(a, b) for a in one.resources for b in other.resources)
+        and (
+            _is_excluding(other, today)
+            or any(arn.overlaps(a, b) for a in one.resources for b in other.resources)
+        )
         for other in others
         if other is not one
     )
+
+
+def _is_excluding(one: WrittenAccess, today: ResourcePolicy) -> bool:
+    """Return whether a part is written with NotResource, as today's statement is."""
+    return one.kept is not None and today.statements[one.statement].statement.not_resources
 
 
 # ---- shorter ------------------------------------------------------------------------------------------

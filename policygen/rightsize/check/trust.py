@@ -60,7 +60,8 @@ def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSugge
     """Find assumptions that were seen, that today's policy allows and this one does not."""
     dropped = {one for one, _ in suggestion.losses}
     going_on = [one for one in suggestion.assumptions.observed if one not in dropped]
-    came = let_in(suggestion.today, uses_of_assumptions(going_on, suggestion.today))
+    today = suggestion.today
+    came = let_in(today, uses_of_assumptions(going_on, today), suggestion.role.key.account)
     uses = {use for several in came.uses.values() for use in several}
     denied = sorted(lost(policy, suggestion.today, uses), key=lambda use: (use.observed.party, use.action))
     by_caller: dict[tuple[str, str], list[AssumptionUse]] = defaultdict(list)

@@ -56,10 +56,15 @@ class LetIn(Generic[AnyUse]):
     """What today's policy does not allow: it was changed since."""
 
 
-def let_in(today: ResourcePolicy, observed: Iterable[AnyUse]) -> LetIn[AnyUse]:
+def let_in(today: ResourcePolicy, observed: Iterable[AnyUse], owner: str) -> LetIn[AnyUse]:
     """Return for each way in who comes through it, with the fewest ways for each caller.
 
     Where it is not known which of several ways lets a request in, all of them do.
+
+    Args:
+        today: the policy as it is.
+        observed: what was seen.
+        owner: the account of what the policy belongs to.
     """
     uses: dict[tuple[Way, Party], list[AnyUse]] = defaultdict(list)
     unsure, refused = set[AnyUse](), list[AnyUse]()
@@ -74,7 +79,7 @@ def let_in(today: ResourcePolicy, observed: Iterable[AnyUse]) -> LetIn[AnyUse]:
             ways = dict(_ways(today, use)) if may_be else {}
             certain = [way for way, truth in ways.items() if truth is Truth.TRUE]
             if certain:
-                sure[use] = certain
+                sure[use] = _sufficient(certain) if party.account == owner else certain
             elif ways:
                 unsure.add(use)
                 for way in ways:
@@ -84,6 +89,14 @@ def let_in(today: ResourcePolicy, observed: Iterable[AnyUse]) -> LetIn[AnyUse]:
         for way, through in _fewest(today, sure):
             uses[way, party] += through
     return LetIn(dict(uses), frozenset(unsure), tuple(refused))
+
+
+def _sufficient(ways: list[Way]) -> list[Way]:
+    """Return the ways that let a caller of the owner's account in as surely as all of them together.
+
+    One that names the caller needs no Allow of its own policies, one that names its account does.
+    """
+    return [way for way in ways if not account_named(way.entry[1])] or ways
 
 
 def _fewest(today: ResourcePolicy, ways: dict[AnyUse, list[Way]]) -> Iterator[tuple[Way, list[AnyUse]]]:

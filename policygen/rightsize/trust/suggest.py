@@ -152,7 +152,7 @@ def suggest_trust(
     dropped = tuple(one for one in rules if one.kind == "drop")
     assumptions = _assumptions(evidence, accounts, today)
     going_on = [one for one in assumptions.observed if not _rule_about(dropped, one)]
-    found = let_in(today, uses_of_assumptions(going_on, today))
+    found = let_in(today, uses_of_assumptions(going_on, today), role.key.account)
     if not found.uses:
         raise _nothing(role, evidence, assumptions, found)
     min_days = days_asked(options.decisions.min_days, evidence.window.days)

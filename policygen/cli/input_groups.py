@@ -207,8 +207,8 @@ class AccountInput:
 
     PANEL: ClassVar[str] = "AWS"
 
-    snapshot: Annotated[
-        Path | None,
+    snapshots: Annotated[
+        list[Path] | None,
         typer.Option(
             "--snapshot",
             "-s",
@@ -257,7 +257,25 @@ class AccountInput:
 
     def live_by_default(self, logs: LogInput) -> Self:
         """Return the same account, read from AWS where neither logs nor a snapshot are given."""
-        return replace(self, live=self.live or not (logs.logs or self.snapshot))
+        return replace(self, live=self.live or not (logs.logs or self.snapshots))
+
+    @property
+    def snapshot(self) -> Path | None:
+        """The one snapshot; None without any.
+
+        Raises:
+            UsageError: PG-E285, several: with the last of them alone, a role of another account could be taken.
+        """
+        from policygen.errors import UsageError
+
+        if len(self.snapshots or ()) > 1:
+            raise UsageError(
+                f"{len(self.snapshots or ())} snapshots are given, and this command reads one",
+                "give that of the role's account",
+                "batch, roles, trust, api and may read one for each account",
+                code="PG-E285",
+            )
+        return next(iter(self.snapshots or ()), None)
 
 
 @dataclass(frozen=True)

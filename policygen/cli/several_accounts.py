@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.input_groups import AccountInput, LogInput, WitnessInput
+from policygen.cli.input_groups import AccountInput, WitnessInput
 from policygen.cli.inputs import open_account, open_code, say_traces
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 class AccountsInput(AccountInput):
     """The accounts as they are today: from a snapshot of each, or one from AWS."""
 
-    snapshot: Path | None = field(default=None, init=False)
     snapshots: Annotated[
         list[Path] | None,
         typer.Option(
@@ -35,14 +34,15 @@ class AccountsInput(AccountInput):
         ),
     ] = None
 
-    def live_by_default(self, logs: LogInput) -> Self:
-        """Return the same accounts, read from AWS where neither logs nor a snapshot are given."""
-        return replace(self, live=self.live or not (logs.logs or self.snapshots))
-
     def of_file(self, snapshot: Path | None) -> AccountInput:
         """Return one account: that of a snapshot, or the one that AWS is asked about."""
         return AccountInput(
-            snapshot, self.live, self.last_accessed, self.inventory, self.profile, self.region
+            [snapshot] if snapshot else None,
+            self.live,
+            self.last_accessed,
+            self.inventory,
+            self.profile,
+            self.region,
         )
 
 

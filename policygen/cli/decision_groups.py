@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
@@ -66,6 +66,15 @@ class DecisionInput:
     def accepted(self) -> tuple[AnomalyRule, ...]:
         """The anomaly rules to accept; `evidence.observe` checks that they exist."""
         return tuple(cast("list[AnomalyRule]", self.accept or []))
+
+
+@dataclass(frozen=True)
+class PrincipalDecisionInput(DecisionInput):
+    """The file of decisions alone: the other options are about a role's own calls, and not about who calls."""
+
+    accept: list[str] | None = field(default=None, init=False)
+    keep: list[str] | None = field(default=None, init=False)
+    drop: list[str] | None = field(default=None, init=False)
 
 
 _LONGEST_NAME = 48

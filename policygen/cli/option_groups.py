@@ -15,7 +15,7 @@ The groups themselves are in `input_groups` and `decision_groups`.
 
 from __future__ import annotations
 
-from policygen.cli.decision_groups import DecisionInput, GrantInput, PlanOutput
+from policygen.cli.decision_groups import DecisionInput, GrantInput, PlanOutput, PrincipalDecisionInput
 from policygen.cli.grouping import with_option_groups
 from policygen.cli.input_groups import (
     AccountInput,
@@ -35,6 +35,7 @@ __all__ = [
     "GrantInput",
     "LogInput",
     "PlanOutput",
+    "PrincipalDecisionInput",
     "ReadInput",
     "RoleInput",
     "RoleWindowInput",

@@ -80,6 +80,18 @@ SnapshotsOption = Annotated[
 ]
 
 
+MaxCidrsOption = Annotated[
+    int,
+    typer.Option(
+        "--max-cidrs",
+        metavar="N",
+        min=1,
+        help="Most address blocks that --require source-ip lists.",
+        rich_help_panel="Decisions",
+    ),
+]
+
+
 def format_option(*names: str) -> Any:
     """Return the option ``--format`` of a command that has only some formats."""
     shown = "|".join(names) if len(names) < 4 else "FORMAT"

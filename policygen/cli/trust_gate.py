@@ -38,7 +38,8 @@ def trust_subject(
         PolicygenError: as `suggest_trust` raises.
     """
     from policygen.evidence.role_assumptions import collect_assumptions
-    from policygen.rightsize.trust.suggest import TrustOptions, refuse_role, suggest_trust
+    from policygen.rightsize.principals.options import PrincipalOptions
+    from policygen.rightsize.trust.suggest import refuse_role, suggest_trust
     from policygen.rightsize.trust.target import role_in
 
     source, policy = _policy_of(policies)
@@ -51,7 +52,7 @@ def trust_subject(
     opened = open_logs(logs, "", read, digests, message_sink(quiet=quiet))
     with read_options(read, quiet=quiet) as options:
         evidence = collect_assumptions(opened, target, account, observe, read=options)
-    suggestion = suggest_trust(evidence, account, accounts, TrustOptions(decisions=decided, on=on))
+    suggestion = suggest_trust(evidence, account, accounts, PrincipalOptions(decisions=decided, on=on))
     return TrustSubject(target.name, target.key.account, [source], policy, suggestion)
 
 

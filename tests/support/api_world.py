@@ -18,11 +18,11 @@ from typing import Any
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
 from policygen.evidence.observe import ObserveOptions
-from policygen.rightsize.api.draft import ApiOptions
 from policygen.rightsize.api.entries.collect import read_api_usage
 from policygen.rightsize.api.entries.reader import StageRef
 from policygen.rightsize.api.question import World
 from policygen.rightsize.api.suggest import ApiSuggestion, suggest_api
+from policygen.rightsize.principals.options import PrincipalOptions
 from tests.support.policy_judge import holds, like, listed, named
 
 OWNER, PARTNER, STRANGER = "111122223333", "444455556666", "777788889999"
@@ -245,7 +245,7 @@ def suggestion_from(logs: list[Path], case: dict[str, Any]) -> ApiSuggestion:
     options = ObserveOptions(days=30, until=DAYS[-1])
     usage = read_api_usage([str(one) for one in logs], world, [StageRef(api)], options)
     given = {name: case[name] for name in ("require", "keep", "max_blocks") if name in case}
-    return suggest_api(usage, api, world, ApiOptions(**given))
+    return suggest_api(usage, api, world, PrincipalOptions(**given))
 
 
 # ---- a judge of its own ----------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from policygen.account.model import Account
 from policygen.account.snapshot import to_account
 from policygen.evidence.observe import ObserveOptions
 from policygen.evidence.role_assumptions import AssumptionEvidence, collect_assumptions
-from policygen.rightsize.trust.suggest import TrustOptions, TrustSuggestion, suggest_trust
+from policygen.rightsize.principals.options import PrincipalOptions
+from policygen.rightsize.trust.suggest import TrustSuggestion, suggest_trust
 from tests.support.policy_judge import holds, like, listed, named
 
 ACCOUNT, VENDOR = "111122223333", "444455556666"
@@ -359,7 +360,7 @@ def evidence_of(case: dict[str, Any], folder: Path) -> AssumptionEvidence:
 def suggestion_of(case: dict[str, Any], folder: Path) -> TrustSuggestion:
     """Return what policygen suggests for a case."""
     accounts = accounts_of(case)
-    options = TrustOptions(require=case.get("require", ()), keep=case.get("keep", ()))
+    options = PrincipalOptions(require=case.get("require", ()), keep=case.get("keep", ()))
     return suggest_trust(evidence_of(case, folder), accounts[ACCOUNT], accounts, options)
 
 

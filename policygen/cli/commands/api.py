@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.option_groups import DecisionInput, LogInput, WindowInput, with_option_groups
+from policygen.cli.option_groups import LogInput, PrincipalDecisionInput, WindowInput, with_option_groups
 from policygen.cli.options import (
     AlthoughUsedOption,
     IncompleteOption,
+    MaxCidrsOption,
     QuietOption,
     SnapshotsOption,
     format_option,
@@ -21,15 +22,6 @@ from policygen.report.formats import API_FORMATS
 
 if TYPE_CHECKING:
     from policygen.account.apis import Api
-
-
-@dataclass(frozen=True)
-class ApiDecisionInput(DecisionInput):
-    """The file of decisions: the others are about a role's own calls."""
-
-    accept: list[str] | None = field(default=None, init=False)
-    keep: list[str] | None = field(default=None, init=False)
-    drop: list[str] | None = field(default=None, init=False)
 
 
 @dataclass(frozen=True)
@@ -78,17 +70,8 @@ def command(
             rich_help_panel="Decisions",
         ),
     ] = None,
-    max_cidrs: Annotated[
-        int,
-        typer.Option(
-            "--max-cidrs",
-            metavar="N",
-            min=1,
-            help="Most address blocks that --require source-ip lists.",
-            rich_help_panel="Decisions",
-        ),
-    ] = 10,
-    decisions: ApiDecisionInput,
+    max_cidrs: MaxCidrsOption = 10,
+    decisions: PrincipalDecisionInput,
     although_used: AlthoughUsedOption = False,
     format_: Annotated[str, format_option(*API_FORMATS)] = "text",
     color: ColorOption = Color.AUTO,
@@ -109,12 +92,12 @@ def command(
     from policygen.cli.several_accounts import read_snapshots
     from policygen.logs.registry import open_source
     from policygen.report.formats import render_api, require_format
-    from policygen.rightsize.api.draft import ApiOptions
     from policygen.rightsize.api.entries.collect import read_api_usage
     from policygen.rightsize.api.entries.reader import StageRef
     from policygen.rightsize.api.invocations import find_api
     from policygen.rightsize.api.question import World
     from policygen.rightsize.api.suggest import check_api_requirements, suggest_api
+    from policygen.rightsize.principals.options import PrincipalOptions
     from policygen.text import escape_controls
 
     format_ = require_format(format_, API_FORMATS)
@@ -133,7 +116,7 @@ def command(
         usage,
         target,
         world,
-        ApiOptions(
+        PrincipalOptions(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,9 +11,9 @@ import typer
 from policygen.cli.completion import complete_role
 from policygen.cli.inputs import message_sink, open_decisions, open_logs, read_options
 from policygen.cli.option_groups import (
-    DecisionInput,
     DigestInput,
     LogInput,
+    PrincipalDecisionInput,
     ReadInput,
     RoleInput,
     RoleWindowInput,
@@ -22,21 +22,13 @@ from policygen.cli.option_groups import (
 from policygen.cli.options import (
     AlthoughUsedOption,
     IncompleteOption,
+    MaxCidrsOption,
     QuietOption,
     SnapshotsOption,
     format_option,
 )
 from policygen.cli.screen import Color, ColorOption
 from policygen.report.formats import TRUST_FORMATS
-
-
-@dataclass(frozen=True)
-class TrustDecisionInput(DecisionInput):
-    """The file of decisions: the others are about a role's own calls."""
-
-    accept: list[str] | None = field(default=None, init=False)
-    keep: list[str] | None = field(default=None, init=False)
-    drop: list[str] | None = field(default=None, init=False)
 
 
 @dataclass(frozen=True)
@@ -78,17 +70,8 @@ def command(
             rich_help_panel="Decisions",
         ),
     ] = None,
-    max_cidrs: Annotated[
-        int,
-        typer.Option(
-            "--max-cidrs",
-            metavar="N",
-            min=1,
-            help="Most address blocks that --require source-ip lists.",
-            rich_help_panel="Decisions",
-        ),
-    ] = 10,
-    decisions: TrustDecisionInput,
+    max_cidrs: MaxCidrsOption = 10,
+    decisions: PrincipalDecisionInput,
     although_used: AlthoughUsedOption = False,
     digests: DigestInput,
     read: ReadInput,
@@ -108,8 +91,8 @@ def command(
     from policygen.cli.several_accounts import read_snapshots
     from policygen.evidence.role_assumptions import collect_assumptions
     from policygen.report.formats import render_trust, require_format
+    from policygen.rightsize.principals.options import PrincipalOptions
     from policygen.rightsize.trust.suggest import (
-        TrustOptions,
         check_requirements,
         refuse_role,
         suggest_trust,
@@ -133,7 +116,7 @@ def command(
         evidence,
         account,
         accounts,
-        TrustOptions(
+        PrincipalOptions(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )

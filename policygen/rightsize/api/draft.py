@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 
 from policygen.account.apis import Api, Method
 from policygen.errors import GateError
@@ -37,25 +36,11 @@ from policygen.rightsize.api.resource import (
 )
 from policygen.rightsize.api.routing import method_named, method_pattern
 from policygen.rightsize.api.uses import ApiUse
-from policygen.rightsize.decisions.model import Decisions, PrincipalRule
+from policygen.rightsize.decisions.model import PrincipalRule
 from policygen.rightsize.principals.kept import drops, is_trusted, kept_by_decision
 from policygen.rightsize.principals.letting_in import LetIn, let_in
+from policygen.rightsize.principals.options import PrincipalOptions
 from policygen.rightsize.principals.pieces import document_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiOptions:
-    """What a person asks of the new policies."""
-
-    require: Sequence[str] = ()
-    """Names of conditions that callers already satisfy."""
-    keep: Sequence[str] = ()
-    """Principals that stay in the resource policy, seen or not."""
-    max_blocks: int = 10
-    """How many blocks of addresses a condition may list."""
-    decisions: Decisions = field(default_factory=Decisions)
-    on: date | None = None
-    """The day on which decisions apply; None for the window's last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +61,7 @@ def draft_policy(
     guessed: frozenset[str],
     blind: Mapping[str, str],
     rules: Sequence[PrincipalRule],
-    options: ApiOptions,
+    options: PrincipalOptions,
 ) -> ApiDraft:
     """Return the new resource policy of an API, or why there is none.
 
@@ -131,7 +116,7 @@ def _keeps(
     api: Api,
     blind: Mapping[str, str],
     rules: Sequence[PrincipalRule],
-    options: ApiOptions,
+    options: PrincipalOptions,
 ) -> list[KeptPiece]:
     """Return what stays without having been seen."""
     people = [
@@ -151,7 +136,7 @@ def _fitting(
     found: LetIn[ApiUse],
     keeps: list[KeptPiece],
     guessed: frozenset[str],
-    options: ApiOptions,
+    options: PrincipalOptions,
 ) -> list[WrittenAccess]:
     """Return what to write; where that is too long, the largest statements are written shorter, step by step.
 
@@ -209,7 +194,7 @@ _SHORTER: tuple[Callable[[ResourcePolicy, Sequence[WrittenAccess]], list[Written
 
 
 def _of_open_methods(
-    api: Api, uses: Sequence[ApiUse], blind: Mapping[str, str], options: ApiOptions
+    api: Api, uses: Sequence[ApiUse], blind: Mapping[str, str], options: PrincipalOptions
 ) -> ResourcePolicy | None:
     """Return a policy that says what holds without one for the open methods that were called.
 

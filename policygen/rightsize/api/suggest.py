@@ -13,7 +13,7 @@ from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.window import Window
 from policygen.rightsize.api.callers import CallerPolicy, caller_policies
 from policygen.rightsize.api.decision import decide
-from policygen.rightsize.api.draft import ApiDraft, ApiOptions, draft_policy
+from policygen.rightsize.api.draft import ApiDraft, draft_policy
 from policygen.rightsize.api.findings import ApiFinding, api_findings_of
 from policygen.rightsize.api.proof import NewResourcePolicy, prove_api
 from policygen.rightsize.api.question import World
@@ -25,6 +25,7 @@ from policygen.rightsize.api.uses import ApiUse, ApiUses, uses_of
 from policygen.rightsize.assess.readiness import days_asked
 from policygen.rightsize.decisions.model import PrincipalRule
 from policygen.rightsize.principals.kept import PolicyBlindSpot, drops
+from policygen.rightsize.principals.options import PrincipalOptions
 from policygen.rightsize.principals.promise import Promise, require_promises
 from policygen.text import escape_controls, pluralize, visible_json
 
@@ -69,7 +70,9 @@ def check_api_requirements(names: Sequence[str]) -> None:
             raise no_such(f"--require has no {shown!r}", name, API_REQUIREMENTS, code="PG-E384")
 
 
-def suggest_api(usage: ApiUsage, api: Api, world: World, options: ApiOptions | None = None) -> ApiSuggestion:
+def suggest_api(
+    usage: ApiUsage, api: Api, world: World, options: PrincipalOptions | None = None
+) -> ApiSuggestion:
     """Suggest the smallest policies with which everybody can go on calling an API who did.
 
     Args:
@@ -83,7 +86,7 @@ def suggest_api(usage: ApiUsage, api: Api, world: World, options: ApiOptions | N
         NothingFoundError: PG-E387, no call counts.
         GateError: PG-E388, the resource policy is too long; PG-E401, a promise does not hold.
     """
-    options = options or ApiOptions()
+    options = options or PrincipalOptions()
     check_api_requirements(options.require)
     window = usage.window
     if window is None:
@@ -145,7 +148,7 @@ def resource_policy_text(suggestion: ApiSuggestion) -> str:
 # ---- what was asked and seen --------------------------------------------------------------------------
 
 
-def _rules(api: Api, window: Window, options: ApiOptions) -> list[PrincipalRule]:
+def _rules(api: Api, window: Window, options: PrincipalOptions) -> list[PrincipalRule]:
     day = options.on or window.until.day
     return [one for one in options.decisions.principals if one.applies(api.name, day)]
 
@@ -165,7 +168,7 @@ def _names(policy: ResourcePolicy | None) -> Iterator[str]:
                     yield from (value for value in values if not set("*?$") & set(value))
 
 
-def _asked(world: World, api: Api, options: ApiOptions) -> frozenset[str]:
+def _asked(world: World, api: Api, options: PrincipalOptions) -> frozenset[str]:
     """Return the condition keys in lower case that policies and the user ask about."""
     found = {requirement_key(name, api).lower() for name in options.require}
     blocks: list[Conditions] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from policygen.account.fixed_roles import refuse_fixed
@@ -22,6 +22,7 @@ from policygen.rightsize.principals.kept import (
     kept_by_decision,
 )
 from policygen.rightsize.principals.letting_in import LetIn, Way, let_in
+from policygen.rightsize.principals.options import PrincipalOptions
 from policygen.rightsize.principals.promise import Promise, require_promises
 from policygen.rightsize.trust.assumptions import (
     Assumptions,
@@ -41,21 +42,6 @@ from policygen.text import escape_controls, pluralize
 
 QUOTA = 2048
 """Characters of a trust policy that IAM stores."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustOptions:
-    """What a person asks of the new trust policy."""
-
-    require: Sequence[str] = ()
-    """Names of conditions that callers already satisfy."""
-    keep: Sequence[str] = ()
-    """Principals that stay, seen or not."""
-    max_blocks: int = 10
-    """How many blocks of addresses a condition may list."""
-    decisions: Decisions = field(default_factory=Decisions)
-    on: date | None = None
-    """The day on which decisions apply; None for the window's last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +113,7 @@ def suggest_trust(
     evidence: AssumptionEvidence,
     account: Account,
     accounts: Accounts,
-    options: TrustOptions | None = None,
+    options: PrincipalOptions | None = None,
 ) -> TrustSuggestion:
     """Suggest the smallest trust policy with which everybody can go on assuming a role who did.
 
@@ -142,7 +128,7 @@ def suggest_trust(
         NothingFoundError: PG-E385, no assumption counts.
         GateError: PG-E365, PG-E481; PG-E386, the policy is too long; PG-E401, a promise does not hold.
     """
-    options = options or TrustOptions()
+    options = options or PrincipalOptions()
     role = evidence.role
     refuse_role(role, options.decisions)
     check_requirements(options.require)
@@ -195,7 +181,7 @@ def suggest_trust(
     )
 
 
-def _day(evidence: AssumptionEvidence, options: TrustOptions) -> date:
+def _day(evidence: AssumptionEvidence, options: PrincipalOptions) -> date:
     return options.on or evidence.window.until.day
 
 
@@ -237,7 +223,7 @@ def _all_of(today: ResourcePolicy, spot: PolicyBlindSpot) -> list[Kept]:
 
 
 def _fitting(
-    today: ResourcePolicy, found: LetIn[AssumptionUse], kept: Sequence[Kept], options: TrustOptions
+    today: ResourcePolicy, found: LetIn[AssumptionUse], kept: Sequence[Kept], options: PrincipalOptions
 ) -> list[WrittenPrincipal]:
     """Return what to write; where that is too long, the statements with most callers stay as they are.
 
@@ -272,7 +258,9 @@ _ASKED_ABOUT = ("external-id", "mfa")
 """Conditions that the screen proposes; the others follow from where a caller happens to work."""
 
 
-def _could_require(written: Sequence[WrittenPrincipal], options: TrustOptions) -> Iterator[tuple[str, str]]:
+def _could_require(
+    written: Sequence[WrittenPrincipal], options: PrincipalOptions
+) -> Iterator[tuple[str, str]]:
     for one in written:
         names = [name for name in _ASKED_ABOUT if name not in options.require and one.seen]
         for name in names:

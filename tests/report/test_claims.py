@@ -124,7 +124,7 @@ def test_every_blind_spot_has_a_few_words_or_is_about_the_logs() -> None:
 
 def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_grants_it(shop: Path) -> None:
     screen = told(shop, "suggest", "orders-api", *LOGS, "--no-plan")
-    reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; +1"
+    reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; 2 more"
     assert f"by hand; 1 expired, 5 succeeded: {reached}; the new policy grants none" in screen
     assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
     assert "If not yours: tell security, revoke sessions, rotate what was read" in screen

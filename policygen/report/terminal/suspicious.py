@@ -82,7 +82,10 @@ def _left_out(plan: Plan, group: SuspectGroup) -> str:
     named = sorted(done, key=lambda call: (call.resource == "*", call.action, call.resource))
     places = grouped((call.action, _name(call.resource)) for call in named)
     did = [_on(action, dict.fromkeys(names)) for action, names in places.items()]
-    more = [f"+{len(did) - _ACTIONS}"] if len(did) > _ACTIONS else []
+    shown = list(places)[:_ACTIONS]
+    # The calls that are not named, those that need no permission among them, so that the numbers add up.
+    left = results["succeeded"] - sum(call.count for call in done if call.action in shown)
+    more = [f"{left:,} more"] if left > 0 else []
     granted = sorted({call.action for call in done if _may_grant(plan, call)})
     fate = f"the new policy {f'may grant {few(granted)}' if granted else 'grants none'}"
     return f"{SIGNS.get(group.sign, group.sign)}; {ended}: {'; '.join([*did[:_ACTIONS], *more, fate])}"

@@ -70,7 +70,7 @@ class RoleEvidence(msgspec.Struct, frozen=True):
     """The requests behind calls that look like the workload, or were accepted."""
     anomalous_usage: Usage | None
     """The requests behind anomalous calls; None where there are none."""
-    outside_usage: Usage | None
+    earlier_usage: Usage | None
     """The requests behind calls of the workload that were read, before the window or after it; None without any."""
     coverage: Coverage
     role: Role | None
@@ -213,7 +213,7 @@ def _evidence_for_role(
     if account and current:
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
     anomalous = usage_from_calls(resolved.role, split.anomalous, window, known) if split.anomalous else None
-    outside = {key: seen for key, seen in split.workload.items() if not window.holds(key.day)}
+    earlier = {key: seen for key, seen in split.workload.items() if key.day < window.start}
     return RoleEvidence(
         read_report,
         counts,
@@ -221,7 +221,7 @@ def _evidence_for_role(
         split,
         usage,
         anomalous,
-        usage_from_calls(resolved.role, outside, _window_around(outside), known) if outside else None,
+        usage_from_calls(resolved.role, earlier, _window_around(earlier), known) if earlier else None,
         coverage,
         current,
         today,

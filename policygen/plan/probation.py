@@ -27,7 +27,7 @@ _TRIED = "IAM saw the role ask for it or its service, unseen by the logs"
 _SPOKEN_FOR = {
     "used-unseen": _TRIED,
     "used-outside-window": "IAM saw the role ask for it or its service at another time",
-    "seen-outside-window": "the logs show a call of it at another time",
+    "seen-before-window": "the logs show an earlier call of it",
     "unmapped-call": "a call of its service could not be mapped",
     "role-passed-by-name": "a call may pass a role by name",
     "traced": "a trace shows its use",

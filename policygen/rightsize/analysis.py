@@ -90,7 +90,7 @@ def conclude(evidence: RoleEvidence, options: SuggestOptions | None = None) -> A
         predecessors=evidence.resolved.predecessors,
         split=evidence.split,
         anomalous_usage=evidence.anomalous_usage,
-        outside_usage=evidence.outside_usage,
+        earlier_usage=evidence.earlier_usage,
     )
     return Analysis(suggestion, evidence)
 

@@ -82,7 +82,7 @@ def suggest(
     predecessors: tuple[Predecessor, ...] = (),
     split: SplitCalls | None = None,
     anomalous_usage: Usage | None = None,
-    outside_usage: Usage | None = None,
+    earlier_usage: Usage | None = None,
 ) -> Suggestion:
     """Suggest the smallest policy with which a role can go on doing what it did.
 
@@ -94,7 +94,7 @@ def suggest(
         predecessors: deleted roles of the same name, for the record.
         split: the role's calls, split by whether they look like the workload.
         anomalous_usage: the requests behind the calls that do not.
-        outside_usage: the requests behind calls before the window or after it.
+        earlier_usage: the requests behind calls before the window.
 
     Raises:
         UsageError, GateError: a decision that cannot be followed, or a protected role.
@@ -127,7 +127,7 @@ def suggest(
         observed.carried_over,
         rules=rules,
         anomalous_usage=anomalous_usage,
-        outside_usage=outside_usage,
+        earlier_usage=earlier_usage,
         granted=observed.grants,
         mode=options.resources,
         min_days=(min_days := days_asked(decisions.min_days, usage.window.days)),

@@ -114,7 +114,7 @@ def test_every_blind_spot_has_a_few_words_or_is_about_the_logs() -> None:
         "caller-unknown", "kept", "stage-not-logged", "caller-not-logged", "method-not-logged", "time-not-logged",
         "stage-not-read", "stage-too-short", "path-unknown", "caller-deleted", "entries-unread",
     }  # fmt: skip
-    needed = {"seen-outside-window"}
+    needed = {"seen-before-window"}
     assert spots - about_logs - of_principals - needed == {*CAUSES} - {""}
     assert all(len(words) <= 13 for words in CAUSES.values())
 

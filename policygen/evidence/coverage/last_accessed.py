@@ -64,7 +64,7 @@ def last_accessed_finding(
     window: Window,
     seen: Sightings,
     *,
-    outside: Sightings = MappingProxyType({}),
+    earlier: Sightings = MappingProxyType({}),
     created: str = "",
 ) -> LastAccessedFinding:
     """Compare IAM's last-accessed report with the logs, for one permission.
@@ -77,7 +77,7 @@ def last_accessed_finding(
         last: the role's last-accessed report; None where it was not read.
         window: the days of the log.
         seen: the events of the role in the window, denied ones too, since IAM counts attempts.
-        outside: those before the window and after it, as far as they were read.
+        earlier: those before the window, as far as they were read.
         created: when the role was made (ISO 8601): it cannot have been idle before.
     """
     prefix, _, name = action.partition(":")
@@ -100,7 +100,7 @@ def last_accessed_finding(
     if not when or is_forgotten(when, last.generated_at):
         return _absent(about, what, created)
     places = seen.get(what.lower(), ())
-    if _has_event(outside.get(what.lower(), ()), when, prefix, region):
+    if _has_event(earlier.get(what.lower(), ()), when, prefix, region):
         return replace(about, why=f"IAM saw {what} last on {when[:10]}, and so does the log")
     if when[:10] < window.start:
         if level == "action" and any(_is_same_region(prefix, region, where) for _, where in places):

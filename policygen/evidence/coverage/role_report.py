@@ -39,8 +39,8 @@ class RoleReport(msgspec.Struct, frozen=True):
     window: Window
     seen: Sightings
     """The events of the role in the window, denied ones too."""
-    outside: Sightings = msgspec.field(default_factory=dict)
-    """Those before the window and after it that were read."""
+    earlier: Sightings = msgspec.field(default_factory=dict)
+    """Those before the window that were read."""
     created: str = ""
     """When the role was made, ISO 8601; "" where unknown."""
     workplaces: Workplaces = msgspec.field(default_factory=Workplaces)
@@ -51,7 +51,7 @@ class RoleReport(msgspec.Struct, frozen=True):
     def find(self, action: str) -> LastAccessedFinding:
         """Compare the report with the logs, for one permission."""
         return last_accessed_finding(
-            action, self.report, self.window, self.seen, outside=self.outside, created=self.created
+            action, self.report, self.window, self.seen, earlier=self.earlier, created=self.created
         )
 
     def untracked(self, finding: LastAccessedFinding, resource: str) -> str:

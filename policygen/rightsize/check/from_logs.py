@@ -46,7 +46,7 @@ def check_basis(
         current.policies if current else None,
         rules=rules,
         anomalous_usage=evidence.anomalous_usage,
-        outside_usage=evidence.outside_usage,
+        earlier_usage=evidence.earlier_usage,
         min_days=min_days,
     )
     requests, missing = split_by_current_access(usage.requests, current)

@@ -23,7 +23,7 @@ class Keep(msgspec.Struct, frozen=True):
     grant: Grant
     kind: Literal["platform", "traced", "earlier", "unknown", "decision"]
     """``platform``: AWS's own service needs it, by configuration; ``traced``: a trace shows its use, but not on
-    what else it is used; ``earlier``: the logs show its use outside the window; ``unknown``: the logs
+    what else it is used; ``earlier``: the logs show its use before the window; ``unknown``: the logs
     cannot tell; ``decision``: a person wants it."""
     why: str
     blind_spot: BlindSpot | None = None

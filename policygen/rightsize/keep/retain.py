@@ -41,7 +41,7 @@ from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
-from policygen.rightsize.keep.seen_outside import seen_outside
+from policygen.rightsize.keep.seen_before import seen_before
 from policygen.rightsize.keep.unobservable import keep_unobservable
 from policygen.rightsize.keep.witness import RoleFacts
 from policygen.rightsize.keep.witnesses.code import with_calls_of_code
@@ -61,7 +61,7 @@ def keep_without_evidence(
     *,
     rules: Sequence[DecisionRule] = (),
     anomalous_usage: Usage | None = None,
-    outside_usage: Usage | None = None,
+    earlier_usage: Usage | None = None,
     granted: Iterable[Grant] = (),
     mode: Mode = "pattern",
     min_days: int = 0,
@@ -77,9 +77,9 @@ def keep_without_evidence(
         carried_over: keeps for what was used and cannot be written by names.
         rules: decisions in force for the role.
         anomalous_usage: the requests behind calls that do not look like the workload.
-        outside_usage: the requests behind calls before the window or after it.
+        earlier_usage: the requests behind calls before the window.
         granted: grants for what was seen in the window.
-        mode: how names outside the window are written.
+        mode: how names before the window are written.
         min_days: days for which a permission must have been visible before its absence means anything.
 
     Raises:
@@ -97,10 +97,10 @@ def keep_without_evidence(
             coverage,
             current,
             current_actions,
-            _role_report(usages, coverage, current, outside_usage),
+            _role_report(usages, coverage, current, earlier_usage),
             needed=frozenset(keep.grant.action for keep in platform),
             from_console=any(key.user.channel == "console" for one in usages for key in one.daily),
-            outside=seen_outside(outside_usage, granted, mode),
+            earlier=seen_before(earlier_usage, granted, mode),
         ),
         _settled_actions(platform, coverage, min_days),
         _unmapped_services(usage, current),
@@ -158,7 +158,7 @@ def _settled_actions(platform: Iterable[Keep], coverage: Coverage, min_days: int
 
 
 def _role_report(
-    usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess, outside: Usage | None
+    usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess, earlier: Usage | None
 ) -> RoleReport | None:
     """Return what is needed to read IAM's last-accessed report of the role; None where there is none."""
     if current.last is None:
@@ -172,7 +172,7 @@ def _role_report(
         report=current.last,
         window=usages[0].window,
         seen=seen,
-        outside=outside.seen if outside else {},
+        earlier=earlier.seen if earlier else {},
         created=current.role.create_date if current.role else "",
         workplaces=_workplaces(usages, coverage, current),
         leader=GLOBAL_LEADERS.get(place.partition if place else "aws", "us-east-1"),

@@ -30,7 +30,7 @@ from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
 from policygen.rightsize.keep.explained import ExplainedAttempts
 from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
-from policygen.rightsize.keep.seen_outside import keeps_seen_outside
+from policygen.rightsize.keep.seen_before import keeps_seen_before
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
 from policygen.rightsize.keep.witnesses.existence import ONLY_EXISTING, existing_resources
@@ -140,8 +140,8 @@ class _KeepBuilder:
                     said = f"{report.why}; it does not track {elsewhere}"
             else:
                 self._removed.setdefault(action, removal or unseen(action))
-                earlier = keeps_seen_outside(
-                    self._facts.outside, Grant(action, resource, conditions, excluded)
+                earlier = keeps_seen_before(
+                    self._facts.earlier, Grant(action, resource, conditions, excluded)
                 )
                 self._keeps += earlier
                 self._open[action] += len(earlier)

@@ -18,11 +18,11 @@ from policygen.evidence.coverage.role_report import RoleReport
 from policygen.evidence.usage import Usage
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.keep.seen_outside import SeenOutside
+from policygen.rightsize.keep.seen_before import SeenBefore
 from policygen.rightsize.removal import Removal
 
 USE_PROVED = frozenset(
-    {"used-unseen", "used-outside-window", "seen-outside-window", "unmapped-call", "traced"}
+    {"used-unseen", "used-outside-window", "seen-before-window", "unmapped-call", "traced"}
 )
 """Blind spots that witnesses cannot lift: something says that the permission, or one of its service, was used."""
 
@@ -47,8 +47,8 @@ class RoleFacts(msgspec.Struct, frozen=True, eq=False):
     """Actions that AWS's own services need of the role, or may need."""
     from_console: bool = False
     """Whether any call came from the AWS console or a browser."""
-    outside: SeenOutside = msgspec.field(default_factory=dict)
-    """What the role did before the window or after it, as far as logs of these days were read."""
+    earlier: SeenBefore = msgspec.field(default_factory=dict)
+    """What the role did before the window, as far as logs of these days were read."""
 
 
 class Asked(msgspec.Struct, frozen=True):

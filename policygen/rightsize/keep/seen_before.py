@@ -1,4 +1,4 @@
-"""Uses that the logs show outside the window: they are no evidence of the window, and known all the same."""
+"""Uses that the logs show before the window: they are no evidence of the window, and known all the same."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from policygen.iam.grants import Grant, GrantIndex
 from policygen.rightsize.generate.generalise import Mode, generalise
 from policygen.rightsize.keep.model import Keep
 
-SeenOutside = Mapping[str, Sequence[tuple[str, str]]]
-"""Action -> the patterns of what it was used on outside the window, each with the last day."""
+SeenBefore = Mapping[str, Sequence[tuple[str, str]]]
+"""Action -> the patterns of what it was used on before the window, each with the last day."""
 
 
-def seen_outside(usage: Usage | None, granted: Iterable[Grant] = (), mode: Mode = "pattern") -> SeenOutside:
-    """Return what a role did outside the window, without what some grants allow already.
+def seen_before(usage: Usage | None, granted: Iterable[Grant] = (), mode: Mode = "pattern") -> SeenBefore:
+    """Return what a role did before the window, without what some grants allow already.
 
     Args:
         usage: the requests that the role made then; None for none.
@@ -41,18 +41,18 @@ def seen_outside(usage: Usage | None, granted: Iterable[Grant] = (), mode: Mode 
     return found
 
 
-def keeps_seen_outside(seen: SeenOutside, within: Grant) -> list[Keep]:
-    """Return what stays of a grant of today because the logs show its use outside the window."""
+def keeps_seen_before(seen: SeenBefore, within: Grant) -> list[Keep]:
+    """Return what stays of a grant of today because the logs show its use before the window."""
     return [
         Keep(within._replace(resource=pattern), "earlier", why, _spot(within.action, why))
         for pattern, day in seen.get(within.action, ())
         if arn.contains(within.resource, pattern)
         and not any(arn.overlaps(excluded, pattern) for excluded in within.excluded)
-        for why in (f"the logs show a call on {day}, outside the window",)
+        for why in (f"the logs show a call on {day}, before the window",)
     ]
 
 
 def _spot(action: str, why: str) -> BlindSpot:
     return BlindSpot(
-        "seen-outside-window", action, why, "keep it, or let the window hold that day: more --days"
+        "seen-before-window", action, why, "keep it, or let the window hold that day: more --days"
     )

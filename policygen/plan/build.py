@@ -97,7 +97,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             {"call": call} | evidence_counts(seen) for call, seen in usage.no_permission.items()
         ],
         "unauthenticated": evidence_counts(usage.unauthenticated) if usage.unauthenticated else None,
-        "suspects": suspects_part(suggestion.split, usage.knowledge),
+        "suspects": suspects_part(suggestion.split, suggestion.reported, usage.knowledge),
         "seasonal": _seasonal(suggestion),
         "asides": [informational_part(usage, one) for one in suggestion.informational()],
         "set_apart": [

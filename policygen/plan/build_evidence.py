@@ -177,7 +177,9 @@ def denied_part(request: DeniedRequest) -> dict[str, Any]:
     }
 
 
-def suspects_part(split: SplitCalls, knowledge: Knowledge) -> list[dict[str, Any]]:
+def suspects_part(
+    split: SplitCalls, reported: Mapping[Anomaly, str], knowledge: Knowledge
+) -> list[dict[str, Any]]:
     """Return calls that do not look like the workload, and how they ended."""
     calls = suspicious_calls(split, knowledge)
     by_kind: dict[Anomaly, list[CallOutcome]] = {kind: [] for kind in split.anomalies}
@@ -190,6 +192,7 @@ def suspects_part(split: SplitCalls, knowledge: Knowledge) -> list[dict[str, Any
             "event": f"{one.source} {one.event}",
             "function": one.function,
             "accepted": one.sign in split.accepted,
+            "reported": reported.get(one, ""),
             "sessions": sorted(seen.sessions),
             "addresses": sorted(seen.addresses),
             "user_agents": sorted(seen.agents),

@@ -105,6 +105,8 @@ class PlanAnomaly(Seen, frozen=True, kw_only=True):
     sign: str
     event: str
     accepted: bool
+    reported: str = ""
+    """Why a person says that they are not the workload's; "" where nobody does. Older plans have none."""
     function: str = ""
     sessions: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()

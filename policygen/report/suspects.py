@@ -23,6 +23,8 @@ class SuspectGroup(NamedTuple):
     """At least one."""
     accepted: bool
     """Whether a person accepted the sign as the workload's."""
+    reported: str = ""
+    """Why a person says that the calls are not the workload's; "" where nobody does."""
 
     @property
     def kept(self) -> bool:
@@ -40,14 +42,21 @@ class SuspectGroup(NamedTuple):
         return unsuccessful(self.members)
 
     @property
+    def open(self) -> bool:
+        """Whether nobody has said yet whose calls they are."""
+        return not self.kept and not self.reported
+
+    @property
     def acceptable(self) -> bool:
         """Whether to accept the sign would change the policy: what AWS denied is never granted."""
-        return not self.kept and self.unsuccessful < self.calls
+        return self.open and self.unsuccessful < self.calls
 
     @property
     def fate(self) -> str:
         """What becomes of the calls: ``in the policy``, ``2 in the policy, 1 not authorised by AWS: not added``."""
         accepted = "accepted, " if self.accepted else ""
+        if self.reported:
+            return f"left out of the policy; reported: {self.reported}"
         if not self.kept:
             return "left out of the policy"
         if not self.unsuccessful:
@@ -55,6 +64,13 @@ class SuspectGroup(NamedTuple):
         denied = f"{self.unsuccessful:,} not authorised by AWS: not added"
         granted = self.calls - self.unsuccessful
         return accepted + (f"{granted:,} in the policy, {denied}" if granted else denied)
+
+
+NOT_YOURS = (
+    "tell security, revoke the role's sessions, rotate what was read; then note it under [[reported]] in "
+    "policygen.toml"
+)
+"""What to do about suspicious calls that nobody of the workload's people made."""
 
 
 def call_name(one: PlanAnomaly) -> str:
@@ -81,9 +97,11 @@ def result_in_words(call: PlanSuspiciousCall) -> str:
 
 
 def suspects_by_sign(plan: Plan) -> list[SuspectGroup]:
-    """Group a plan's suspects, in the order of their first."""
+    """Group a plan's suspects, those of one reason to report them apart, in the order of their first."""
     rules: Mapping[str, str] = {str(sign): rule for sign, rule in ANOMALY_RULES.items()}
     return [
-        SuspectGroup(sign, rules.get(sign, ""), members, members[0].accepted)
-        for sign, members in grouped((one.sign, one) for one in plan.suspects).items()
+        SuspectGroup(sign, rules.get(sign, ""), members, members[0].accepted, reported)
+        for (sign, reported), members in grouped(
+            ((one.sign, one.reported), one) for one in plan.suspects
+        ).items()
     ]

@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.days import dates_from
-from policygen.evidence.anomalies import SHOWN_ONLY, SplitCalls
+from policygen.evidence.anomalies import SHOWN_ONLY, Anomaly, SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.role_report import attempts, recent_attempts, unread_regions
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
 from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import Grant
-from policygen.iam.request import AccessRequest
+from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.as_chosen import write_as_chosen
 from policygen.rightsize.assess.changes import Change, Kind, compare
@@ -205,11 +205,21 @@ def suggest(
         risks_removed=removed_risks,
         risks_left=remaining_risks,
         split=split or SplitCalls({}, {}, {}),
+        reported=_reported(usage.role, split, decisions) if split else {},
         apart=anomalous_usage,
         guardrails=current.guardrails if current else (),
         min_days=min_days,
     )
     return replace(suggestion, strength=_readiness(suggestion, current, decisions))
+
+
+def _reported(role: RoleKey, split: SplitCalls, decisions: Decisions) -> dict[Anomaly, str]:
+    """Return the suspicious calls that a person reported as not the workload's, each with its reason."""
+    apart = {
+        one: seen for one, seen in split.anomalies.items() if one.sign not in split.accepted | SHOWN_ONLY
+    }
+    whys = {one: decisions.why_reported(role, seen.last) for one, seen in apart.items()}
+    return {one: why for one, why in whys.items() if why}
 
 
 def _is_judged_by_report(current: CurrentAccess | None) -> bool:
@@ -358,7 +368,11 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
 def _open_issues(suggestion: Suggestion) -> OpenIssues:
     """Count what a person should look at before the policy is applied."""
     split, decided = suggestion.split, suggestion.decided
-    odd = [(one.sign, seen.count) for one, seen in split.anomalies.items() if one.sign not in split.accepted]
+    odd = [
+        (one.sign, seen.count)
+        for one, seen in split.anomalies.items()
+        if one.sign not in split.accepted and one not in suggestion.reported
+    ]
     return OpenIssues(
         losses=len(decided.losses),
         suspects=sum(count for sign, count in odd if sign not in SHOWN_ONLY),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from policygen.evidence.anomalies import SplitCalls
+from policygen.evidence.anomalies import Anomaly, SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
@@ -120,6 +120,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     """The role's calls, split into those of the workload and anomalous ones."""
     apart: Usage | None = None
     """The requests behind anomalous calls; None where there are none."""
+    reported: Mapping[Anomaly, str] = msgspec.field(default_factory=dict)
+    """Suspicious calls that a person reported -> the reason that stands with them."""
     questions: tuple[Question, ...] = ()
     """The unverified permissions as questions, the riskiest first."""
     open_names: Mapping[str, tuple[int, str]] = msgspec.field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,37 @@ def test_no_kind_is_offered_for_acceptance_of_which_every_call_was_denied() -> N
     page = render("html", plan())
     assert "--accept interactive-agent" in page
     assert "--accept foreign-agent" not in page
+
+
+REPORT = '[[reported]]\nrole = "orders-api"\nuntil = {until}\nreason = "stolen <b> session, SEC-118"\n'
+
+
+def reported(folder: Path, until: str, form: str, *more: str) -> str:
+    (folder / "policygen.toml").write_text(REPORT.format(until=until))
+    decided = ("--decisions", str(folder / "policygen.toml"), "--no-plan", "-f", form)
+    return run_in_root("suggest", ORDERS, *FILES, *decided, *more).stdout
+
+
+def test_calls_that_were_reported_are_left_out_and_told_and_are_no_reason_to_wait(tmp_path: Path) -> None:
+    short, full = (reported(tmp_path, "2026-11-18", "text", *more) for more in ((), ("--details",)))
+    assert "✔ SAFE TO APPLY" in short
+    assert "= Reported     8 calls on Nov 18, left out of the policy: stolen <b> session," in short
+    assert "--accept" not in short
+    assert "Suspicious (6 calls): left out of the policy; reported: stolen <b> session, SEC-118" in " ".join(
+        full.split()
+    )
+    assert "reported: stolen `<b>` session" in reported(tmp_path, "2026-11-18", "markdown")
+    assert "reported: stolen &lt;b&gt; session, SEC-118" in reported(tmp_path, "2026-11-18", "html")
+    after = json.loads(reported(tmp_path, "2026-11-18", "json"))
+    assert after["policies"] == plan().document["policies"]
+
+
+def test_calls_after_the_last_day_of_a_report_are_suspicious_again(tmp_path: Path) -> None:
+    short = reported(tmp_path, "2026-11-17", "text")
+    assert "! LOOK FIRST     8 suspicious calls" in short
+    assert "Reported" not in short
+    findings = json.loads(reported(tmp_path, "2026-11-17", "json"))["suspects"]
+    assert {one["reported"] for one in findings} == {""}
 
 
 def test_accepted_calls_that_were_denied_are_never_said_to_be_in_the_policy() -> None:

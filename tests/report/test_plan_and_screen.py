@@ -91,6 +91,7 @@ LATER_FIELDS = {
     ("today", 0, "size"),
     ("today_unread",),
     ("added",),
+    ("suspects", 0, "reported"),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""
 

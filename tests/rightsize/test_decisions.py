@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from policygen.errors import GateError, UsageError
 from policygen.iam import arn
@@ -82,20 +83,43 @@ def test_the_example_of_the_page_is_read_as_the_page_says(tmp_path: Path) -> Non
     assert (keep.action, keep.resource) == ("s3:DeleteObject", "arn:aws:s3:::orders-archive/*")
     assert (drop.kind, drop.role, drop.action, drop.resource) == ("drop", "orders-api", "sns:Publish", "*")
     assert [one.role for one in found.protected] == ["break-glass-*"]
+    (reported,) = found.reported
+    assert (reported.role, reported.until, reported.reason) == (
+        "orders-api", date(2026, 11, 18), "stolen session, SEC-118; keys rotated",
+    )  # fmt: skip
     assert (found.min_days, found.quiet_days) == (30, 7)
     assert all(one.reason for one in found.rules)
 
 
 def test_every_key_of_the_page_is_one_and_every_code_is_there() -> None:
-    named = set(re.findall(r"`((?:keep|drop|protect|evidence)\.\w+)`", PAGE))
+    named = set(re.findall(r"`((?:keep|drop|protect|reported|evidence)\.\w+)`", PAGE))
     keys = {
         f"{kind}.{key}"
         for kind in ("keep", "drop")
         for key in ("role", "account", "action", "resource", "reason", "expires", "principal")
     }
-    assert named == keys | {"protect.role", "protect.reason", "evidence.min_days", "evidence.quiet_days"}
+    keys |= {"protect.role", "protect.reason", "evidence.min_days", "evidence.quiet_days"}
+    assert named == keys | {f"reported.{key}" for key in ("role", "account", "until", "reason")}
     source = "".join(one.read_text() for one in Path("policygen/rightsize/decisions").glob("*.py"))
     assert set(re.findall(r"PG-E\d+", source)) == set(re.findall(r"PG-E\d+", PAGE))
+
+
+@pytest.mark.parametrize(
+    ("name", "account", "last", "why"),
+    [
+        ("orders-api", "111122223333", "2026-11-18T23:59:59Z", "stolen"),
+        ("Orders-API", "111122223333", "2026-11-03T00:00:00Z", "stolen"),
+        ("orders-api", "111122223333", "2026-11-19T00:00:00Z", ""),
+        ("orders-api", "444455556666", "2026-11-18T00:00:00Z", ""),
+        ("orders", "111122223333", "2026-11-18T00:00:00Z", ""),
+    ],
+    ids=["on the last day", "before it", "after it", "of another account", "of another role"],
+)
+def test_a_report_is_about_one_role_until_its_last_day(name: str, account: str, last: str, why: str) -> None:
+    table = 'role = "orders-api"\naccount = "111122223333"\nuntil = 2026-11-18\nreason = "stolen"'
+    found = parse_decisions(f"[[reported]]\n{table}")
+    assert found.why_reported(role(name, account), last) == why
+    assert "1 incident report" in replace(found, file="policygen.toml").note
 
 
 def test_an_empty_file_decides_nothing() -> None:

@@ -114,7 +114,9 @@ def _denied_calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             fix="take the decision back, or let the calls fail",
         )
     apart = (
-        (_call_key(one), one) for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY
+        (_call_key(one), one)
+        for one in plan.suspects
+        if not one.accepted and not one.reported and one.sign not in SHOWN_ONLY
     )
     for (event, sign), suspects in grouped(apart).items():
         calls = pluralize(sum(one.count for one in suspects), "call")

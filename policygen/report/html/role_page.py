@@ -16,7 +16,7 @@ from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair_share, fill_template
-from policygen.report.suspects import suspects_by_sign
+from policygen.report.suspects import NOT_YOURS, suspects_by_sign
 from policygen.report.wording import INFORMATIONAL_GRADES, broader, denied_by, drop_options
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import pluralize
@@ -81,6 +81,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         anchors=_ANCHORS,
         drop_options=drop_options,
         suspects=suspects,
+        not_yours=NOT_YOURS,
         others=others,
         functions=functions,
         perhaps_fixed=[one for one in plan.names if one.asked and one.declared],

@@ -320,6 +320,7 @@ def _suspects(plan: Plan) -> Iterator[Section]:
         [
             f"- {code(one.event)}: {pluralize(one.count, 'call')}{_results(one)}, "
             f"last {prose(minute(one.last))}, {code(one.sign)}, from {_names([*one.addresses, *one.user_agents])}"
+            + (f"; reported: {prose(one.reported)}" if one.reported else "")
             for one in odd
         ],
         noun="event",

@@ -12,7 +12,13 @@ from policygen.logs.calls.evidence import SAMPLES
 from policygen.plan.model import Plan, PlanDroppedInUse
 from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
 from policygen.report.figures import Figure, figures, grouped, spared_actions
-from policygen.report.suspects import call_name, result_in_words, results_in_words, suspects_by_sign
+from policygen.report.suspects import (
+    NOT_YOURS,
+    call_name,
+    result_in_words,
+    results_in_words,
+    suspects_by_sign,
+)
 from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, Layout, sparks
 from policygen.report.terminal.questions import render_questions
@@ -162,6 +168,8 @@ def _suspects(plan: Plan, layout: Layout) -> Iterator[str]:
                 f"{call_name(one)}, {pluralize(one.count, 'time')}{ended}, {minute(one.last)}",
             )
             yield from _suspicious_calls(one, layout)
+        if group.open:
+            yield from layout.wrapped("      if not yours:  ", NOT_YOURS)
         if group.acceptable:
             yield from layout.wrapped("      if legitimate:  ", f"--accept {sign}")
 

@@ -18,21 +18,34 @@ from policygen.text import pluralize
 
 def suspicious_notice(plan: Plan) -> Notice | None:
     """Tell of the calls that are left out of the policy; None where there are none."""
-    groups = [group for group in suspects_by_sign(plan) if not group.kept]
-    groups.sort(key=lambda group: -sum(one.count for one in group.members))
+    groups = [group for group in suspects_by_sign(plan) if group.open]
+    groups.sort(key=lambda group: -group.calls)
     if not groups:
         return None
+    options = " ".join(f"--accept {group.sign}" for group in groups if group.acceptable)
+    details = [(_addresses(group), _left_out(plan, group)) for group in groups]
+    details.append(("If not yours:", "tell security; note it by [[reported]] in policygen.toml"))
+    details += [("If legitimate:", options)] if options else []
+    return Notice("!", "Suspicious", f"{_calls_on_days(plan, groups)}, left out of the policy", details)
+
+
+def reported_notice(plan: Plan) -> Notice | None:
+    """Tell of the suspicious calls that a person reported as not the workload's; None where there are none."""
+    groups = [group for group in suspects_by_sign(plan) if group.reported]
+    if not groups:
+        return None
+    whys = dict.fromkeys(group.reported for group in groups)
+    what = f"{_calls_on_days(plan, groups)}, left out of the policy: {'; '.join(whys)}"
+    return Notice("=", "Reported", what, [(_addresses(group), _left_out(plan, group)) for group in groups])
+
+
+def _calls_on_days(plan: Plan, groups: Sequence[SuspectGroup]) -> str:
     found = [one for group in groups for one in group.members]
     days = sorted({day(one.last) for one in found}, key=[day(one.last) for one in found].index)
     when = f"on {days[0]}" if len(days) == 1 else f"on {pluralize(len(days), 'day')}"
     if all(one.last < plan.window.start for one in found):
         when += ", before the window"
-    calls = pluralize(sum(one.count for one in found), "call")
-    options = " ".join(f"--accept {group.sign}" for group in groups if group.acceptable)
-    details = [(_addresses(group), _left_out(plan, group)) for group in groups]
-    details.append(("If not yours:", "tell security, revoke sessions, rotate what was read"))
-    details += [("If legitimate:", options)] if options else []
-    return Notice("!", "Suspicious", f"{calls} {when}, left out of the policy", details)
+    return f"{pluralize(sum(group.calls for group in groups), 'call')} {when}"
 
 
 def accepted_notice(plan: Plan) -> Notice | None:

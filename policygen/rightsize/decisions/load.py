@@ -22,12 +22,13 @@ from policygen.rightsize.decisions.model import (
     Kind,
     PrincipalRule,
     Protection,
+    ReportedCalls,
     Unverified,
 )
 from policygen.text import escape_controls
 
 FLAG_REASON = "asked for on the command line"
-DECISIONS = ("keep", "drop", "protect", "evidence", "unverified")
+DECISIONS = ("keep", "drop", "protect", "reported", "evidence", "unverified")
 KEYS = (
     *DECISIONS, "logs", "snapshot", "days", "profile", "region", "all_accounts", "format", "plans", "decisions",
     "role",
@@ -126,6 +127,9 @@ class _DecisionsReader:
                 self.protection(one, path) for one, path in self.tables(table.get("protect", []), "protect")
             ),
             principals=(*self.principals("keep", table), *self.principals("drop", table)),
+            reported=tuple(
+                self.reported(one, path) for one, path in self.tables(table.get("reported", []), "reported")
+            ),
             min_days=self.number(evidence, "min_days", 1),
             quiet_days=self.number(evidence, "quiet_days", 0),
             unverified=self.unverified(table),
@@ -170,7 +174,7 @@ class _DecisionsReader:
             self.string(table, "principal", path),
             self.string(table, "reason", path),
             self.role(table, path, "*"),
-            self.day(table, path),
+            self.day(table, path, "expires"),
             path,
         )
 
@@ -203,7 +207,7 @@ class _DecisionsReader:
             action=self.string(table, "action", path),
             resource=self.string(table, "resource", path, "*"),
             reason=self.string(table, "reason", path),
-            expires=self.day(table, path),
+            expires=self.day(table, path, "expires"),
             where=where,
         )
         for key, problem in (("action", _action_problem(rule)), ("resource", _resource_problem(rule))):
@@ -215,6 +219,19 @@ class _DecisionsReader:
     def protection(self, table: Mapping[str, Any], path: str) -> Protection:
         self.known(table, ("role", "reason"), f"{path}.")
         return Protection(self.role(table, path), self.string(table, "reason", path), path)
+
+    def reported(self, table: Mapping[str, Any], path: str) -> ReportedCalls:
+        self.known(table, ("role", "account", "until", "reason"), f"{path}.")
+        until = self.day(table, path, "until")
+        if until is None:
+            raise self.error(f"{path}.until", "is missing: the last day of the calls, as 2026-11-18")
+        return ReportedCalls(
+            role=self.role(table, path),
+            until=until,
+            reason=self.string(table, "reason", path),
+            account=self.account(table, path),
+            where=path,
+        )
 
     def role(self, table: Mapping[str, Any], path: str, default: str | None = None) -> str:
         """Read a pattern of role names; a pattern that can match no role is an error."""
@@ -268,13 +285,13 @@ class _DecisionsReader:
             raise self.error(f"{path}.{key}", f"must be a text that is not empty, not {_shown(value)}")
         return escape_controls(value.strip())
 
-    def day(self, table: Mapping[str, Any], path: str) -> date | None:
-        value = table.get("expires")
+    def day(self, table: Mapping[str, Any], path: str, key: str) -> date | None:
+        value = table.get(key)
         if value is None:
             return None
         if not isinstance(value, date) or isinstance(value, datetime):
             problem = f"must be a day without quotes, as 2027-01-31, not {_shown(value)}"
-            raise self.error(f"{path}.expires", problem)
+            raise self.error(f"{path}.{key}", problem)
         return value
 
     def number(self, table: Mapping[str, Any], key: str, least: int) -> int | None:

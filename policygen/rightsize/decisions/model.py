@@ -97,6 +97,25 @@ class Protection(NamedTuple):
     where: str = ""
 
 
+class ReportedCalls(msgspec.Struct, frozen=True):
+    """Suspicious calls of a role up to a day, which somebody looked at: they are not the workload's."""
+
+    role: str
+    """A pattern of role names."""
+    until: date
+    """The last day of such calls. It is no open end: a thief who comes back is suspicious again."""
+    reason: str
+    account: str = ""
+    """Of the role; "" for any."""
+    where: str = ""
+    """Where it was written: ``reported[0]`` of the file."""
+
+    def tells_of(self, role: RoleKey, last: str) -> bool:
+        """Return whether calls of a role, the last of them at an ISO date or time in UTC, are among these."""
+        about = _is_role(self.role, role.name) and self.account in {"", role.account}
+        return about and last[:10] <= self.until.isoformat()
+
+
 Unverified = Literal["keep", "drop", "split"]
 """What becomes of unverified permissions: ``keep`` grants them with the rest, ``drop`` does not grant them, ``split``
 grants them in policies of their own."""
@@ -110,6 +129,7 @@ class Decisions(msgspec.Struct, frozen=True):
     rules: tuple[DecisionRule, ...] = ()
     protected: tuple[Protection, ...] = ()
     principals: tuple[PrincipalRule, ...] = ()
+    reported: tuple[ReportedCalls, ...] = ()
     min_days: int | None = None
     """Days of evidence needed; None for the default."""
     quiet_days: int | None = None
@@ -133,6 +153,7 @@ class Decisions(msgspec.Struct, frozen=True):
             pluralize(kinds.count("keep"), "keep rule"),
             pluralize(kinds.count("drop"), "drop rule"),
             pluralize(len(self.protected), "protection"),
+            pluralize(len(self.reported), "incident report"),
             *([f"min_days {self.min_days}"] if self.min_days is not None else []),
             *([f"quiet_days {self.quiet_days}"] if self.quiet_days is not None else []),
             *([f"unverified {self.unverified}"] if self.unverified is not None else []),
@@ -166,13 +187,17 @@ class Decisions(msgspec.Struct, frozen=True):
             names: the names of all roles.
         """
         named = [(rule.table, rule.role, rule.reason) for rule in self.rules if not rule.flag]
-        for where, pattern, reason in dict.fromkeys(
-            [*named, *((p.where, p.role, p.reason) for p in self.protected)]
-        ):
+        named += [(one.where, one.role, one.reason) for one in self.protected]
+        named += [(one.where, one.role, one.reason) for one in self.reported]
+        for where, pattern, reason in dict.fromkeys(named):
             if not any(_is_role(pattern, name) for name in names):
                 close = difflib.get_close_matches(pattern, names, 1)
                 meant = f"; did you mean {escape_controls(close[0])}?" if close else ""
                 yield f"{where} of {self.file or FILE} ({reason}) is about none of the roles: {pattern}{meant}"
+
+    def why_reported(self, role: RoleKey, last: str) -> str:
+        """Return the reason that stands with suspicious calls that ended at a time; "" for those not reported."""
+        return next((one.reason for one in self.reported if one.tells_of(role, last)), "")
 
     def protection(self, name: str) -> Protection | None:
         """Return the entry that protects a role, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -14,6 +14,7 @@ from policygen.errors import UsageError
 from policygen.files import check_writable, unwritable
 
 if TYPE_CHECKING:
+    from policygen.account.model import Account
     from policygen.cli.option_groups import PlanOutput
     from policygen.evidence.observe import RoleEvidence
     from policygen.plan.model import PlanDroppedInUse
@@ -164,6 +165,20 @@ def summarise(evidence: RoleEvidence) -> None:
         log_line(f"warning: {gap}")
     if len(read_report.gaps) > 5:
         log_line(f"warning: and {len(read_report.gaps) - 5:,} more")
+
+
+def warn_of_age(accounts: Iterable[Account], end: str) -> None:
+    """Name the snapshots that were read long before or after the newest event of the logs.
+
+    Args:
+        accounts: as the snapshots say.
+        end: ISO date or time in UTC of the newest event.
+    """
+    from policygen.cli.console import log_line
+
+    for account in accounts:
+        if sentence := account.far_from(end):
+            log_line(f"warning: {sentence}")
 
 
 def report_losses(losses: Sequence[tuple[str, PlanDroppedInUse]], *, although_used: bool) -> None:

@@ -220,6 +220,14 @@ def _spelling(suggestion: Suggestion, action: str) -> str:
             return name
     prefix = action.partition(":")[0].lower()
     near = _near(action, prefix)
+    alone, on, _ = action.partition(" on ")
+    if on:
+        raise UsageError(
+            f"{escape_controls(action)[:120]!r} is an action on a resource",
+            "explain tells of an action wherever it was used: give the action alone",
+            code="PG-E217",
+            instead=(action, alone),
+        )
     raise UsageError(
         f"IAM has no action {escape_controls(action)[:80]!r}",
         *([f"did you mean {' or '.join(near)}?"] if near else []),

@@ -163,6 +163,7 @@ def command(
     from policygen.all_roles.rightsize_role import BatchSettings
     from policygen.all_roles.select import targets
     from policygen.all_roles.unchanged import kept_message, shared_digests
+    from policygen.cli.output import warn_of_age
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
     from policygen.plan.batch_table import since_last, since_retried
@@ -198,6 +199,8 @@ def command(
             names = {role.name for role in (*known, *evidence.counts.totals.roles)}
             for sentence in suggest.decisions.about_none(sorted(names)):
                 notify(f"warning: {sentence}")
+        if not quiet:
+            warn_of_age(accounts.values(), period.end)
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, accounts, choice), last)
         folder.expect(len(chosen) + len(rows))
         made, results = folder.made(), folder.kept(rows)

@@ -104,6 +104,7 @@ def command(
         plan_targets,
         report_losses,
         summarise,
+        warn_of_age,
     )
     from policygen.cli.plans import plan_file, save_plan
     from policygen.cli.screen import screen_width, write_formatted
@@ -137,6 +138,7 @@ def command(
         )
     if not quiet:
         summarise(analysis.observed)
+        warn_of_age([current] if current else [], analysis.observed.usage.window.end)
         if analysis.suggestion.unverified.note:
             notify(analysis.suggestion.unverified.note)
     plan = plan_from_analysis(analysis, [("--role", wanted), *given_options(context, but=_LEFT_OUT)])

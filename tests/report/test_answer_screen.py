@@ -200,6 +200,21 @@ def test_colour_adds_nothing_but_colour(role: str, today: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "       --keep 's3:PutObject,s3:PutObjectTagging on arn:aws:s3:::b/archive/*'",
+        "                   states:StartSyncExecution -r orders-api \\",
+        "                   --logs samples/trail --days 30 \\",
+        "        why      policygen explain dynamodb:GetRecords -r image-resizer \\",
+    ],
+)
+def test_a_command_has_one_colour_to_its_end(line: str) -> None:
+    painted = coloured(line)
+    assert painted.count("\x1b[36m") == 1
+    assert painted.endswith("\x1b[0m")
+
+
+@pytest.mark.parametrize(
     ("options", "variables", "expected"),
     [
         ((), {}, False),

@@ -272,7 +272,7 @@ def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) ->
             yield from _wrapped(
                 f"questions.csv names no owner of {nobody:,} of {asked_of}: no tag tells.", width, "  "
             )
-        yield from _wrapped("The column above counts them as each role's own page joins them.", width, "  ")
+        yield from _wrapped("Each role's row and page join some of these in one question.", width, "  ")
 
 
 def _roles_asked(one: BatchQuestion, digits: int) -> str:

@@ -103,7 +103,8 @@ class _Asked(NamedTuple):
         if self.topic.topic.answer == "used":
             return []
         spared = self.keeps if self.shared else self.topic.spared
-        return exact_drops(self.keeps, {action.lower() for action in spared})
+        named = [action for action in self.keeps if action not in self.topic.tried]
+        return exact_drops(named, {action.lower() for action in spared})
 
 
 def _asked(topics: Iterable[tuple[BatchRow, Sequence[RoleTopic]]]) -> list[_Asked]:

@@ -143,7 +143,7 @@ def _right_size(settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, 
 
 def _topics(suggestion: Suggestion) -> tuple[RoleTopic, ...]:
     used = {request.action for request in suggestion.written}
-    return topics_of_role(suggestion.keeps, suggestion.needed, used)
+    return topics_of_role(suggestion.keeps, suggestion.needed, used, suggestion.unverified.droppable)
 
 
 def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:

@@ -309,6 +309,8 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     Raises:
         UsageError: PG-E360 to PG-E366, they cannot be read or contradict each other.
     """
+    from datetime import UTC, datetime
+
     from msgspec.structs import replace
 
     from policygen.cli.configuration import read_configuration
@@ -323,6 +325,7 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     elif configured.decides:
         found = decisions_of(configured.table, str(configured.path))
         log_line(found.note)
+    found.refuse_days_to_come(datetime.now(UTC).date())
     return with_flags(found, decisions.keep or (), decisions.drop or ())
 
 

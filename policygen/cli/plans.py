@@ -58,6 +58,7 @@ def save_plan(plan: Plan, folder: Path | None, notify: Callable[[str], None]) ->
             place.parent.mkdir(parents=True, exist_ok=True)
             place.mkdir(mode=0o700, exist_ok=True)
             before = _other_window(path, plan) if place == folder else ""
+            choices = _other_choices(path, plan)
             write_file(path, content, private=True)
         except (OSError, UsageError) as error:
             why = error.message if isinstance(error, UsageError) else str(error)
@@ -66,7 +67,8 @@ def save_plan(plan: Plan, folder: Path | None, notify: Callable[[str], None]) ->
         if before:
             log_line(f"warning: {escape_controls(str(path))} held the plan {before}, and is replaced")
     role = sanitize(plan.role.name)
-    notify(f"Plan saved: {path}" if folder else f"Plan saved; to print it: policygen report {role}")
+    saved = f"Plan saved{choices}"
+    notify(f"{saved}: {path}" if folder else f"{saved}; to print it: policygen report {role}")
 
 
 class _PlanHead(msgspec.Struct):
@@ -74,6 +76,7 @@ class _PlanHead(msgspec.Struct):
 
     role: _PlanOwner
     window: _PlanDays
+    inputs: tuple[tuple[str, ...], ...] | None = None
 
 
 _SUFFIXES = (".json", ".json.gz")
@@ -89,11 +92,29 @@ class _PlanDays(msgspec.Struct):
     end: str
 
 
+def _head_of(path: Path) -> _PlanHead | None:
+    """Return what tells the plan in a file apart; None where there is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_PlanHead)
+    except (OSError, ValueError):
+        return None
+
+
+def _other_choices(path: Path, plan: Plan) -> str:
+    """Say that the plan in a file was made with other decisions than `plan`, which replaces it; "" where not."""
+    from policygen.plan.choices import choices_of
+
+    head = _head_of(path)
+    if head is None or head.inputs is None or choices_of(head.inputs) == choices_of(plan.inputs):
+        return ""
+    theirs = choices_of(head.inputs)
+    return f", in place of the one made {f'with {escape_controls(theirs)}' if theirs else 'without these options'}"
+
+
 def _other_window(path: Path, plan: Plan) -> str:
     """Return the days and account of the plan in a file, where they differ from those of `plan`; else ""."""
-    try:
-        head = msgspec.json.decode(path.read_bytes(), type=_PlanHead)
-    except (OSError, ValueError):  # none, or no plan: there is nothing to compare
+    head = _head_of(path)
+    if head is None:
         return ""
     theirs = (head.role.account, head.window.start[:10], head.window.end[:10])
     if theirs == (plan.role.account, plan.window.start[:10], plan.window.end[:10]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from policygen.account.model import Role
@@ -10,6 +10,7 @@ from policygen.iam import reference
 from policygen.iam.document import Policy
 from policygen.iam.grants import Grant
 from policygen.iam.reference import data_version
+from policygen.iam.request import AccessRequest
 from policygen.plan.build_evidence import (
     calendar_part,
     coverage_part,
@@ -105,8 +106,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             for request, seen in (suggestion.apart.requests.items() if suggestion.apart else ())
         ],
         "users": [
-            {"function": name, "actions": sorted({request.action for request in requests})}
-            for name, requests in usage.users.items()
+            {"function": name, "actions": sorted(actions)} for name, actions in _users(usage.users).items()
         ],
         "tightness": _tightness(suggestion.tightness),
         "strength": _readiness(suggestion.strength) if suggestion.strength else None,
@@ -115,7 +115,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             "left": [_risk(risk) for risk in suggestion.risks_left],
         },
         "needs": sorted(suggestion.needed),
-        "decisions": _decisions(decided),
+        "decisions": _decisions(decided, suggestion.unverified.tried),
         "unverified": _unverified(suggestion),
         "boundary": _policy(suggestion.boundary) if suggestion.boundary else None,
         "losses": [
@@ -135,6 +135,23 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         "notes": [*suggestion.notes, *([observed.traces.of_role] if observed.traces else ())],
         **({"traces": traces_part(observed.traces)} if observed.traces else {}),
     }
+
+
+def _users(users: Mapping[str, Collection[AccessRequest]]) -> dict[str, set[str]]:
+    """Return the actions of each function that uses the role, by ARN where one is known.
+
+    Older records name the function by the session's name alone: it is the function of that name, if there is but one.
+    """
+    by_name: dict[str, list[str]] = {}
+    for function in users:
+        if ":function:" in function:
+            by_name.setdefault(function.rsplit(":function:", 1)[-1], []).append(function)
+    found: dict[str, set[str]] = {}
+    for function, requests in users.items():
+        same = by_name.get(function, [])
+        name = same[0] if len(same) == 1 else function
+        found.setdefault(name, set()).update(request.action for request in requests)
+    return found
 
 
 # --- The policies ----------------------------------------------------------------------------------
@@ -245,7 +262,7 @@ def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:
     ]
 
 
-def _decisions(decided: DecisionEffects) -> dict[str, Any]:
+def _decisions(decided: DecisionEffects, tried: Collection[str]) -> dict[str, Any]:
     return {
         "losses": [_loss(one) for one in decided.losses],
         "spared": [
@@ -253,6 +270,10 @@ def _decisions(decided: DecisionEffects) -> dict[str, Any]:
             for one in decided.spared
         ],
         "expired": [rule.where for rule in decided.expired],
+        "ruled_out": [
+            {"action": action, "rule": rule.where, "tried": action in tried}
+            for action, rule in sorted(decided.ruled_out.items())
+        ],
         "unused": [rule.where for rule in decided.unused],
         "reasons": {rule.where: rule.reason for rule in (*decided.expired, *decided.unused)},
     }

@@ -23,6 +23,7 @@ from policygen.logs.read_report import ReadReport
 from policygen.logs.window import Window
 from policygen.plan.fast_json import digest_without_fractions
 from policygen.rightsize.assess.replay import Replay
+from policygen.rightsize.decisions.model import ReportedCalls
 from policygen.rightsize.generate.names import NameUse
 from policygen.rightsize.suggestion import InformationalRequest, Suggestion
 
@@ -178,7 +179,7 @@ def denied_part(request: DeniedRequest) -> dict[str, Any]:
 
 
 def suspects_part(
-    split: SplitCalls, reported: Mapping[Anomaly, str], knowledge: Knowledge
+    split: SplitCalls, reported: Mapping[Anomaly, ReportedCalls], knowledge: Knowledge
 ) -> list[dict[str, Any]]:
     """Return calls that do not look like the workload, and how they ended."""
     calls = suspicious_calls(split, knowledge)
@@ -192,7 +193,7 @@ def suspects_part(
             "event": f"{one.source} {one.event}",
             "function": one.function,
             "accepted": one.sign in split.accepted,
-            "reported": reported.get(one, ""),
+            "reported": reported[one].reason if one in reported else "",
             "sessions": sorted(seen.sessions),
             "addresses": sorted(seen.addresses),
             "user_agents": sorted(seen.agents),

@@ -243,6 +243,15 @@ class PlanDroppedInUse(PlanDropped, frozen=True):
     events: tuple[str, ...] = ()
 
 
+class PlanRuledOut(msgspec.Struct, frozen=True):
+    """An unverified permission that a rule drops."""
+
+    action: str
+    rule: str
+    tried: bool
+    """Whether IAM saw an attempt at it, or at its service, of which no event was read."""
+
+
 class PlanDecisions(msgspec.Struct, frozen=True):
     """What the decisions did to observed requests, and which of them did nothing."""
 
@@ -254,6 +263,8 @@ class PlanDecisions(msgspec.Struct, frozen=True):
     unused: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
     """Where an expired decision stands -> its reason. Older plans have none."""
+    ruled_out: tuple[PlanRuledOut, ...] = ()
+    """Older plans have none."""
 
 
 class Trust(msgspec.Struct, frozen=True):

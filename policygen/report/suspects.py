@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -71,6 +72,12 @@ NOT_YOURS = (
     "policygen.toml"
 )
 """What to do about suspicious calls that nobody of the workload's people made."""
+
+
+def report_rule(plan: Plan, group: SuspectGroup) -> str:
+    """Write the table for policygen.toml that notes the calls of a group as reported."""
+    until = max(one.last for one in group.members)[:10]
+    return f'[[reported]]\nrole = {json.dumps(plan.role.name)}\nuntil = {until}\nreason = "not ours; security knows"\n'
 
 
 def call_name(one: PlanAnomaly) -> str:

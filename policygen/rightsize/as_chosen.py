@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from policygen.iam.grants import Grant
 from policygen.rightsize.assess.proof import Apart
 from policygen.rightsize.decisions.model import Unverified
@@ -44,13 +46,12 @@ def write_as_chosen(
     Raises:
         GateError: PG-E402, they do not fit into IAM's quotas.
     """
-    choice = UnverifiedChoice(mode, tried=kept.tried)
+    parted = part_unverified(kept)
+    droppable = frozenset(keep.grant.action for keep in parted.unverified)
+    choice = UnverifiedChoice(mode, tried=kept.tried, droppable=droppable)
     if mode == "drop":
         kept, choice = drop_unverified(kept)
-    parted = part_unverified(kept)
-    if mode == "keep":
-        droppable = frozenset(keep.grant.action for keep in parted.unverified)
-        choice = UnverifiedChoice(mode, tried=kept.tried, droppable=droppable)
+        parted = part_unverified(kept)
     if mode != "split" or not parted.unverified:
         proposal, kept = propose(demanded, kept, today, naming)
         return AsChosen(proposal, kept, choice, proposal, _grants(kept.keeps), None)
@@ -62,9 +63,7 @@ def write_as_chosen(
         (*needed.narrowed, *beside.narrowed),
     )
     named = tuple(policy.name for policy in beside.policies)
-    choice = UnverifiedChoice(
-        "split", policies=named, permissions=actions_of(parts.unverified_keeps), tried=kept.tried
-    )
+    choice = replace(choice, policies=named, permissions=actions_of(parts.unverified_keeps))
     apart = Apart(beside.policies, _grants(parts.unverified_keeps)) if beside.policies else None
     return AsChosen(everything, parts.kept, choice, needed, _grants(parts.needed_keeps.keeps), apart)
 

@@ -101,10 +101,15 @@ class RoleTopic(NamedTuple):
     """Those that the role also needs, on other resources."""
     why: str
     answer: str
+    tried: tuple[str, ...] = ()
+    """Those that alone explain an attempt that IAM saw: no rule drops them."""
 
 
 def topics_of_role(
-    keeps: Sequence[Keep], needed: Collection[str] = (), used: Collection[str] = ()
+    keeps: Sequence[Keep],
+    needed: Collection[str] = (),
+    used: Collection[str] = (),
+    droppable: Collection[str] | None = None,
 ) -> tuple[RoleTopic, ...]:
     """Return what a role asks about each topic; arguments as for `questions_about`."""
     spared = _spared(keeps, needed, used)
@@ -118,13 +123,18 @@ def topics_of_role(
                 tuple(action for action in group.actions if action.lower() in spared),
                 "; ".join(_whys(group)),
                 _answer(group, "")[0],
+                tuple(action for action in group.actions if not _may_go(action, droppable)),
             )
         )
     return tuple(found)
 
 
 def questions_about(
-    keeps: Sequence[Keep], role: str, needed: Collection[str] = (), used: Collection[str] = ()
+    keeps: Sequence[Keep],
+    role: str,
+    needed: Collection[str] = (),
+    used: Collection[str] = (),
+    droppable: Collection[str] | None = None,
 ) -> tuple[Question, ...]:
     """Return the questions about the unverified of some keeps, the riskiest first; at most `MOST`.
 
@@ -133,6 +143,7 @@ def questions_about(
         role: the role's name, for commands and rules.
         needed: actions that AWS's own services need of the role.
         used: actions that were seen in use.
+        droppable: unverified actions that rules may drop; None for all. The others alone explain what IAM saw.
     """
     groups = _at_most(MOST, [_Group((topic,), tuple(members)) for topic, members in topics_of(keeps).items()])
     small = [group for group in groups if len(group.actions) <= SMALL]
@@ -141,7 +152,7 @@ def questions_about(
         groups = others + _at_most(max(1, ENOUGH - len(others)), small)
     spared, decided = _spared(keeps, needed, used), _decided_services(keeps)
     return tuple(
-        _question(group, role, spared, _whole_services(group, groups) - decided)
+        _question(group, role, spared, _whole_services(group, groups) - decided, droppable)
         for group in sorted(groups, key=_order)
     )
 
@@ -246,11 +257,26 @@ def _whole_services(group: _Group, groups: Sequence[_Group]) -> set[str]:
 # --- Words -----------------------------------------------------------------------------------------
 
 
-def _question(group: _Group, role: str, spared: Collection[str], whole: Collection[str]) -> Question:
+def _may_go(action: str, droppable: Collection[str] | None) -> bool:
+    return droppable is None or action in droppable
+
+
+def _question(
+    group: _Group,
+    role: str,
+    spared: Collection[str],
+    whole: Collection[str],
+    droppable: Collection[str] | None,
+) -> Question:
     answer, command = _answer(group, role)
     names = [action for action in group.actions if reference.action(action)]
-    # No rule of the file drops what was used.
-    unused = {keep.grant.action for keep in group.keeps if keep.blind_spot}
+    # No rule of the file drops what was used, nor what alone explains a use that IAM saw.
+    unused = {
+        keep.grant.action for keep in group.keeps if keep.blind_spot and _may_go(keep.grant.action, droppable)
+    }
+    whole = {
+        service for service in whole if all(service_of(one) != service or one in unused for one in names)
+    }
     unused_names = [one for one in names if one in unused]
     exact = exact_drops(unused_names, spared)
     asks = f"{_about(group)}: {pluralize(len(group.actions), 'action')}"

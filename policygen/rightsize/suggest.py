@@ -45,7 +45,7 @@ from policygen.rightsize.current_access import (
 )
 from policygen.rightsize.decisions.apply import Dropped, drop_observed, undropped
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
-from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.decisions.model import DecisionRule, Decisions, ReportedCalls
 from policygen.rightsize.errors import (
     all_dropped,
     all_missing,
@@ -161,7 +161,10 @@ def suggest(
     )
     if not proof.held:
         raise proof_failed(usage.role, proof)
-    decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
+    reported = _reported(usage.role, split, decisions) if split else {}
+    decided = decision_effects(
+        decisions, day, usage, current_actions, demand.dropped, kept.dropped, reported.values()
+    )
 
     # Without what was asked for, the proof says that no grant is beyond the current policies.
     added = tuple(grants_beyond(proposal.grants, current.policies)) if current and demand.added else ()
@@ -191,7 +194,11 @@ def suggest(
         unverified=chosen.choice,
         boundary=current.boundary if current else None,
         questions=questions_about(
-            kept.keeps, usage.role.name, kept.needed, {request.action for request in observed.written}
+            kept.keeps,
+            usage.role.name,
+            kept.needed,
+            {request.action for request in observed.written},
+            chosen.choice.droppable,
         ),
         open_names=_open_names(names, options),
         names=names.uses,
@@ -205,7 +212,7 @@ def suggest(
         risks_removed=removed_risks,
         risks_left=remaining_risks,
         split=split or SplitCalls({}, {}, {}),
-        reported=_reported(usage.role, split, decisions) if split else {},
+        reported=reported,
         apart=anomalous_usage,
         guardrails=current.guardrails if current else (),
         min_days=min_days,
@@ -213,13 +220,13 @@ def suggest(
     return replace(suggestion, strength=_readiness(suggestion, current, decisions))
 
 
-def _reported(role: RoleKey, split: SplitCalls, decisions: Decisions) -> dict[Anomaly, str]:
-    """Return the suspicious calls that a person reported as not the workload's, each with its reason."""
+def _reported(role: RoleKey, split: SplitCalls, decisions: Decisions) -> dict[Anomaly, ReportedCalls]:
+    """Return the suspicious calls that a person reported as not the workload's, each with the report."""
     apart = {
         one: seen for one, seen in split.anomalies.items() if one.sign not in split.accepted | SHOWN_ONLY
     }
-    whys = {one: decisions.why_reported(role, seen.last) for one, seen in apart.items()}
-    return {one: why for one, why in whys.items() if why}
+    found = {one: decisions.report_of(role, seen.last) for one, seen in apart.items()}
+    return {one: report for one, report in found.items() if report}
 
 
 def _is_judged_by_report(current: CurrentAccess | None) -> bool:
@@ -375,6 +382,7 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
     ]
     return OpenIssues(
         losses=len(decided.losses),
+        reported=sum(split.anomalies[one].count for one in suggestion.reported),
         suspects=sum(count for sign, count in odd if sign not in SHOWN_ONLY),
         unusual=sum(count for sign, count in odd if sign in SHOWN_ONLY),
         unread_use=len(unread_use(suggestion.keeps, suggestion.coverage)),

@@ -26,7 +26,7 @@ from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.decisions.effects import DecisionEffects
-from policygen.rightsize.decisions.model import Decisions, Unverified
+from policygen.rightsize.decisions.model import Decisions, ReportedCalls, Unverified
 from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.generate.names import NameUse
@@ -120,8 +120,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     """The role's calls, split into those of the workload and anomalous ones."""
     apart: Usage | None = None
     """The requests behind anomalous calls; None where there are none."""
-    reported: Mapping[Anomaly, str] = msgspec.field(default_factory=dict)
-    """Suspicious calls that a person reported -> the reason that stands with them."""
+    reported: Mapping[Anomaly, ReportedCalls] = msgspec.field(default_factory=dict)
+    """Suspicious calls that are not the workload's, as a person wrote -> where, and why."""
     questions: tuple[Question, ...] = ()
     """The unverified permissions as questions, the riskiest first."""
     open_names: Mapping[str, tuple[int, str]] = msgspec.field(default_factory=dict)

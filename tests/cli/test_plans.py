@@ -67,6 +67,18 @@ def test_the_plan_of_another_window_is_replaced_aloud(world: Path) -> None:
     assert json.loads((world / "plans/orders.json").read_text())["window"]["end"] == "2026-11-09T00:00:00Z"
 
 
+def test_a_plan_with_other_decisions_says_which_it_replaces(world: Path) -> None:
+    def saved(*words: str) -> str:
+        return run(world, "suggest", "orders", "-l", "logs", *words).stderr.splitlines()[-1]
+
+    assert saved() == "Plan saved; to print it: policygen report orders"
+    assert saved("--accept", "interactive-agent").startswith(
+        "Plan saved, in place of the one made without these options; "
+    )
+    assert saved().startswith("Plan saved, in place of the one made with --accept interactive-agent; ")
+    assert saved() == "Plan saved; to print it: policygen report orders"
+
+
 def test_a_quiet_export_prints_no_screen_and_a_format_that_is_asked_for(world: Path) -> None:
     for words in ((*SUGGEST, "logs"), ("report", "orders")):
         export = ("-q", "--export", "orders.tf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,44 @@ def test_calls_after_the_last_day_of_a_report_are_suspicious_again(tmp_path: Pat
     assert "Reported" not in short
     findings = json.loads(reported(tmp_path, "2026-11-17", "json"))["suspects"]
     assert {one["reported"] for one in findings} == {""}
+
+
+def test_a_report_that_tells_of_nothing_is_named_and_one_of_days_to_come_is_refused(tmp_path: Path) -> None:
+    short = reported(tmp_path, "2026-11-17", "text")
+    assert "No effect    1 decision did nothing" in short
+    assert "reported[0]" in short
+    (tmp_path / "policygen.toml").write_text(REPORT.format(until="2999-01-01"))
+    done = run_in_root(
+        "suggest", ORDERS, *FILES, "--decisions", str(tmp_path / "policygen.toml"), "--no-plan"
+    )
+    assert (done.code, done.stdout) == (2, "")
+    assert "reported[0].until 2999-01-01 is a day to come  PG-E362" in done.stderr
+
+
+def test_the_details_have_the_table_that_reports_the_calls(tmp_path: Path) -> None:
+    details = run_in_root("suggest", ORDERS, *FILES, "--no-plan", "--details").stdout
+    tables = re.findall(r"^ {8}\[\[reported\]\]\n(?: {8}.*\n){3}", details, re.M)
+    assert len(tables) == 2
+    (tmp_path / "policygen.toml").write_text("".join(tables))
+    done = run_in_root(
+        "suggest", ORDERS, *FILES, "--decisions", str(tmp_path / "policygen.toml"), "--no-plan"
+    )
+    assert "✔ SAFE TO APPLY" in done.stdout
+
+
+def test_code_names_the_calls_that_somebody_accepted() -> None:
+    accepted = ("--accept", "interactive-agent", "--no-plan", "-f", "terraform")
+    head = run_in_root("suggest", ORDERS, *FILES, *accepted).stdout.split("\n\n")[0]
+    unbroken = " ".join(line.removeprefix("#").strip() for line in head.splitlines())
+    assert "6 suspicious calls count as the workload's, as asked (--accept): " in unbroken
+    assert "GetObject, ListBuckets, Scan" in unbroken
+
+
+def test_code_says_of_whom_nothing_would_be_denied(tmp_path: Path) -> None:
+    head = reported(tmp_path, "2026-11-18", "terraform").split("\n\n")[0]
+    unbroken = " ".join(line.removeprefix("#").strip() for line in head.splitlines())
+    assert "yes: nothing that the workload did on 30 days would be denied" in unbroken
+    assert "8 reported calls left out" in unbroken
 
 
 def test_accepted_calls_that_were_denied_are_never_said_to_be_in_the_policy() -> None:

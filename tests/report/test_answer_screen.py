@@ -22,13 +22,14 @@ from policygen.report.terminal.layout import NARROWEST, WIDEST
 from policygen.report.terminal.next_steps import DOCTOR, EXPLAIN
 from policygen.report.terminal.screen import render
 from policygen.report.terminal.suspicious import SIGNS
-from tests.support.command import run
+from tests.support.command import run, run_in_root
 from tests.support.golden import rendered
 from tests.support.samples import EVERY_SAMPLE, ROLES, SAMPLES, WIDTH, sample, too_wide
 
 LINES = 50
 KNOWN = pytest.mark.parametrize("role", [role for role, known in ROLES.items() if known])
 WIDTHS = pytest.mark.parametrize("width", [NARROWEST, WIDTH, WIDEST])
+FILES = ("-l", "samples/trail", "-s", "samples/account.json", "-q", "--no-plan")
 LOGS = ("--days", "30", "--logs", "samples/trail", "--snapshot", "samples/account.json")
 
 
@@ -371,6 +372,30 @@ def test_a_folder_whose_new_names_will_be_denied_is_named_with_what_widens_it(sh
     }
     # Of the invoices a pattern was learned that takes new names.
     assert "invoices/: only" not in text
+
+
+def test_a_rule_that_drops_what_iam_may_have_seen_says_so() -> None:
+    text = run_in_root("suggest", "orders-api", *FILES, "--drop", "sns:Publish", "--drop", "states:*").stdout
+    notice = text[text.index(" Dropped ") :]
+    assert "5 unverified permissions dropped by your rules" in notice
+    assert notice.index("sns:Publish") < notice.index("states:")
+    assert "IAM saw the role try it, or its service" in " ".join(notice.split())
+
+
+def test_a_role_that_may_no_longer_list_a_bucket_is_told_of_missing_keys() -> None:
+    gone = " ".join(screen("image-resizer").split())
+    assert "s3:ListBucket goes: for a key that is not there, S3 will answer 403 and not 404" in gone
+    assert "--keep s3:ListBucket" in gone
+    kept = run_in_root("suggest", "image-resizer", *FILES, "--keep", "s3:ListBucket").stdout
+    assert "Missing keys" not in kept
+    assert "Missing keys" not in screen("orders-api")  # it lists the bucket, and goes on doing so
+
+
+def test_a_function_that_older_records_name_by_its_session_is_counted_once() -> None:
+    text = run_in_root("suggest", "image-resizer", *FILES, "--days", "45").stdout
+    assert "2 functions use this role; each could have its own: image-resizer, thumbnail-index" in " ".join(
+        text.split()
+    )
 
 
 def test_what_was_accepted_is_said_beside_the_answer(shop: Path) -> None:

@@ -75,6 +75,7 @@ LATER_FIELDS = {
     ("coverage", "logged_regions"),
     ("coverage", "data_events"),
     ("decisions", "reasons"),
+    ("decisions", "ruled_out"),
     ("reading", "audit"),
     ("reading", "unread"),
     ("needs",),

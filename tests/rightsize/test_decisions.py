@@ -118,7 +118,8 @@ def test_every_key_of_the_page_is_one_and_every_code_is_there() -> None:
 def test_a_report_is_about_one_role_until_its_last_day(name: str, account: str, last: str, why: str) -> None:
     table = 'role = "orders-api"\naccount = "111122223333"\nuntil = 2026-11-18\nreason = "stolen"'
     found = parse_decisions(f"[[reported]]\n{table}")
-    assert found.why_reported(role(name, account), last) == why
+    report = found.report_of(role(name, account), last)
+    assert (report.reason if report else "") == why
     assert "1 incident report" in replace(found, file="policygen.toml").note
 
 

@@ -291,9 +291,10 @@ def test_the_rules_of_a_sample_are_answers(role: str, today: bool) -> None:
     suggestion = sample(role, today).suggestion
     assert len(suggestion.questions) <= MOST
     for one in suggestion.questions:
+        droppable = suggestion.unverified.droppable.intersection(one.actions)
         for text, kind in ((one.drop, "drop"), (one.keep, "keep")):
             rules = parse_decisions(text).rules
-            assert rules
+            assert bool(rules) is (kind == "keep" or bool(droppable))
             assert {rule.kind for rule in rules} == {kind}
             assert {rule.role for rule in rules} == {suggestion.role.name}
 
@@ -318,12 +319,42 @@ def test_a_rule_answers_its_question_and_takes_nothing_that_is_needed(
         if not text:
             continue
         after = run(case | {"decisions": text.splitlines()}, tmp_path / str(number)).suggestion
-        named = {action for action in one.actions if action in text or kind == "drop"}
+        rules = parse_decisions(text).rules
+        named = {
+            action for action in one.actions if any(action_matches(rule.action, action) for rule in rules)
+        }
+        assert named
         left = {action for question in after.questions for action in question.actions}
         assert not left & named, (one.asks, left & named)
         assert after.decided.losses == ()
         assert needed_actions(before) <= {grant.action for grant in after.grants}
         assert after.proof.held
+
+
+def test_no_rule_drops_what_alone_explains_what_iam_saw() -> None:
+    suggestion = sample("orders-api", today=True).suggestion
+    assert "saw an attempt at sns" in suggestion.said["sns:Publish"]
+    asking = [one for one in suggestion.questions if "sns:Publish" in one.actions]
+    assert [action_matches(pattern, "sns:Publish") for one in asking for pattern in one.drop_patterns] == [
+        False
+    ]
+    assert [rule.action for one in asking for rule in parse_decisions(one.drop).rules] == [
+        "xray:GetSamplingTargets"
+    ]
+    assert [rule.action for one in asking for rule in parse_decisions(one.keep).rules if "sns" in rule.action]
+
+
+def test_a_batch_s_rules_drop_nothing_that_alone_explains_what_iam_saw() -> None:
+    topics = topics_of_role(
+        [off("sqs:SendMessage"), off("sqs:ReceiveMessage")], droppable={"sqs:SendMessage"}
+    )
+    asked = [(row_of("orders"), topics)]
+    (one,) = account_questions(asked)
+    assert rules_of(one.drop) == {"orders": {"sqs:SendMessage"}}
+    assert rules_of(one.keep) == {"orders": {"sqs:SendMessage", "sqs:ReceiveMessage"}}
+    (row,) = role_questions(asked)
+    assert "sqs:SendMessage" in row.drop
+    assert "sqs:ReceiveMessage" not in row.drop
 
 
 def test_the_plan_holds_the_questions(golden: Golden) -> None:

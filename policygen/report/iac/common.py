@@ -106,6 +106,22 @@ class AddedGrant(Protocol):
         """Its resource, a pattern."""
 
 
+class AcceptedCall(Protocol):
+    """Suspicious calls, and whether a person accepted them as the workload's."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether they count as the workload's."""
+
+    @property
+    def event(self) -> str:
+        """Event source and name."""
+
+    @property
+    def count(self) -> int:
+        """How many calls they are."""
+
+
 class Planned(Protocol):
     """What a format for infrastructure as code needs of a plan.
 
@@ -141,6 +157,10 @@ class Planned(Protocol):
         """The options that they were made with, each with its value; None where they are not known."""
 
     @property
+    def suspects(self) -> Sequence[AcceptedCall]:
+        """The calls that do not look like the workload."""
+
+    @property
     def added(self) -> Sequence[AddedGrant]:
         """What they allow beyond today's policies, because it was asked for."""
 
@@ -157,6 +177,7 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
         f"as seen from {window.start} to {window.end[:10]} UTC.",
         f"{plan.tightness.needed:,} needed + {plan.tightness.unverified:,} unverified permissions.",
         *_made_with(plan),
+        *_accepted(plan),
         *_chosen(plan),
         *_added(plan),
         *_answer(plan),
@@ -173,6 +194,17 @@ def _made_with(plan: Planned) -> list[str]:
         if choices
         else []
     )
+
+
+def _accepted(plan: Planned) -> list[str]:
+    """Return lines that name the suspicious calls which the policies allow, because a person accepted them."""
+    found = [one for one in plan.suspects if one.accepted]
+    if not found:
+        return []
+    names = ", ".join(sorted({one.event.partition(" ")[2] for one in found}))
+    calls = pluralize(sum(one.count for one in found), "suspicious call")
+    text = f"{calls} count as the workload's, as asked (--accept): {names}"
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False)
 
 
 def _added(plan: Planned) -> list[str]:

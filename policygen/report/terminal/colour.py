@@ -19,7 +19,10 @@ _STYLES: Mapping[str, tuple[str, str]] = {
     "more": ("32", r"(?<=^  )[+=](?= )"),
     "command": (
         "36",
-        r"(?<= )policygen [a-z]+ .*|^ {10,}(?:--?[a-z]|[a-z0-9-]+:[A-Z]\w* -).*|(?<= )--(?:accept|unverified|open|keep|drop) (?:'[^']*'|\S+)",
+        (
+            r"(?<= )policygen [a-z]+ .*|^ {10,}(?:--?[a-z]|[a-z0-9-]+:[A-Z]\w* -).*|"
+            r"(?<= )--(?:accept|unverified|open|keep|drop) (?:'[^']*'|\S+)"
+        ),
     ),
     "spark": ("34", r"[▁▂▃▄▅▆▇█]+"),
     "head": (

@@ -15,6 +15,7 @@ from policygen.report.figures import Figure, figures, grouped, spared_actions
 from policygen.report.suspects import (
     NOT_YOURS,
     call_name,
+    report_rule,
     result_in_words,
     results_in_words,
     suspects_by_sign,
@@ -170,6 +171,7 @@ def _suspects(plan: Plan, layout: Layout) -> Iterator[str]:
             yield from _suspicious_calls(one, layout)
         if group.open:
             yield from layout.wrapped("      if not yours:  ", NOT_YOURS)
+            yield from (f"        {line}" for line in report_rule(plan, group).splitlines())
         if group.acceptable:
             yield from layout.wrapped("      if legitimate:  ", f"--accept {sign}")
 

@@ -53,10 +53,10 @@ def _failing(plan: Plan) -> Notice | None:
 
 
 def _not_allowed(plan: Plan) -> Notice | None:
-    count = pluralize(len(plan.missing), "permission")
+    count = pluralize(len({one.action for one in plan.missing}), "action")
     groups = grouped(((one.action, one.cause), one) for one in plan.missing)
     entries = [(action, f"{_let_through(some)}: {cause}") for (action, cause), some in groups.items()]
-    sentence = f"{count} used that today's policies lack: not added, so nothing changes for these calls"
+    sentence = f"{count} used that today's policies lack: not added, so these calls go on as they do today"
     to_add = (
         ("To grant them:", "--add-observed") if any(one.cause in ADDABLE for one in plan.missing) else None
     )
@@ -135,6 +135,16 @@ def _names_in(folder: FixedNames) -> str:
     return first + (f" +{len(others)}" if others else "")
 
 
+def _missing_keys(plan: Plan) -> Notice | None:
+    """Say that S3 will tell of keys that do not exist by another error: reference 1.10.8, and GetObject's API page."""
+    reads = any(grant.action in {"s3:GetObject", "s3:GetObjectVersion"} for grant in plan.grants)
+    gone = any(one.action == "s3:ListBucket" and one.kind == "removed" for one in plan.changes)
+    if not reads or not gone:
+        return None
+    sentence = "s3:ListBucket goes: for a key that is not there, S3 will answer 403 and not 404"
+    return Notice("?", "Missing keys", sentence, [("If code minds:", "--keep s3:ListBucket")])
+
+
 def _spared(plan: Plan) -> Notice | None:
     found = spared_actions(plan)
     number = len({action for actions in found.values() for action in actions})
@@ -192,6 +202,7 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     _fixed,
     unverified_notice,
     dropped_notice,
+    _missing_keys,
     _narrowed,
     _spared,
     _decisions,

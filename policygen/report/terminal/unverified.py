@@ -94,8 +94,19 @@ logs that were not written or not read."""
 
 def dropped_notice(plan: Plan) -> Notice | None:
     """Tell of the unverified permissions that a person dropped; None where there are none."""
+    if plan.decisions.ruled_out:
+        return _ruled_out(plan)
     dropped = sorted({one.action for one in plan.unverified.dropped})
     gone, narrowed = _parted(dropped, {one.action.lower() for one in plan.grants})
     how = f"{len(gone):,} go" + (f", {len(narrowed):,} narrow" if narrowed else "")
     what = f"{pluralize(len(dropped), 'unverified permission')} dropped by your choice: {how}"
     return listed_notice("!", "Dropped", what, [("", counted(map(service_of, dropped)))] if dropped else [])
+
+
+def _ruled_out(plan: Plan) -> Notice | None:
+    """Name what rules drop, and what of it IAM may have seen in use."""
+    found = plan.decisions.ruled_out
+    what = f"{pluralize(len(found), 'unverified permission')} dropped by your rules"
+    perhaps = "IAM saw the role try it, or its service, and no log shows which"
+    entries = [(one.action, perhaps if one.tried else f"by {one.rule}") for one in found]
+    return listed_notice("!", "Dropped", what, sorted(entries, key=lambda entry: entry[1] != perhaps))

@@ -69,6 +69,8 @@ class OpenIssues(msgspec.Struct, frozen=True):
     """Needed permissions that a rule drops."""
     suspects: int = 0
     """Calls that do not look like the workload, and are left out of the policy."""
+    reported: int = 0
+    """Such calls that a person reported as not the workload's: they are no reason to wait."""
     unusual: int = 0
     """Calls that do not look like the workload, and stay in the policy."""
     unread_use: int = 0
@@ -243,11 +245,13 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
     if found:
         return tuple(found)
     allowed = " and today's policies allow" if points.not_allowed else ""
+    who = "workload" if points.reported else "role"
+    left_out = f"; {pluralize(points.reported, 'reported call')} left out" if points.reported else ""
     return (
         Reason(
             "enough",
-            f"nothing that the role did on {pluralize(len(facts.active), 'day')}{allowed} would be denied; last new "
-            f"permission {pluralize(facts.quiet or 0, 'day')} before the end",
+            f"nothing that the {who} did on {pluralize(len(facts.active), 'day')}{allowed} would be denied; last new "
+            f"permission {pluralize(facts.quiet or 0, 'day')} before the end{left_out}",
             "ready",
         ),
     )

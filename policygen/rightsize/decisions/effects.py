@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -18,7 +18,7 @@ from policygen.rightsize.decisions.apply import (
     Spared,
     unused_rules,
 )
-from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.decisions.model import DecisionRule, Decisions, ReportedCalls
 from policygen.rightsize.removal import Removal
 
 
@@ -31,10 +31,10 @@ class DecisionEffects(msgspec.Struct, frozen=True):
     """Needed permissions that a drop rule matches but must not drop."""
     expired: tuple[DecisionRule, ...] = ()
     """Rules about the role that no longer apply."""
-    unused: tuple[DecisionRule, ...] = ()
-    """Rules in force that match nothing of the role: one for each table of the file."""
-    ruled_out: frozenset[str] = frozenset()
-    """Unverified actions that a rule drops."""
+    unused: tuple[DecisionRule | ReportedCalls, ...] = ()
+    """Rules in force that match nothing of the role, and reports of no suspicious call: one for each table."""
+    ruled_out: Mapping[str, DecisionRule] = msgspec.field(default_factory=dict)
+    """Unverified action -> the rule that drops it."""
     notes: tuple[str, ...] = ()
     """Where the decisions were read from, a sentence; () where no file was."""
 
@@ -55,6 +55,7 @@ def decision_effects(
     now: Mapping[str, Sequence[Statement]] | None,
     dropped: Dropped,
     needs: DroppedNeeds,
+    reported: Collection[ReportedCalls] = (),
 ) -> DecisionEffects:
     """Return what decisions did to one role.
 
@@ -65,6 +66,7 @@ def decision_effects(
         now: action -> the current Allow statements that grant it; None where these are not known.
         dropped: what the drop rules did to observed requests.
         needs: what the drop rules did to needs of AWS's own services, and to what is unverified.
+        reported: the reports that told of suspicious calls of the role.
     """
     losses: tuple[Loss, ...] = (*dropped.losses, *needs.losses)
     spared = (*dropped.spared, *needs.spared)
@@ -80,7 +82,10 @@ def decision_effects(
         losses=losses,
         spared=tuple(dict.fromkeys(spared)),
         expired=decisions.expired(usage.role, day),
-        unused=tuple(reversed(unused.values())),
-        ruled_out=frozenset(needs.ruled_out),
+        unused=(
+            *reversed(unused.values()),
+            *(one for one in decisions.reported if one.is_about(usage.role) and one not in reported),
+        ),
+        ruled_out=dict(needs.ruled_out),
         notes=(decisions.note,) if decisions.note else (),
     )

@@ -110,10 +110,13 @@ class ReportedCalls(msgspec.Struct, frozen=True):
     where: str = ""
     """Where it was written: ``reported[0]`` of the file."""
 
+    def is_about(self, role: RoleKey) -> bool:
+        """Return whether the calls are a role's."""
+        return _is_role(self.role, role.name) and self.account in {"", role.account}
+
     def tells_of(self, role: RoleKey, last: str) -> bool:
         """Return whether calls of a role, the last of them at an ISO date or time in UTC, are among these."""
-        about = _is_role(self.role, role.name) and self.account in {"", role.account}
-        return about and last[:10] <= self.until.isoformat()
+        return self.is_about(role) and last[:10] <= self.until.isoformat()
 
 
 Unverified = Literal["keep", "drop", "split"]
@@ -195,9 +198,23 @@ class Decisions(msgspec.Struct, frozen=True):
                 meant = f"; did you mean {escape_controls(close[0])}?" if close else ""
                 yield f"{where} of {self.file or FILE} ({reason}) is about none of the roles: {pattern}{meant}"
 
-    def why_reported(self, role: RoleKey, last: str) -> str:
-        """Return the reason that stands with suspicious calls that ended at a time; "" for those not reported."""
-        return next((one.reason for one in self.reported if one.tells_of(role, last)), "")
+    def report_of(self, role: RoleKey, last: str) -> ReportedCalls | None:
+        """Return the report of suspicious calls, the last at an ISO date or time in UTC; None where nobody made one."""
+        return next((one for one in self.reported if one.tells_of(role, last)), None)
+
+    def refuse_days_to_come(self, today: date) -> None:
+        """Raise an error for a report of calls up to a day that is to come: nobody can have looked at them.
+
+        Raises:
+            UsageError: PG-E362.
+        """
+        for one in self.reported:
+            if one.until > today:
+                raise UsageError(
+                    f"{self.file or FILE}: {one.where}.until {one.until} is a day to come",
+                    "write the day of the last of these calls: later ones have to be suspicious again",
+                    code="PG-E362",
+                )
 
     def protection(self, name: str) -> Protection | None:
         """Return the entry that protects a role, or None."""

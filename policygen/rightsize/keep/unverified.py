@@ -32,7 +32,7 @@ class UnverifiedChoice(msgspec.Struct, frozen=True):
     tried: frozenset[str] = frozenset()
     """Unverified actions at which, or at whose service, IAM saw an attempt of which no event was read."""
     droppable: frozenset[str] = frozenset()
-    """Unverified actions that ``drop`` would drop, where they are kept with the rest."""
+    """Unverified actions that ``drop`` would drop, where they are kept: IAM saw no attempt that they alone explain."""
 
     @property
     def note(self) -> str:

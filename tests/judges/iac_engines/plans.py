@@ -15,6 +15,7 @@ from policygen.logs.window_end import WindowEnd
 from policygen.plan.apply_list import ApplyList
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import PlanGrant, PlanReadiness, PlanUnverified
+from policygen.plan.model_evidence import PlanAnomaly
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.assess.tightness import Tightness
 from tests.judges.iac_engines import Document
@@ -48,6 +49,7 @@ class Plan:
     apply_list: ApplyList = field(default_factory=lambda: ApplyList(today_known=False))
     strength: PlanReadiness | None = None
     added: Sequence[PlanGrant] = ()
+    suspects: Sequence[PlanAnomaly] = ()
     inputs: Sequence[Sequence[str]] | None = None
 
     @property

@@ -74,10 +74,12 @@ NOT_YOURS = (
 """What to do about suspicious calls that nobody of the workload's people made."""
 
 
-def report_rule(plan: Plan, group: SuspectGroup) -> str:
-    """Write the table for policygen.toml that notes the calls of a group as reported."""
-    until = max(one.last for one in group.members)[:10]
-    return f'[[reported]]\nrole = {json.dumps(plan.role.name)}\nuntil = {until}\nreason = "not ours; security knows"\n'
+def report_rule(plan: Plan, groups: Iterable[SuspectGroup]) -> str:
+    """Write the table for policygen.toml that notes the calls of at least one group as reported."""
+    until = max(one.last for group in groups for one in group.members)[:10]
+    return (
+        f'[[reported]]\nrole = {json.dumps(plan.role.name)}\nuntil = {until}\nreason = "not ours: TICKET"\n'
+    )
 
 
 def call_name(one: PlanAnomaly) -> str:

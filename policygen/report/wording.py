@@ -123,7 +123,15 @@ def places(patterns: Iterable[str], room: int, account: str = "") -> str:
         if len(text) <= room:
             return text
     others = _others(len(names) - 1)
-    return fitted(names[0], room - len(others)) + others if names else ""
+    return _ended(names[0], room - len(others)) + others if names else ""
+
+
+def _ended(name: str, room: int) -> str:
+    """Return a name, cut to so many columns: where it has parts, the last ones, which tell it from others."""
+    if len(name) <= room:
+        return name
+    ends = (name[at.start() :] for at in re.finditer("/.", name))
+    return next((f"…{end}" for end in ends if len(end) < room), fitted(name, room))
 
 
 _KIND = re.compile(r"[a-zA-Z-]+[/:]")

@@ -169,11 +169,11 @@ def _suspects(plan: Plan, layout: Layout) -> Iterator[str]:
                 f"{call_name(one)}, {pluralize(one.count, 'time')}{ended}, {minute(one.last)}",
             )
             yield from _suspicious_calls(one, layout)
-        if group.open:
-            yield from layout.wrapped("      if not yours:  ", NOT_YOURS)
-            yield from (f"        {line}" for line in report_rule(plan, group).splitlines())
         if group.acceptable:
             yield from layout.wrapped("      if legitimate:  ", f"--accept {sign}")
+    if unexplained := [group for group in suspects_by_sign(plan) if group.open]:
+        yield from layout.wrapped("      if not yours:  ", NOT_YOURS)
+        yield from (f"        {line}" for line in report_rule(plan, unexplained).splitlines())
 
 
 def _suspicious_calls(kind: PlanAnomaly, layout: Layout) -> Iterator[str]:

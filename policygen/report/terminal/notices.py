@@ -18,7 +18,7 @@ from policygen.report.terminal.suspicious import (
 )
 from policygen.report.terminal.unverified import dropped_notice, unverified_notice
 from policygen.report.wording import day, denied_by, list_resources
-from policygen.rightsize.current_access import ADDABLE
+from policygen.rightsize.current_access import ADDABLE, POLICIES_CHANGED
 from policygen.text import pluralize
 
 
@@ -60,7 +60,8 @@ def _not_allowed(plan: Plan) -> Notice | None:
     to_add = (
         ("To grant them:", "--add-observed") if any(one.cause in ADDABLE for one in plan.missing) else None
     )
-    return listed_notice("!", "Not allowed", sentence, entries, to_add)
+    mark = "!" if any(one.cause == POLICIES_CHANGED for one in plan.missing) else "="
+    return listed_notice(mark, "Not allowed", sentence, entries, to_add)
 
 
 def _let_through(requests: Sequence[PlanNotAllowed]) -> str:
@@ -141,7 +142,9 @@ def _missing_keys(plan: Plan) -> Notice | None:
     gone = any(one.action == "s3:ListBucket" and one.kind == "removed" for one in plan.changes)
     if not reads or not gone:
         return None
-    sentence = "s3:ListBucket goes: for a key that is not there, S3 will answer 403 and not 404"
+    sentence = (
+        "s3:ListBucket goes: S3 will answer 403, not 404, for keys that do not exist; no call seen met one"
+    )
     return Notice("?", "Missing keys", sentence, [("If code minds:", "--keep s3:ListBucket")])
 
 
@@ -194,7 +197,6 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     reported_notice,
     accepted_notice,
     unusual_notice,
-    _not_allowed,
     _added,
     _denied,
     _unmapped,
@@ -206,6 +208,7 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     _narrowed,
     _spared,
     _decisions,
+    _not_allowed,
     _shared,
 )
 """The most serious first."""

@@ -37,7 +37,7 @@ def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[st
     if question.command:
         yield from layout.command("               ", answering_command(plan, question.command))
     if option := drop_options(question):
-        yield from layout.wrapped("     drop      ", option)
+        yield from layout.command("     drop      ", option)
     spares = " (a ? spares what is needed of that action)" if "?" in question.drop else ""
     for name, rule in (("to drop", question.drop), ("to keep", question.keep)):
         if rule:

@@ -27,12 +27,22 @@ def unverified_notice(plan: Plan) -> Notice | None:
     return Notice("?", "Unverified", sentence, [*details, *([("If dropped", drop)] if drop else [])])
 
 
+_FEW = 2
+"""Actions that are named, not counted."""
+
+
 def _is_unverified(plan: Plan, keep: PlanKeep) -> bool:
     return keep.kind == "unknown" and plan.support.get(keep.action.lower()) == "unverified"
 
 
 def _services(keeps: Iterable[PlanKeep]) -> str:
-    """Count actions by service, and say when IAM last saw these or the service: ``sqs 4 (Aug 2), xray 2``."""
+    """Count actions by service, and say when IAM last saw these or the service: ``sqs 4 (Aug 2), xray 2``.
+
+    A few are named.
+    """
+    keeps = list(keeps)
+    if len(keeps) <= _FEW:
+        return ", ".join(f"{keep.action}{_last_seen([keep])}" for keep in keeps)
     groups = grouped((keep.service, keep) for keep in keeps)
     most = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
     return ", ".join(f"{service} {len(some):,}{_last_seen(some)}" for service, some in most)

@@ -76,8 +76,9 @@ def _how_much(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from reach
         return
     less = _percent(now, plan.actions_proposed)
-    if tight.unverified and less:
-        less += f", up to {_percent(now, tight.needed)}" if tight.unverified else ""
+    most = _percent(now, tight.needed)
+    if less and most != less:
+        less += f", up to {most}"
     table = Layout(min(layout.width, WIDTH))
     line = table.right(f"  {pluralize(now, 'action')} today → {stay}", less)
     yield from [line] if len(line) <= layout.width else [line[: -len(less)].rstrip(), table.right("", less)]

@@ -385,7 +385,10 @@ def test_a_rule_that_drops_what_iam_may_have_seen_says_so() -> None:
 
 def test_a_role_that_may_no_longer_list_a_bucket_is_told_of_missing_keys() -> None:
     gone = " ".join(screen("image-resizer").split())
-    assert "s3:ListBucket goes: S3 will answer 403, not 404, for keys that do not exist; no call seen met one" in gone
+    assert (
+        "s3:ListBucket goes: S3 will answer 403, not 404, for keys that do not exist; no call seen met one"
+        in gone
+    )
     assert "--keep s3:ListBucket" in gone
     kept = run_in_root("suggest", "image-resizer", *FILES, "--keep", "s3:ListBucket").stdout
     assert "Missing keys" not in kept

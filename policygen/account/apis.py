@@ -33,6 +33,11 @@ class Method:
     needs_key: bool = False
 
     @property
+    def is_overruled(self) -> bool:
+        """Whether an Allow of a resource policy may let in whom it would leave out (apigateway-authorization-flow)."""
+        return self.authorization in {"AWS_IAM", "CUSTOM"}
+
+    @property
     def name(self) -> str:
         """What people call it: ``GET /pets/{petId}``, or ``$connect``."""
         return f"{self.verb} {self.path}" if self.verb else self.path

@@ -101,6 +101,7 @@ def _rest_api(entry: RestApiEntry, account: str, partition: str, name: str) -> A
         for resource in entry.resources
         for verb, method in sorted((resource.resource_methods or {}).items())
     ]
+    policy = api_policy(api.policy, f"{name}: policy of API {escape_controls(api.id)}")
     return Api(
         api.id,
         sanitize(api.name, 256),
@@ -116,10 +117,7 @@ def _rest_api(entry: RestApiEntry, account: str, partition: str, name: str) -> A
         ),
         kinds == [_PRIVATE],
         kinds[0].lower() if kinds else "",
-        _spelt_out(
-            api_policy(api.policy, f"{name}: policy of API {escape_controls(api.id)}"),
-            f"arn:{partition}:execute-api:{entry.region}:{account}:{api.id}",
-        ),
+        policy and spelt_out(policy, f"arn:{partition}:execute-api:{entry.region}:{account}:{api.id}"),
         not api.disable_execute_api_endpoint,
     )
 
@@ -198,12 +196,15 @@ def api_policy(document: Json | str | None, owner: str) -> ResourcePolicy | None
     return _parsed(document, owner)
 
 
-def _spelt_out(policy: ResourcePolicy | None, arn: str) -> ResourcePolicy | None:
-    """Return a policy with whole ARNs in place of ``execute-api:/stage/GET/pets``, which means the API itself."""
-    if policy is None:
-        return None
+def spelt_out(policy: ResourcePolicy, arn: str) -> ResourcePolicy:
+    """Return a policy with whole ARNs in place of ``execute-api:/stage/GET/pets``, which means the API itself.
 
-    def spelt_out(resource: str) -> str:
+    Args:
+        policy: the resource policy of an API.
+        arn: the beginning of the ARNs of its methods, without ``/`` at the end.
+    """
+
+    def whole(resource: str) -> str:
         return arn + resource.removeprefix(_SHORT) if resource.startswith(f"{_SHORT}/") else resource
 
     return replace(
@@ -211,7 +212,7 @@ def _spelt_out(policy: ResourcePolicy | None, arn: str) -> ResourcePolicy | None
         statements=tuple(
             replace(
                 one,
-                statement=replace(one.statement, resources=tuple(map(spelt_out, one.statement.resources))),
+                statement=replace(one.statement, resources=tuple(map(whole, one.statement.resources))),
             )
             for one in policy.statements
         ),

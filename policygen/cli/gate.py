@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.evidence.observe import RoleEvidence
     from policygen.iam.document import Policy
-    from policygen.iam.resource_policy import ResourcePolicy
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.baseline import Baseline
     from policygen.rightsize.check.basis import CheckBasis
     from policygen.rightsize.check.findings import Finding, Level, PolicySource
     from policygen.rightsize.check.templates.context import TemplateContext
-    from policygen.rightsize.trust.suggest import TrustSuggestion
 
 
 class GateSubject(NamedTuple):
@@ -51,42 +49,28 @@ class GateSubject(NamedTuple):
         return check(self.sources, self.basis)
 
 
-class TrustSubject(NamedTuple):
-    """One role: the trust policy under check, and who assumed the role."""
+class PrincipalSubject(NamedTuple):
+    """A policy that names principals, under check: of a role or an API, and what is known of who came."""
 
     role: str
+    """The role's name, or the API's with ``API`` before it."""
     account: str
     sources: Sequence[PolicySource]
-    policy: ResourcePolicy
-    suggestion: TrustSuggestion
+    found: Callable[[], tuple[Finding, ...]]
+    """Returns all findings, the worst first."""
+    days: int
+    """Days of the window; 0 where no logs were read."""
+    days_with_events: int
+    last: str
+    """The time of the last assumption or call, ISO 8601 in UTC; "" for none."""
     plan: str = ""
-
-    @property
-    def days(self) -> int:
-        """Days of the window."""
-        return self.suggestion.evidence.window.days
-
-    @property
-    def days_with_events(self) -> int:
-        """Days of which the account's own log was read."""
-        return len(self.suggestion.evidence.own_days)
-
-    @property
-    def last(self) -> str:
-        """The time of the last assumption, ISO 8601 in UTC."""
-        total = self.suggestion.assumptions.total
-        return total.last if total else ""
-
-    @property
-    def gaps(self) -> int:
-        """Log files that could not be read or verified, and other gaps of the evidence."""
-        return len(self.suggestion.evidence.coverage.incomplete)
+    """As `GateSubject` has it."""
+    gaps: int = 0
+    """As `GateSubject` has it."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
-        from policygen.rightsize.check.trust import check_trust
-
-        return check_trust(self.sources[0], self.policy, self.suggestion)
+        return self.found()
 
 
 class Unchecked(NamedTuple):
@@ -120,7 +104,7 @@ class GateOptions(NamedTuple):
     unnamed: Sequence[str] = ()
     """Policy files beside those of the roles that no role of the configuration has."""
 
-    def newly_of(self, subject: GateSubject | TrustSubject | Unchecked) -> list[str]:
+    def newly_of(self, subject: GateSubject | PrincipalSubject | Unchecked) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""
         return self.baseline.newly_of((subject.role, subject.account)) if self.baseline else []
 
@@ -238,7 +222,7 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
     )  # fmt: skip
 
 
-def gate_report(subject: GateSubject | TrustSubject, options: GateOptions) -> FindingsReport:
+def gate_report(subject: GateSubject | PrincipalSubject, options: GateOptions) -> FindingsReport:
     """Check a role's policies."""
     from policygen.report.findings.report import RULES_URL, FindingsReport
     from policygen.rightsize.check.baseline import AgainstBaseline

@@ -81,7 +81,11 @@ def given_about_logs(ctx: typer.Context) -> list[str]:
     return [f"--{name.replace('snapshots', 'snapshot')}" for name in named]
 
 
-def refuse_kind(kind: str, gate: GateInput, account: AccountsInput) -> None:
+KINDS = ("permissions", "trust", "resource")
+"""What a policy under check may be."""
+
+
+def refuse_kind(kind: str, gate: GateInput, account: AccountsInput, *, role: str, api: str) -> None:
     """Refuse a kind of policy that is not known, and what goes with one kind only.
 
     Raises:
@@ -90,20 +94,27 @@ def refuse_kind(kind: str, gate: GateInput, account: AccountsInput) -> None:
     from policygen.errors import UsageError, no_such
     from policygen.text import escape_controls
 
-    if kind not in ("permissions", "trust"):
+    if kind not in KINDS:
         shown = escape_controls(kind)[:40]
-        raise no_such(f"--kind is {shown!r}", kind, ("permissions", "trust"), code="PG-E248")
-    if kind == "trust" and (gate.plan or gate.every or account.live):
+        raise no_such(f"--kind is {shown!r}", kind, KINDS, code="PG-E248")
+    if (kind == "resource") != bool(api) or (api and role):
+        given = "--role" if role and api else "--kind resource without --api" if not api else "--api"
+        raise UsageError(
+            f"{given}: the resource policy of an API is checked by --kind resource and --api alone",
+            "policygen check POLICY --kind resource --api orders --snapshot account.json",
+            code="PG-E248",
+        )
+    if kind != "permissions" and (gate.plan or gate.every or account.live):
         other = "--plan" if gate.plan else "--all" if gate.every else "--live"
         raise UsageError(
-            f"--kind trust and {other} cannot be used together",
+            f"--kind {kind} and {other} cannot be used together",
             "give the logs and a snapshot: --logs LOGS --snapshot account.json",
             code="PG-E248",
         )
     if kind == "permissions" and len(account.snapshots or ()) > 1:
         raise UsageError(
             "more than one --snapshot: permissions of a role are checked in its own account",
-            "give that account's alone; --kind trust takes those of callers too",
+            "give that account's alone; --kind trust and resource take those of callers too",
             code="PG-E248",
         )
 

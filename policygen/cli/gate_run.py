@@ -14,7 +14,7 @@ from policygen.cli.console import log_line
 from policygen.cli.gate import (
     GateOptions,
     GateSubject,
-    TrustSubject,
+    PrincipalSubject,
     Unchecked,
     gate_report,
     too_old,
@@ -34,7 +34,7 @@ from policygen.text import escape_controls, pluralize
 
 
 def gate_reports(
-    subjects: Iterable[GateSubject | TrustSubject | Unchecked], options: GateOptions
+    subjects: Iterable[GateSubject | PrincipalSubject | Unchecked], options: GateOptions
 ) -> tuple[list[FindingsReport], list[PolicygenError]]:
     """Check all roles that can be checked; return the reports, and why others cannot, or rest on too old a plan."""
     reports, errors = list[FindingsReport](), list[PolicygenError]()
@@ -113,7 +113,7 @@ def today() -> date:
     return (datetime.fromtimestamp(int(told), UTC) if told.isdecimal() else datetime.now(UTC)).date()
 
 
-def write_baseline(path: Path, subjects: Sequence[GateSubject | TrustSubject | Unchecked]) -> str:
+def write_baseline(path: Path, subjects: Sequence[GateSubject | PrincipalSubject | Unchecked]) -> str:
     """Write a file that accepts all that is found today; what it accepts of other roles stays. Return the message.
 
     Raises:

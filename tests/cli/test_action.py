@@ -209,7 +209,7 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
     asked = {"roles": "orders-api", "policy": f"{file.name}\n"}
     assert step(place, "Check", **asked).stdout == (
         "policygen orders-api: gate passed, nothing against the policy; plan of 2026-11-24; "
-        "not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
+        "not shown: 15 notes and 3 findings that the suggestion has too\n"
     )
     assert step(place, "Gate").code == 0
     assert outputs(place)["sarif"] == "policygen-out/policygen.sarif"

@@ -104,8 +104,8 @@ def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(mad
         "gate passed  orders-api: nothing against the policy\n"
         "  1 file, evidence on 30 of 30 days, last call 2026-11-24 22:36\n"
         "  plan of 2026-11-24\n"
-        "  not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
-        "  (--notes shows them)\n"
+        "  not shown: 15 notes and 3 findings that the suggestion has too (--notes shows\n"
+        "  them)\n"
     )
     shown = run(made, *OWN, "--notes").stdout
     assert "note PG301 the logs can't tell whether it is used (15)\n" in shown

@@ -16,8 +16,11 @@ import pytest
 from policygen.errors import PolicygenError
 from policygen.report.data.api import api_json
 from policygen.report.terminal.api import api_screen
+from policygen.rightsize.api.question import World
+from policygen.rightsize.check.principals import principal_source
+from policygen.rightsize.check.resource import check_resource
 from tests.support import ROOT
-from tests.support.api_world import ENDPOINTS, STRANGER, may_call, suggestion_of, who
+from tests.support.api_world import ENDPOINTS, STRANGER, accounts_of, may_call, suggestion_of, who
 
 CASES = json.loads((ROOT / "tests/cases/api/cases.json").read_text())
 
@@ -48,7 +51,15 @@ def test_an_api(case: dict[str, Any], tmp_path: Path) -> None:
         anything = {by: [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
         assert may_call(case, by, call, {}, new, anything), (by, call)
     _nothing_is_wider(case, found, new)
+    _passes_its_gate(case, found)
     _claims_hold(case, found, new)
+
+
+def _passes_its_gate(case: dict[str, Any], found: Any) -> None:
+    if policy := found.policy:
+        source = principal_source("p.json", policy.to_json(2), policy)
+        said = check_resource(source, policy, found.api, World(accounts_of(case)), found)
+        assert [(one.rule.id, one.subject, one.message) for one in said if one.against] == []
 
 
 def _nothing_is_wider(case: dict[str, Any], found: Any, new: list[dict[str, Any]] | None) -> None:

@@ -43,7 +43,7 @@ from policygen.cli.several_accounts import AccountsInput
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
-    from policygen.cli.gate import GateOptions, GateSubject, TrustSubject, Unchecked
+    from policygen.cli.gate import GateOptions, GateSubject, PrincipalSubject, Unchecked
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.findings import Level
 
@@ -73,11 +73,20 @@ def command(
         str,
         typer.Option(
             "--kind",
-            metavar="permissions|trust",
-            help="What POLICY is: permissions of the role, or its trust policy.",
+            metavar="permissions|trust|resource",
+            help="What POLICY is: permissions of the role, its trust policy, or an API's resource policy.",
             rich_help_panel="Input",
         ),
     ] = "permissions",
+    api: Annotated[
+        str,
+        typer.Option(
+            "--api",
+            metavar="API",
+            help="Id or name of the API whose resource policy POLICY is.",
+            rich_help_panel="Input",
+        ),
+    ] = "",
     gate: GateInput,
     logs: LogInput,
     window: RoleWindowInput,
@@ -110,6 +119,8 @@ def command(
     policygen check orders.json -r orders-api -l ./trail -s account.json
 
     policygen check trust.json --kind trust -r ci -l ./trail -s account.json
+
+    policygen check orders-api.json --kind resource --api orders -s account.json
     """
     from policygen.cli.console import log_line
     from policygen.cli.gate_run import gate_reports, write_baseline
@@ -125,15 +136,22 @@ def command(
         check_writable(path)
     step = summary_file() if summary else None
     notify = message_sink(quiet=quiet)
-    refuse_mixed(gate, role, policies or [], given_about_logs(ctx))
-    refuse_kind(kind, gate, account)
+    refuse_kind(kind, gate, account, role=role, api=api)
+    refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
 
-    def subjects() -> Iterator[GateSubject | TrustSubject | Unchecked]:
+    def subjects() -> Iterator[GateSubject | PrincipalSubject | Unchecked]:
         if kind == "trust":
-            from policygen.cli.trust_gate import trust_subject
+            from policygen.cli.principal_gate import trust_subject
 
             yield trust_subject(
                 policies or [], role, logs, window, account.snapshots, decisions, digests, read,
+                allow_incomplete=allow_incomplete, quiet=quiet,
+            )  # fmt: skip
+        elif kind == "resource":
+            from policygen.cli.principal_gate import resource_subject
+
+            yield resource_subject(
+                policies or [], api, logs, window, account.snapshots, decisions,
                 allow_incomplete=allow_incomplete, quiet=quiet,
             )  # fmt: skip
         elif gate.plan or gate.every:

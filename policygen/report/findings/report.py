@@ -151,7 +151,7 @@ class FindingsReport:
         notes = [one for one in left if one.level == "note"]
         rest = len(left) - len(notes)
         parts = [pluralize(len(notes), "note")] * bool(notes)
-        parts += [f"{pluralize(rest, 'finding')} that the suggestion for the role has too"] * bool(rest)
+        parts += [f"{pluralize(rest, 'finding')} that the suggestion has too"] * bool(rest)
         return " and ".join(parts)
 
     @property

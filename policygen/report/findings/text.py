@@ -95,7 +95,7 @@ def _group(report: FindingsReport, findings: Sequence[Finding]) -> Iterator[str]
     for one, rest in more:
         yield from wrapped(f"  {_place(one):<{width}}  ", f"{rest} (-f json lists them)", " " * 6)
     if not first.against:
-        yield from wrapped("  ", "not against the policy: the suggestion for this role has it too")
+        yield from wrapped("  ", "not against the policy: the suggestion has it too")
     if one_fix:
         yield from wrapped("  fix: ", first.fix)
 

@@ -71,6 +71,13 @@ def decide(world: World, api: Api, asked: Invocation) -> InvokeDecision:
     return found
 
 
+def surety(decision: InvokeDecision) -> int:
+    """Return how surely a request is answered: 2 for certainly, 1 where it is not known, 0 for certainly not."""
+    if not decision.certain:
+        return 1
+    return 2 if decision.outcome == "ALLOWED" else 0
+
+
 def _assumed(world: World, caller: Party) -> tuple[str, ...]:
     """Return what an Allow takes for granted of a caller whose organization's policies were not read."""
     known = known_caller(world, caller)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from policygen.account.apis import Api, Method
+from policygen.account.apis import Api
 from policygen.errors import GateError
 from policygen.iam import arn
 from policygen.iam.document import Statement
@@ -204,12 +204,14 @@ def _of_open_methods(
     called = [
         use
         for use in uses
-        if not use.signed and _is_open(method_named(api, use.invoked.verb, use.invoked.path))
+        if not use.signed
+        and (method := method_named(api, use.invoked.verb, use.invoked.path))
+        and not method.is_overruled
     ]
     if not options.require or blind or api.private or api.protocol != "REST" or not called:
         return None
     patterns = widest(use.resource for use in called)
-    guarded = [one for one in api.methods if not _is_open(one)]
+    guarded = [one for one in api.methods if one.is_overruled]
     for stage in api.stages:
         others = (method_pattern(api, stage.name, one.verb, one.path) for one in guarded)
         if any(arn.overlaps(pattern, other) for other in others for pattern in patterns):
@@ -218,8 +220,3 @@ def _of_open_methods(
     return ResourcePolicy(
         (PrincipalStatement(Principals((("AWS", EVERYONE),)), statement),), name="resource policy"
     )
-
-
-def _is_open(method: Method | None) -> bool:
-    """Return whether a resource policy that allows everybody adds nothing to what a method asks for."""
-    return method is not None and method.authorization in {"NONE", "COGNITO_USER_POOLS"}

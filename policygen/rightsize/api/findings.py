@@ -63,10 +63,9 @@ def api_findings_of(
         usage: what was read.
         sights: what the log of each stage shows.
     """
-    today = _Openness(world, api)
-    after = _Openness(world, dataclasses.replace(api, policy=proposed) if proposed else api)
-    left = {(one.rule, one.where) for one in after.findings()}
-    found = [ApiFinding(*one, (one.rule, one.where) in left) for one in today.findings()]
+    left = {(one.rule, one.where) for one in policy_findings(world, api, proposed or api.policy)}
+    today = policy_findings(world, api, api.policy)
+    found = [one._replace(remains=(one.rule, one.where) in left) for one in today]
     gateway = world.accounts[api.account].gateway
     others = [
         *_authorizers(api),
@@ -76,6 +75,18 @@ def api_findings_of(
     ]
     others += [*_logs(sights), *_uncalled(api, usage, sights)]
     return sorted({*found, *(ApiFinding(*one) for one in others)})
+
+
+def policy_findings(world: World, api: Api, policy: ResourcePolicy | None) -> list[ApiFinding]:
+    """Return the findings that a resource policy decides, in order: PG601, PG602, PG603, PG608 and PG612.
+
+    Args:
+        world: the accounts that are known.
+        api: the API.
+        policy: the resource policy that it would have; None for none.
+    """
+    openness = _Openness(world, dataclasses.replace(api, policy=policy))
+    return sorted({ApiFinding(*one) for one in openness.findings()})
 
 
 # ---- who is let in ------------------------------------------------------------------------------------

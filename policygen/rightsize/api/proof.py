@@ -16,7 +16,7 @@ from policygen.iam.grants import Grant, inside_statements, not_contained
 from policygen.iam.request import AccessRequest
 from policygen.iam.resource_policy import ResourcePolicy, not_inside
 from policygen.rightsize.api.callers import CallerPolicy
-from policygen.rightsize.api.decision import InvokeDecision, decide
+from policygen.rightsize.api.decision import decide, surety
 from policygen.rightsize.api.question import INVOKE, World
 from policygen.rightsize.api.resource import KeptPiece, WrittenAccess
 from policygen.rightsize.api.uses import ApiUse
@@ -115,14 +115,8 @@ def _changed_decisions(
     after = _with_policies(world, changed, callers)
     for use in uses:
         asked = use.invocation
-        if _level(decide(after, changed, asked)) < _level(decide(world, api, asked)):
+        if surety(decide(after, changed, asked)) < surety(decide(world, api, asked)):
             yield _name(use)
-
-
-def _level(decision: InvokeDecision) -> int:
-    if not decision.certain:
-        return 1
-    return 2 if decision.outcome == "ALLOWED" else 0
 
 
 def _with_policies(world: World, api: Api, callers: Iterable[CallerPolicy]) -> World:

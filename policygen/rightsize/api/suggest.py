@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from policygen.account.apis import Api
 from policygen.errors import NothingFoundError, no_such
-from policygen.iam.document import Conditions
 from policygen.iam.party import EVERYONE, Principals
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.window import Window
@@ -21,7 +20,7 @@ from policygen.rightsize.api.required import API_REQUIREMENTS, requirement_key
 from policygen.rightsize.api.resource import QUOTA, WrittenAccess
 from policygen.rightsize.api.sight import StageSight, sights_of, with_untold
 from policygen.rightsize.api.usage import ApiUsage
-from policygen.rightsize.api.uses import ApiUse, ApiUses, uses_of
+from policygen.rightsize.api.uses import ApiUse, ApiUses, asked_keys, named_arns, uses_of
 from policygen.rightsize.assess.readiness import days_asked
 from policygen.rightsize.decisions.model import PrincipalRule
 from policygen.rightsize.principals.kept import PolicyBlindSpot, drops
@@ -95,7 +94,9 @@ def suggest_api(
         )
     rules = _rules(api, window, options)
     dropped = tuple(one for one in rules if one.kind == "drop")
-    uses = uses_of(usage, api, world, _names(api.policy), _asked(world, api, options))
+    required = {requirement_key(name, api).lower() for name in options.require}
+    asked = asked_keys(world, [api.policy]) | required
+    uses = uses_of(usage, api, world, named_arns(api.policy), asked)
     sights = sights_of(api, usage, window, days_asked(options.decisions.min_days, window.days))
     sights = with_untold(sights, uses.untold)
     blind = {one.stage: one.spot.why for one in sights.values() if one.spot}
@@ -156,34 +157,6 @@ def _rules(api: Api, window: Window, options: PrincipalOptions) -> list[Principa
 def _rule_about(rules: Sequence[PrincipalRule], use: ApiUse) -> PrincipalRule | None:
     entry = (use.party.kind, use.party.name)
     return next((rule for rule in rules if use.signed and drops(rule.principal, entry)), None)
-
-
-def _names(policy: ResourcePolicy | None) -> Iterator[str]:
-    """Yield the ARNs of principals that a policy names, in its conditions too."""
-    for one in policy.statements if policy else ():
-        yield from (name for _, name in one.principals.entries if name.startswith("arn:"))
-        for _, keys in one.statement.conditions:
-            for key, values in keys:
-                if key.lower() == "aws:principalarn":
-                    yield from (value for value in values if not set("*?$") & set(value))
-
-
-def _asked(world: World, api: Api, options: PrincipalOptions) -> frozenset[str]:
-    """Return the condition keys in lower case that policies and the user ask about."""
-    found = {requirement_key(name, api).lower() for name in options.require}
-    blocks: list[Conditions] = [
-        one.statement.conditions for one in (api.policy.statements if api.policy else ())
-    ]
-    for account in world.accounts.values():
-        for endpoint in account.gateway.endpoints or ():
-            blocks += [
-                one.statement.conditions for one in (endpoint.policy.statements if endpoint.policy else ())
-            ]
-        for role in account.roles:
-            blocks += [one.conditions for policy in role.identity_policies for one in policy.statements]
-        for user in account.users:
-            blocks += [one.conditions for policy in user.policies for one in policy.statements]
-    return frozenset(found | {key.lower() for block in blocks for _, keys in block for key, _ in keys})
 
 
 def _may_have_been_called(api: Api, usage: ApiUsage, sights: Mapping[str, StageSight]) -> bool:

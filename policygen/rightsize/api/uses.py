@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from policygen.account.apis import Api
 from policygen.iam.conditions import ContextFacts
+from policygen.iam.document import Conditions
 from policygen.iam.party import NOBODY, Party
 from policygen.iam.request import AccessRequest
+from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.rightsize.api.question import INVOKE, Invocation, World, question_of
 from policygen.rightsize.api.routing import example_path, method_pattern
@@ -103,6 +105,28 @@ def uses_of(usage: ApiUsage, api: Api, world: World, named: Iterable[str], asked
         tuple(sorted(deleted)),
         dict(sorted(untold.items())),
     )
+
+
+def named_arns(policy: ResourcePolicy | None) -> Iterator[str]:
+    """Yield the ARNs of principals that a policy names, in its conditions too."""
+    for one in policy.statements if policy else ():
+        yield from (name for _, name in one.principals.entries if name.startswith("arn:"))
+        for _, keys in one.statement.conditions:
+            for key, values in keys:
+                if key.lower() == "aws:principalarn":
+                    yield from (value for value in values if not set("*?$") & set(value))
+
+
+def asked_keys(world: World, policies: Iterable[ResourcePolicy | None]) -> frozenset[str]:
+    """Return the condition keys in lower case that policies of an API, of endpoints, roles and users ask about."""
+    blocks: list[Conditions] = []
+    endpoints = [one for account in world.accounts.values() for one in account.gateway.endpoints or ()]
+    for policy in (*policies, *(one.policy for one in endpoints)):
+        blocks += [one.statement.conditions for one in (policy.statements if policy else ())]
+    for account in world.accounts.values():
+        own = [role.identity_policies for role in account.roles] + [one.policies for one in account.users]
+        blocks += [one.conditions for several in own for policy in several for one in policy.statements]
+    return frozenset(key.lower() for block in blocks for _, keys in block for key, _ in keys)
 
 
 def _text(one: Invoked) -> str:

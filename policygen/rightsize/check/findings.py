@@ -110,6 +110,50 @@ RULES: Mapping[str, CheckRule] = {
             "Whoever gets hold of the role can open a resource.",
         ),
         CheckRule(
+            "PG601",
+            "error",
+            "method open to everybody",
+            "Ask for a signature or an authorizer, or name the addresses.",
+        ),
+        CheckRule("PG602", "warning", "a key is the only guard", "A key is no authorization: ask for one."),
+        CheckRule(
+            "PG603",
+            "error",
+            "principals of any AWS account are let in",
+            "Name the callers, or their organization.",
+        ),
+        CheckRule(
+            "PG604",
+            "note",
+            "an authorizer's answer is used for several methods",
+            "Let its answer be about all of them, or set its TTL to 0.",
+        ),
+        CheckRule("PG605", "warning", "usage plan without throttle and quota", "Set a throttle or a quota."),
+        CheckRule("PG606", "note", "enabled key that nobody used", "Disable it, or ask its owner."),
+        CheckRule("PG607", "warning", "one key from many networks", "Give each client a key of its own."),
+        CheckRule(
+            "PG608", "warning", "private API, open to any VPC endpoint", "Name the endpoints or the VPCs."
+        ),
+        CheckRule(
+            "PG609",
+            "note",
+            "stage whose log cannot tell who calls",
+            "Turn its access log on, in a format that names the caller.",
+        ),
+        CheckRule(
+            "PG610",
+            "warning",
+            "default endpoint open despite mutual TLS",
+            "Disable the default endpoint of the API.",
+        ),
+        CheckRule("PG611", "note", "method or route that nobody called", "Delete it, or ask its owner."),
+        CheckRule(
+            "PG612",
+            "warning",
+            "the resource policy lets in whom a method's guard would leave out",
+            "Name the callers, or take the method out of the policy.",
+        ),
+        CheckRule(
             "PG701",
             "error",
             "any AWS account may assume the role",
@@ -133,7 +177,7 @@ RULES: Mapping[str, CheckRule] = {
     )
 }
 """All rules by id. PG106, PG303, PG402 and PG403 are findings of plans about today's policies, never of `check`; those
-from PG701 on are about trust policies."""
+from PG601 on are about APIs, of which a resource policy decides some, and those from PG701 on about trust policies."""
 
 
 class Spot(NamedTuple):

@@ -7,26 +7,29 @@ those of policies of permissions, where an assumption is a call, and PG701 to PG
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from policygen.iam.document import Policy
-from policygen.iam.locations import locations
-from policygen.iam.party import Principals
-from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy, not_inside
-from policygen.rightsize.check.findings import LEVELS, RULES, Finding, PolicySource, Spot, found_at
+from policygen.iam.resource_policy import ResourcePolicy
+from policygen.rightsize.check.findings import RULES, Finding, PolicySource, found_at
+from policygen.rightsize.check.principals import (
+    broken_rule,
+    gone_denies,
+    grants_outside,
+    untold,
+    unused_grant,
+    who_stays,
+    wider_grant,
+    worst_first,
+)
 from policygen.rightsize.principals.letting_in import let_in, lost
 from policygen.rightsize.trust.assumptions import AssumptionUse, uses_of_assumptions
 from policygen.rightsize.trust.findings import findings_of
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import pluralize
 
-
-def trust_source(name: str, text: str, policy: ResourcePolicy) -> PolicySource:
-    """Return a trust policy with the places of its elements."""
-    bare = Policy(tuple(one.statement for one in policy.statements), name=policy.name)
-    return PolicySource(name, text, bare, locations(text))
+_COMMAND = "policygen trust -f policy"
 
 
 def check_trust(
@@ -39,21 +42,22 @@ def check_trust(
         policy: the trust policy in it.
         suggestion: for the role, with the assumptions and today's policy.
     """
-    wider = list(_pieces(policy, suggestion.today))
-    beyond = [one for one in _pieces(policy, suggestion.policy) if one not in wider]
-    found = [
-        *_denied(source, policy, suggestion),
-        *(_wider(source, policy, one) for one in wider),
-        *(_unused(source, policy, one, suggestion) for one in beyond if one.statement.effect == "Allow"),
-        *_rules(source, policy, suggestion),
-        *_untold(source, suggestion),
-    ]
-    order = {level: -place for place, level in enumerate(LEVELS)}
-    return tuple(sorted(found, key=lambda one: (order[one.level], one.place, one.rule.id, one.subject)))
-
-
-def _pieces(policy: ResourcePolicy, inside: ResourcePolicy) -> Iterator[PrincipalStatement]:
-    yield from not_inside(policy, inside)
+    wider = grants_outside(policy, suggestion.today)
+    beyond = [one for one in grants_outside(policy, suggestion.policy) if one not in wider]
+    never = f"did not assume the role in {pluralize(suggestion.evidence.window.days, 'day')}"
+    return worst_first(
+        [
+            *_denied(source, policy, suggestion),
+            *(wider_grant(source, one) for one in wider),
+            *gone_denies(source, policy, suggestion.today),
+            *(
+                unused_grant(source, one, who_stays(one, suggestion.written), never, _COMMAND)
+                for one in beyond
+            ),
+            *_rules(source, policy, suggestion),
+            *untold(source, suggestion.blind_spots),
+        ]
+    )
 
 
 def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSuggestion) -> Iterator[Finding]:
@@ -88,91 +92,8 @@ def _who(use: AssumptionUse) -> str:
     return f"{use.observed.party.name} {use.observed.said.subject}".strip()
 
 
-def _wider(source: PolicySource, policy: ResourcePolicy, piece: PrincipalStatement) -> Finding:
-    if piece.statement.effect == "Deny":
-        return found_at(
-            source.spot(0, "Statement", 0),
-            RULES["PG105"],
-            _names(piece),
-            f"a Deny of today is gone: {', '.join(piece.statement.actions)}",
-            "keep it word for word",
-            key=f"Deny {piece.to_dict()}",
-        )
-    return found_at(
-        _spot(source, policy, piece),
-        RULES["PG105"],
-        _names(piece),
-        f"today's policy does not allow it: {_what(piece)}",
-        "take it out, or leave the conditions of today in",
-        resource=_what(piece),
-    )
-
-
-def _unused(
-    source: PolicySource, policy: ResourcePolicy, piece: PrincipalStatement, suggestion: TrustSuggestion
-) -> Finding:
-    """Return the finding about a principal that goes beyond the suggestion: it never came, or came with less."""
-    inside = [
-        name
-        for one in suggestion.policy.allows
-        for kind, name in one.principals.entries
-        if piece.principals.contains(Principals(((kind, name),)))
-        or Principals(((kind, name),)).contains(piece.principals)
-    ]
-    days = pluralize(suggestion.evidence.window.days, "day")
-    if not inside:
-        message, rule = f"did not assume the role in {days}: {_what(piece)}", RULES["PG101"]
-        fix = "take it out, or keep it with a reason: [[keep]] in policygen.toml"
-    else:
-        message, rule = (
-            f"{', '.join(dict.fromkeys(inside))} came, and with less than {_what(piece)}",
-            RULES["PG102"],
-        )
-        fix = "name who came, with the values that came: policygen trust -f policy"
-    return found_at(_spot(source, policy, piece), rule, _names(piece), message, fix, resource=_what(piece))
-
-
 def _rules(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSuggestion) -> Iterator[Finding]:
     """Find what is wrong whoever comes; what the suggestion leaves so too is not against the policy."""
     account = suggestion.role.key.account
     for one in findings_of(policy, suggestion.policy, account, suggestion.length):
-        fix = RULES[one.rule].help
-        found = found_at(
-            source.spot(0, "Statement", 0),
-            RULES[one.rule],
-            one.where,
-            one.text,
-            f"{fix[0].lower()}{fix[1:-1]}",
-        )
-        yield replace(found, against=not one.remains)
-
-
-def _untold(source: PolicySource, suggestion: TrustSuggestion) -> Iterator[Finding]:
-    """Say what the logs could not have shown: nothing of today's policy is called unused then."""
-    for spot in suggestion.blind_spots:
-        found = found_at(source.spot(0, "Statement", 0), RULES["PG301"], spot.about, spot.why, spot.remedy)
-        yield replace(found, against=False)
-
-
-def _spot(source: PolicySource, policy: ResourcePolicy, piece: PrincipalStatement) -> Spot:
-    """Return where a statement's principals stand."""
-    found = (place for place, one in enumerate(policy.statements) if one.statement is piece.statement)
-    return source.spot(next(found, 0), "Principal", 0)
-
-
-def _names(piece: PrincipalStatement) -> str:
-    lead = "all but " if piece.principals.negated else ""
-    return lead + ", ".join(name for _, name in piece.principals.entries)
-
-
-def _what(piece: PrincipalStatement) -> str:
-    """Return actions and conditions of a statement, the same in each run."""
-    one = piece.statement
-    lead = "all but " if one.not_actions else ""
-    keys: Iterable[str] = (
-        f"{operator} {key} {', '.join(values)}"
-        for operator, entries in one.conditions
-        for key, values in entries
-    )
-    when = "; ".join(keys)
-    return f"{lead}{', '.join(one.actions)}" + (f" if {when}" if when else "")
+        yield broken_rule(source, one.rule, one.where, one.text, against=not one.remains)

@@ -92,6 +92,11 @@ class Api:
         """The beginning of the ARNs of its methods, without ``/`` at the end."""
         return f"arn:{self.partition}:execute-api:{self.region}:{self.account}:{self.id}"
 
+    @property
+    def title(self) -> str:
+        """What it is called where roles are called by their names: ``API orders (a1b2c3d4e5)``."""
+        return f"API {self.name} ({self.id})" if self.name else f"API {self.id}"
+
     def stage(self, name: str) -> Stage | None:
         """Return a stage by its name."""
         return next((one for one in self.stages if one.name == name), None)

@@ -148,7 +148,7 @@ def _of_api(
 
     own = [seen for one, seen in suggestion.usage.invoked.items() if one.api == api.id] if suggestion else []
     return PrincipalSubject(
-        f"API {api.name} ({api.id})" if api.name else f"API {api.id}",
+        api.title,
         api.account,
         [source],
         partial(check_resource, source, policy, api, world, suggestion),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from policygen.errors import UsageError, no_such
 from policygen.report.terminal.layout import WIDTH
@@ -97,7 +97,12 @@ TRUST_FORMATS: Mapping[str, Format] = {
         Format("policy", "policygen.report.data.trust:trust_document"),
         Format("terraform", f"{_IAC}.trust:trust_terraform"),
         Format("cloudformation", f"{_IAC}.trust:trust_cloudformation"),
+        Format("sam", f"{_IAC}.trust:trust_sam"),
+        Format("cdk-ts", f"{_IAC}.trust_cdk:trust_cdk_ts"),
+        Format("cdk-py", f"{_IAC}.trust_cdk:trust_cdk_py"),
         Format("markdown", "policygen.report.markdown.trust:trust_comment"),
+        Format("csv", "policygen.report.data.trust:trust_csv"),
+        *(one for one in FORMATS.values() if one.findings),
     )
 }
 """Name -> format of a suggested trust policy, in the order in which help lists them."""
@@ -110,7 +115,12 @@ API_FORMATS: Mapping[str, Format] = {
         Format("policy", "policygen.rightsize.api.suggest:resource_policy_text"),
         Format("terraform", f"{_IAC}.api:api_terraform"),
         Format("cloudformation", f"{_IAC}.api:api_cloudformation"),
+        Format("sam", f"{_IAC}.api:api_sam"),
+        Format("cdk-ts", f"{_IAC}.api_cdk:api_cdk_ts"),
+        Format("cdk-py", f"{_IAC}.api_cdk:api_cdk_py"),
         Format("markdown", "policygen.report.markdown.api:api_comment"),
+        Format("csv", "policygen.report.data.api:api_csv"),
+        *(one for one in FORMATS.values() if one.findings),
     )
 }
 """Name -> format of the suggested policies of an API, in the order in which help lists them."""
@@ -206,8 +216,7 @@ def render_trust(name: str, suggestion: TrustSuggestion, *, width: int = WIDTH) 
     Raises:
         UsageError: PG-E207, no such format; PG-E241, a text that the format cannot hold.
     """
-    format_ = TRUST_FORMATS[require_format(name, TRUST_FORMATS)]
-    return format_.render([suggestion], **_width_of(format_, width))
+    return _render_suggestion(TRUST_FORMATS, "findings_from_trust", name, suggestion, width)
 
 
 def render_api(name: str, suggestion: ApiSuggestion, *, width: int = WIDTH) -> str:
@@ -217,12 +226,17 @@ def render_api(name: str, suggestion: ApiSuggestion, *, width: int = WIDTH) -> s
         UsageError: PG-E207, no such format; PG-E241, a text that the format cannot hold.
         NothingFoundError: PG-E390, the format is of policies, and there is no new one.
     """
-    format_ = API_FORMATS[require_format(name, API_FORMATS)]
-    return format_.render([suggestion], **_width_of(format_, width))
+    return _render_suggestion(API_FORMATS, "findings_from_api", name, suggestion, width)
 
 
-def _width_of(format_: Format, width: int) -> dict[str, int]:
-    return {"width": width} if "width" in format_.options else {}
+def _render_suggestion(
+    formats: Mapping[str, Format], findings: str, name: str, suggestion: Any, width: int
+) -> str:
+    format_ = formats[require_format(name, formats)]
+    if format_.findings:
+        report = _load(f"{_FINDINGS}.from_suggestion:{findings}")
+        return format_.render([cast("Callable[[Any], FindingsReport]", report)(suggestion)])
+    return format_.render([suggestion], **({"width": width} if "width" in format_.options else {}))
 
 
 def format_of(path: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import xml.etree.ElementTree as Xml
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +16,8 @@ import yaml
 from policygen.errors import NothingFoundError, UsageError
 from policygen.report.formats import API_FORMATS, render_api
 from policygen.rightsize.api.suggest import ApiSuggestion
-from tests.judges.iac_engines import stacks, terraform
+from tests.judges.iac_engines import node, python, stacks, terraform
+from tests.judges.iac_engines.meaning import deployed
 from tests.rightsize.test_api import CASES
 from tests.support.api_world import API, OWNER, PARTNER, suggestion_of, who
 
@@ -95,6 +100,108 @@ def test_a_template_has_the_documents(tmp_path: Path) -> None:
     assert count > len(GIVEN) // 2
 
 
+def in_sam(template: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the documents of a SAM template, or of what SAM makes of it."""
+    policy, own = None, {}
+    for one in template["Resources"].values():
+        properties = one["Properties"]
+        if one["Type"] == "AWS::Serverless::Api":
+            statements = properties["Auth"]["ResourcePolicy"]["CustomStatements"]
+            policy = {"Version": "2012-10-17", "Statement": statements}
+        elif one["Type"] == "AWS::ApiGateway::RestApi":
+            policy = properties["Body"]["x-amazon-apigateway-policy"]
+        elif "PolicyDocument" in properties:
+            kind = "role" if one["Type"] == "AWS::IAM::RolePolicy" else "user"
+            own[f"{kind} {properties[f'{kind.capitalize()}Name']}"] = properties["PolicyDocument"]
+    return policy, own
+
+
+def test_sam_has_the_documents(tmp_path: Path) -> None:
+    for case in (*GIVEN[::6], three_callers(*HOSTILE)):
+        found = suggestion_of(case, tmp_path)
+        if anything(found):
+            assert in_sam(yaml.safe_load(render_api("sam", found))) == documents(found)
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not stacks.AVAILABLE, reason="see tests/judges/iac_engines/README.md")
+def test_sam_makes_an_api_with_the_policy(tmp_path: Path) -> None:
+    for case in (*GIVEN[::12], three_callers(*HOSTILE)):
+        found = suggestion_of(case, tmp_path)
+        if anything(found):
+            text = render_api("sam", found)
+            assert in_sam(stacks.transformed(text)) == documents(found)
+    assert stacks.errors(render_api("sam", suggestion_of(three_callers("e"), tmp_path))) == []
+
+
+IN_STACK = """
+import { aws_apigateway as gateway } from "aws-cdk-lib";
+
+export class Any extends Construct {
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+    const api = new gateway.RestApi(this, "Api", { cloudWatchRole: false });
+    api.root.addMethod("GET");
+    GIVEN
+  }
+}
+"""
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not node.available(), reason="see tests/judges/iac_engines/README.md")
+def test_the_cdk_gives_the_documents_to_the_api_of_the_stack(tmp_path: Path) -> None:
+    odd = [one for one in (*HOSTILE, "#{Token[TOKEN.1]}") if one != "\u202e`|<b>"]
+    given = [suggestion_of(case, tmp_path) for case in (*GIVEN[::12], three_callers(*odd))]
+    given = [found for found in given if anything(found)]
+    texts = []
+    for found in given:
+        made = f'new ApiOrdersAccess(this, "Access"{", api" if found.policy else ""});'
+        texts.append(render_api("cdk-ts", found).replace("export ", "") + IN_STACK.replace("GIVEN", made))
+    for found, template in zip(given, node.templates(texts), strict=True):
+        resources = list(template["Resources"].values())
+        (policy,) = [one["Properties"].get("Policy") for one in resources if one["Type"].endswith("RestApi")]
+        own = in_sam({"Resources": {n: o for n, o in enumerate(resources) if "IAM" in o["Type"]}})[1]
+        assert (policy and deployed(policy), deployed(own)) == documents(found)
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not node.available(), reason="see tests/judges/iac_engines/README.md")
+def test_the_cdk_makes_a_new_deployment_of_a_new_policy(tmp_path: Path) -> None:
+    made = IN_STACK.replace("GIVEN", 'new ApiOrdersAccess(this, "Access", api);')
+    texts = [
+        render_api("cdk-ts", suggestion_of(three_callers(name), tmp_path)).replace("export ", "") + made
+        for name in ("a", "b")
+    ]
+    first, second = (
+        {name for name in one["Resources"] if "Deployment" in name} for one in node.templates(texts)
+    )
+    assert first != second
+
+
+def test_python_gives_the_documents_to_the_api(tmp_path: Path) -> None:
+    added = []
+    for case in (*GIVEN[::12], three_callers(*HOSTILE, "#{Token[TOKEN.1]}")):
+        found = suggestion_of(case, tmp_path)
+        if not anything(found):
+            continue
+        deployment = SimpleNamespace(add_to_logical_id=added.append)
+        api = SimpleNamespace(
+            node=SimpleNamespace(default_child=SimpleNamespace()), latest_deployment=deployment
+        )
+        given = [api] if found.policy else []
+        scope = python.names_of(render_api("cdk-py", found))["ApiOrdersAccess"](None, "Access", *given)
+        own = {
+            f"{kind} {one[f'{kind}_name']}": deployed(one["policy_document"])
+            for one in scope.made.values()
+            for kind in ("role", "user")
+            if f"{kind}_name" in one
+        }
+        policy = deployed(vars(api.node.default_child).get("policy"))
+        assert (policy, own) == documents(found)
+        assert not found.policy or deployed(added[-1]) == policy
+
+
 def test_hostile_names_are_what_is_read(tmp_path: Path) -> None:
     found = suggestion_of(three_callers(*HOSTILE), tmp_path)
     assert in_template(found) == documents(found)
@@ -152,6 +259,30 @@ def test_what_a_language_would_resolve_is_refused_by_its_format(tmp_path: Path) 
         render_api("cloudformation", found)
     assert raised.value.code == "PG-E241"
     assert "{{resolve" in render_api("policy", found)
+
+
+def test_the_table_has_a_row_for_each_kind_of_call(tmp_path: Path) -> None:
+    table = list(csv.DictReader(io.StringIO(render_api("csv", suggestion_of(three_callers(), tmp_path)))))
+    assert sorted(one["principal"] for one in table) == sorted([who(one)[0] for one in (ROLE, USER, FOREIGN)])
+    assert {(one["api"], one["stage"], one["method"], one["path"], one["count"]) for one in table} == {
+        ("orders", "prod", "GET", "/items", "30")
+    }
+
+
+def test_findings_are_about_the_api_as_it_is_and_go_with_the_new_policy(tmp_path: Path) -> None:
+    case = three_callers() | {
+        "plans": [{"id": "p1", "name": "gold", "apiStages": [{"apiId": API, "stage": "prod"}]}]
+    }
+    found = suggestion_of(case, tmp_path)
+    run = json.loads(render_api("sarif", found))["runs"][0]
+    assert run["automationDetails"]["id"] == f"policygen/api/{OWNER}/API orders ({API})/"
+    assert sorted(one["ruleId"] for one in run["results"]) == ["PG102", "PG102", "PG605", "PG611"]
+    assert f"file=plans/api/{API}.json" in render_api("github", found)
+    assert Xml.fromstring(render_api("junit", found))[0].get("failures") == "2"
+    new = found.policy.to_dict()["Statement"] if found.policy else []
+    done = suggestion_of({**case, "policy": new}, tmp_path)
+    left = json.loads(render_api("sarif", done))["runs"][0]["results"]
+    assert sorted(one["ruleId"] for one in left) == ["PG605", "PG611"]
 
 
 def test_a_comment_on_the_pull_request_has_callers_changes_and_documents(tmp_path: Path) -> None:

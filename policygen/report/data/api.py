@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from policygen.logs.calls.evidence import Evidence
+from policygen.report.data.cells import csv_table
 from policygen.rightsize.api.callers import CallerPolicy
 from policygen.rightsize.api.resource import WrittenAccess
 from policygen.rightsize.api.suggest import ApiSuggestion
@@ -73,6 +74,25 @@ def usage_row(one: Invoked, seen: Evidence) -> dict[str, Any]:
         "last": seen.last,
         "entry_ids": list(seen.event_ids),
     }
+
+
+_COLUMNS = (
+    "api", "account", "stage", "method", "path", "status", "principal", "caller_account", "address", "vpc_endpoint",
+    "vpc", "api_key", "subject", "count", "days", "first", "last",
+)  # fmt: skip
+
+
+def api_csv(suggestion: ApiSuggestion) -> str:
+    """Return a table of who called the API: a row for calls that differ in time only, counted or not."""
+    api = suggestion.api
+    own = {"api": api.name or api.id, "account": api.account}
+    rows = (
+        row | own | {"caller_account": row["account"]}
+        for row in (
+            usage_row(one, seen) for one, seen in suggestion.usage.invoked.items() if one.api == api.id
+        )
+    )
+    return csv_table(_COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
 
 def _caller(one: CallerPolicy) -> dict[str, Any]:

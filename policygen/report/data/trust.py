@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from policygen.report.data.cells import csv_table
 from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
 from policygen.rightsize.trust.session_places import SessionPlace, SessionPlaces
 from policygen.rightsize.trust.suggest import TrustSuggestion
@@ -70,6 +71,33 @@ def _place_row(place: SessionPlace) -> dict[str, Any]:
         "elsewhere": place.is_elsewhere,
         "of_several_callers": place.is_of_many,
     }
+
+
+_COLUMNS = (
+    "role", "account", "principal", "kind", "caller_account", "event", "actions", "count", "days", "first", "last",
+    "session_name", "external_id", "source_identity", "mfa", "tags", "duration", "address", "endpoint", "audience",
+    "subject",
+)  # fmt: skip
+
+
+def trust_csv(suggestion: TrustSuggestion) -> str:
+    """Return a table of who assumed the role: a row for assumptions that differ in time only."""
+    key = suggestion.role.key
+    own = {"role": key.name, "account": key.account}
+    rows = []
+    for one in suggestion.assumptions.observed:
+        said = assumption_row(one)
+        rows.append(
+            said
+            | own
+            | {
+                "principal": said["principal"] or said["unique_id"],
+                "caller_account": said["account"],
+                "actions": " ".join(one.actions),
+                "tags": " ".join(f"{name}={value}" for name, value in one.said.tags),
+            }
+        )
+    return csv_table(_COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
 
 def trust_document(suggestion: TrustSuggestion) -> str:

@@ -50,8 +50,8 @@ class FindingsReport:
     """The time of the role's last event, ISO 8601 in UTC."""
     gaps: int = 0
     """What is missing of the evidence: log files that could not be read or verified."""
-    command: Literal["check", "suggest"] = "check"
-    """The command that found them: the gate on policies, or a plan on today's policies."""
+    command: Literal["check", "suggest", "trust", "api"] = "check"
+    """The command that found them: the gate on policies, or a suggestion on today's policies."""
     notes: bool = True
     """Whether people see notes, and what the suggestion for the role has too. Files for programs hold all findings."""
     baseline: str = ""

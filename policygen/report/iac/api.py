@@ -1,4 +1,4 @@
-"""Renders the policies of an API and of its callers for Terraform and CloudFormation.
+"""Renders the policies of an API and of its callers for Terraform, CloudFormation and SAM.
 
 The file is for the API's account. A caller of another account, or one whose policies stay as they are, is only named:
 `-f json` has what it needs.
@@ -7,7 +7,7 @@ The file is for the API's account. A caller of another account, or one whose pol
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from policygen.errors import NothingFoundError
@@ -22,6 +22,7 @@ from policygen.report.iac.limits import (
     texts_inside,
 )
 from policygen.report.iac.names import pascal, snake
+from policygen.report.iac.sam import TRANSFORM
 from policygen.report.iac.terraform import resource
 from policygen.report.iac.yaml import dump
 from policygen.rightsize.api.callers import CallerPolicy
@@ -33,7 +34,7 @@ _WIDTH = 100
 """Columns of a line of a comment."""
 
 
-class _Own(NamedTuple):
+class OwnCaller(NamedTuple):
     """A role or user of the API's account, and what it needs of the API."""
 
     kind: str
@@ -49,7 +50,7 @@ def api_terraform(suggestion: ApiSuggestion) -> str:
         UsageError: PG-E241, a name that Terraform cannot hold.
         NothingFoundError: PG-E390, there is no policy to write.
     """
-    own = _checked(suggestion, "Terraform", require_nfc)
+    own = own_callers(suggestion, "Terraform", require_nfc)
     api, blocks = suggestion.api, list[str]()
     if suggestion.policy:
         document = f"jsonencode({expression(suggestion.policy.to_dict())})"
@@ -57,13 +58,13 @@ def api_terraform(suggestion: ApiSuggestion) -> str:
         blocks.append(resource("aws_api_gateway_rest_api_policy", snake(f"api-{api.name or api.id}"), *pairs))
     for one in own:
         document = f"jsonencode({expression(one.document)})"
-        named = ("name", hcl_string(_policy_name(suggestion))), (one.kind, hcl_string(one.name))
+        named = ("name", hcl_string(caller_policy_name(suggestion))), (one.kind, hcl_string(one.name))
         blocks.append(resource(f"aws_iam_{one.kind}_policy", snake(one.name), *named, ("policy", document)))
     where = (
         "If your Terraform has it as policy or body of aws_api_gateway_rest_api, put it there: not both.",
         "It holds from the next deployment on: put it into triggers of aws_api_gateway_deployment.",
     )
-    return "\n".join([_comment(suggestion, own, where), *blocks])
+    return "\n".join([api_head(suggestion, own, where, "#"), *blocks])
 
 
 def api_cloudformation(suggestion: ApiSuggestion) -> str:
@@ -73,33 +74,73 @@ def api_cloudformation(suggestion: ApiSuggestion) -> str:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
         NothingFoundError: PG-E390, there is no policy to write.
     """
-    own = _checked(suggestion, "CloudFormation", reject_cfn_references)
-    api, resources = suggestion.api, dict[str, Any]()
+    own = own_callers(suggestion, "CloudFormation", reject_cfn_references)
+    resources = {}
     if suggestion.policy:
-        properties: dict[str, Any] = {"Policy": suggestion.policy.to_dict()}
-        resources[f"{pascal(f'rest-{api.name or api.id}')}Api"] = {
-            "Type": "AWS::ApiGateway::RestApi",
-            "Properties": properties,
-        }
-    for one in own:
-        kind = one.kind.capitalize()
-        properties = {f"{kind}Name": one.name, "PolicyName": _policy_name(suggestion)}
-        properties["PolicyDocument"] = one.document
-        resources[f"{pascal(one.name)}{kind}Policy"] = {
-            "Type": f"AWS::IAM::{kind}Policy",
-            "Properties": properties,
-        }
+        properties = {"Policy": suggestion.policy.to_dict()}
+        resources = {_api_id(suggestion): {"Type": "AWS::ApiGateway::RestApi", "Properties": properties}}
     where = (
         "Put Policy into the API's own AWS::ApiGateway::RestApi, and take that resource out of this file:",
         "as it stands it is no whole API, and what else yours has stays. If no template made the API:",
         "-f policy, and aws apigateway update-rest-api.",
         "It holds from the next deployment on: a new AWS::ApiGateway::Deployment.",
     )
-    return _comment(suggestion, own, where) + dump(TEMPLATE | {"Resources": resources})
+    resources |= _caller_resources(suggestion, own)
+    return api_head(suggestion, own, where, "#") + dump(TEMPLATE | {"Resources": resources})
 
 
-def _checked(suggestion: ApiSuggestion, language: str, *rules: Rule) -> list[_Own]:
-    """Return the callers whose policies are written, after all texts were checked."""
+def api_sam(suggestion: ApiSuggestion) -> str:
+    """Return a template in YAML, with the resource policy in an API that SAM makes; users move it into their own.
+
+    Raises:
+        UsageError: PG-E241, a name that CloudFormation would read as something else.
+        NothingFoundError: PG-E390, there is no policy to write.
+    """
+    own = own_callers(suggestion, "SAM", reject_cfn_references)
+    resources = {}
+    if suggestion.policy:
+        auth = {"ResourcePolicy": {"CustomStatements": suggestion.policy.to_dict()["Statement"]}}
+        stage = next((one.name for one in suggestion.api.stages), "prod")
+        properties = {"StageName": stage, "Auth": auth}
+        resources = {_api_id(suggestion): {"Type": "AWS::Serverless::Api", "Properties": properties}}
+    where = (
+        "Put ResourcePolicy into Auth of the API's own AWS::Serverless::Api, and take that resource out of",
+        "this file: as it stands it is no whole API. SAM then makes a new deployment, and the policy holds.",
+        "If no template made the API: -f policy, and aws apigateway update-rest-api.",
+    )
+    resources |= _caller_resources(suggestion, own)
+    return api_head(suggestion, own, where, "#") + dump(TEMPLATE | TRANSFORM | {"Resources": resources})
+
+
+def _api_id(suggestion: ApiSuggestion) -> str:
+    return f"{pascal(f'rest-{suggestion.api.name or suggestion.api.id}')}Api"
+
+
+def _caller_resources(suggestion: ApiSuggestion, own: Sequence[OwnCaller]) -> dict[str, Any]:
+    """Return the policies of callers, by logical id."""
+    resources = {}
+    for one in own:
+        kind = one.kind.capitalize()
+        properties = {f"{kind}Name": one.name, "PolicyName": caller_policy_name(suggestion)}
+        resources[f"{pascal(one.name)}{kind}Policy"] = {
+            "Type": f"AWS::IAM::{kind}Policy",
+            "Properties": properties | {"PolicyDocument": one.document},
+        }
+    return resources
+
+
+def own_callers(suggestion: ApiSuggestion, language: str, *rules: Rule) -> list[OwnCaller]:
+    """Return the callers whose policies are written, after all texts were checked.
+
+    Args:
+        suggestion: what is written.
+        language: the name of the language, for messages.
+        rules: the rules of the language, as for `check_documents`.
+
+    Raises:
+        UsageError: PG-E241, with the text and the reason.
+        NothingFoundError: PG-E390, there is no policy to write.
+    """
     own = [found for one in suggestion.callers if (found := _own(suggestion, one))]
     if not own and suggestion.policy is None:
         raise NothingFoundError(
@@ -116,20 +157,28 @@ def _checked(suggestion: ApiSuggestion, language: str, *rules: Rule) -> list[_Ow
     return own
 
 
-def _own(suggestion: ApiSuggestion, caller: CallerPolicy) -> _Own | None:
+def _own(suggestion: ApiSuggestion, caller: CallerPolicy) -> OwnCaller | None:
     """Return a caller with a policy that can be written; None for one that is only named."""
     if caller.policy is None or caller.party.account != suggestion.api.account:
         return None
     kind = "role" if caller.party.is_role else "user"
-    return _Own(kind, caller.party.name.rpartition("/")[2], caller.policy.to_dict())
+    return OwnCaller(kind, caller.party.name.rpartition("/")[2], caller.policy.to_dict())
 
 
-def _policy_name(suggestion: ApiSuggestion) -> str:
+def caller_policy_name(suggestion: ApiSuggestion) -> str:
     """Return the name of a caller's inline policy."""
     return f"invoke-{suggestion.api.id}"
 
 
-def _comment(suggestion: ApiSuggestion, own: list[_Own], where: tuple[str, ...]) -> str:
+def api_head(suggestion: ApiSuggestion, own: Sequence[OwnCaller], where: Sequence[str], mark: str) -> str:
+    """Return the comment at the head of a file; it ends with a line break.
+
+    Args:
+        suggestion: what the file has.
+        own: the callers that it has.
+        where: lines that say where the resource policy belongs.
+        mark: what begins a comment.
+    """
     lines = _lines(suggestion, own, where)
     return as_comment(
         (
@@ -139,11 +188,11 @@ def _comment(suggestion: ApiSuggestion, own: list[_Own], where: tuple[str, ...])
                 visible(line), _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
             )
         ),
-        "#",
+        mark,
     )
 
 
-def _lines(suggestion: ApiSuggestion, own: list[_Own], where: tuple[str, ...]) -> Iterator[str]:
+def _lines(suggestion: ApiSuggestion, own: Sequence[OwnCaller], where: Sequence[str]) -> Iterator[str]:
     api, window = suggestion.api, suggestion.window
     yield f"policygen {VERSION}: who may call the API {api.name or api.id} of account {api.account},"
     yield f"as seen from {window.start} to {window.last_day} UTC."

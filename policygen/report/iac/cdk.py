@@ -56,11 +56,12 @@ def checked(plan: Planned) -> Planned:
     Raises:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
     """
-    check_documents(plan, "CDK", reject_cfn_references, reject_js_builtins, _token)
+    check_documents(plan, "CDK", reject_cfn_references, reject_js_builtins, reject_tokens)
     return plan
 
 
-def _token(key: str, is_key: bool) -> str:
+def reject_tokens(key: str, is_key: bool) -> str:
+    """Refuse keys that the CDK would read as something else: it has no way to write them."""
     # jsii, which carries calls from Python to JavaScript, marks objects by keys of its own.
     token = is_key and (key.startswith("$jsii.") or _TOKEN.search(key))
     return "as a key it is a token of the CDK" if token else ""
@@ -112,6 +113,16 @@ def _map(value: Any, language: Language) -> str:
     return block("{", entries, "}", language.step)
 
 
+def plain(value: Any, language: Language) -> str:
+    """Return a document of mappings, lists and strings as the language writes it, for what takes it as it is."""
+    if isinstance(value, str):
+        return cdk_string(value, language)
+    if isinstance(value, Mapping):
+        entries = (f"{language.quote(key)}: {plain(inner, language)}," for key, inner in value.items())
+        return block("{", entries, "}", language.step)
+    return array([plain(inner, language) for inner in value], language.step)
+
+
 def cdk_string(value: str, language: Language) -> str:
     """Return a string that the CDK does not read as a token."""
     return _joined(value, language) if _TOKEN.search(value) else language.quote(value)
@@ -125,6 +136,7 @@ def _joined(value: str, language: Language) -> str:
     return f"Fn.sub({body}{f', {{{variables}}}' if used else ''})"
 
 
-def classes(code: str) -> str:
-    """Return what a module imports from the CDK's library: ``Fn`` only where the code calls it."""
-    return "Fn, aws_iam as iam" if "Fn.sub(" in re.sub(r'"(?:\\.|[^"\\])*"', "", code) else "aws_iam as iam"
+def classes(code: str, *modules: str) -> str:
+    """Return what a module imports from the CDK's library: the modules, and ``Fn`` only where the code calls it."""
+    called = "Fn.sub(" in re.sub(r'"(?:\\.|[^"\\])*"', "", code)
+    return ", ".join([*(["Fn"] if called else []), *(modules or ("aws_iam as iam",))])

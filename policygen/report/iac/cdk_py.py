@@ -15,7 +15,7 @@ from policygen.report.iac.cdk import (
 from policygen.report.iac.common import Planned, apply_comment, header_comment, quoted
 from policygen.report.iac.layout import block
 
-_STEP = "    "
+PY_STEP = "    "
 
 
 def render(plan: Planned) -> str:
@@ -25,28 +25,29 @@ def render(plan: Planned) -> str:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
     """
     name = class_name(checked(plan))
-    role = f'role = iam.Role.from_role_name(self, "Role", {cdk_string(plan.role.name, _PYTHON)})'
-    body = "\n".join(["super().__init__(scope, construct_id)", role, *constructs(plan, _PYTHON)])
-    method = f"def __init__(self, scope: Construct, construct_id: str) -> None:\n{_nested(body)}"
-    class_ = f"class {name}(Construct):\n{_nested(method)}"
+    role = f'role = iam.Role.from_role_name(self, "Role", {cdk_string(plan.role.name, PYTHON)})'
+    body = "\n".join(["super().__init__(scope, construct_id)", role, *constructs(plan, PYTHON)])
+    method = f"def __init__(self, scope: Construct, construct_id: str) -> None:\n{nested(body)}"
+    class_ = f"class {name}(Construct):\n{nested(method)}"
     imports = f"from aws_cdk import {classes(body)}\nfrom constructs import Construct\n"
     return f"{header_comment(plan, '#', *apply_comment(plan, OLD_LINES))}{imports}\n\n{class_}\n"
 
 
-def _nested(text: str) -> str:
-    return "\n".join(f"{_STEP}{line}" for line in text.split("\n"))
+def nested(text: str) -> str:
+    """Return lines indented by one step."""
+    return "\n".join(f"{PY_STEP}{line}" for line in text.split("\n"))
 
 
 def _call(kind: str, arguments: list[str]) -> str:
-    return block(f"iam.{kind}(", (f"{argument}," for argument in arguments), ")", _STEP)
+    return block(f"iam.{kind}(", (f"{argument}," for argument in arguments), ")", PY_STEP)
 
 
 def _keywords(properties: Properties) -> list[str]:
     return [f"{name}={value}" for name, value in properties]
 
 
-_PYTHON = Language(
-    step=_STEP,
+PYTHON = Language(
+    step=PY_STEP,
     quote=quoted,
     false="False",
     make=lambda kind, properties: _call(kind, _keywords(properties)),

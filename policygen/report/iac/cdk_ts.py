@@ -18,7 +18,7 @@ from policygen.report.iac.cdk import (
 from policygen.report.iac.common import Planned, apply_comment, header_comment
 from policygen.report.iac.layout import block
 
-_STEP = "  "
+TS_STEP = "  "
 
 
 def render(plan: Planned) -> str:
@@ -28,25 +28,25 @@ def render(plan: Planned) -> str:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
     """
     name = class_name(checked(plan))
-    role = f'const role = iam.Role.fromRoleName(this, "Role", {cdk_string(plan.role.name, _TYPESCRIPT)});'
-    body = "\n".join(["super(scope, id);", role, *constructs(plan, _TYPESCRIPT)])
-    constructor = block("constructor(scope: Construct, id: string) {", [body], "}", _STEP)
-    class_ = block(f"export class {name} extends Construct {{", [constructor], "}", _STEP)
+    role = f'const role = iam.Role.fromRoleName(this, "Role", {cdk_string(plan.role.name, TYPESCRIPT)});'
+    body = "\n".join(["super(scope, id);", role, *constructs(plan, TYPESCRIPT)])
+    constructor = block("constructor(scope: Construct, id: string) {", [body], "}", TS_STEP)
+    class_ = block(f"export class {name} extends Construct {{", [constructor], "}", TS_STEP)
     imports = f'import {{ {classes(body)} }} from "aws-cdk-lib";\nimport {{ Construct }} from "constructs";\n'
     return f"{header_comment(plan, '//', *apply_comment(plan, OLD_LINES))}{imports}\n{class_}\n"
 
 
 def _object(properties: Properties) -> str:
     entries = (f"{_camel(name)}: {value}," for name, value in properties)
-    return block("{", entries, "}", _STEP)
+    return block("{", entries, "}", TS_STEP)
 
 
 def _camel(name: str) -> str:
     return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
 
-_TYPESCRIPT = Language(
-    step=_STEP,
+TYPESCRIPT = Language(
+    step=TS_STEP,
     quote=json.dumps,
     false="false",
     make=lambda kind, properties: f"new iam.{kind}({_object(properties)})",

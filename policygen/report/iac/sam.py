@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids, unattached
@@ -10,11 +11,14 @@ from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.names import pascal
 from policygen.report.iac.yaml import dump
 
+TRANSFORM = {"Transform": "AWS::Serverless-2016-10-31"}
+IMAGE_PARAMETER = {
+    "Parameters": {"ImageUri": {"Type": "String", "Description": "Image of the function, in Amazon ECR"}}
+}
+
 
 def render(plan: Planned) -> str:
     """Return a template in YAML that is valid by itself; users move `Policies` into their own function.
-
-    The function has an image, because that needs one parameter and neither runtime nor handler.
 
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
@@ -24,13 +28,13 @@ def render(plan: Planned) -> str:
     policies: list[Any] = [policy.document for policy in plan.policies]
     if several:
         policies = [{"Ref": name} for name in policy_ids(plan)]
-    function = {
-        "Type": "AWS::Serverless::Function",
-        "Properties": {"PackageType": "Image", "ImageUri": {"Ref": "ImageUri"}, "Policies": policies},
-    }
-    template = VERSION | {
-        "Transform": "AWS::Serverless-2016-10-31",
-        "Parameters": {"ImageUri": {"Type": "String", "Description": "Image of the function, in Amazon ECR"}},
-        "Resources": {f"{pascal(plan.role.name)}Function": function} | (unattached(plan) if several else {}),
-    }
+    function = image_function({"Policies": policies})
+    resources = {f"{pascal(plan.role.name)}Function": function} | (unattached(plan) if several else {})
+    template = VERSION | TRANSFORM | IMAGE_PARAMETER | {"Resources": resources}
     return header_comment(plan, "#", *moved_comment(plan, "Policies into your own function")) + dump(template)
+
+
+def image_function(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a function with some properties, and an image: that needs one parameter, and no runtime and handler."""
+    image = {"PackageType": "Image", "ImageUri": {"Ref": "ImageUri"}}
+    return {"Type": "AWS::Serverless::Function", "Properties": {**image, **properties}}

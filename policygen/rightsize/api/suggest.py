@@ -34,6 +34,8 @@ class ApiSuggestion:
     """The policies of an API and of its callers, and what they rest on."""
 
     api: Api
+    world: World
+    """The accounts that are known."""
     window: Window
     usage: ApiUsage
     uses: ApiUses
@@ -112,6 +114,7 @@ def suggest_api(
     policy = draft.new.finished if draft.new else None
     return ApiSuggestion(
         api,
+        world,
         window,
         usage,
         uses,

@@ -150,7 +150,8 @@ def who_stays(one: PlacedGrant, written: Iterable[AnyPiece]) -> WhoStays:
     mine, came, kept = one.granted.principals, list[str](), list[str]()
     for other in written:
         theirs = Principals((other.entry,))
-        if mine.contains(theirs) or theirs.contains(mine):
+        holds = theirs.contains(mine) and not theirs.everyone  # whom everybody lets in did not come for that
+        if mine.contains(theirs) or holds:
             (kept if other.kept else came).append(other.entry[1])
     return WhoStays(tuple(dict.fromkeys(came)), tuple(dict.fromkeys(kept)))
 

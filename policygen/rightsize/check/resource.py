@@ -61,7 +61,7 @@ def check_resource(
     found += gone_denies(source, policy, api.policy or ResourcePolicy(()))
     found += _rules(source, policy, api, world, suggestion)
     if suggestion:
-        found += _denied(source, policy, world, suggestion)
+        found += _denied(source, policy, suggestion)
         found += untold(source, [one for one in suggestion.blind_spots if one.id != "kept"])
         found += _unused(source, policy, suggestion, wider)
     return worst_first(found)
@@ -125,11 +125,9 @@ def _reached_by(api: Api, one: WrittenAccess) -> frozenset[tuple[str, Method]]:
 # ---- calls that were seen -----------------------------------------------------------------------------
 
 
-def _denied(
-    source: PolicySource, policy: ResourcePolicy, world: World, suggestion: ApiSuggestion
-) -> Iterator[Finding]:
+def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: ApiSuggestion) -> Iterator[Finding]:
     """Find calls that were seen, that are answered today and would not be with this policy."""
-    api = suggestion.api
+    api, world = suggestion.api, suggestion.world
     dropped = {use.party.name for use, _ in suggestion.losses}
     named = (*named_arns(api.policy), *named_arns(policy))
     # What is asked about tells calls apart, so that each policy has its own.

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -62,6 +62,35 @@ def roles(text: str) -> list[str]:
     return [role for role, _ in _executed(text)]
 
 
+def names_of(text: str) -> dict[str, Any]:
+    """What a module in Python defines, where the library remembers resources of IAM: in ``made`` of the scope."""
+
+    def remembered(scope: Any, construct_id: str, **properties: Any) -> None:
+        scope.made[construct_id] = properties
+
+    library = ModuleType("aws_cdk")
+    iam = SimpleNamespace(CfnRolePolicy=remembered, CfnUserPolicy=remembered, Role=object)
+    gateway = SimpleNamespace(RestApi=object)
+    vars(library).update(aws_iam=iam, aws_apigateway=gateway, Fn=SimpleNamespace(sub=_sub))
+    constructs = ModuleType("constructs")
+    vars(constructs).update(Construct=_Scope)
+    names: dict[str, Any] = {}
+    with patch.dict(sys.modules, {"constructs": constructs, "aws_cdk": library}):
+        exec(compile(text, "rendered.py", "exec"), names)
+    return names
+
+
+class _Scope:
+    """A construct that remembers what was made in it."""
+
+    def __init__(self, scope: object, construct_id: str) -> None:
+        self.made: dict[str, dict[str, Any]] = {}
+
+
+def _sub(body: str, variables: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"Fn::Sub": [body, variables or {}]}
+
+
 def _executed(text: str) -> list[tuple[str, Document]]:
     made: list[tuple[str, Document]] = []
 
@@ -76,11 +105,6 @@ def _executed(text: str) -> list[tuple[str, Document]]:
         @staticmethod
         def from_role_name(scope: object, construct_id: str, name: Any) -> Any:
             return name
-
-    class Fn:
-        @staticmethod
-        def sub(body: str, variables: dict[str, str] | None = None) -> dict[str, Any]:
-            return {"Fn::Sub": [body, variables or {}]}
 
     def policy(scope: object, construct_id: str, **properties: Any) -> None:
         (role,) = deployed(properties["roles"])
@@ -101,7 +125,7 @@ def _executed(text: str) -> list[tuple[str, Document]]:
     }
     constructs, library, iam = ModuleType("constructs"), ModuleType("aws_cdk"), ModuleType("aws_iam")
     vars(constructs).update(Construct=Construct)
-    vars(library).update(aws_iam=iam, Fn=Fn)
+    vars(library).update(aws_iam=iam, Fn=SimpleNamespace(sub=_sub))
     vars(iam).update(
         Effect=Effect,
         Role=Role,

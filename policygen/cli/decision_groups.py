@@ -11,7 +11,7 @@ import typer
 
 from policygen.cli.completion import complete_format, complete_sign
 from policygen.cli.options import SummaryOption
-from policygen.report.formats import ALIASES, FORMATS, SUFFIXES
+from policygen.report.formats import ALIASES, FORMATS, PRINCIPAL_SUFFIXES, SUFFIXES, TRUST_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -202,3 +202,27 @@ class PlanOutput:
         ),
     ] = None
     summary: SummaryOption = False
+
+
+@dataclass(frozen=True)
+class PrincipalOutput(PlanOutput):
+    """The formats of a plan of a trust policy or an API, and the files that they go to."""
+
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"Print as {', '.join(TRUST_FORMATS)}.",
+            show_default="text",
+        ),
+    ] = ""
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--export",
+            metavar="FILE",
+            help=f"Also write a file, in the format of its suffix: {', '.join(PRINCIPAL_SUFFIXES)}. Repeatable.",
+        ),
+    ] = None

@@ -24,7 +24,7 @@ class GateInput:
         typer.Option(
             "--plan",
             metavar="PLAN",
-            help="Check without logs, by a saved plan: its file, or the role's name. Repeatable.",
+            help="Check without logs, by a saved plan: its file, or the name of the role or API. Repeatable.",
             rich_help_panel="Input",
         ),
     ] = None
@@ -97,18 +97,25 @@ def refuse_kind(kind: str, gate: GateInput, account: AccountsInput, *, role: str
     if kind not in KINDS:
         shown = escape_controls(kind)[:40]
         raise no_such(f"--kind is {shown!r}", kind, KINDS, code="PG-E248")
-    if (kind == "resource") != bool(api) or (api and role):
-        given = "--role" if role and api else "--kind resource without --api" if not api else "--api"
+    wanted = kind == "resource" and not gate.plan
+    if wanted != bool(api) or (kind == "resource" and role):
+        given = "--kind resource without --api or --plan" if wanted else "--role" if role else "--api"
         raise UsageError(
-            f"{given}: the resource policy of an API is checked by --kind resource and --api alone",
+            f"{given}: the resource policy of an API is checked by --kind resource, and --api or a plan",
             "policygen check POLICY --kind resource --api orders --snapshot account.json",
             code="PG-E248",
         )
-    if kind != "permissions" and (gate.plan or gate.every or account.live):
-        other = "--plan" if gate.plan else "--all" if gate.every else "--live"
+    if kind != "permissions" and (gate.every or account.live or len(gate.plan or ()) > 1):
+        other = "--all" if gate.every else "--live" if account.live else "several --plan"
         raise UsageError(
             f"--kind {kind} and {other} cannot be used together",
-            "give the logs and a snapshot: --logs LOGS --snapshot account.json",
+            "give one plan, --plan NAME; or the logs and a snapshot: --logs LOGS --snapshot account.json",
+            code="PG-E248",
+        )
+    if kind == "trust" and gate.plan and role:
+        raise UsageError(
+            "--kind trust, --plan and --role cannot be used together: the plan is of one role",
+            "leave --role out",
             code="PG-E248",
         )
     if kind == "permissions" and len(account.snapshots or ()) > 1:

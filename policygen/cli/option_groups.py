@@ -15,7 +15,13 @@ The groups themselves are in `input_groups` and `decision_groups`.
 
 from __future__ import annotations
 
-from policygen.cli.decision_groups import DecisionInput, GrantInput, PlanOutput, PrincipalDecisionInput
+from policygen.cli.decision_groups import (
+    DecisionInput,
+    GrantInput,
+    PlanOutput,
+    PrincipalDecisionInput,
+    PrincipalOutput,
+)
 from policygen.cli.grouping import with_option_groups
 from policygen.cli.input_groups import (
     AccountInput,
@@ -36,6 +42,7 @@ __all__ = [
     "LogInput",
     "PlanOutput",
     "PrincipalDecisionInput",
+    "PrincipalOutput",
     "ReadInput",
     "RoleInput",
     "RoleWindowInput",

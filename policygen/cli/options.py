@@ -48,6 +48,7 @@ PlansOption = Annotated[
         rich_help_panel="Output",
     ),
 ]
+NoPlanOption = Annotated[bool, typer.Option("--no-plan", help="Save no plan.", rich_help_panel="Output")]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress on stderr.", rich_help_panel="Output")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -32,7 +32,11 @@ class PlanTargets(NamedTuple):
 
 
 def plan_targets(
-    output: PlanOutput, inputs: Sequence[str | Path | None] = (), *, quiet: bool = False
+    output: PlanOutput,
+    inputs: Sequence[str | Path | None] = (),
+    *,
+    quiet: bool = False,
+    formats: Collection[str] | None = None,
 ) -> PlanTargets:
     """Check that the formats exist and that the files can be written.
 
@@ -40,21 +44,23 @@ def plan_targets(
         output: what the user asked for.
         inputs: what the command reads, which no export may replace.
         quiet: whether the screen is left out where files are exported; a format that was asked for is printed.
+        formats: names of the formats that there are; None for those of a role's plan.
 
     Raises:
         UsageError: PG-E207, there is no such format; PG-E220, a file cannot be written; PG-E282, this is no step of
             GitHub Actions.
     """
-    from policygen.report.formats import format_of, require_format
+    from policygen.report.formats import FORMATS, format_of, require_format
 
-    exports = tuple((path, format_of(str(path))) for path in output.export or ())
+    known = FORMATS if formats is None else formats
+    exports = tuple((path, require_format(format_of(str(path)), known)) for path in output.export or ())
     for path, _ in exports:
         check_writable(path)
         if path.exists() and any(one and Path(one).exists() and path.samefile(one) for one in inputs):
             raise unwritable(path, "this command reads it")
     shown = output.format_ or ("" if quiet and exports else "text")
     return PlanTargets(
-        require_format(shown) if shown else "", exports, summary_file() if output.summary else None
+        require_format(shown, known) if shown else "", exports, summary_file() if output.summary else None
     )
 
 

@@ -38,27 +38,40 @@ def plan_file(folder: Path, plan: Plan) -> Path:
 
 
 def save_plan(plan: Plan, folder: Path | None, notify: Callable[[str], None]) -> None:
-    """Save a plan under its role's name, for the owner alone: in policygen's own folder, and in another one.
-
-    A plan has names, addresses and sessions of all callers of the role. A failure is a warning and no error, because
-    the result on stdout matters more. A plan of another window or account is replaced, and that is always said.
-
-    Args:
-        plan: what to save.
-        folder: the folder that the user wants it in; None for none.
-        notify: takes the message.
-    """
-    from policygen.cli.console import log_line
+    """Save a plan under its role's name; arguments as for `save_content`."""
     from policygen.plan.fast_json import to_bytes
 
-    content = to_bytes(plan.document)
+    name, role = plan_file(Path(), plan), sanitize(plan.role.name)
+    save_content(to_bytes(plan.document), name, folder, notify, f"policygen report {role}")
+
+
+def save_content(
+    content: bytes, name: Path, folder: Path | None, notify: Callable[[str], None], command: str
+) -> None:
+    """Save a plan for the owner alone: in policygen's own folder, and in another one.
+
+    A plan has names, addresses and sessions of all callers. A failure is a warning and no error, because the result on
+    stdout matters more. A plan of another window or account is replaced, and that is always said.
+
+    Args:
+        content: of the file.
+        name: of the file, below a folder of plans.
+        folder: the folder that the user wants it in; None for none.
+        notify: takes the message.
+        command: what prints the plan.
+    """
+    from policygen.cli.console import log_line
+
+    path, choices, mine = name, "", _head_of(content)
     for place in (own_folder(), *([folder] if folder else [])):
-        path = plan_file(place, plan)
+        path = place / name
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.mkdir(mode=0o700, exist_ok=True)
-            before = _other_window(path, plan) if place == folder else ""
-            choices = _other_choices(path, plan)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            theirs = _head_before(path)
+            before = _other_window(theirs, mine) if place == folder else ""
+            choices = _other_choices(theirs, mine)
             write_file(path, content, private=True)
         except (OSError, UsageError) as error:
             why = error.message if isinstance(error, UsageError) else str(error)
@@ -66,21 +79,8 @@ def save_plan(plan: Plan, folder: Path | None, notify: Callable[[str], None]) ->
             return
         if before:
             log_line(f"warning: {escape_controls(str(path))} held the plan {before}, and is replaced")
-    role = sanitize(plan.role.name)
     saved = f"Plan saved{choices}"
-    notify(f"{saved}: {path}" if folder else f"{saved}; to print it: policygen report {role}")
-
-
-class _PlanHead(msgspec.Struct):
-    """What tells two plans of a role apart."""
-
-    role: _PlanOwner
-    window: _PlanDays
-    inputs: tuple[tuple[str, ...], ...] | None = None
-
-
-_SUFFIXES = (".json", ".json.gz")
-"""How the files of plans end: those of a batch are packed."""
+    notify(f"{saved}: {path}" if folder else f"{saved}; to print it: {command}")
 
 
 class _PlanOwner(msgspec.Struct):
@@ -92,34 +92,60 @@ class _PlanDays(msgspec.Struct):
     end: str
 
 
-def _head_of(path: Path) -> _PlanHead | None:
+class _PlanHead(msgspec.Struct):
+    """What tells two plans of one name apart."""
+
+    window: _PlanDays
+    role: _PlanOwner | str = ""
+    """That of a trust policy is an ARN."""
+    api: _PlanOwner | None = None
+    inputs: tuple[tuple[str, ...], ...] | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Account, first day and last day."""
+        owner = self.api or self.role
+        account = account_in(owner) if isinstance(owner, str) else owner.account
+        return account, self.window.start[:10], self.window.end[:10]
+
+
+_SUFFIXES = (".json", ".json.gz")
+"""How the files of plans end: those of a batch are packed."""
+
+
+def _head_before(path: Path) -> _PlanHead | None:
     """Return what tells the plan in a file apart; None where there is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_PlanHead)
-    except (OSError, ValueError):
+        return _head_of(path.read_bytes())
+    except OSError:
         return None
 
 
-def _other_choices(path: Path, plan: Plan) -> str:
-    """Say that the plan in a file was made with other decisions than `plan`, which replaces it; "" where not."""
+def _head_of(content: bytes) -> _PlanHead | None:
+    """Return what tells a plan apart; None where it is none."""
+    try:
+        return msgspec.json.decode(content, type=_PlanHead)
+    except ValueError:
+        return None
+
+
+def _other_choices(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:
+    """Say that a plan was made with other decisions than the one that replaces it; "" where not."""
     from policygen.plan.choices import choices_of
 
-    head = _head_of(path)
-    if head is None or head.inputs is None or choices_of(head.inputs) == choices_of(plan.inputs):
+    if theirs is None or mine is None or theirs.inputs is None:
         return ""
-    theirs = choices_of(head.inputs)
-    return f", in place of the one made {f'with {escape_controls(theirs)}' if theirs else 'without these options'}"
+    choices = choices_of(theirs.inputs)
+    if choices == choices_of(mine.inputs):
+        return ""
+    return f", in place of the one made {f'with {escape_controls(choices)}' if choices else 'without these options'}"
 
 
-def _other_window(path: Path, plan: Plan) -> str:
-    """Return the days and account of the plan in a file, where they differ from those of `plan`; else ""."""
-    head = _head_of(path)
-    if head is None:
+def _other_window(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:
+    """Return the days and account of a plan, where they differ from those of the one that replaces it; else ""."""
+    if theirs is None or mine is None or theirs.identity == mine.identity:
         return ""
-    theirs = (head.role.account, head.window.start[:10], head.window.end[:10])
-    if theirs == (plan.role.account, plan.window.start[:10], plan.window.end[:10]):
-        return ""
-    account, start, end = map(sanitize, theirs)
+    account, start, end = map(sanitize, theirs.identity)
     return f"of {start} to {end} in account {account or 'not known'}"
 
 
@@ -241,13 +267,22 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
         if not files:
             raise _unreadable(path, "the folder holds no .json file")
         for file in files:
-            try:
-                data, written = file.read_bytes(), file.stat().st_mtime
-            except OSError as error:
-                raise _unreadable(file, error.strerror or str(error)) from None
-            plans.append(read_plan(data, str(file)))
+            plans.append(read_plan(bytes_of_plan(file), str(file)))
+            written = file.stat().st_mtime
             plans[-1].saved_at = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%d %H:%M")
     return plans
+
+
+def bytes_of_plan(file: Path) -> bytes:
+    """Return the bytes of a plan's file.
+
+    Raises:
+        UsageError: PG-E272, it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error.strerror or str(error)) from None
 
 
 @contextmanager

@@ -74,8 +74,33 @@ def _of_trust(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSug
         evidence.window.days,
         len(evidence.own_days),
         total.last if total else "",
-        gaps=len(evidence.coverage.incomplete),
+        gaps=len(evidence.incomplete),
     )
+
+
+def planned_subject(kind: Kind, policies: Sequence[Path], plan: str, folder: Path | None) -> PrincipalSubject:
+    """Read a policy that names principals, and the saved plan that it is checked by.
+
+    Args:
+        kind: what the policy is.
+        policies: its file.
+        plan: a plan's file, or the name of what it is of.
+        folder: where plans are looked for by name; None for policygen's own folder.
+
+    Raises:
+        UsageError: PG-E248, not one policy; PG-E210 and PG-E219, it cannot be read.
+        PolicygenError: as `find_trust_plan` and `find_api_plan` raise.
+    """
+    from policygen.cli.principal_plans import find_api_plan, find_trust_plan
+
+    if kind == "trust":
+        of_role = find_trust_plan(plan, folder)
+        found = _of_trust(*_policy_of(policies, kind), of_role)
+        return found._replace(plan=of_role.evidence.window.last_day)
+    of_api = find_api_plan(plan, folder)
+    source, policy = _policy_of(policies, kind, _with_policy(of_api.api))
+    found = _of_api(source, policy, of_api.api, of_api.world, of_api)
+    return found._replace(plan=of_api.window.last_day)
 
 
 def resource_subject(
@@ -100,19 +125,24 @@ def resource_subject(
 
     world = World(read_snapshots(snapshots))
     target = find_api(world, api)
-    if target.protocol != "REST":
-        raise UsageError(
-            f"{escape_controls(target.name or target.id)} has no resource policy: only REST APIs have one",
-            "policygen api says who calls it, and what the callers need",
-            code="PG-E248",
-        )
-    source, policy = _policy_of(policies, "resource", target)
+    source, policy = _policy_of(policies, "resource", _with_policy(target))
     suggestion = None
     if logs.logs:
         suggestion = _suggested(
             target, world, logs.logs, window, decisions, allow_incomplete=allow_incomplete, quiet=quiet
         )
     return _of_api(source, policy, target, world, suggestion)
+
+
+def _with_policy(api: Api) -> Api:
+    """Return an API, if it is of a kind that has a resource policy."""
+    if api.protocol != "REST":
+        raise UsageError(
+            f"{escape_controls(api.name or api.id)} has no resource policy: only REST APIs have one",
+            "policygen api says who calls it, and what the callers need",
+            code="PG-E248",
+        )
+    return api
 
 
 def _suggested(

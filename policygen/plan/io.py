@@ -26,6 +26,8 @@ SCHEMA_VERSION = 1
 SCHEMAS: Mapping[str, tuple[str, str, str]] = {
     "plan": ("policygen.plan", "plan.schema.json", "plans, and suggest --format json"),
     "batch": ("policygen.plan", "batch.schema.json", "batch.json, the rows of a batch"),
+    "trust": ("policygen.plan", "trust.schema.json", "plans of trust policies, and trust --format json"),
+    "api": ("policygen.plan", "api.schema.json", "plans of APIs, and api --format json"),
 }
 """Name -> package, file, and what the schema describes."""
 
@@ -103,16 +105,36 @@ def read_plan(data: bytes, name: str) -> Plan:
     Raises:
         UsageError: PG-E270, it is no plan, or one of a later version.
     """
+    document = plan_document(data, name)
+    if kind := document.get("kind"):
+        shown = escape_controls(str(kind))[:20]
+        raise _no_plan(name, f"it is one of the kind {shown!r}, and a role's is asked for")
+    try:
+        return parse_plan(document, name)
+    except (ValueError, RecursionError) as error:  # msgspec's errors among them
+        raise _no_plan(name, escape_controls(str(error))[:120]) from None
+
+
+def plan_document(data: bytes, name: str) -> dict[str, Any]:
+    """Return the values of a saved plan of any kind; `kind` is ``trust`` or ``api``, and not there in a role's.
+
+    Args:
+        data: the file's bytes, packed with gzip or not.
+        name: the file's name, as it was given.
+
+    Raises:
+        UsageError: PG-E270, it is no plan, or one of a later version.
+    """
     try:
         document = json.loads(unpacked(io.BytesIO(data)))
-        if not isinstance(document, dict) or "schema_version" not in document:
-            raise _no_plan(name, "it has no schema_version")
-        if document["schema_version"] != SCHEMA_VERSION:
-            version = escape_controls(str(document["schema_version"]))[:20]
-            raise _no_plan(name, f"its schema_version is {version}, this policygen reads {SCHEMA_VERSION}")
-        return parse_plan(document, name)
-    except (ValueError, RecursionError, UnreadableJson) as error:  # msgspec's errors among them
+    except (ValueError, RecursionError, UnreadableJson) as error:
         raise _no_plan(name, escape_controls(str(error))[:120]) from None
+    if not isinstance(document, dict) or "schema_version" not in document:
+        raise _no_plan(name, "it has no schema_version")
+    if document["schema_version"] != SCHEMA_VERSION:
+        version = escape_controls(str(document["schema_version"]))[:20]
+        raise _no_plan(name, f"its schema_version is {version}, this policygen reads {SCHEMA_VERSION}")
+    return document
 
 
 def _no_plan(name: str, reason: str) -> UsageError:

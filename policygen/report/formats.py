@@ -125,6 +125,9 @@ API_FORMATS: Mapping[str, Format] = {
 }
 """Name -> format of the suggested policies of an API, in the order in which help lists them."""
 
+PRINCIPAL_SUFFIXES = tuple(suffix for name in TRUST_FORMATS for suffix in FORMATS[name].suffixes)
+"""Endings of the names of files in a format of a trust policy; those of an API are the same."""
+
 ALIASES: Mapping[str, str] = {"tf": "terraform", "cfn": "cloudformation"}
 """Another name -> the format's name."""
 

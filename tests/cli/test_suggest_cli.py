@@ -471,7 +471,9 @@ def test_a_folder_without_plans_and_two_plans_for_one_file_are_refused(world: Pa
 
 
 def test_the_schema_of_a_plan_is_printed(tmp_path: Path) -> None:
-    assert [line.split()[0] for line in run(tmp_path, "schema").stdout.splitlines()] == ["batch", "plan"]
+    assert [line.split()[0] for line in run(tmp_path, "schema").stdout.splitlines()] == [
+        "api", "batch", "plan", "trust",
+    ]  # fmt: skip
     assert json.loads(run(tmp_path, "schema", "plan").stdout)["title"] == "policygen plan"
     done = run(tmp_path, "schema", "plant")
     assert ("no schema 'plant'  PG-E273, exit 2" in done.stderr, done.code) == (True, 2)

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.option_groups import LogInput, PrincipalDecisionInput, WindowInput, with_option_groups
+from policygen.cli.option_groups import (
+    LogInput,
+    PrincipalDecisionInput,
+    PrincipalOutput,
+    WindowInput,
+    with_option_groups,
+)
 from policygen.cli.options import (
     AlthoughUsedOption,
     IncompleteOption,
     MaxCidrsOption,
+    NoPlanOption,
+    PlansOption,
     QuietOption,
     SnapshotsOption,
-    format_option,
 )
 from policygen.cli.screen import Color, ColorOption
-from policygen.report.formats import API_FORMATS
 
 if TYPE_CHECKING:
     from policygen.account.apis import Api
@@ -73,7 +79,9 @@ def command(
     max_cidrs: MaxCidrsOption = 10,
     decisions: PrincipalDecisionInput,
     although_used: AlthoughUsedOption = False,
-    format_: Annotated[str, format_option(*API_FORMATS)] = "text",
+    output: PrincipalOutput,
+    plans: PlansOption = None,
+    no_plan: NoPlanOption = False,
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
@@ -87,11 +95,11 @@ def command(
     policygen api orders -s account.json -s partner.json -f policy
     """
     from policygen.cli.inputs import message_sink, open_decisions
-    from policygen.cli.output import warn_or_refuse
-    from policygen.cli.screen import screen_width, write_formatted
+    from policygen.cli.output import plan_targets, warn_or_refuse
+    from policygen.cli.principal_plans import save_api_plan, write_targets
     from policygen.cli.several_accounts import read_snapshots
     from policygen.logs.registry import open_source
-    from policygen.report.formats import render_api, require_format
+    from policygen.report.formats import API_FORMATS, render_api
     from policygen.rightsize.api.entries.collect import read_api_usage
     from policygen.rightsize.api.entries.reader import StageRef
     from policygen.rightsize.api.invocations import find_api
@@ -100,7 +108,8 @@ def command(
     from policygen.rightsize.principals.options import PrincipalOptions
     from policygen.text import escape_controls
 
-    format_ = require_format(format_, API_FORMATS)
+    inputs = [*(logs.logs or ()), *(snapshots or ()), decisions.decisions]
+    targets = plan_targets(output, inputs, quiet=quiet, formats=API_FORMATS)
     on = datetime.now(UTC).date()
     check_api_requirements(require or ())
     decided = open_decisions(decisions)
@@ -120,7 +129,9 @@ def command(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )
-    write_formatted(render_api(format_, suggestion, width=screen_width()), format_, color)
+    if not no_plan:
+        save_api_plan(suggestion, plans, notify)
+    write_targets(targets, lambda name, width: render_api(name, suggestion, width=width), color, notify)
     lines = [f"{rule.where} drops {use.party.name}, which called the API" for use, rule in suggestion.losses]
     what = f"{len(lines)} calls of principals that are dropped: they will fail"
     warn_or_refuse(what, [escape_controls(line) for line in lines], "more", although_used=although_used)

@@ -44,6 +44,7 @@ from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
     from policygen.cli.gate import GateOptions, GateSubject, PrincipalSubject, Unchecked
+    from policygen.iam.resource_policy import Kind
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.findings import Level
 
@@ -121,6 +122,8 @@ def command(
     policygen check trust.json --kind trust -r ci -l ./trail -s account.json
 
     policygen check orders-api.json --kind resource --api orders -s account.json
+
+    policygen check trust.json --kind trust --plan ci
     """
     from policygen.cli.console import log_line
     from policygen.cli.gate_run import gate_reports, write_baseline
@@ -140,7 +143,11 @@ def command(
     refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
 
     def subjects() -> Iterator[GateSubject | PrincipalSubject | Unchecked]:
-        if kind == "trust":
+        if kind in {"trust", "resource"} and gate.plan:
+            from policygen.cli.principal_gate import planned_subject
+
+            yield planned_subject(cast("Kind", kind), policies or [], gate.plan[0], gate.plans)
+        elif kind == "trust":
             from policygen.cli.principal_gate import trust_subject
 
             yield trust_subject(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ def command(
         list[str],
         typer.Argument(
             metavar="ROLE",
-            help="Names of roles with a saved plan, plan files, or folders of plans.",
+            help="Names of roles or APIs with a saved plan, plan files, or folders of plans.",
             autocompletion=complete_role,
         ),
     ],
@@ -32,6 +33,16 @@ def command(
     account: Annotated[
         str,
         typer.Option("--account", metavar="ID", help="Only plans of an account.", rich_help_panel="Input"),
+    ] = "",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            metavar="permissions|trust|api",
+            help="What plan ROLE names: of a role's permissions, of its trust policy, or of an API.",
+            show_default="permissions, or what the file holds",
+            rich_help_panel="Input",
+        ),
     ] = "",
     show_all: DetailsOption = False,
     plans: PlansOption = None,
@@ -43,6 +54,8 @@ def command(
     policygen report orders-api -f terraform > orders-api.tf
 
     policygen report out/plans -f sarif > policygen.sarif
+
+    policygen report deploy-ci --kind trust -f terraform
     """
     from policygen.cli.output import (
         add_to_summary,
@@ -58,6 +71,9 @@ def command(
     from policygen.report.iac.aws_cli_roles import left_out_message
     from policygen.text import escape_controls
 
+    if principal := _principal_kind(saved, kind):
+        _report_principals(saved, principal, output, plans, color, quiet=quiet)
+        return
     targets = plan_targets(output, quiet=quiet)
     found = _of_account([plan for text in saved for plan in find_plan(text, plans)], account)
     if targets.exports and len(found) > 1:
@@ -71,7 +87,7 @@ def command(
     if len(found) == 1:
         notify(told_of(found[0]))
     try:
-        files = [(path, kind, render(kind, found[0], **options)) for path, kind in targets.exports]
+        files = [(path, name, render(name, found[0], **options)) for path, name in targets.exports]
         pages = [render("markdown", one) for one in found] if targets.step else []
         text = ""
         if targets.format_:
@@ -84,9 +100,9 @@ def command(
             "it was changed after suggest or batch saved it: make it again",
             code="PG-E270",
         ) from None
-    for path, kind, written in files:
+    for path, name, written in files:
         write_file(path, written)
-        notify(f"wrote {path} ({kind})")
+        notify(f"wrote {path} ({name})")
     if targets.step:
         notify(add_to_summary(targets.step, pages))
     if targets.format_:
@@ -95,6 +111,49 @@ def command(
         notify(left_out)
     losses = [(plan.role.name, one) for plan in found for one in plan.decisions.losses]
     report_losses(losses, although_used=True)  # the plan was made like this; whoever renders it has to know
+
+
+def _principal_kind(saved: Sequence[str], kind: str) -> str:
+    """Return the kind of plan that is asked for; "" for a role's.
+
+    Raises:
+        UsageError: PG-E248, there is no such kind; PG-E271, several plans of policies that name principals.
+    """
+    from policygen.cli.principal_plans import kind_of_file
+    from policygen.errors import UsageError, no_such
+    from policygen.text import escape_controls
+
+    kinds = ("permissions", "trust", "api")
+    if kind and kind not in kinds:
+        raise no_such(f"--kind is {escape_controls(kind)[:40]!r}", kind, kinds, code="PG-E248")
+    found = kind or (kind_of_file(saved[0]) if len(saved) == 1 else "")
+    if found not in {"trust", "api"}:
+        return ""
+    if len(saved) > 1:
+        raise UsageError(
+            f"--kind {found} takes one plan, and {len(saved)} are given",
+            "give one plan at a time",
+            code="PG-E271",
+        )
+    return found
+
+
+def _report_principals(
+    saved: Sequence[str], kind: str, output: PlanOutput, plans: Path | None, color: Color, *, quiet: bool
+) -> None:
+    """Print the saved plan of a trust policy or an API."""
+    from policygen.cli.output import plan_targets
+    from policygen.cli.principal_plans import find_api_plan, find_trust_plan, write_targets
+    from policygen.report.formats import API_FORMATS, TRUST_FORMATS, render_api, render_trust
+
+    targets = plan_targets(output, quiet=quiet, formats=TRUST_FORMATS if kind == "trust" else API_FORMATS)
+    notify = message_sink(quiet=quiet)
+    if kind == "trust":
+        trust = find_trust_plan(saved[0], plans)
+        write_targets(targets, lambda name, width: render_trust(name, trust, width=width), color, notify)
+    else:
+        api = find_api_plan(saved[0], plans)
+        write_targets(targets, lambda name, width: render_api(name, api, width=width), color, notify)
 
 
 def _of_account(found: Sequence[Plan], account: str) -> list[Plan]:

@@ -11,7 +11,9 @@ def command(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="plan or batch; without a name all are listed.", show_default=False
+            metavar="NAME",
+            help="plan, batch, trust or api; without a name all are listed.",
+            show_default=False,
         ),
     ] = "",
 ) -> None:

@@ -35,6 +35,7 @@ from policygen.cli.options import (
     AlthoughUsedOption,
     DetailsOption,
     IncompleteOption,
+    NoPlanOption,
     PlansOption,
     QuietOption,
     given_options,
@@ -86,9 +87,7 @@ def command(
     digests: DigestInput,
     read: ReadInput,
     plans: PlansOption = None,
-    no_plan: Annotated[
-        bool, typer.Option("--no-plan", help="Save no plan.", rich_help_panel="Output")
-    ] = False,
+    no_plan: NoPlanOption = False,
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:

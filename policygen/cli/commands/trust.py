@@ -14,6 +14,7 @@ from policygen.cli.option_groups import (
     DigestInput,
     LogInput,
     PrincipalDecisionInput,
+    PrincipalOutput,
     ReadInput,
     RoleInput,
     RoleWindowInput,
@@ -23,12 +24,12 @@ from policygen.cli.options import (
     AlthoughUsedOption,
     IncompleteOption,
     MaxCidrsOption,
+    NoPlanOption,
+    PlansOption,
     QuietOption,
     SnapshotsOption,
-    format_option,
 )
 from policygen.cli.screen import Color, ColorOption
-from policygen.report.formats import TRUST_FORMATS
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def command(
     although_used: AlthoughUsedOption = False,
     digests: DigestInput,
     read: ReadInput,
-    format_: Annotated[str, format_option(*TRUST_FORMATS)] = "text",
+    output: PrincipalOutput,
+    plans: PlansOption = None,
+    no_plan: NoPlanOption = False,
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
@@ -86,11 +89,11 @@ def command(
 
     policygen trust deploy-ci --logs ./trail --snapshot account.json
     """
-    from policygen.cli.output import warn_or_refuse
-    from policygen.cli.screen import screen_width, write_formatted
+    from policygen.cli.output import plan_targets, warn_or_refuse
+    from policygen.cli.principal_plans import save_trust_plan, write_targets
     from policygen.cli.several_accounts import read_snapshots
     from policygen.evidence.role_assumptions import collect_assumptions
-    from policygen.report.formats import render_trust, require_format
+    from policygen.report.formats import TRUST_FORMATS, render_trust
     from policygen.rightsize.principals.options import PrincipalOptions
     from policygen.rightsize.trust.suggest import (
         check_requirements,
@@ -100,7 +103,8 @@ def command(
     from policygen.rightsize.trust.target import role_in
     from policygen.text import escape_controls
 
-    format_ = require_format(format_, TRUST_FORMATS)
+    inputs = [*(logs.logs or ()), *(snapshots or ()), decisions.decisions]
+    targets = plan_targets(output, inputs, quiet=quiet, formats=TRUST_FORMATS)
     wanted = role.required
     on = datetime.now(UTC).date()
     check_requirements(require or ())
@@ -109,7 +113,8 @@ def command(
     account, target = role_in(accounts, wanted)
     refuse_role(target, decided)
     observe = window.observe(allow_incomplete=allow_incomplete, on=on)
-    source = open_logs(logs, "", read, digests, message_sink(quiet=quiet))
+    notify = message_sink(quiet=quiet)
+    source = open_logs(logs, "", read, digests, notify)
     with read_options(read, quiet=quiet) as options:
         evidence = collect_assumptions(source, target, account, observe, read=options)
     suggestion = suggest_trust(
@@ -120,7 +125,9 @@ def command(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )
-    write_formatted(render_trust(format_, suggestion, width=screen_width()), format_, color)
+    if not no_plan:
+        save_trust_plan(suggestion, plans, notify)
+    write_targets(targets, lambda name, width: render_trust(name, suggestion, width=width), color, notify)
     lines = [
         f"{rule.where} drops {one.party.name}, which assumed the role" for one, rule in suggestion.losses
     ]

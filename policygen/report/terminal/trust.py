@@ -70,7 +70,7 @@ def _head(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped("Left out  ", ", ".join(left_out))
     spots = [f"{one.why}: {one.remedy}" for one in suggestion.blind_spots if one.id != "kept"]
     days = f"{len(suggestion.evidence.own_days)}/{window.days} days"
-    trails = suggestion.evidence.coverage.trails
+    trails = suggestion.evidence.trails
     logged = f"trail {', '.join(trails)}: management reads on, all regions" if trails else "trails not known"
     yield from layout.wrapped("Coverage  ", f"{days}, {logged}" if not spots else "; ".join(spots))
 

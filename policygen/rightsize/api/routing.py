@@ -115,12 +115,12 @@ _PIECES: dict[Token, Token] = {"/": ":", ":": "\0"}
 def methods_reached(api: Api, resources: Sequence[str]) -> frozenset[tuple[str, Method]]:
     """Return the methods, each with its stage, of which one of some Resource patterns matches a request."""
     patterns = [_by_piece(resource_glob(one).tokens) for one in resources]
-    return frozenset(
-        (stage.name, method)
+    asked = {
+        (stage.name, method): _by_piece(_request_tokens(api, stage.name, method))
         for stage in api.stages
         for method in api.methods
-        if any(meets(_by_piece(_request_tokens(api, stage.name, method)), one) for one in patterns)
-    )
+    }
+    return frozenset(place for place, tokens in asked.items() if any(meets(tokens, one) for one in patterns))
 
 
 def _by_piece(tokens: Sequence[Token]) -> tuple[Token, ...]:

@@ -107,19 +107,21 @@ def _unused(
     api = suggestion.api
     suggested = suggestion.policy or api.policy
     never = f"did not call it in {pluralize(suggestion.window.days, 'day')}"
-    written = [(one, _reached_by(api, one)) for one in suggestion.written]
-    for one in grants_outside(policy, suggested) if suggested else ():
-        if one not in wider:
-            about = _reached(api, one.granted)
-            stays = who_stays(one, [part for part, own in written if not about.isdisjoint(own)])
-            yield unused_grant(source, one, stays, never, _COMMAND)
+    beyond = [one for one in grants_outside(policy, suggested) if one not in wider] if suggested else []
+    reached = {
+        one: methods_reached(api, one) for one in {_about(api, part) for part in suggestion.written if beyond}
+    }
+    for one in beyond:
+        mine = _reached(api, one.granted)
+        meeting = [part for part in suggestion.written if not mine.isdisjoint(reached[_about(api, part)])]
+        yield unused_grant(source, one, who_stays(one, meeting), never, _COMMAND)
 
 
-def _reached_by(api: Api, one: WrittenAccess) -> frozenset[tuple[str, Method]]:
-    """Return the methods that a part of the suggestion is about; all where it stays with a NotResource."""
+def _about(api: Api, one: WrittenAccess) -> tuple[str, ...]:
+    """Return the resources of a part of the suggestion; all where it stays with a NotResource."""
     before = api.policy.statements[one.statement].statement if api.policy else None
     excludes = before is not None and before.not_resources and one.kept
-    return methods_reached(api, ("*",) if excludes else one.resources)
+    return ("*",) if excludes else one.resources
 
 
 # ---- calls that were seen -----------------------------------------------------------------------------

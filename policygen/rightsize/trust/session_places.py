@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from policygen.iam.party import Party
 from policygen.logs.events.assumption import Assumption
-from policygen.logs.events.session_use import SessionUse, SessionUses
+from policygen.logs.events.session_use import SessionUse
 from policygen.rightsize.trust.assumptions import Observed
 
 _WIDTH = {4: 24, 6: 48}
@@ -38,12 +38,14 @@ class SessionPlace(NamedTuple):
 class SessionPlaces:
     """The places of all sessions of a role."""
 
-    def __init__(self, observed: Sequence[Observed], uses: SessionUses) -> None:
+    def __init__(
+        self, observed: Sequence[Observed], uses: Iterable[tuple[SessionUse, frozenset[str]]]
+    ) -> None:
         """Join assumptions and uses.
 
         Args:
             observed: the assumptions that count.
-            uses: of all sessions of the role.
+            uses: of all sessions of the role, with their days.
         """
         self._homes = {_place(one.said.address, one.said.endpoint) for one in observed}
         callers: dict[str, set[Party]] = defaultdict(set)
@@ -51,7 +53,7 @@ class SessionPlaces:
             callers[one.said.session].add(one.party._replace(session=""))
         self._shared = {session for session, parties in callers.items() if len(parties) > 1}
         self._uses: dict[str, list[tuple[SessionUse, frozenset[str]]]] = defaultdict(list)
-        for use, days in sorted(uses.days.items()):
+        for use, days in uses:
             self._uses[use.principal_id].append((use, days))
 
     def of(self, said: Assumption) -> tuple[SessionPlace, ...]:

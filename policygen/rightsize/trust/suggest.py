@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import msgspec
+
 from policygen.account.fixed_roles import refuse_fixed
 from policygen.account.model import Account, Accounts, Role
 from policygen.errors import GateError, NothingFoundError, UsageError, no_such
 from policygen.evidence.role_assumptions import AssumptionEvidence
 from policygen.iam.party import Principals
 from policygen.iam.resource_policy import ResourcePolicy, parse_resource_policy
+from policygen.logs.events.session_use import SessionUse
+from policygen.logs.window import Window
 from policygen.rightsize.assess.readiness import days_asked
 from policygen.rightsize.decisions.model import Decisions, PrincipalRule
 from policygen.rightsize.principals.kept import (
@@ -44,12 +48,43 @@ QUOTA = 2048
 """Characters of a trust policy that IAM stores."""
 
 
+class AssumptionSight(msgspec.Struct, frozen=True):
+    """What was read of a role's assumptions, and what the logs could have shown."""
+
+    window: Window
+    until_given: bool
+    """Whether the user named the window's end."""
+    own_days: frozenset[str]
+    """Days on which a record of the role's account was read."""
+    trails: tuple[str, ...] | None
+    """Names of the trails that log; None where they are not known."""
+    incomplete: tuple[str, ...]
+    """Files that were not read to the end or not proved genuine, a phrase each."""
+    session_uses: tuple[tuple[SessionUse, frozenset[str]], ...]
+    """Where sessions of the role were used, and on which days, in order."""
+    places_cut: bool
+    """Whether there were more than are kept."""
+
+
+def _sight_of(evidence: AssumptionEvidence) -> AssumptionSight:
+    coverage, uses = evidence.coverage, evidence.session_uses
+    return AssumptionSight(
+        evidence.window,
+        evidence.until_given,
+        evidence.own_days,
+        coverage.trails,
+        coverage.incomplete,
+        tuple(sorted(uses.days.items())),
+        uses.is_cut,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TrustSuggestion:
     """The trust policy of a role, and what it rests on."""
 
     role: Role
-    evidence: AssumptionEvidence
+    evidence: AssumptionSight
     assumptions: Assumptions
     today: ResourcePolicy
     policy: ResourcePolicy
@@ -163,7 +198,7 @@ def suggest_trust(
     length = session_length(limit, assumptions.observed, is_visible=blind is None)
     return TrustSuggestion(
         role,
-        evidence,
+        _sight_of(evidence),
         assumptions,
         today,
         finished,

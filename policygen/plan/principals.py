@@ -1,0 +1,109 @@
+"""What the plans of policies that name principals share: of trust policies, and of APIs.
+
+Such a plan is what `trust -f json` or `api -f json` prints: typed fields for other programs, described by
+``trust.schema.json`` and ``api.schema.json`` beside this file, and in `suggestion` what policygen reads back. Like a
+role's plan it changes only by addition, and has the same `SCHEMA_VERSION`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from policygen.errors import UsageError
+from policygen.plan.model import PlanCheck
+from policygen.rightsize.principals.kept import PolicyBlindSpot
+from policygen.rightsize.principals.promise import Promise
+from policygen.text import escape_controls, visible_json
+
+AnySuggestion = TypeVar("AnySuggestion")
+
+
+class PlanBlindSpot(msgspec.Struct, frozen=True):
+    """What the logs could not have shown, and what would let them."""
+
+    id: str
+    about: str
+    why: str
+    remedy: str
+    command: str
+
+
+class PlanRemoved(msgspec.Struct, frozen=True):
+    """What the new policy does not have, and why."""
+
+    what: str
+    why: str
+
+
+class PlanRequirement(msgspec.Struct, frozen=True):
+    """A principal, and a name of ``--require``."""
+
+    principal: str
+    require: str
+
+
+class PlanRuleFinding(msgspec.Struct, frozen=True):
+    """A rule that today's state breaks, and whether it still does with the new policy."""
+
+    rule: str
+    level: str
+    where: str
+    text: str
+    remains: bool
+
+
+def plan_blind_spots(spots: Iterable[PolicyBlindSpot]) -> tuple[PlanBlindSpot, ...]:
+    """Return blind spots as a plan has them."""
+    return tuple(PlanBlindSpot(*one) for one in spots)
+
+
+def plan_removed(removed: Iterable[tuple[str, str]]) -> tuple[PlanRemoved, ...]:
+    """Return what goes as a plan has it."""
+    return tuple(PlanRemoved(*one) for one in removed)
+
+
+def plan_requirements(pairs: Iterable[tuple[str, str]]) -> tuple[PlanRequirement, ...]:
+    """Return principals with names of ``--require`` as a plan has them."""
+    return tuple(PlanRequirement(*one) for one in pairs)
+
+
+def plan_checks(promises: Iterable[Promise]) -> tuple[PlanCheck, ...]:
+    """Return promises as a plan has them."""
+    return tuple(PlanCheck(one.name, one.held, one.finding, one.counter_examples) for one in promises)
+
+
+def saved_part(suggestion: Any) -> dict[str, Any]:
+    """Return a suggestion as plain values, the same in each run."""
+    values: dict[str, Any] = msgspec.to_builtins(suggestion, order="sorted")
+    return values
+
+
+def plan_text(plan: Any) -> str:
+    """Return a plan as one JSON object: the text of its file. It ends with a line break."""
+    return visible_json(json.dumps(msgspec.to_builtins(plan), indent=2, ensure_ascii=False)) + "\n"
+
+
+def from_plan(document: Mapping[str, Any], kind: type[AnySuggestion], name: str) -> AnySuggestion:
+    """Return the suggestion of a plan.
+
+    Args:
+        document: the plan's values.
+        kind: the type of the suggestion.
+        name: the file's name, for messages.
+
+    Raises:
+        UsageError: PG-E245, another version made it.
+    """
+    try:
+        return msgspec.convert(document.get("suggestion"), kind)
+    except msgspec.ValidationError:
+        version = escape_controls(str(document.get("policygen", "")))[:40]
+        raise UsageError(
+            f"the plan {escape_controls(name)!r} cannot be read back: policygen {version} made it",
+            "make it again with this version: policygen trust, or policygen api",
+            code="PG-E245",
+        ) from None

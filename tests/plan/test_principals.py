@@ -1,0 +1,145 @@
+"""Plans of trust policies and of APIs: what is read back is what was saved, in every format and for the gate."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from policygen.errors import PolicygenError, UsageError
+from policygen.iam.resource_policy import ResourcePolicy
+from policygen.plan.api import ApiPlan, api_suggestion_of
+from policygen.plan.io import SCHEMA_VERSION, plan_document, read_plan
+from policygen.plan.trust import TrustPlan, trust_suggestion_of
+from policygen.report.formats import API_FORMATS, TRUST_FORMATS, render_api, render_trust
+from policygen.rightsize.check.findings import Finding
+from policygen.rightsize.check.principals import principal_source
+from policygen.rightsize.check.resource import check_resource
+from policygen.rightsize.check.trust import check_trust
+from policygen.version import VERSION
+from tests.report.test_api_formats import GIVEN as APIS
+from tests.report.test_api_formats import three_callers
+from tests.report.test_trust_formats import GIVEN as TRUSTS
+from tests.report.test_trust_formats import HOSTILE, OF_FUNCTION, hostile
+from tests.support import api_world, trust_world
+from tests.support.api_world import OWNER, PARTNER
+
+
+def outputs(render: Any, formats: Any, suggestion: Any) -> dict[str, str]:
+    found = {}
+    for name in formats:
+        try:
+            found[name] = render(name, suggestion)
+        except PolicygenError as error:
+            found[name] = error.code
+    return found
+
+
+def policies(*given: ResourcePolicy | None) -> list[ResourcePolicy]:
+    """Return policies to check: those given, and each without one of its statements."""
+    whole = [one for one in given if one]
+    parts = (
+        msgspec.structs.replace(one, statements=(*one.statements[:n], *one.statements[n + 1 :]))
+        for one in whole
+        for n in range(len(one.statements))
+    )
+    return list(chain(whole, parts))
+
+
+def schema(name: str) -> Any:
+    return json.loads((files("policygen.plan") / f"{name}.schema.json").read_text("utf-8"))
+
+
+def read(text: str) -> dict[str, Any]:
+    return plan_document(text.encode("utf-8", "backslashreplace"), "p.json")
+
+
+@pytest.mark.parametrize(
+    "case", [*TRUSTS[::6], OF_FUNCTION, hostile(*HOSTILE)], ids=lambda case: case.get("name", "hostile")
+)
+def test_a_trust_policy_is_read_back(case: dict[str, Any], tmp_path: Path) -> None:
+    found = trust_world.suggestion_of(case, tmp_path)
+    text = render_trust("json", found)
+    again = trust_suggestion_of(read(text), "p.json")
+    assert outputs(render_trust, TRUST_FORMATS, again) == outputs(render_trust, TRUST_FORMATS, found)
+    for policy in policies(found.today, found.policy):
+        source = principal_source("t.json", policy.to_json(2), policy)
+        assert said(check_trust(source, policy, again)) == said(check_trust(source, policy, found))
+    assert not list(Draft202012Validator(schema("trust")).iter_errors(json.loads(text)))
+
+
+@pytest.mark.parametrize(
+    "case", [*APIS[::4], three_callers(*HOSTILE)], ids=lambda case: case.get("name", "hostile")
+)
+def test_an_api_is_read_back(case: dict[str, Any], tmp_path: Path) -> None:
+    found = api_world.suggestion_of(case, tmp_path)
+    text = render_api("json", found)
+    again = api_suggestion_of(read(text), "p.json")
+    assert outputs(render_api, API_FORMATS, again) == outputs(render_api, API_FORMATS, found)
+    for policy in policies(found.policy, found.api.policy, of_office(found.api.policy)):
+        source = principal_source("p.json", policy.to_json(2), policy)
+        first = check_resource(source, policy, found.api, found.world, found)
+        assert said(check_resource(source, policy, again.api, again.world, again)) == said(first)
+    assert not list(Draft202012Validator(schema("api")).iter_errors(json.loads(text)))
+
+
+def of_office(policy: ResourcePolicy | None) -> ResourcePolicy | None:
+    """Return a policy that asks for addresses, which that of today may not do."""
+    if policy is None:
+        return None
+    office = (("IpAddress", (("aws:SourceIp", ("203.0.113.0/26",)),)),)
+    return msgspec.structs.replace(
+        policy,
+        statements=tuple(
+            msgspec.structs.replace(one, statement=msgspec.structs.replace(one.statement, conditions=office))
+            for one in policy.statements
+        ),
+    )
+
+
+def said(findings: tuple[Finding, ...]) -> list[tuple[str, str, str, bool]]:
+    return [(one.rule.id, one.subject, one.message, one.against) for one in findings]
+
+
+@pytest.mark.parametrize(("name", "plan"), [("trust", TrustPlan), ("api", ApiPlan)])
+def test_the_schema_is_that_of_the_plan(name: str, plan: Any) -> None:
+    made = json.loads(json.dumps(msgspec.json.schema(plan)))
+    assert schema(name) == {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"policygen {'trust plan' if name == 'trust' else 'API plan'}",
+        **made,
+    }
+
+
+def test_what_is_no_such_plan(tmp_path: Path) -> None:
+    text = render_trust("json", trust_world.suggestion_of(OF_FUNCTION, tmp_path))
+    with pytest.raises(UsageError) as role:
+        read_plan(text.encode(), "p.json")
+    assert role.value.code == "PG-E270"
+    assert "kind 'trust'" in role.value.message
+    whole = read(text)
+    assert (whole["schema_version"], whole["policygen"]) == (SCHEMA_VERSION, VERSION)
+    for broken in ({}, {"suggestion": {}}, {"suggestion": {**whole["suggestion"], "role": 1}}):
+        with pytest.raises(UsageError) as unread:
+            trust_suggestion_of({"policygen": "0.9", **broken}, "p.json")
+        assert unread.value.code == "PG-E245"
+        assert "policygen 0.9 made it" in unread.value.message
+    for data in (b"{", b"[]", b"{}", b'{"schema_version": 9}'):
+        with pytest.raises(UsageError) as none:
+            plan_document(data, "p.json")
+        assert none.value.code == "PG-E270"
+
+
+def test_a_plan_has_the_callers_of_the_api_and_no_other_role(tmp_path: Path) -> None:
+    case = three_callers()
+    case["people"] |= {"role/idle": [], f"{PARTNER}:user/idle": []}
+    text = render_api("json", api_world.suggestion_of(case, tmp_path))
+    accounts = read(text)["suggestion"]["suggestion"]["world"]["accounts"]
+    assert [one["key"][3] for one in accounts[OWNER]["roles"]] == ["caller"]
+    assert "idle" not in text

@@ -13,12 +13,13 @@ from policygen.account.apis import Api
 from policygen.account.model import Account
 from policygen.logs.calls.evidence import Evidence
 from policygen.plan.io import SCHEMA_VERSION
-from policygen.plan.model import PlanCheck, PlanWindow
+from policygen.plan.model import PlanCheck, PlanWindow, ProposedPolicy
 from policygen.plan.principals import (
     PlanBlindSpot,
     PlanRemoved,
     PlanRequirement,
     PlanRuleFinding,
+    PlanSize,
     from_plan,
     plan_blind_spots,
     plan_checks,
@@ -28,7 +29,7 @@ from policygen.plan.principals import (
 )
 from policygen.rightsize.api.callers import CallerPolicy
 from policygen.rightsize.api.question import World
-from policygen.rightsize.api.resource import WrittenAccess
+from policygen.rightsize.api.resource import WrittenAccess, longest
 from policygen.rightsize.api.suggest import ApiSuggestion
 from policygen.rightsize.api.usage import Invoked
 from policygen.version import VERSION
@@ -61,6 +62,9 @@ class PlanCaller(msgspec.Struct, frozen=True):
     is_proposal: bool
     """Whether today's policies are not known, so that it could not be cut to them."""
     kept: tuple[PlanKeptGrant, ...]
+    placed: tuple[ProposedPolicy, ...] = ()
+    """The policy as IAM takes it: one inline policy, or managed ones where there is no room for it."""
+    is_managed: bool = False
 
 
 class PlanInvoked(msgspec.Struct, frozen=True):
@@ -130,6 +134,7 @@ class ApiPlan(msgspec.Struct, frozen=True, kw_only=True):
     resource_policy: dict[str, Any] | None
     """None where today's stays."""
     resource_policy_note: str
+    resource_policy_size: PlanSize | None
     today: dict[str, Any] | None
     callers: tuple[PlanCaller, ...]
     findings: tuple[PlanRuleFinding, ...]
@@ -165,6 +170,9 @@ def api_plan(suggestion: ApiSuggestion) -> ApiPlan:
         window=PlanWindow(window.start, window.end, window.days),
         resource_policy=suggestion.policy.to_dict() if suggestion.policy else None,
         resource_policy_note=suggestion.why or "it holds from the next deployment of each stage on",
+        resource_policy_size=PlanSize(suggestion.policy.size, longest(api.policy))
+        if suggestion.policy
+        else None,
         today=api.policy.to_dict() if api.policy else None,
         callers=tuple(map(_caller, suggestion.callers)),
         findings=tuple(PlanRuleFinding(*one) for one in suggestion.findings),
@@ -235,6 +243,8 @@ def _caller(one: CallerPolicy) -> PlanCaller:
         one.why,
         one.is_proposal,
         tuple(PlanKeptGrant(kept.grant.action, kept.grant.resource, kept.why) for kept in one.kept),
+        tuple(ProposedPolicy(part.name, part.to_dict(), part.size) for part in one.placed),
+        one.is_managed,
     )
 
 

@@ -46,6 +46,13 @@ class PlanRequirement(msgspec.Struct, frozen=True):
     require: str
 
 
+class PlanSize(msgspec.Struct, frozen=True):
+    """Characters of a policy that count against AWS's quota, and the quota."""
+
+    characters: int
+    quota: int
+
+
 class PlanRuleFinding(msgspec.Struct, frozen=True):
     """A rule that today's state breaks, and whether it still does with the new policy."""
 

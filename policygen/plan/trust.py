@@ -16,6 +16,7 @@ from policygen.plan.principals import (
     PlanRemoved,
     PlanRequirement,
     PlanRuleFinding,
+    PlanSize,
     from_plan,
     plan_blind_spots,
     plan_checks,
@@ -120,6 +121,7 @@ class TrustPlan(msgspec.Struct, frozen=True, kw_only=True):
     role_id: str
     window: PlanWindow
     policy: dict[str, Any]
+    size: PlanSize
     today: dict[str, Any]
     max_session_duration: PlanSessionLength
     assumptions: tuple[PlanAssumption, ...]
@@ -152,6 +154,7 @@ def trust_plan(suggestion: TrustSuggestion) -> TrustPlan:
         role_id=suggestion.role.key.role_id,
         window=PlanWindow(window.start, window.end, window.days, sight.until_given),
         policy=suggestion.policy.to_dict(),
+        size=PlanSize(suggestion.policy.size, suggestion.quota),
         today=suggestion.today.to_dict(),
         max_session_duration=PlanSessionLength(*suggestion.length),
         assumptions=tuple(_with_places(one, places) for one in observed),

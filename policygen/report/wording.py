@@ -187,3 +187,16 @@ def denied_by(policy_type: str, *, explicit: bool) -> str:
     if policy_type == "identity-based":
         return "no identity-based policy allows it"
     return f"{policy_type}: an identity policy would not help"
+
+
+def nearly_full(size: int, quota: int, remedy: str) -> str:
+    """Return what to say of a policy with little room left, in words; "" where there is room.
+
+    Args:
+        size: characters that it has.
+        quota: characters that it may have.
+        remedy: what makes room.
+    """
+    if size * 10 < quota * 9:
+        return ""
+    return f"{size:,} of {quota:,} characters: the next caller may not fit; {remedy}"

@@ -232,6 +232,112 @@ def test_a_caller_that_is_not_written_is_named_with_the_reason(tmp_path: Path) -
         assert f"{PARTNER}:role/caller: a proposal: no snapshot of its account was given" in text
 
 
+def full(*sizes: int, methods: int = 1) -> dict[str, Any]:
+    """Return a case whose caller has an inline policy of about so many characters for each of some sizes."""
+    paths = [f"GET /{'p' * 60}-{number:03}" for number in range(methods)]
+    own = [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::b/{'x' * size}"}
+        for size in sizes
+    ]
+    return {
+        "methods": dict.fromkeys(paths, "IAM"),
+        "people": {ROLE: [*ANYTHING, *own], USER: ANYTHING},
+        "log": [{"by": by, "call": f"prod {path}", "days": 15} for by in (ROLE, USER) for path in paths],
+    }
+
+
+def managed(found: ApiSuggestion) -> dict[str, list[str]]:
+    """Return the names of the managed policies of each caller in a template."""
+    names: dict[str, list[str]] = {}
+    for one in yaml.safe_load(render_api("cloudformation", found))["Resources"].values():
+        if one["Type"] == "AWS::IAM::ManagedPolicy":
+            assert len(json.dumps(one["Properties"]["PolicyDocument"], separators=(",", ":"))) <= 6144
+            (whose,) = one["Properties"].get("Roles") or one["Properties"]["Users"]
+            names.setdefault(whose, []).append(one["Properties"]["ManagedPolicyName"])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        (full(9000), {}),
+        (full(9900), {"caller": [f"caller-invoke-{API}"]}),
+        (full(methods=20), {"till": [f"till-invoke-{API}"]}),
+        (
+            full(6000, methods=60),
+            {name: [f"{name}-invoke-{API}-{n}" for n in (1, 2)] for name in ("caller", "till")},
+        ),
+    ],
+)
+def test_a_policy_without_room_among_inline_ones_is_managed(
+    case: dict[str, Any], expected: dict[str, list[str]], tmp_path: Path
+) -> None:
+    found = suggestion_of(case, tmp_path)
+    assert managed(found) == expected
+    told = {
+        one["principal"].rpartition("/")[2]: one for one in json.loads(render_api("json", found))["callers"]
+    }
+    for name, one in told.items():
+        assert [policy["name"] for policy in one["placed"]] == expected.get(name, [f"invoke-{API}"])
+        assert (one["is_managed"], "managed polic" in one["note"]) == (name in expected,) * 2
+        whole = {(action, place) for part in one["placed"] for action, place in granted(part["document"])}
+        assert whole == set(granted(one["policy"]))
+    for format_, resource in (
+        ("terraform", "aws_iam_policy"),
+        ("cdk-ts", "CfnManagedPolicy"),
+        ("cdk-py", "CfnManagedPolicy"),
+    ):
+        text = render_api(format_, found)
+        assert all(f'"{name}"' in text for several in expected.values() for name in several)
+        assert (f"{resource}" in text.replace("aws_iam_policy_", "")) == bool(expected)
+    screen = " ".join(render_api("text", found).split())
+    assert ("of 10,240 characters of inline policies are taken" in screen) == ("caller" in expected)
+
+
+@pytest.mark.system
+@pytest.mark.skipif(
+    not (stacks.AVAILABLE and terraform.AVAILABLE and node.available()),
+    reason="see tests/judges/iac_engines/README.md",
+)
+def test_the_engines_read_managed_policies(tmp_path: Path) -> None:
+    found = suggestion_of(full(6000, methods=60), tmp_path)
+    expected = sorted(
+        (part.name, json.dumps(part.to_dict(), sort_keys=True))
+        for one in found.callers
+        for part in one.placed
+    )
+    text = render_api("cdk-ts", found).replace("export ", "")
+    (in_cdk,) = node.templates([text + IN_STACK.replace("GIVEN", 'new ApiOrdersAccess(this, "Access");')])
+    for template in (in_cdk, stacks.transformed(render_api("sam", found))):
+        made = [
+            one["Properties"]
+            for one in template["Resources"].values()
+            if one["Type"].endswith("ManagedPolicy")
+        ]
+        read = [(one["ManagedPolicyName"], json.dumps(one["PolicyDocument"], sort_keys=True)) for one in made]
+        assert sorted(read) == expected
+        assert sorted((*one.get("Roles", ()), *one.get("Users", ())) for one in made) == [
+            ("caller",), ("caller",), ("till",), ("till",),
+        ]  # fmt: skip
+    blocks = terraform.blocks(render_api("terraform", found))
+    read = [
+        (one["name"], json.dumps(json.loads(one["policy"]), sort_keys=True))
+        for one in blocks["aws_iam_policy"]
+    ]
+    assert sorted(read) == expected
+    assert [one["role"] for one in blocks["aws_iam_role_policy_attachment"]] == ["caller"] * 2
+    assert stacks.errors(render_api("cloudformation", found)) == []
+
+
+def granted(document: Any) -> list[tuple[str, str]]:
+    return [
+        (action, place)
+        for one in document["Statement"]
+        for action in one["Action"]
+        for place in one["Resource"]
+    ]
+
+
 @pytest.mark.system
 @pytest.mark.skipif(not terraform.AVAILABLE, reason="see tests/judges/iac_engines/README.md")
 def test_terraform_reads_the_documents(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import pytest
 
 from policygen.errors import PolicygenError
 from policygen.report.data.trust import trust_json
+from policygen.report.markdown.trust import trust_comment
 from policygen.report.terminal.trust import trust_screen
+from policygen.rightsize.trust.suggest import RAISE_TRUST_LENGTH
 from tests.support import ROOT
-from tests.support.trust_world import lets_in, suggestion_of
+from tests.support.trust_world import ACCOUNT, lets_in, suggestion_of
 
 CASES = [
     case
@@ -45,6 +47,32 @@ def test_a_trust_policy(case: dict[str, Any], tmp_path: Path) -> None:
     assert all(one.held for one in found.promises)
     assert len(found.policy.to_json()) <= 2048
     _check_claims(case, found, document)
+
+
+def test_a_quota_that_was_raised_is_as_long_as_todays_policy(tmp_path: Path) -> None:
+    names = [f"role/caller-{number:02}-{'x' * 30}" for number in range(30)]
+    own = [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:{name}"},
+            "Action": "sts:AssumeRole",
+        }
+        for name in names
+    ]
+    long = suggestion_of({"today": own, "log": [{"by": name} for name in names], "absent": 1}, tmp_path)
+    assert long.quota == long.today.size == len(long.policy.to_json()) > 2048
+    assert {one.entry[1].rpartition(":")[2] for one in long.written if not one.kept} == set(names)
+    account = [{**own[0], "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}]
+    short = suggestion_of({"today": account, "log": [{"by": name} for name in names]}, tmp_path)
+    (kept,) = [one.kept for one in short.written if one.kept]
+    assert (kept.reason, short.quota) == ("size", 2048)
+    for text in (trust_screen(short), trust_comment(short)):
+        assert "do not fit into 2,048 characters" in " ".join(text.split())
+        assert "Role trust policy length" in " ".join(text.split())
+    assert [one.remedy for one in short.blind_spots] == [RAISE_TRUST_LENGTH]
+    some = suggestion_of({"today": account, "log": [{"by": name} for name in names[:24]]}, tmp_path)
+    assert f"! {some.policy.size:,} of 2,048 characters: the next caller may not fit" in trust_screen(some)
+    assert json.loads(trust_json(some))["size"] == {"characters": some.policy.size, "quota": 2048}
 
 
 def _check_claims(case: dict[str, Any], found: Any, document: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from policygen.report.iac.limits import (
     require_nfc,
     texts_inside,
 )
-from policygen.report.iac.names import pascal, snake
+from policygen.report.iac.names import numbered, pascal, snake
 from policygen.report.iac.sam import TRANSFORM
 from policygen.report.iac.terraform import resource
 from policygen.report.iac.yaml import dump
@@ -34,13 +34,22 @@ _WIDTH = 100
 """Columns of a line of a comment."""
 
 
+class PlannedDocument(NamedTuple):
+    """A policy with its name in IAM."""
+
+    name: str
+    document: Document
+
+
 class OwnCaller(NamedTuple):
     """A role or user of the API's account, and what it needs of the API."""
 
     kind: str
     """``role`` or ``user``."""
     name: str
-    document: Document
+    policies: tuple[PlannedDocument, ...]
+    """One inline policy, or managed ones."""
+    is_managed: bool
 
 
 def api_terraform(suggestion: ApiSuggestion) -> str:
@@ -57,14 +66,26 @@ def api_terraform(suggestion: ApiSuggestion) -> str:
         pairs = ("rest_api_id", hcl_string(api.id)), ("policy", document)
         blocks.append(resource("aws_api_gateway_rest_api_policy", snake(f"api-{api.name or api.id}"), *pairs))
     for one in own:
-        document = f"jsonencode({expression(one.document)})"
-        named = ("name", hcl_string(caller_policy_name(suggestion))), (one.kind, hcl_string(one.name))
-        blocks.append(resource(f"aws_iam_{one.kind}_policy", snake(one.name), *named, ("policy", document)))
+        blocks += _caller_blocks(one)
     where = (
         "If your Terraform has it as policy or body of aws_api_gateway_rest_api, put it there: not both.",
         "It holds from the next deployment on: put it into triggers of aws_api_gateway_deployment.",
     )
     return "\n".join([api_head(suggestion, own, where, "#"), *blocks])
+
+
+def _caller_blocks(one: OwnCaller) -> Iterator[str]:
+    """Yield the resources of a caller's policies: an inline one, or managed ones with their attachments."""
+    whose = (one.kind, hcl_string(one.name))
+    for label, policy in zip(numbered(snake(one.name), len(one.policies), "_"), one.policies, strict=True):
+        named = ("name", hcl_string(policy.name))
+        document = ("policy", f"jsonencode({expression(policy.document)})")
+        if not one.is_managed:
+            yield resource(f"aws_iam_{one.kind}_policy", label, named, whose, document)
+            continue
+        yield resource("aws_iam_policy", label, named, document)
+        arn = ("policy_arn", f"aws_iam_policy.{label}.arn")
+        yield resource(f"aws_iam_{one.kind}_policy_attachment", label, whose, arn)
 
 
 def api_cloudformation(suggestion: ApiSuggestion) -> str:
@@ -85,7 +106,7 @@ def api_cloudformation(suggestion: ApiSuggestion) -> str:
         "-f policy, and aws apigateway update-rest-api.",
         "It holds from the next deployment on: a new AWS::ApiGateway::Deployment.",
     )
-    resources |= _caller_resources(suggestion, own)
+    resources |= _caller_resources(own)
     return api_head(suggestion, own, where, "#") + dump(TEMPLATE | {"Resources": resources})
 
 
@@ -108,7 +129,7 @@ def api_sam(suggestion: ApiSuggestion) -> str:
         "this file: as it stands it is no whole API. SAM then makes a new deployment, and the policy holds.",
         "If no template made the API: -f policy, and aws apigateway update-rest-api.",
     )
-    resources |= _caller_resources(suggestion, own)
+    resources |= _caller_resources(own)
     return api_head(suggestion, own, where, "#") + dump(TEMPLATE | TRANSFORM | {"Resources": resources})
 
 
@@ -116,16 +137,21 @@ def _api_id(suggestion: ApiSuggestion) -> str:
     return f"{pascal(f'rest-{suggestion.api.name or suggestion.api.id}')}Api"
 
 
-def _caller_resources(suggestion: ApiSuggestion, own: Sequence[OwnCaller]) -> dict[str, Any]:
+def _caller_resources(own: Sequence[OwnCaller]) -> dict[str, Any]:
     """Return the policies of callers, by logical id."""
     resources = {}
     for one in own:
         kind = one.kind.capitalize()
-        properties = {f"{kind}Name": one.name, "PolicyName": caller_policy_name(suggestion)}
-        resources[f"{pascal(one.name)}{kind}Policy"] = {
-            "Type": f"AWS::IAM::{kind}Policy",
-            "Properties": properties | {"PolicyDocument": one.document},
-        }
+        for name, policy in zip(
+            numbered(f"{pascal(one.name)}{kind}Policy", len(one.policies)), one.policies, strict=True
+        ):
+            if one.is_managed:
+                properties: dict[str, Any] = {"ManagedPolicyName": policy.name, f"{kind}s": [one.name]}
+                of = "AWS::IAM::ManagedPolicy"
+            else:
+                properties = {f"{kind}Name": one.name, "PolicyName": policy.name}
+                of = f"AWS::IAM::{kind}Policy"
+            resources[name] = {"Type": of, "Properties": properties | {"PolicyDocument": policy.document}}
     return resources
 
 
@@ -149,7 +175,7 @@ def own_callers(suggestion: ApiSuggestion, language: str, *rules: Rule) -> list[
             "-f json has the policies of all callers",
             code="PG-E390",
         )
-    documents = [one.document for one in own]
+    documents = [policy.document for one in own for policy in one.policies]
     documents += [suggestion.policy.to_dict()] if suggestion.policy else []
     texts = [(one, False) for one in (suggestion.api.id, *(one.name for one in own))]
     texts += [text for document in documents for text in texts_inside(document)]
@@ -162,12 +188,8 @@ def _own(suggestion: ApiSuggestion, caller: CallerPolicy) -> OwnCaller | None:
     if caller.policy is None or caller.party.account != suggestion.api.account:
         return None
     kind = "role" if caller.party.is_role else "user"
-    return OwnCaller(kind, caller.party.name.rpartition("/")[2], caller.policy.to_dict())
-
-
-def caller_policy_name(suggestion: ApiSuggestion) -> str:
-    """Return the name of a caller's inline policy."""
-    return f"invoke-{suggestion.api.id}"
+    policies = tuple(PlannedDocument(one.name, one.to_dict()) for one in caller.placed)
+    return OwnCaller(kind, caller.party.name.rpartition("/")[2], policies, caller.is_managed)
 
 
 def api_head(suggestion: ApiSuggestion, own: Sequence[OwnCaller], where: Sequence[str], mark: str) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policygen.report.iac.api import OwnCaller, api_head, caller_policy_name, own_callers
+from policygen.report.iac.api import OwnCaller, api_head, own_callers
 from policygen.report.iac.cdk import Language, Properties, cdk_string, classes, plain, reject_tokens
 from policygen.report.iac.cdk_py import PYTHON, nested
 from policygen.report.iac.cdk_ts import TS_STEP, TYPESCRIPT
-from policygen.report.iac.layout import block
+from policygen.report.iac.layout import array, block
 from policygen.report.iac.limits import reject_cfn_references, reject_js_builtins
-from policygen.report.iac.names import pascal
+from policygen.report.iac.names import numbered, pascal
 from policygen.rightsize.api.suggest import ApiSuggestion
 
 _WHERE = (
@@ -39,7 +39,7 @@ def api_cdk_ts(suggestion: ApiSuggestion) -> str:
             "(api.node.defaultChild as apigateway.CfnRestApi).policy = policy;",
             "api.latestDeployment?.addToLogicalId(policy);",
         ]
-    lines += _callers(suggestion, own, TYPESCRIPT)
+    lines += _callers(own, TYPESCRIPT)
     constructor = block(f"constructor({taken}) {{", lines, "}", TS_STEP)
     class_ = block(f"export class {_name(suggestion)} extends Construct {{", [constructor], "}", TS_STEP)
     imports = f'import {{ {_imported(suggestion, own, lines)} }} from "aws-cdk-lib";\n'
@@ -64,7 +64,7 @@ def api_cdk_py(suggestion: ApiSuggestion) -> str:
             "if api.latest_deployment:",
             nested("api.latest_deployment.add_to_logical_id(policy)"),
         ]
-    lines += _callers(suggestion, own, PYTHON)
+    lines += _callers(own, PYTHON)
     body = nested("\n".join(lines))
     method = nested(f"def __init__({taken}) -> None:\n{body}")
     imports = f"from aws_cdk import {_imported(suggestion, own, lines)}\nfrom constructs import Construct\n"
@@ -85,12 +85,15 @@ def _imported(suggestion: ApiSuggestion, own: Sequence[OwnCaller], lines: Sequen
     return classes("\n".join(lines), *modules)
 
 
-def _callers(suggestion: ApiSuggestion, own: Sequence[OwnCaller], language: Language) -> Iterator[str]:
+def _callers(own: Sequence[OwnCaller], language: Language) -> Iterator[str]:
     for one in own:
         kind = one.kind.capitalize()
-        properties: Properties = [
-            (f"{one.kind}_name", cdk_string(one.name, language)),
-            ("policy_name", cdk_string(caller_policy_name(suggestion), language)),
-            ("policy_document", plain(one.document, language)),
-        ]
-        yield language.construct(f"Cfn{kind}Policy", f"{pascal(one.name)}{kind}Policy", properties)
+        ids = numbered(f"{pascal(one.name)}{kind}Policy", len(one.policies))
+        for id_, policy in zip(ids, one.policies, strict=True):
+            name, whose = cdk_string(policy.name, language), cdk_string(one.name, language)
+            properties: Properties = [(f"{one.kind}_name", whose), ("policy_name", name)]
+            if one.is_managed:
+                properties = [("managed_policy_name", name), (f"{one.kind}s", array([whose]))]
+            class_ = "CfnManagedPolicy" if one.is_managed else f"Cfn{kind}Policy"
+            document = ("policy_document", plain(policy.document, language))
+            yield language.construct(class_, id_, [*properties, document])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
+from policygen.rightsize.api.resource import RAISE_LENGTH, longest
 from policygen.rightsize.api.suggest import ApiSuggestion
 from policygen.rightsize.api.uses import LET_IN
 from policygen.text import pluralize, visible_json
@@ -70,6 +71,11 @@ def _changes(suggestion: ApiSuggestion) -> Iterator[Section]:
         for one in suggestion.written
         if one.kept
     ]
+    if any(one.shared for one in suggestion.written):
+        room = longest(suggestion.api.policy)
+        items.append(
+            f"- callers do not fit into {room:,} characters and share methods: {prose(RAISE_LENGTH)}"
+        )
     for caller in suggestion.callers:
         name = code(caller.party.name if caller.party.is_named else caller.party.unique_id)
         if caller.policy is None:

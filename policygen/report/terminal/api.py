@@ -12,7 +12,8 @@ from policygen.iam.party import account_named
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.report.terminal.layout import LISTED, Layout
-from policygen.rightsize.api.resource import WrittenAccess
+from policygen.report.wording import nearly_full
+from policygen.rightsize.api.resource import RAISE_LENGTH, WrittenAccess, longest
 from policygen.rightsize.api.routing import method_pattern
 from policygen.rightsize.api.sight import StageSight
 from policygen.rightsize.api.suggest import ApiSuggestion
@@ -196,6 +197,12 @@ def _result(suggestion: ApiSuggestion, layout: Layout) -> Iterator[str]:
     documents = suggestion.policy or any(one.policy for one in suggestion.callers)
     for one in suggestion.promises if documents else ():
         yield from layout.wrapped("  ✔ ", f"{one.name}: {one.finding}", "    ")
+    if any(one.shared for one in suggestion.written):
+        room = longest(today)
+        text = f"callers do not fit into {room:,} characters: they share methods, or principals stay"
+        yield from layout.wrapped("  ! ", f"{text}; {RAISE_LENGTH}", "    ")
+    elif suggestion.policy and (full := nearly_full(suggestion.policy.size, longest(today), RAISE_LENGTH)):
+        yield from layout.wrapped("  ! ", full, "    ")
 
 
 def _principals(policy: ResourcePolicy) -> str:

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from policygen.iam.document import Conditions
 from policygen.logs.calls.evidence import sum_evidence
 from policygen.report.terminal.layout import LISTED, Layout
+from policygen.report.wording import nearly_full
 from policygen.rightsize.trust.assumptions import Observed
 from policygen.rightsize.trust.generate import WrittenPrincipal
 from policygen.rightsize.trust.session_length import hours
 from policygen.rightsize.trust.session_places import SessionPlaces
-from policygen.rightsize.trust.suggest import TrustSuggestion
+from policygen.rightsize.trust.suggest import RAISE_TRUST_LENGTH, TrustSuggestion
 from policygen.text import escape_controls, pluralize
 
 _SHORT = {"token.actions.githubusercontent.com": "GitHub"}
@@ -229,3 +230,5 @@ def _elsewhere(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
 def _promises(suggestion: TrustSuggestion, layout: Layout) -> Iterator[str]:
     for one in suggestion.promises:
         yield from layout.wrapped("  ✔ ", f"{one.name}: {one.finding}", "    ")
+    if full := nearly_full(suggestion.policy.size, suggestion.quota, RAISE_TRUST_LENGTH):
+        yield from layout.wrapped("  ! ", full, "    ")

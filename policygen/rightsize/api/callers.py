@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from policygen.account.apis import Api
 from policygen.account.fixed_roles import fixed_role
+from policygen.errors import GateError
 from policygen.iam import arn
 from policygen.iam.document import Policy, Statement, deny_statements
 from policygen.iam.grants import Grant, maximal
@@ -19,7 +20,7 @@ from policygen.rightsize.api.resource import widest
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.generate.intersect import cut_to_policies
-from policygen.rightsize.generate.pack import statements_of
+from policygen.rightsize.generate.pack import INLINE_LIMIT, pack, statements_of
 
 SERVICE = "execute-api:*"
 
@@ -42,6 +43,10 @@ class CallerPolicy(msgspec.Struct, frozen=True):
     """Why there is none, or what it is."""
     today: tuple[Policy, ...] = ()
     kept: tuple[KeptGrant, ...] = ()
+    placed: tuple[Policy, ...] = ()
+    """The new policy with its name in IAM; several managed ones where it is too long for one."""
+    is_managed: bool = False
+    """Whether its inline policies leave no room for it, so that it is attached."""
 
     @property
     def denies(self) -> list[Statement]:
@@ -89,7 +94,7 @@ def _caller(
     known = known_caller(world, party)
     if known is None:
         why = "a proposal: no snapshot of its account was given"
-        return CallerPolicy(party, uses, Policy(tuple(statements_of(needed))), why)
+        return _placed(api, CallerPolicy(party, uses, Policy(tuple(statements_of(needed))), why), 0)
     if why := _fixed(party, decisions):
         return CallerPolicy(party, uses, None, why)
     if known.missing:
@@ -101,7 +106,51 @@ def _caller(
         return CallerPolicy(party, uses, None, "its own policies do not let it in: the resource policy does")
     allows = statements_of(maximal([*grants, *(one.grant for one in kept)]))
     caller = CallerPolicy(party, uses, None, today=policies, kept=kept)
-    return replace(caller, policy=Policy((*allows, *caller.denies)))
+    return _placed(api, replace(caller, policy=Policy((*allows, *caller.denies))), _inline(api, world, party))
+
+
+def _inline(api: Api, world: World, party: Party) -> int:
+    """Return the characters of a role's inline policies, without the one that the new policy replaces."""
+    account = world.accounts[party.account]
+    found = [role.policies for role in account.roles if role.key.arn == party.name]
+    return sum(one.size for several in found for one in several if one.name != inline_name(api))
+
+
+def inline_name(api: Api) -> str:
+    """Return the name of a caller's inline policy."""
+    return f"invoke-{api.id}"
+
+
+USER_LIMIT = 2048
+"""Characters of all inline policies of a user together (4.2)."""
+
+
+def _placed(api: Api, caller: CallerPolicy, beside: int) -> CallerPolicy:
+    """Return a caller with its policy as IAM takes it: inline, or managed where that has no room.
+
+    Args:
+        api: the API.
+        caller: with its new policy.
+        beside: characters of its other inline policies, as far as they are known.
+    """
+    if caller.policy is None:
+        return caller
+    most = INLINE_LIMIT if caller.party.is_role else USER_LIMIT
+    if caller.policy.size + beside <= most:
+        return replace(caller, placed=(replace(caller.policy, name=inline_name(api)),))
+    name = f"{caller.party.name.rpartition('/')[2]}-{inline_name(api)}"
+    try:
+        parts = pack(caller.policy.statements, name, with_sids=False, inline=False)
+    except GateError as error:
+        return replace(caller, policy=None, why=f"its new policy fits nowhere: {error.message}")
+    full = (
+        f"{beside:,} of {most:,} characters of inline policies are taken"
+        if beside
+        else f"more than {most:,} characters"
+    )
+    how = "a managed policy" if len(parts) == 1 else f"{len(parts)} managed policies"
+    why = "; ".join(filter(None, [caller.why, f"as {how}: {full}"]))
+    return replace(caller, placed=parts, is_managed=True, why=why)
 
 
 def _fixed(party: Party, decisions: Decisions) -> str:

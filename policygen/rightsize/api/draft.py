@@ -20,13 +20,13 @@ from policygen.rightsize.api.proof import NewResourcePolicy
 from policygen.rightsize.api.question import INVOKE
 from policygen.rightsize.api.required import SOURCE_IP
 from policygen.rightsize.api.resource import (
-    QUOTA,
     KeptPiece,
     WrittenAccess,
     access_written_of,
     cut_to_today,
     kept_on_stages,
     kept_whole,
+    longest,
     narrowed_denies,
     uncut_principals,
     untold_principals,
@@ -140,6 +140,8 @@ def _fitting(
 ) -> list[WrittenAccess]:
     """Return what to write; where that is too long, the largest statements are written shorter, step by step.
 
+    Where today's policy is longer than the quota, it was raised: then the new one may be as long.
+
     Raises:
         GateError: PG-E388, it is too long all the same.
     """
@@ -149,14 +151,16 @@ def _fitting(
         if SOURCE_IP not in options.require or _blocks(written) <= options.max_blocks:
             break
     steps: dict[int, int] = {}
-    while (size := document_of(today, written).size) > QUOTA:
+    room = longest(api.policy)
+    while (size := document_of(today, written).size) > room:
         left = {
             one.statement for one in written if not one.kept and steps.get(one.statement, 0) < len(_SHORTER)
         }
         if not left:
             raise GateError(
-                f"the resource policy has {size:,} characters, and API Gateway stores {QUOTA:,}",
+                f"the resource policy has {size:,} characters, and API Gateway stores {room:,}",
                 "fewer conditions of --require make it shorter",
+                "API Gateway's quota can be raised: the length of resource policies",
                 code="PG-E388",
             )
         largest = max(sorted(left), key=lambda number: len(str(_parts(written, number))))

@@ -24,7 +24,20 @@ from policygen.rightsize.principals.pieces import Extra, Piece, document_of, gra
 from policygen.rightsize.principals.values import is_narrowed, values_that_came
 
 QUOTA = 8192
-"""Characters of a resource policy that API Gateway stores."""
+"""Characters of a resource policy that API Gateway stores, unless the quota was raised.
+
+Source: API Gateway Developer Guide, api-gateway-execution-service-limits-table.
+"""
+RAISE_LENGTH = (
+    "give several callers one role, or have API Gateway's quota raised: length of resource policies"
+)
+"""What makes room in a resource policy."""
+
+
+def longest(today: ResourcePolicy | None) -> int:
+    """Return how many characters a resource policy may have: the quota, or those of today's where that was raised."""
+    return max(QUOTA, today.size if today else 0)
+
 
 _PRINCIPAL_ARN = "aws:PrincipalArn"
 _ALL_ACTIONS = "execute-api:*"

@@ -17,7 +17,7 @@ from policygen.rightsize.api.findings import ApiFinding, api_findings_of
 from policygen.rightsize.api.proof import NewResourcePolicy, prove_api
 from policygen.rightsize.api.question import World
 from policygen.rightsize.api.required import API_REQUIREMENTS, requirement_key
-from policygen.rightsize.api.resource import QUOTA, WrittenAccess
+from policygen.rightsize.api.resource import RAISE_LENGTH, WrittenAccess, longest
 from policygen.rightsize.api.sight import StageSight, sights_of, with_untold
 from policygen.rightsize.api.usage import ApiUsage
 from policygen.rightsize.api.uses import ApiUse, ApiUses, asked_keys, named_arns, uses_of
@@ -246,9 +246,10 @@ def _blind_spots(
     if draft.new:
         for keep in dict.fromkeys((one.why.entry[1], one.why.why) for one in draft.new.keeps):
             yield PolicyBlindSpot("kept", keep[0], keep[1], "drop it by hand if nobody needs it")
+    room = longest(draft.new.today if draft.new else None)
     for name in sorted({one.entry[1] for one in draft.written if one.shared}):
-        why = f"its callers do not fit into {QUOTA:,} characters: they share methods, or principals stay"
-        yield PolicyBlindSpot("kept", name, why, "give several callers one role")
+        why = f"its callers do not fit into {room:,} characters: they share methods, or principals stay"
+        yield PolicyBlindSpot("kept", name, why, RAISE_LENGTH)
     for caller in callers:
         for grant in caller.kept:
             about = f"{grant.grant.action} on {grant.grant.resource} of {caller.party.name}"

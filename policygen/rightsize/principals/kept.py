@@ -11,7 +11,7 @@ from policygen.iam.resource_policy import ResourcePolicy
 from policygen.rightsize.principals.letting_in import Entry, Way
 from policygen.text import escape_controls
 
-Reason = Literal["decision", "configuration", "unverified"]
+Reason = Literal["decision", "configuration", "unverified", "size"]
 
 
 class Kept(NamedTuple):

@@ -45,7 +45,9 @@ from policygen.rightsize.trust.session_length import SessionLength, session_leng
 from policygen.text import escape_controls, pluralize
 
 QUOTA = 2048
-"""Characters of a trust policy that IAM stores."""
+"""Characters of a trust policy that IAM stores, unless the quota was raised (4.2)."""
+RAISE_TRUST_LENGTH = "give several callers one role, or have IAM's quota raised: Role trust policy length"
+"""What makes room in a trust policy."""
 
 
 class AssumptionSight(msgspec.Struct, frozen=True):
@@ -105,6 +107,11 @@ class TrustSuggestion:
     """Assumptions that decisions end, and the rules."""
     absent: tuple[str, ...] = ()
     """Callers that the snapshot of their account does not have any more: IAM refuses a policy that names them."""
+
+    @property
+    def quota(self) -> int:
+        """Characters that the policy may have: IAM's quota, or those of today's where that was raised."""
+        return max(QUOTA, self.today.size)
 
 
 def today_of(role: Role) -> ResourcePolicy:
@@ -262,14 +269,16 @@ def _fitting(
 ) -> list[WrittenPrincipal]:
     """Return what to write; where that is too long, the statements with most callers stay as they are.
 
+    Where today's policy is longer than the quota, it was raised: then the new one may be as long.
+
     Raises:
         GateError: PG-E386, it is too long all the same.
     """
-    stay = list(kept)
+    stay, most = list(kept), max(QUOTA, today.size)
     while True:
         written = written_of(today, found, stay, options.require, options.max_blocks)
         size = trust_document_of(today, written).size
-        if size <= QUOTA:
+        if size <= most:
             return written
         sizes = [
             (-len(str([one for one in written if one.statement == number and not one.kept])), number)
@@ -277,14 +286,15 @@ def _fitting(
         ]
         if not sizes:
             raise GateError(
-                f"the trust policy has {size:,} characters, and IAM stores {QUOTA:,}",
+                f"the trust policy has {size:,} characters, and IAM stores {most:,}",
                 "fewer conditions of --require make it shorter",
+                "IAM's quota can be raised: Role trust policy length",
                 code="PG-E386",
             )
         largest = min(sizes)[1]
-        why = f"its callers do not fit into {QUOTA:,} characters"
+        why = f"its callers do not fit into {most:,} characters; {RAISE_TRUST_LENGTH}"
         stay += [
-            Kept(Way(largest, entry), entry, "unverified", why)
+            Kept(Way(largest, entry), entry, "size", why)
             for entry in today.statements[largest].principals.entries
         ]
 
@@ -338,10 +348,11 @@ def _removed(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> list
 
 def _blind_spots(blind: PolicyBlindSpot | None, written: Sequence[WrittenPrincipal]) -> list[PolicyBlindSpot]:
     spots = [blind] if blind else []
+    remedies = {"unverified": "drop it by hand if nobody needs it", "size": RAISE_TRUST_LENGTH}
     spots += [
-        PolicyBlindSpot("kept", one.entry[1], one.kept.why, "drop it by hand if nobody needs it")
+        PolicyBlindSpot("kept", one.entry[1], one.kept.why, remedies[one.kept.reason])
         for one in written
-        if one.kept and one.kept.reason == "unverified" and not (blind and one.kept.why == blind.why)
+        if one.kept and one.kept.reason in remedies and not (blind and one.kept.why == blind.why)
     ]
     return spots
 

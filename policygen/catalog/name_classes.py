@@ -91,9 +91,11 @@ def learn_patterns(names: Iterable[str]) -> dict[str, str]:
 
 def _shape(name: str) -> str | None:
     """Return the pattern of a name with varying parts; None without such parts, ``*`` if it begins with one."""
+    with_hex = _HEX.search(name) is not None
+    if not with_hex and _DIGIT.search(name) is None:
+        return None
     written: list[str] = []
     at = 0
-    with_hex = _HEX.search(name) is not None
     while at < len(name):
         varying = _next_varying(name, at)
         fixed = _FIXED.search(name, at) if with_hex else None

@@ -19,7 +19,7 @@ import msgspec
 from policygen.days import days_between
 from policygen.logs.calls.call import CallBucket, Calls
 from policygen.logs.calls.evidence import SAMPLES, Evidence
-from policygen.logs.calls.fold import may_be_of
+from policygen.logs.calls.templates import may_be_of
 from policygen.logs.calls.totals import ChangeEvent
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome

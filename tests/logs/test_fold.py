@@ -23,12 +23,15 @@ from policygen.iam import arn
 from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.cache import Cache
 from policygen.logs.calls import fold as folding
+from policygen.logs.calls import table_count
 from policygen.logs.calls.call import Calls, count_in
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.distinct import KEPT, hash_of, is_exact, number_of, union
 from policygen.logs.calls.fold import KEEP, Bound, fold
 from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.chunk import ReadRequest
+from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
@@ -184,6 +187,25 @@ def test_whatever_is_folded_on_the_way_the_result_is_the_same(
                 part, mixed = added(*mixed[:size]), mixed[size:]
                 mixed.insert(chance.randint(0, len(mixed)), folded(part) if chance.random() < 0.7 else part)
             assert without_samples(folded(added(*mixed))) == without_samples(whole)
+
+
+@bounded(200)
+@given(log=logs, held=st.sampled_from([1, 5, 1_000]))
+def test_columns_are_folded_as_calls_are(log: list[Event], held: int) -> None:
+    """Whether events become calls before they are folded, or what stands for many of them."""
+    records = [record(event, n) for n, event in enumerate(log)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_count, "HELD", held)
+        for _ in lowered(patch):
+            counts = CallCounts(everybody)
+            columns = TableCounter(counts)
+            for one in records:
+                table = decode_trail_file(json.dumps({"Records": [one]}).encode())
+                assert table is not None
+                assert columns.add(table)
+            columns.flush()
+            counts.fold()
+            assert next(iter(counts.calls.values()), {}) == folded(calls_of(log))
 
 
 def without_samples(calls: Calls) -> Calls:

@@ -16,24 +16,22 @@ stay in each part that has them, and a part has no more classes, and no deeper f
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from functools import cache
 from heapq import nsmallest
-from typing import Any, NamedTuple
+from math import inf
 
 import msgspec
 
-from policygen.catalog.made_up import MadeUpName, made_up_values, may_make_up_names, usual_member
 from policygen.catalog.name_classes import name_class
-from policygen.iam.arn import string_glob
-from policygen.logs.calls.call import CallBucket, Calls, CallSignature, encode_without
+from policygen.logs.calls.call import CallBucket, Calls, CallSignature
 from policygen.logs.calls.distinct import hash_of, union
 from policygen.logs.calls.evidence import Evidence, sum_of
-from policygen.logs.calls.folded import Folded, Name, Value
+from policygen.logs.calls.folded import Folded, Name
+from policygen.logs.calls.templates import Names, Part, SameTemplate, by_template
 from policygen.logs.events.credentials import CredentialUse
-from policygen.logs.events.event import parameters
 
 KEEP = 256
 """Names of a class that stay. A class of more than `rightsize.generate.names.LISTED` is written by its pattern."""
@@ -42,196 +40,58 @@ CLASSES = 1_000
 FOLDERS = 250
 """Patterns of one template where there are more classes."""
 
-Names = tuple[Name, ...]
-"""The names of one call; its classes, if they are known by nothing else."""
-
 _FOLDERS = "first folders: "
 """Kind of a class of all names below some folders; their number follows."""
+
+Sum = tuple[CallSignature, CredentialUse, list[tuple[Part, bytes]]]
+"""A call that stands for many, its user, and each part of it with the count of its names; b"" where that is its own."""
 
 
 def fold(calls: Calls) -> None:
     """Replace calls of one role by fewer that stand for them, past the limits."""
-    for group in _groups(calls):
-        group.fold(calls)
+    for call, user, parts in sums_of((one.call, one.user, one) for one in calls):
+        days: dict[str, list[tuple[Evidence, bytes]]] = defaultdict(list)
+        for bucket, names in parts:
+            evidence = calls.pop(bucket)
+            days[bucket.day].append((evidence, names or evidence.names))
+        for day, found in days.items():
+            total = sum_of([evidence for evidence, _ in found])
+            calls[CallBucket(call, day, user)] = msgspec.structs.replace(
+                total, names=union([names for _, names in found])
+            )
 
 
-def may_be_of(call: CallSignature, folded: CallSignature) -> bool:
-    """Return whether a call may be one of those that a folded call stands for."""
-    params = parameters(call.params)
-    values, names = _split(call, params)
-    if not values or not folded.folded or values != folded.folded.values:
-        return False
-    if _rest(call, values, params) != _rest(folded, values, parameters(folded.params)):
-        return False
-    return all(
-        string_glob(many.pattern).matches(one.text)
-        for one, many in zip(names, folded.folded.names, strict=True)
-    )
+def sums_of(counted: Iterable[tuple[CallSignature, CredentialUse, Part]]) -> Iterator[Sum[Part]]:
+    """Give the calls that stand for many, each with the parts that it replaces; all other parts stay.
 
-
-# ---- calls with the same template -----------------------------------------------------------------------
-
-
-def _groups(calls: Calls) -> Iterator[_SameTemplate]:
-    """Give the calls that may be more than stay, by template and user."""
-    operations: dict[tuple[str, str, CredentialUse], dict[CallSignature, list[CallBucket]]] = {}
-    for bucket in calls:
-        call = bucket.call
-        operations.setdefault((call.source, call.name, bucket.user), {}).setdefault(call, []).append(bucket)
-    for (source, name, user), same in operations.items():
-        if len(same) > KEEP and may_make_up_names(source, name):
-            templates = _Templates(user)
-            for call, buckets in same.items():
-                templates.add(call, buckets)
-            yield from (group for group in templates.groups.values() if len(group.buckets) > KEEP)
-
-
-class _SameTemplate(NamedTuple):
-    """Calls of one template and user."""
-
-    template: CallSignature
-    values: tuple[Value, ...]
-    user: CredentialUse
-    buckets: dict[Names, list[CallBucket]]
-
-    def fold(self, calls: Calls) -> None:
-        """Replace the calls by fewer."""
-        for classes, members in _by_class(self.buckets).items():
+    Args:
+        counted: calls of one role with their user, and what stands for a part of what was counted of them.
+    """
+    for group in by_template(counted, KEEP):
+        for classes, members in _by_class(group.parts).items():
             many = [_is_many(number, members) for number in range(len(classes))]
             if any(many):
-                self._fold_class(calls, classes, members, many)
-
-    def _fold_class(
-        self, calls: Calls, classes: Names, members: Sequence[Names], many: Sequence[bool]
-    ) -> None:
-        exact = {_order(names): names for names in members if not _stands_for_many(names)}
-        stay = set(nsmallest(KEEP, exact))
-        sums: dict[Names, _Sums] = defaultdict(_Sums)
-        for order, names in exact.items():
-            if order not in stay:
-                known = order[::-1]
-                target = sums[classes if all(many) else _target(classes, names, many)]
-                for bucket in self.buckets[names]:
-                    target.add(bucket.day, calls.pop(bucket), known)
-        for names in members:
-            if _stands_for_many(names):
-                target = sums[_target(classes, names, many)]
-                for bucket in self.buckets[names]:
-                    evidence = calls.pop(bucket)
-                    target.add(bucket.day, evidence, evidence.names)
-        for names, target in sums.items():
-            call = msgspec.structs.replace(self.template, folded=Folded(self.values, names))
-            for day, evidence in target.days():
-                calls[CallBucket(call, day, self.user)] = evidence
+                yield from _sums_of_class(group, classes, members, many)
 
 
-class _Sums:
-    """The evidence of each day for calls that become one, and the names that they had."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, list[Evidence]] = defaultdict(list)
-        self._names: dict[str, list[bytes]] = defaultdict(list)
-
-    def add(self, day: str, evidence: Evidence, names: bytes) -> None:
-        self._parts[day].append(evidence)
-        self._names[day].append(names)
-
-    def days(self) -> Iterator[tuple[str, Evidence]]:
-        for day, parts in self._parts.items():
-            yield day, msgspec.structs.replace(sum_of(parts), names=union(self._names[day]))
-
-
-class _Templates:
-    """Sorts the calls of one operation and user by template."""
-
-    def __init__(self, user: CredentialUse) -> None:
-        self.groups: dict[object, _SameTemplate] = {}
-        self._user = user
-        self._alike: dict[object, tuple[_SameTemplate, bool]] = {}
-        """What calls with one name in the usual places have in common -> their group, and whether it is learned."""
-
-    def add(self, call: CallSignature, buckets: Sequence[CallBucket]) -> None:
-        """Add a call and its buckets, a day each; nothing happens to one without made-up names."""
-        params = parameters(call.params)
-        name, rest = _usual(call, params)
-        alike = self._alike.get(rest) if rest else None
-        if alike is None:
-            values, names = _split(call, params)
-            if not values:
-                return
-            group = self._group(call, values, params)
-            if rest and len(names) == 1 and names[0].text == name and _is_usual(call, values, name):
-                self._alike[rest] = group, names[0].learned
-        else:
-            group, learned = alike
-            names = (Name(name, learned),)
-        group.buckets.setdefault(names, []).extend(buckets)
-
-    def _group(self, call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> _SameTemplate:
-        rest = _rest(call, values, params)
-        group = self.groups.get(rest)
-        if group is None:
-            group = self.groups[rest] = _SameTemplate(call.without(values, params), values, self._user, {})
-        return group
-
-
-def _split(call: CallSignature, params: dict[str, Any]) -> tuple[tuple[Value, ...], Names]:
-    """Return the values of a call that have names, and the names; `params` are its parameters."""
-    if call.folded:
-        return call.folded.values, call.folded.names
-    denied = call.denial.resource if call.denial else ""
-    numbers: dict[MadeUpName, int] = {}
-    values = tuple(
-        Value(place, fixed, tuple(numbers.setdefault(name, len(numbers)) for name in names), encoded)
-        for place, fixed, names, encoded in made_up_values(
-            call.source, call.name, params, call.resources, denied
-        )
-    )
-    return values, tuple(Name(*name) for name in numbers)
-
-
-def _rest(call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> object:
-    """Return what tells the template of a call from others."""
-    places = {value.place for value in values}
-    resources = tuple(
-        (entry.type, "" if ("resources", str(number)) in places else entry.arn, entry.account)
-        for number, entry in enumerate(call.resources)
-    )
-    denial = call.denial
-    if denial and ("denial",) in places:
-        denial = replace(denial, resource="")
-    return (*_fields(call), denial, values, encode_without(params, places), resources)
-
-
-def _fields(call: CallSignature) -> tuple[object, ...]:
-    return call.region, call.account, call.partition, call.outcome, call.error, call.via, call.vpce
-
-
-def _usual(call: CallSignature, params: dict[str, Any]) -> tuple[str, object]:
-    """Return the name of a call that has one member with a name, and what tells its template; ("", None) for others.
-
-    A million calls have their names in the same places, so these are not looked for in each of them.
-    """
-    member = usual_member(call.source, call.name, params)
-    if not member or call.folded or call.denial:
-        return "", None
-    name = params[member]
-    size = len(name)
-    entries = tuple(
-        [
-            (one.type, one.account, one.arn[:-size], True)
-            if one.arn.endswith(name)
-            else (one.type, one.account, one.arn, False)
-            for one in call.resources
-        ]
-    )
-    return name, (*_fields(call), member, encode_without(params, (("params", member),)), entries)
-
-
-def _is_usual(call: CallSignature, values: Collection[Value], name: str) -> bool:
-    """Return whether a name is in its member and in just the ARNs that end with it."""
-    ending = sum(1 for entry in call.resources if entry.arn.endswith(name))
-    return len(values) == 1 + ending and all(len(one.fixed) == 2 and not one.fixed[1] for one in values)
+def _sums_of_class(
+    group: SameTemplate[Part], classes: Names, members: Sequence[Names], many: Sequence[bool]
+) -> Iterator[Sum[Part]]:
+    folded = [names for names in members if _stands_for_many(names)]
+    exact = {_order(names): names for names in members if not (folded and _stands_for_many(names))}
+    stay = set(nsmallest(KEEP, exact))
+    sums: dict[Names, list[tuple[Part, bytes]]] = defaultdict(list)
+    whole = all(many)
+    for order, names in exact.items():
+        if order not in stay:
+            known = order[::-1]
+            sums[classes if whole else _target(classes, names, many)] += [
+                (part, known) for part in group.parts[names]
+            ]
+    for names in folded:
+        sums[_target(classes, names, many)] += [(part, b"") for part in group.parts[names]]
+    for names, parts in sums.items():
+        yield msgspec.structs.replace(group.template, folded=Folded(group.values, names)), group.user, parts
 
 
 def _target(classes: Names, names: Names, many: Sequence[bool]) -> Names:
@@ -239,7 +99,7 @@ def _target(classes: Names, names: Names, many: Sequence[bool]) -> Names:
 
 
 def _stands_for_many(names: Names) -> bool:
-    return any(name.kind for name in names)
+    return any([name.kind for name in names])  # noqa: C419 - a generator takes twice as long, and there are millions
 
 
 def _order(names: Names) -> bytes:
@@ -266,21 +126,20 @@ def _by_class(every: Iterable[Names]) -> Mapping[Names, list[Names]]:
         return classes
     paths = {one: tuple([_path(name) for name in one]) for one in classes}
 
-    def patterns(depth: int) -> int:
-        found: set[_Place] = set()
-        for one in classes:
-            found.add(_at(depth, one, paths[one]))
-            if len(found) > FOLDERS:
-                break
-        return len(found)
+    @cache
+    def together(depth: int, most: float = FOLDERS) -> Mapping[_Place, list[Names]] | None:
+        fewer: dict[_Place, list[Names]] = defaultdict(list)
+        for one, members in classes.items():
+            fewer[_at(depth, one, paths[one])] += members
+            if len(fewer) > most:
+                return None
+        return fewer
 
     deepest = min(depths) if depths else max(len(path or ()) for one in paths.values() for path in one)
     # The deeper, the more patterns.
-    depth = max(0, bisect_right(range(deepest + 1), FOLDERS, key=patterns) - 1)
-    fewer: dict[_Place, list[Names]] = defaultdict(list)
-    for one, members in classes.items():
-        fewer[_at(depth, one, paths[one])] += members
-    return {tuple([_class_at(depth, part) for part in place]): members for place, members in fewer.items()}
+    depth = max(0, bisect_left(range(deepest + 1), True, key=lambda depth: together(depth) is None) - 1)
+    places = together(depth) or together(depth, inf) or {}
+    return {tuple([_class_at(depth, part) for part in place]): members for place, members in places.items()}
 
 
 def _class_of(name: Name) -> Name:
@@ -317,8 +176,10 @@ def _path(one: Name) -> tuple[str, ...] | None:
     if not one.learned:
         return None
     folders = one.text.split("/")[:-1]
-    wild = (n for n, folder in enumerate(folders) if "*" in folder.replace("${*}", ""))
-    return tuple(folders[: next(wild, len(folders))] if "*" in one.text[:-1] else folders)
+    if "*" in one.text[:-1]:
+        wild = (n for n, folder in enumerate(folders) if "*" in folder.replace("${*}", ""))
+        folders = folders[: next(wild, len(folders))]
+    return tuple(folders)
 
 
 def _depth(one: Name) -> int:

@@ -8,15 +8,20 @@ look-up in a dictionary. A table with anything odd in it is left to `CallCounts.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from operator import attrgetter
 from typing import NamedTuple
 
-from policygen.logs.calls.call import CallBucket, count_in, signature_of
+import msgspec
+
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import CallBucket, CallSignature, count_in, signature_of
 from policygen.logs.calls.counts import ROOM, CallCounts
 from policygen.logs.calls.dedup import digest_of_more, record_key
+from policygen.logs.calls.distinct import union
 from policygen.logs.calls.evidence import SAMPLES, Evidence, sample, singleton
+from policygen.logs.calls.fold import sums_of
 from policygen.logs.calls.record_parts import (
     AddressPart,
     AgentPart,
@@ -29,8 +34,8 @@ from policygen.logs.calls.record_parts import (
     ResourcesPart,
 )
 from policygen.logs.events.credentials import CredentialUse
-from policygen.logs.events.event import denial_told, says_presigned
-from policygen.logs.events.outcome import Denial
+from policygen.logs.events.event import EventFields, denial_told, says_presigned
+from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.events.record import ABSENT
 from policygen.logs.events.record_table import RecordTable
 from policygen.text import sanitize
@@ -69,6 +74,8 @@ _NO_MORE = (None, None, False)
 _Key = tuple[OwnerPart, OperationPart, PlacePart, CredentialUse, str, bytes, ResourcesPart, Denial | None]
 _Item = tuple[str, str, frozenset[str], frozenset[str], frozenset[str]]
 """Time, eventID, session, user agent and address of an event."""
+_Counted = tuple[CallSignature, CredentialUse, tuple[str, list[_Item]]]
+"""A call, its user, and a day with the events of it."""
 
 
 class TableCounter:
@@ -212,13 +219,19 @@ class TableCounter:
         """Add what is held to the counts."""
         self._add_totals()
         self._parts.forget()
-        calls, roles = self._counts.calls, {owner.role for owner, *_ in self._groups}
-        while self._groups:  # each is freed as soon as it is a call
+        roles: dict[RoleKey, list[_Counted]] = {}
+        fields: dict[tuple[OperationPart, PlacePart, str | None], EventFields] = {}
+        while self._groups:
             (owner, operation, place, user, day, kept, resources, denial), items = self._groups.popitem()
-            fields = operation.fields(place.region, place.vpce, owner.via)
-            call = signature_of(fields, owner.principal, denial, kept, resources.entries)
-            evidence = _evidence(items, singleton(day), weak=operation.weak)
-            count_in(calls.setdefault(owner.role, {}), CallBucket(call, day, user), evidence)
+            said = (operation, place, owner.via)
+            if said not in fields:
+                fields[said] = operation.fields(place.region, place.vpce, owner.via)
+            call = signature_of(fields[said], owner.principal, denial, kept, resources.entries)
+            roles.setdefault(owner.role, []).append((call, user, (day, items)))
+        for role, counted in roles.items():
+            calls = self._counts.calls.setdefault(role, {})
+            for bucket, evidence in _folded(counted):
+                count_in(calls, bucket, evidence)
         self._counts.keep_bound(roles)
 
     def clear(self) -> None:
@@ -255,17 +268,39 @@ def _shown(ids: list[str]) -> list[str]:
     return [sanitize(one, 128) for one in ids]
 
 
-def _evidence(items: Sequence[_Item], days: frozenset[str], *, weak: bool) -> Evidence:
+def _folded(counted: Sequence[_Counted]) -> Iterator[tuple[CallBucket, Evidence]]:
+    """Give the calls of one role with their evidence; past the limits of `fold`, fewer that stand for them."""
+    gone = set[int]()
+    for call, user, parts in sums_of((call, user, number) for number, (call, user, _) in enumerate(counted)):
+        days: dict[str, tuple[list[_Item], list[bytes]]] = {}
+        for number, name in parts:
+            gone.add(number)
+            day, items = counted[number][2]
+            of_day, names = days.setdefault(day, ([], []))
+            of_day += items
+            names.append(name)
+        for day, (of_day, names) in days.items():
+            evidence = _evidence(call, day, of_day)
+            yield CallBucket(call, day, user), msgspec.structs.replace(evidence, names=union(names))
+    for number, (call, user, (day, items)) in enumerate(counted):
+        if number not in gone:
+            yield CallBucket(call, day, user), _evidence(call, day, items)
+
+
+def _evidence(call: CallSignature, day: str, items: Sequence[_Item]) -> Evidence:
     """Return the evidence of some events of one day."""
+    weak = call.outcome is Outcome.WEAK
     if len(items) == 1:
         time, event_id, session, agent, address = items[0]
-        return Evidence(1, time, time, days, ((time, event_id),), session, agent, address, int(weak))
+        return Evidence(
+            1, time, time, singleton(day), ((time, event_id),), session, agent, address, int(weak)
+        )
     times, ids, sessions, agents, addresses = zip(*items, strict=True)
     return Evidence(
         len(items),
         min(times),
         max(times),
-        days,
+        singleton(day),
         tuple(sorted({*zip(times, ids, strict=True)})[:SAMPLES]),
         sample(frozenset[str]().union(*sessions)),
         sample(frozenset[str]().union(*agents)),

@@ -28,6 +28,7 @@ from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import no_role
 from policygen.logs.calls.spill import SpillStore, unpack_calls
 from policygen.logs.chunk import ChunkResult, ReadRequest
+from policygen.logs.decode import search
 from policygen.logs.decode.search import cut_records
 from policygen.logs.reader import Progress, ReadOptions, read_source
 from policygen.logs.registry import open_source
@@ -364,6 +365,34 @@ def test_spaces_between_the_records_do_not_shift_what_is_found() -> None:
     for space in (b" ", b"\n\n\n"):
         spaced = first + b"," + space + b'{"eventVersion"' + rest
         assert cut_records(spaced, wanting(b"wanted")) is None
+
+
+@pytest.mark.parametrize("who", ["wanted wanted wanted", "wanted other wanted", "other other", "wanted"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"eventTime": "long ago"},
+        {"eventType": "AwsCloudTrailInsight"},
+        {"vpcEndpointId": ["a list"]},
+        {"userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/%77anted/x"}},
+        {"requestParameters": {"note": "wanted"}, "userIdentity": {"type": "Root"}},
+    ],
+)
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_file_full_of_matches_gives_what_any_other_gives(
+    who: str, odd: dict[str, Any], space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *others, last = [by(one) for one in who.split()]
+    text = text_of(*others, {**last, **odd}).replace(
+        b',{"eventVersion"', f',{space}{{"eventVersion"'.encode()
+    )
+    patterns = wanting(b"wanted")
+    found = []
+    for size in (0, 1 << 30):  # bytes for one match, above which a file is no longer full of them
+        monkeypatch.setattr(search, "_USUAL_SIZE", size)
+        found.append(cut_records(text, patterns))
+    assert found[0] == found[1]
 
 
 def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ import msgspec
 from policygen.logs.decode.byte_search import find_all
 from policygen.logs.decode.trail_file import (
     JSON_ERRORS,
+    TRAIL_FILE,
     is_call_record,
     is_sound,
     to_table,
 )
 from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.record import CheckedRecord, Record
-from policygen.logs.events.record_table import RawRecord
+from policygen.logs.events.record_table import RawRecord, RecordTable
 from policygen.logs.source import BytePattern
 
 
@@ -44,6 +45,10 @@ _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)",
 """An escape of a character that the patterns of a search are made of: a letter, a digit, ``_``, ``.`` or ``-``."""
 
 
+_USUAL_SIZE = 1024
+"""Bytes: where there is a match in as many, most records of a file match, and all are decoded at once."""
+
+
 class Cut(NamedTuple):
     """What a search of a file gives."""
 
@@ -63,6 +68,11 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
     if not data.startswith(_TRAIL_HEAD) or not is_sound(data) or _has_escaped_word(data):
         return None
     try:
+        texts = [pattern.text for pattern in wanted if pattern.of is None]
+        hits = [hit for text in texts for hit in find_all(data, text)]
+        raw = _raw_records(data) if len(hits) * _USUAL_SIZE > len(data) else None
+        if raw is not None and (table := to_table(raw)) is not None and _all_hold(table, texts):
+            return Cut(table, 0) if _ends(data, _PIECES.decode(data).Records) else None
         checked = _CHECKED_FILE.decode(data).Records
         # One record of each operation: `is_call_record` reads no more of them, since all have a caller.
         distinct = {
@@ -72,26 +82,47 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
             map(utc_time, {one.eventTime or "" for one in checked})
         ):
             return None
-        held, hits = set[int](), list[int]()
+        held = set[int]()
         for pattern in wanted:
-            if pattern.of is None:
-                hits += find_all(data, pattern.text)
-            else:
+            if pattern.of is not None:
                 held.update([number for number, one in enumerate(checked) if pattern.of(one)])
         if not (hits or held):
             return Cut([], len(checked))
         pieces = _PIECES.decode(data).Records
-        # The offset of the bracket before the first record, then of the comma after each record.
-        sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=data.index(b"["))
-        ends = [end + number for number, end in enumerate(sizes)]
-        if ends[-1] != data.rfind(b"]"):  # there is space between the records
+        ends = _ends(data, pieces)
+        if not ends:
             return None
         held.update(number - 1 for number in {bisect_left(ends, hit) for hit in hits} if number)
         held.intersection_update(range(len(pieces)))
-        table = to_table([_RAW_RECORD.decode(pieces[number]) for number in sorted(held)])
+        table = to_table(
+            [raw[number] if raw else _RAW_RECORD.decode(pieces[number]) for number in sorted(held)]
+        )
         return None if table is None else Cut(table, len(checked) - len(held))
     except JSON_ERRORS:
         return None
+
+
+def _ends(data: bytes, pieces: Sequence[msgspec.Raw]) -> list[int]:
+    """Return the offset of the bracket before the first record, then that of the comma after each; [] for spaces."""
+    sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=data.index(b"["))
+    ends = [end + number for number, end in enumerate(sizes)]
+    return ends if ends[-1] == data.rfind(b"]") else []
+
+
+def _raw_records(data: bytes) -> list[RawRecord] | None:
+    """Return all records of a file, decoded at once; None where one of them cannot be."""
+    try:
+        return TRAIL_FILE.decode(data).Records
+    except JSON_ERRORS:
+        return None
+
+
+def _all_hold(table: RecordTable, texts: Sequence[bytes]) -> bool:
+    """Return whether the caller of each record holds a text, and each record can be placed in time."""
+    callers = [msgspec.json.encode(who) for who in set(table.identities)]
+    return all(any(text in caller for text in texts) for caller in callers) and all(
+        map(utc_time, {one.eventTime or "" for one in table.raw})
+    )
 
 
 def _has_escaped_word(data: bytes) -> bool:

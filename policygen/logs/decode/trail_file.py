@@ -17,7 +17,7 @@ class TrailFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
     Records: list[RawRecord]
 
 
-_TRAIL_FILE = msgspec.json.Decoder(TrailFile)
+TRAIL_FILE = msgspec.json.Decoder(TrailFile)
 RECORD = msgspec.json.Decoder(Record)
 JSON_ERRORS = (ValueError, RecursionError)
 
@@ -47,7 +47,7 @@ def decode_trail_file(data: bytes) -> RecordTable | None:
     if not is_sound(data):
         return None
     try:
-        return to_table(_TRAIL_FILE.decode(data).Records)
+        return to_table(TRAIL_FILE.decode(data).Records)
     except JSON_ERRORS:
         return None
 

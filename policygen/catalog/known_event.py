@@ -117,6 +117,11 @@ def known_event(source: str, name: str) -> KnownEvent:
     )
 
 
+def may_pass_role(source: str, name: str) -> bool:
+    """Return whether `known_event` has members that pass a role; for most events it need not be made to tell."""
+    return bool(role_members(source, strip_version(name))) and bool(known_event(source, name).roles)
+
+
 def _unmapped_reason(prefix: str, name: str, operation: str) -> str:
     if operation in newer_operations().get(prefix, ()):
         return (

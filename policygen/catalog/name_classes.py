@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from string import ascii_letters, digits
 from typing import Literal, NamedTuple
 
 from policygen.iam import arn
@@ -32,6 +33,7 @@ _VARYING = re.compile(
     r"(?<![0-9A-Za-z])\d+(?![0-9A-Za-z])|\d{3,}|(?<![0-9A-Za-z])(?=[a-zA-Z]*\d)[0-9a-zA-Z]{12,}"
 )
 _DIGIT = re.compile(r"\d")
+_MASK = dict.fromkeys(map(ord, ascii_letters + digits), "?")
 _HEX = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-")
 """What every digest and UUID has in it: a quick test, since names come by the million."""
 _ENDING = re.compile(r"/[A-Za-z_-]+(?:\.[A-Za-z]+[0-9]?)?$|\.[A-Za-z]+[0-9]?$")
@@ -126,4 +128,4 @@ def _masked(found: re.Match[str]) -> str:
     """Mask a part of fixed width; a year keeps its century, so that no word of four letters matches."""
     text = found.group()
     kept = "" if found["uuid"] or found["digest"] else text[:2]
-    return kept + re.sub("[0-9A-Za-z]", "?", text[len(kept) :])
+    return kept + text[len(kept) :].translate(_MASK)

@@ -144,9 +144,7 @@ class ServiceRules(msgspec.Struct, frozen=True, eq=False):
     event_sources: tuple[str, ...]
     reference: str
     passes_roles_to: str
-    """The service principal to which the roles of `passed_roles` and of botocore's role members are passed."""
-    passed_roles: Mapping[str, tuple[str, ...]]
-    """Event name in lower case -> paths of members that pass a role. They replace those of botocore's models."""
+    """The service principal to which the roles of ``passed_roles`` and of botocore's role members are passed."""
     other_tags: frozenset[str]
     """Names, in lower case, of events whose `tags` are not tags of a new resource."""
     context: tuple[tuple[str, Template], ...]

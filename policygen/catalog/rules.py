@@ -200,7 +200,6 @@ def read_rules(text: str, where: str) -> ServiceRules:
             event_sources=sources,
             reference=raw["reference"],
             passes_roles_to=raw.get("passes_roles_to", ""),
-            passed_roles={k.lower(): _strings(v) for k, v in raw.get("passed_roles", {}).items()},
             other_tags=frozenset(name.lower() for name in _strings(raw.get("other_tags", ()))),
             context=_context(raw.get("context", {})),
             resources={kind.lower(): _arn_steps(steps) for kind, steps in raw.get("resource", {}).items()},
@@ -236,16 +235,21 @@ def _texts() -> Mapping[str, str]:
 
 
 @cache
-def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
-    """Return file names by event source and by service. Only first lines are parsed: most files are not needed."""
+def _index() -> Mapping[Literal["source", "service", "prefix"], Mapping[str, str]]:
+    """Return file names by event source and by service, and services by event source.
+
+    Only first lines are parsed: most files are not needed.
+    """
     by_source: dict[str, str] = {}
     by_service: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
     for name, text in _texts().items():
         first_lines = parse_table(text.split("\n[", 1)[0])
         by_service[first_lines["service"]] = name
         for source in _strings(first_lines["event_sources"]):
             by_source[source.lower()] = name
-    return {"source": by_source, "service": by_service}
+            prefixes[source.lower()] = first_lines["service"]
+    return {"source": by_source, "service": by_service, "prefix": prefixes}
 
 
 def file_text(name: str) -> str:
@@ -268,8 +272,25 @@ def learn_rules_of(source: str) -> Mapping[str, tuple[LearnRule, ...]]:
     """
     if source.lower() not in learning_sources():
         return {}
-    raw = parse_table(without_examples(file_text(_index()["source"][source.lower()])))
-    return _learn_tables(raw)
+    return _learn_tables(_raw(source))
+
+
+@cache
+def passed_roles_of(source: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the members that pass roles as the service file of an event source says; no other rule is made of it.
+
+    Operation in lower case -> paths, which replace those of botocore's models. Each log is searched for such calls,
+    whatever services it is about.
+    """
+    if source.lower() not in _index()["source"]:
+        return {}
+    return {name.lower(): _strings(paths) for name, paths in _raw(source).get("passed_roles", {}).items()}
+
+
+def _raw(source: str) -> Mapping[str, Any]:
+    """Return what the service file of an event source says, as it stands there."""
+    raw: Mapping[str, Any] = parse_table(without_examples(file_text(_index()["source"][source.lower()])))
+    return raw
 
 
 def _learn_tables(raw: Mapping[str, Any]) -> Mapping[str, tuple[LearnRule, ...]]:
@@ -300,6 +321,11 @@ def _section(text: str, name: str) -> Mapping[str, Any]:
     """Parse one table of a file: from its heading to the next."""
     _, heading, rest = text.partition(f"\n[{name}]\n")
     return tomllib.loads(rest.split("\n[", 1)[0]) if heading else {}
+
+
+def declared_service(source: str) -> str:
+    """Return the IAM prefix that a service file has for an event source; "" without a file."""
+    return _index()["prefix"].get(source.lower(), "")
 
 
 def rules_for_source(source: str) -> ServiceRules | None:

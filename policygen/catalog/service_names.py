@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
-from policygen.catalog.rules import rules_for_source
+from policygen.catalog.rules import declared_service, passed_roles_of
 from policygen.files import read_package_table
 from policygen.iam import reference
 
@@ -60,9 +60,8 @@ def label(source: str) -> str:
 @lru_cache(maxsize=4096)
 def service_prefix(source: str) -> str:
     """Return the IAM service prefix of an event source, or "" if it is unknown."""
-    rules = rules_for_source(source)
-    if rules:
-        return rules.service
+    if declared := declared_service(source):
+        return declared
     name = label(source)
     signing = botocore_facts()["signing_names"].get(name, "")
     for candidate in (aliases().get(name, ""), name, signing, aliases().get(signing, "")):
@@ -78,9 +77,9 @@ def role_members(source: str, operation: str) -> tuple[str, ...]:
     The service file has them, or else botocore's models.
     """
     table = botocore_facts()["roles"]
-    rules = rules_for_source(source)
-    if rules and operation.lower() in rules.passed_roles:
-        return rules.passed_roles[operation.lower()]
+    declared = passed_roles_of(source).get(operation.lower())
+    if declared is not None:
+        return declared
     found = (table.get(service, {}).get(operation, ()) for service in model_names(source))
     return tuple(next((paths for paths in found if paths), ()))
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from policygen.catalog.known_event import known_event
+from policygen.catalog.known_event import may_pass_role
 from policygen.catalog.learning import learn_rules, learned_texts
 from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
@@ -82,7 +82,7 @@ def _event_tells_more(source: str, name: str) -> bool:
     changes = CHANGE_EVENTS.get(source)
     if changes and changes.fullmatch(name):
         return True
-    return any(not rule.text for rule in learn_rules(source, name)) or bool(known_event(source, name).roles)
+    return any(not rule.text for rule in learn_rules(source, name)) or may_pass_role(source, name)
 
 
 _TELLING = tuple(BytePattern(text) for text in learned_texts())

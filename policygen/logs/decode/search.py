@@ -20,7 +20,7 @@ from policygen.logs.decode.trail_file import (
 )
 from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.record import CheckedRecord, Record
-from policygen.logs.events.record_table import RawRecord, RecordTable
+from policygen.logs.events.record_table import RawRecord
 from policygen.logs.source import BytePattern
 
 
@@ -45,7 +45,7 @@ _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)",
 """An escape of a character that the patterns of a search are made of: a letter, a digit, ``_``, ``.`` or ``-``."""
 
 
-_USUAL_SIZE = 1024
+_USUAL_SIZE = 768
 """Bytes: where there is a match in as many, most records of a file match, and all are decoded at once."""
 
 
@@ -71,7 +71,7 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
         texts = [pattern.text for pattern in wanted if pattern.of is None]
         hits = [hit for text in texts for hit in find_all(data, text)]
         raw = _raw_records(data) if len(hits) * _USUAL_SIZE > len(data) else None
-        if raw is not None and (table := to_table(raw)) is not None and _all_hold(table, texts):
+        if raw is not None and _all_hold(raw, texts) and (table := to_table(raw)) is not None:
             return Cut(table, 0) if _ends(data, _PIECES.decode(data).Records) else None
         checked = _CHECKED_FILE.decode(data).Records
         # One record of each operation: `is_call_record` reads no more of them, since all have a caller.
@@ -117,11 +117,11 @@ def _raw_records(data: bytes) -> list[RawRecord] | None:
         return None
 
 
-def _all_hold(table: RecordTable, texts: Sequence[bytes]) -> bool:
+def _all_hold(raw: Sequence[RawRecord], texts: Sequence[bytes]) -> bool:
     """Return whether the caller of each record holds a text, and each record can be placed in time."""
-    callers = [msgspec.json.encode(who) for who in set(table.identities)]
+    callers = {bytes(one.userIdentity) for one in raw}
     return all(any(text in caller for text in texts) for caller in callers) and all(
-        map(utc_time, {one.eventTime or "" for one in table.raw})
+        map(utc_time, {one.eventTime or "" for one in raw})
     )
 
 

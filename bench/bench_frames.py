@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from baselines.contenders import FOLDER
-from bench_page import FRAMES, with_frames
+from bench_page import FRAMES, with_sections
 from bench_reader import PAGE, Run, corpus_in, log_line, pin, run
 
 OURS, NORMALIZE, DUCKDB = "`pg.load(logs).requests`", "`pandas.json_normalize`", "DuckDB"
@@ -118,7 +118,7 @@ def main() -> None:
         command = (
             f"python bench/bench_frames.py {options.events} {options.repeats} --part {options.part} --write"
         )
-        PAGE.write_text(with_frames(PAGE.read_text("utf-8"), section(runs, command)), "utf-8")
+        PAGE.write_text(with_sections(PAGE.read_text("utf-8"), {FRAMES: section(runs, command)}), "utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any, NamedTuple
@@ -23,8 +24,9 @@ JOBS = {
 """Job -> its name in the table, in the table's order."""
 
 
-FRAMES = "## A log as a frame"
-"""The head of the last section, which `bench_frames` writes."""
+COMMANDS, FRAMES = "## Whole commands", "## A log as a frame"
+SECTIONS = (COMMANDS, FRAMES)
+"""The heads of the last sections, which `bench_commands` and `bench_frames` write."""
 
 
 class Measured(NamedTuple):
@@ -50,19 +52,23 @@ class Setting(NamedTuple):
     """Bytes of all compressed files."""
     cores: int
     repeats: int
+    others: int
+    """Repeats of the other programs."""
     missing: tuple[str, ...]
     """A line for each contender that is not installed."""
 
 
-def with_frames(text: str, section: str) -> str:
-    """Return the page with this as its last section."""
-    return f"{text.partition(FRAMES)[0].rstrip()}\n\n{section.rstrip()}\n" if section else text
+def with_sections(text: str, sections: Mapping[str, str]) -> str:
+    """Return the page with these last sections, by their heads; those that it has already stay in its place."""
+    main = re.split(f"^(?:{'|'.join(SECTIONS)})$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    found = sections_of(text) | sections
+    return "\n\n".join([main.rstrip(), *(found[head].rstrip() for head in SECTIONS if head in found)]) + "\n"
 
 
-def frames_of(text: str) -> str:
-    """Return the last section of the page; "" where it has none."""
-    _, head, rest = text.partition(FRAMES)
-    return head + rest
+def sections_of(text: str) -> dict[str, str]:
+    """Return the last sections of the page, by their heads."""
+    parts = re.split("^(?=## )", text, flags=re.MULTILINE)
+    return {head: part for part in parts if (head := part.partition("\n")[0]) in SECTIONS}
 
 
 def table(measured: Sequence[Measured]) -> str:
@@ -102,7 +108,7 @@ def _ratio(seconds: float, base: float | None) -> str:
 def page(setting: Setting, measured: Sequence[Measured]) -> str:
     """Return the text of docs/concepts/performance.md."""
     corpus = setting.corpus
-    options = f"--roles {corpus['roles']} --accounts {corpus['accounts']}"
+    options = f"--others {setting.others} --roles {corpus['roles']} --accounts {corpus['accounts']}"
     return _PAGE.format(
         command=f"python bench/bench_reader.py {corpus['events']} {setting.repeats} {options} --write",
         events=f"{corpus['events']:,}",
@@ -116,6 +122,7 @@ def page(setting: Setting, measured: Sequence[Measured]) -> str:
         machine=f"{platform.machine()}, {platform.system()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         repeats=setting.repeats,
+        others=setting.others,
         table=table(measured),
         left_out="".join(f"\nLeft out: {line}.\n" for line in setting.missing),
     )
@@ -129,8 +136,9 @@ How long it takes to turn a month of CloudTrail files into what each role did, c
 {command}
 ```
 
-makes the logs, measures, and writes this page. It needs the `dev` extra; the other tools are used where they are
-installed; policygen does not depend on them.
+makes the logs, measures, and writes this page but for its last sections; `python bench/bench_all.py --write` writes
+those as well. It needs the `dev` extra; the other tools are used where they are installed; policygen does not depend on
+them.
 
 ## What is read
 
@@ -171,11 +179,11 @@ event source, event name, region, error, service between, day, identifying param
 | measured on | {day} |
 | machine | {cores} cores, {machine} |
 | Python | {python} |
-| runs | {repeats} of each, in alternation, each a fresh process on the same one core |
+| runs | {repeats} of policygen and the floor, {others} of the others, in alternation |
 
 {table}
 {left_out}
-Seconds are medians and include the start of the process; the files are in the page cache; *min–max* is the noise of
-the machine. *CPU s* is the computing alone, all processes of a pass together; the ratios compare its medians.
-*Peak MB* is the resident memory of the largest process.
+Each run is a fresh process on the same one core. Seconds are medians and include the start of the process; the files
+are in the page cache; *min–max* is the noise of the machine. *CPU s* is the computing alone, all processes of a pass
+together; the ratios compare its medians. *Peak MB* is the resident memory of the largest process.
 """

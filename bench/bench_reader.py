@@ -1,11 +1,11 @@
 """Measure how long it takes to read a month of logs: policygen, plain Python and other tools, each on one core.
 
-    python bench/bench_reader.py [EVENTS] [REPEATS] [--roles 400] [--accounts 5] [--corpus FOLDER] [--only WORD]
-        [--write]
+    python bench/bench_reader.py [EVENTS] [REPEATS] [--others REPEATS] [--roles 400] [--accounts 5] [--corpus FOLDER]
+        [--only WORD] [--write]
 
-Makes the corpus (or uses the one in FOLDER), then runs all contenders in turn, REPEATS times, each in a fresh process
-pinned to one core. Prints a table in Markdown; ``--write`` writes docs/concepts/performance.md around it. Tools that
-are not installed are left out, and a line names them.
+Makes the corpus (or uses the one in FOLDER), then runs all contenders in turn, REPEATS times, the other programs
+``--others`` times, each in a fresh process pinned to one core. Prints a table in Markdown; ``--write`` writes
+docs/concepts/performance.md around it. Tools that are not installed are left out, and a line names them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from baselines.contenders import PLAIN, POLICYGEN, Contender, contenders
-from bench_page import Measured, Setting, frames_of, page, table, with_frames
+from bench_page import Measured, Setting, page, sections_of, table, with_sections
 
 SMALL = 10
 """Records in a small file."""
@@ -158,17 +158,21 @@ def _command(contender: Contender, corpus: Corpus, logs: Path, cache: Path) -> l
     return [words.get(word, word) for word in contender.command]
 
 
-def measure_all(wanted: Sequence[Contender], repeats: int, corpus: Corpus, work: Path) -> list[Measured]:
-    """Run all contenders in turn, `repeats` times."""
+def measure_all(
+    wanted: Sequence[Contender], repeats: int, others: int, corpus: Corpus, work: Path
+) -> list[Measured]:
+    """Run all contenders in turn, `repeats` times; the other programs `others` times."""
     for file in (*corpus.logs.rglob("*.json.gz"), *corpus.small.rglob("*.json.gz")):
         file.read_bytes()  # into the page cache, so that no run waits for the disk
     runs: list[list[Run]] = [[] for _ in wanted]
-    for number in range(repeats):
+    for number in range(max(repeats, others)):
         for contender, own_runs in zip(wanted, runs, strict=True):
+            if number >= (repeats if contender.is_ours or "floor" in contender.job else others):
+                continue
             latest = measure(contender, corpus, work)
             own_runs.append(latest)
             costs = f"{latest.seconds:.2f} s, {latest.peak:.0f} MB"
-            log_line(f"{number + 1}/{repeats} {contender.name}, {contender.job}: {costs}")
+            log_line(f"{number + 1} {contender.name}, {contender.job}: {costs}")
     return [
         Measured(
             contender.name,
@@ -214,6 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measures reading a month of logs.")
     parser.add_argument("events", type=int, nargs="?", default=1_000_000)
     parser.add_argument("repeats", type=int, nargs="?", default=3)
+    parser.add_argument("--others", type=int, help="repeats of the other programs; as many by default")
     parser.add_argument("--roles", type=int, default=400)
     parser.add_argument(
         "--accounts", type=int, default=5, help="1, with --roles 1000: an account of many roles"
@@ -240,12 +245,13 @@ def main() -> None:
             dir=folder
         ) as work:  # on the disk of the logs, since these are hard-linked
             installed = [one for one in wanted if not one.lacks]
-            measured = measure_all(installed, options.repeats, corpus, Path(work))
+            others = options.repeats if options.others is None else options.others
+            measured = measure_all(installed, options.repeats, others, corpus, Path(work))
     check(measured)
     print(table(measured))
     if options.write:
-        setting = Setting(corpus.about, packed, os.cpu_count() or 1, options.repeats, tuple(missing))
-        PAGE.write_text(with_frames(page(setting, measured), frames_of(PAGE.read_text("utf-8"))), "utf-8")
+        setting = Setting(corpus.about, packed, os.cpu_count() or 1, options.repeats, others, tuple(missing))
+        PAGE.write_text(with_sections(page(setting, measured), sections_of(PAGE.read_text("utf-8"))), "utf-8")
         log_line(f"wrote {PAGE.relative_to(ROOT)}")
 
 

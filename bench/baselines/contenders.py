@@ -69,6 +69,11 @@ class Contender(NamedTuple):
     """The program or package that is not installed; "" if it can run."""
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is policygen."""
+        return self.name == POLICYGEN
+
+    @property
     def small(self) -> bool:
         """Whether it reads the same records from small files."""
         return self.job.startswith("small")

@@ -33,6 +33,7 @@ reference: Any = importlib.import_module("baselines.reference")
 reader: Any = importlib.import_module("bench_reader")
 page: Any = importlib.import_module("bench_page")
 batch: Any = importlib.import_module("bench_batch")
+commands: Any = importlib.import_module("bench_commands")
 frames: Any = importlib.import_module("bench_frames")
 
 
@@ -188,8 +189,24 @@ def test_a_log_as_a_frame_is_measured_beside_pandas_and_duckdb(logs: Path) -> No
     assert next(line.split(" | ")[-2:] for line in lines) == ["1.0", "1.0 |"]
 
 
-def test_the_section_of_frames_outlives_a_new_page() -> None:
-    old = f"# Performance\n\ntable\n\n{page.FRAMES}\n\nfigures\n"
-    assert page.with_frames("# Performance\n\nnew\n", page.frames_of(old)) == old.replace("table", "new")
-    assert page.with_frames(old, f"{page.FRAMES}\n\nothers") == old.replace("figures", "others")
-    assert page.with_frames("# P\n", page.frames_of("# P\n")) == "# P\n"
+def test_whole_commands_are_measured(tmp_path: Path) -> None:
+    logs = commands.logs_in(tmp_path, EVENTS, 300, 12, tmp_path)
+    left_out = (commands.KEYS, commands.FOLDERS, commands.START)
+    wanted = {name: one for name, one in commands.commands(logs).items() if name not in left_out}
+    runs = {name: [measure()] for name, measure in wanted.items()}
+    rows = commands.table(runs).splitlines()[2:]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(runs)
+    assert all(float(row.split(" | ")[1]) > 0 for row in rows)
+    assert re.search(r"\| batch \| .* \| -?\d+ ms for each of \d+ plans beyond the pass \|", "\n".join(rows))
+    assert len(re.findall(r"\d\.\d\d of the cold run", "\n".join(rows))) == 2
+
+
+def test_the_last_sections_outlive_a_new_page() -> None:
+    old = f"# Performance\n\n## Table\n\ntable\n\n{page.FRAMES}\n\nfigures\n"
+    new = page.with_sections("# Performance\n\n## Table\n\nnew\n", page.sections_of(old))
+    assert new == old.replace("table", "new")
+    section = f"{page.FRAMES}\n\nothers\n\n"
+    assert page.with_sections(old, {page.FRAMES: section}) == old.replace("figures", "others")
+    both = page.with_sections(old, {page.COMMANDS: f"{page.COMMANDS}\n\nrows\n"})
+    assert both == old.replace(page.FRAMES, f"{page.COMMANDS}\n\nrows\n\n{page.FRAMES}")
+    assert page.with_sections("# P\n", page.sections_of("# P\n")) == "# P\n"

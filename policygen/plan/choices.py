@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _READ = frozenset(
     {
         "--role", "--logs", "--snapshot", "--live", "--days", "--until", "--profile", "--region", "--jobs", "--dask",
-        "--no-cache", "--max-scan",
+        "--no-cache", "--max-scan", "--verify-digests", "--public-keys",
     }
 )  # fmt: skip
 """The options that say what was read, and how."""

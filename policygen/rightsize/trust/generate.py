@@ -76,7 +76,8 @@ def _without_spare(
         if one.kept or not unsure.isdisjoint(one.seen) or len(left) == 1:
             continue
         rest = [other for other in left if other is not one]
-        mine = [use for use in uses if use.observed in one.seen]
+        own = frozenset(one.seen)
+        mine = [use for use in uses if use.observed in own]
         if not any(lost(trust_document_of(today, rest), today, mine)):
             left = rest
     return left

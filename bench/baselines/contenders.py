@@ -36,7 +36,7 @@ with SpillStore() as spill:
         found = list(done.counts.calls.values())
     else:
         done = read_source(open_source(logs), ReadRequest(lambda _: True), options=ReadOptions(spill=spill))
-        found = (calls for _, pieces in spill.by_name() for calls in unpack_calls(pieces).values())
+        found = (calls for _, pieces in spill.by_name() for calls in unpack_calls(pieces.calls).values())
     require_complete(done.read_report, allow_incomplete=False)
     events = groups = 0
     for calls in found:

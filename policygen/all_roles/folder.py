@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from policygen.all_roles.manifest import TABLES, is_of_batch, read_manifest, refuse_foreign, write_manifest
+from policygen.all_roles.manifest import (
+    TABLES,
+    TRUST,
+    is_of_batch,
+    read_manifest,
+    refuse_foreign,
+    write_manifest,
+)
 from policygen.all_roles.unchanged import MadeRole, files_digest, read_made, write_made
 from policygen.errors import UsageError
 from policygen.files import write_file
@@ -57,7 +64,8 @@ class Folder:
         self.path = path
         self.format = format_
         self.formats = {"plans": "plan", "roles": "html", "policies": format_}
-        self.suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
+        """What is made of each plan. Trust policies are IAM's documents: no code has a resource for them alone."""
+        self.suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_), TRUST: ".json"}
         self._old: set[str] = set()
 
     def plan_path(self, name: str) -> str:
@@ -136,7 +144,7 @@ class Folder:
         Raises:
             UsageError: PG-E220, it cannot be written; PG-E283 and PG-E284, as `check`.
         """
-        planned = {*TABLES, *_files(names, self.suffixes)}
+        planned = {*TABLES, *(file for name in names for file in self._files(name, name))}
         self._old = self._earlier_files()
         refuse_foreign(self.path, planned, self._old)
         try:
@@ -200,7 +208,7 @@ class Folder:
             TABLE: to_bytes(msgspec.to_builtins(batch)),
             "questions.csv": questions_to_csv(questions),
         }
-        written = {*tables, *pages, *_files((row.plan for row in batch.rows), self.suffixes)}
+        written = {*tables, *pages, *(file for row in batch.rows for file in self._files_of(row))}
         refuse_foreign(self.path, pages, self._old | set(TABLES))
         write_manifest(self.path, written | self._old)
         for name, content in (tables | pages).items():
@@ -218,7 +226,16 @@ class Folder:
 
     def _files_digest(self, row: BatchRow) -> str:
         """Return a digest of a role's files."""
-        return files_digest(self.path / file for file in sorted(_files([row.plan], self.suffixes)))
+        return files_digest(self.path / file for file in sorted(self._files_of(row)))
+
+    def _files_of(self, row: BatchRow) -> set[str]:
+        """Return the paths of a role's files, relative to the folder."""
+        return self._files(row.plan, row.trust_policy)
+
+    def _files(self, plan: str, trust: str) -> set[str]:
+        """Return the paths of what is made of a plan, and of a trust policy, by their names; "" for none."""
+        named = {folder: trust if folder == TRUST else plan for folder in self.suffixes}
+        return {f"{folder}/{name}{self.suffixes[folder]}" for folder, name in named.items() if name}
 
     def _earlier_files(self) -> set[str]:
         """Return the files that earlier batches wrote here: those of the manifest.
@@ -234,21 +251,18 @@ class Folder:
         files = {*TABLES} - {"questions.csv"}  # which they did not write
         files |= {*(page.name for page in self.path.glob("index-*.html"))}
         if last.format in FORMATS:
-            suffixes = self.suffixes | {"policies": suffix_of(last.format)}
-            files |= _files((row.plan for row in last.rows), suffixes)
-            files |= _files((row.plan for row in last.rows), {"plans": ".json"})
+            suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(last.format)}
+            files |= {
+                f"{of}/{row.plan}{suffix}" for row in last.rows if row.plan for of, suffix in suffixes.items()
+            }
+            files |= {self.plan_path(row.plan) for row in last.rows if row.plan}
         return set(filter(is_of_batch, files))
 
 
 def _write_result(path: Path, suffixes: Mapping[str, str], result: Result) -> None:
     for folder, text in result.texts.items():
-        file = path / folder / f"{result.row.plan}{suffixes[folder]}"
+        file = path / folder / f"{result.file}{suffixes[folder]}"
         write_file(file, text, private=folder == "plans")
-
-
-def _files(names: Iterable[str], suffixes: Mapping[str, str]) -> set[str]:
-    """Return the paths of roles' files, relative to the batch's folder."""
-    return {f"{folder}/{name}{suffix}" for name in names if name for folder, suffix in suffixes.items()}
 
 
 def batch_table(

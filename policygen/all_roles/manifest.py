@@ -22,7 +22,9 @@ from policygen.text import escape_controls
 NAME = ".batch-files.json"
 TABLES = ("batch.json", "index.html", "questions.csv", "roles.csv", "roles.parquet")
 """What a batch may write besides the files of roles; more pages of the index have a number."""
-FOLDERS = ("plans", "policies", "roles")
+TRUST = "trust"
+"""The folder of new trust policies."""
+FOLDERS = ("plans", "policies", "roles", TRUST)
 
 _TOP = re.compile(r"index-[0-9]{1,4}\.html")
 

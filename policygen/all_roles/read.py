@@ -1,4 +1,4 @@
-"""The one pass over the logs, which stores the calls on disk, role by role."""
+"""The one pass over the logs, which stores calls and assumptions on disk, role by role."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RoleQuery(NamedTuple):
 
 
 class BatchEvidence(NamedTuple):
-    """What was read of all roles, except their calls."""
+    """What was read of all roles, except their calls and who assumed them."""
 
     read_report: ReadReport
     counts: CallCounts
@@ -55,12 +55,12 @@ def read_logs(
     read: ReadOptions | None = None,
     known: Iterable[RoleKey] = (),
 ) -> BatchEvidence:
-    """Read the logs once; the calls are in `spill` afterwards.
+    """Read the logs once; calls and assumptions are in `spill` afterwards.
 
     Args:
         source: the logs.
-        spill: stores the calls.
-        choice: the roles whose calls are counted.
+        spill: stores calls and assumptions.
+        choice: the roles whose calls and assumptions are counted.
         options: which part of the logs counts.
         read: how to read the logs.
         known: roles of the account, where it is known.
@@ -80,7 +80,7 @@ def read_logs(
     # A cache of all roles grows without bound, so there is one only where reading again would cost requests.
     name = f"every role {query}" if source.remote else ""
     read = replace(read or ReadOptions(), spill=spill)
-    request = ReadRequest(query.matches, name, until=limit, known=tuple(known))
+    request = ReadRequest(query.matches, name, until=limit, known=tuple(known), assumed=query.matches)
     result = read_source(source, request, scope_of(options.days, limit), read)
     require_complete(result.read_report, allow_incomplete=options.allow_incomplete)
     if not (limit or result.counts.totals.last):

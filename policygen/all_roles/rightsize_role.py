@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account, Accounts
+from policygen.all_roles.manifest import TRUST
+from policygen.all_roles.role_trust import RoleTrust, trust_of
+from policygen.all_roles.row import RowDecision, call_figures, plan_figures, row_of
 from policygen.all_roles.select import RoleTarget
 from policygen.all_roles.unchanged import inputs_digest
 from policygen.catalog.knowledge import Knowledge
@@ -25,11 +26,12 @@ from policygen.evidence.known_names import knowledge_of
 from policygen.evidence.no_calls import NoCallsInWindowError, use_seen_by_iam
 from policygen.evidence.observe import ObserveOptions, RoleEvidence, evidence_for_role, is_used_unseen
 from policygen.evidence.role import RoleSelector
+from policygen.evidence.role_assumptions import AssumptionsShown
 from policygen.evidence.traced import TraceOwners
-from policygen.iam.arn import service_of
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
+from policygen.logs.events.assumption import Sightings
 from policygen.logs.read_report import ReadReport
 from policygen.logs.window import window_of
 from policygen.logs.window_end import WindowEnd
@@ -37,7 +39,7 @@ from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.fast_json import to_bytes
 from policygen.plan.io import plan_to_gzip
-from policygen.plan.model import Plan, PlanRisk
+from policygen.plan.model import Plan
 from policygen.report.formats import render
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.decisions.apply import NothingToKeepError
@@ -64,6 +66,8 @@ class BatchSettings:
     """The files to write of each plan: folder -> name of a format, ``plan`` for the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
     """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
+    assumptions_shown: dict[str, AssumptionsShown] = field(default_factory=dict, repr=False, compare=False)
+    """Account -> what the logs show of who assumes its roles; filled when the first of them is looked at."""
     knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
     """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
     shared: Mapping[str, str] = field(default_factory=dict)
@@ -92,16 +96,9 @@ class Result(NamedTuple):
     """Whether the last batch made it from the same: the row is that row, and the files are left alone."""
 
 
-class RowDecision(NamedTuple):
-    """The verdict on a role, and the reason in a sentence."""
-
-    verdict: Verdict
-    reason: str
-    code: str = ""
-    """Of the error that led to it; "" without one."""
-
-
-def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
+def right_size(
+    settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls], sightings: Sightings
+) -> Result:
     """Make the row and the plan of one role, or leave it alone where the last batch made it from the same.
 
     An expected failure with one role is a row, never an exception.
@@ -110,33 +107,40 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
         settings: what all roles have in common.
         target: the role.
         calls: the calls of all roles of that name.
+        sightings: the assumptions of all roles of that name in its account.
     """
     own = {role: its_calls for role, its_calls in calls.items() if role.account == target.account}
-    inputs = inputs_digest(settings, target, own) if settings.shared else ""
+    inputs = inputs_digest(settings, target, own, sightings) if settings.shared else ""
     before, row = settings.made.get(target.file, ("", None))
     if row and before == inputs:
         return Result(row, file=target.file, inputs=inputs, kept=True)
-    return _right_size(settings, target, own)._replace(file=target.file, inputs=inputs)
+    trust = trust_of(settings, target, sightings)
+    made = _right_size(settings, target, own, trust)
+    texts = {**made.texts, TRUST: trust.text} if trust.text else made.texts
+    row = replace(made.row, **trust.figures(target.file))
+    return made._replace(row=row, texts=texts, file=target.file, inputs=inputs)
 
 
-def _right_size(settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, Calls]) -> Result:
+def _right_size(
+    settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, Calls], trust: RoleTrust
+) -> Result:
     fixed = _decide_if_fixed(settings.suggest.decisions, target)
     if fixed:
-        return Result(row_of(target, fixed, **_call_figures(own)))
+        return Result(row_of(target, fixed, **call_figures(own)))
     if not own and not _is_judged_by_report(settings, target) and not _is_traced(settings, target):
-        return Result(row_of(target, _decide_without_calls(settings, target)))
+        return Result(row_of(target, _decide_without_calls(settings, target, trust)))
     try:
         evidence = evidence_of_target(settings, target, own)
         analysis, unfit = _conclude(settings, evidence)
     except NoCallsInWindowError:
-        return Result(row_of(target, _decide_without_calls(settings, target), **_call_figures(own)))
+        return Result(row_of(target, _decide_without_calls(settings, target, trust), **call_figures(own)))
     except PolicygenError as error:
-        return Result(row_of(target, _decide_on_error(error), **_call_figures(own)))
-    plan = plan_from_analysis(analysis)
+        return Result(row_of(target, _decide_on_error(error), **call_figures(own)))
+    plan = plan_from_analysis(analysis, trust=trust.proposal)
     decision = _decide_on_plan(analysis.suggestion, plan)
     if unfit:
         decision = decision._replace(reason=f"{decision.reason}; nothing of it to keep by {', '.join(unfit)}")
-    row = row_of(target, decision, arn=analysis.suggestion.role.arn, plan=target.file, **_plan_figures(plan))
+    row = row_of(target, decision, arn=analysis.suggestion.role.arn, plan=target.file, **plan_figures(plan))
     texts = {folder: _content(format_, plan) for folder, format_ in settings.formats.items()}
     return Result(row, texts, _topics(analysis.suggestion))
 
@@ -222,10 +226,11 @@ def _decide_if_fixed(decisions: Decisions | None, target: RoleTarget) -> RowDeci
     return None
 
 
-def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> RowDecision:
+def _decide_without_calls(settings: BatchSettings, target: RoleTarget, trust: RoleTrust) -> RowDecision:
     """Decide about a role without a call in the window: it was not used, or its use was not seen.
 
-    "unused" needs complete evidence: records of its account on every day, and no use that IAM reports.
+    "unused" needs complete evidence: records of its account on every day, and nobody who assumed it, nor a use that
+    IAM reports.
     """
     totals = settings.counts.totals
     window = window_of(settings.observe.days, settings.limit, totals.last)
@@ -252,6 +257,9 @@ def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> RowDec
             f"no call in {window.days} days, and IAM does not track {region}, where it may have worked unseen"
         )
         return RowDecision("wait", why)
+    if trust.last_granted:
+        when = f"last on {trust.last_granted[:10]}"
+        return RowDecision("wait", f"no call in {window.days} days, though somebody assumed the role, {when}")
     return RowDecision("unused", f"no call in {window.days} days{_silence(settings, target)}")
 
 
@@ -293,95 +301,3 @@ def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
     if verdict == "ready":
         return RowDecision("unchanged", "today's policies are what the evidence asks for")
     return RowDecision(verdict, f"nothing would change; {reason}")
-
-
-# --- The row ---------------------------------------------------------------------------------------
-
-
-def row_of(target: RoleTarget, decision: RowDecision, *, arn: str = "", **figures: Any) -> BatchRow:
-    """Return the row of a role; `figures` are further fields of the row."""
-    current = target.current
-    return BatchRow(
-        role=target.name,
-        account=target.account,
-        arn=target.arn or arn,
-        path=current.path if current else "",
-        owner=owner_of(current.tags) if current else "",
-        tags=dict(sorted(current.tags.items())) if current else {},
-        trusts=current.trusted_services if current else (),
-        verdict=decision.verdict,
-        reason=decision.reason,
-        code=decision.code,
-        **figures,
-    )
-
-
-def _call_figures(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
-    """Count what was read of a role that has no suggestion, in its window or not."""
-    evidence = [one for its_calls in calls.values() for one in its_calls.values()]
-    return {
-        "last_call": max((one.last for one in evidence), default=""),
-        "events": sum(one.count for one in evidence),
-    }
-
-
-def _replay(plan: Plan) -> dict[str, int | None]:
-    found = plan.replay if plan.replay and plan.replay.claim == "made" else None
-    return {
-        "replay_calls": found.calls if found else None,
-        "replay_denied": found.denied if found else None,
-    }
-
-
-def _plan_figures(plan: Plan) -> dict[str, Any]:
-    return {
-        "last_call": plan.evidence.last,
-        "events": plan.evidence.count,
-        "actions_now": plan.actions_now,
-        "actions_proposed": plan.actions_proposed,
-        "escalations_closed": None if plan.today is None else _escalations(plan.risks.removed),
-        "escalations_left": _escalations(plan.risks.left),
-        "days": plan.strength.days_active if plan.strength else 0,
-        "needed": plan.tightness.needed,
-        "unverified": plan.tightness.unverified,
-        "questions": len(plan.questions),
-        "rules": _rules(plan),
-        "losses": len(plan.decisions.losses),
-        **_replay(plan),
-        "risks_closed": {} if plan.today is None else _by_family(plan.risks.removed),
-        "risks_left": _by_family(plan.risks.left),
-        **_services(plan),
-    }
-
-
-def _rules(plan: Plan) -> tuple[str, ...]:
-    """Return the rules of people that drop some of today's permissions."""
-    by = [change.decided_by for change in plan.changes if change.decided_by]
-    return tuple(sorted({one.source for one in by if one.rule == "decision"}))
-
-
-def _escalations(risks: Sequence[PlanRisk]) -> int:
-    return _by_family(risks).get("escalation", 0)
-
-
-def _by_family(risks: Sequence[PlanRisk]) -> dict[str, int]:
-    return dict(sorted(Counter[str](risk.family for risk in risks).items()))
-
-
-def _services(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return the services of the needed actions, and those that today's policies allow and the proposal does not."""
-    unverified = {keep.action for keep in plan.keeps if keep.kind == "unknown"}
-    needed = {service_of(grant.action) for grant in plan.grants if grant.action not in unverified}
-    now = {change.service for change in plan.changes if change.now}
-    proposed = {change.service for change in plan.changes if change.proposed}
-    return {"services": tuple(sorted(needed)), "services_unused": tuple(sorted(now - proposed))}
-
-
-_OWNER_TAGS = ("owner", "team", "squad", "contact", "maintainer")
-"""Names of tags that say who answers for a role, the plainest first; a prefix before ``:`` or ``/`` does not count."""
-
-
-def owner_of(tags: Mapping[str, str]) -> str:
-    """Return the value of the tag that names a role's owner; "" without one."""
-    plain = {re.split("[:/]", key)[-1].lower(): value for key, value in sorted(tags.items(), reverse=True)}
-    return next((plain[name] for name in _OWNER_TAGS if plain.get(name)), "")

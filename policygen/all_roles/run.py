@@ -10,16 +10,16 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 
-from policygen.all_roles.rightsize_role import BatchSettings, Result, RowDecision, right_size, row_of
+from policygen.all_roles.rightsize_role import BatchSettings, Result, right_size
+from policygen.all_roles.role_trust import sightings_of
+from policygen.all_roles.row import RowDecision, row_of
 from policygen.all_roles.select import RoleTarget
-from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import Calls
-from policygen.logs.calls.spill import PackedCalls, SpillStore, unpack_calls
+from policygen.logs.calls.spill import PackedRoles, SpillStore, unpack_calls
 from policygen.parallel import gc_paused, map_ahead
 from policygen.plan.batch_table import BatchRow
 
-Work = tuple[RoleTarget, PackedCalls]
-"""A role, and its calls as they are stored on disk: the process that right-sizes it unpacks them."""
+Work = tuple[RoleTarget, PackedRoles]
+"""A role, and what was read of it as it is stored on disk: the process that right-sizes it unpacks it."""
 
 AHEAD = 32
 """Roles submitted before the first result is taken, so that memory stays bounded."""
@@ -42,19 +42,20 @@ def init_worker(settings: BatchSettings, write_result: WriteResult) -> None:
     gc.freeze()  # the settings stay for good: the collector need not walk through them
 
 
-def _right_size_in_worker(target: RoleTarget, packed: PackedCalls) -> Result:
+def _right_size_in_worker(target: RoleTarget, packed: PackedRoles) -> Result:
     if _worker is None:
         raise RuntimeError("init_worker() was not called in this process")
     settings, write_result = _worker
-    result = _right_size(settings, target, unpack_calls(packed))
+    result = _right_size(settings, target, packed)
     write_result(result)
     return result._replace(texts={})
 
 
-def _right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
+def _right_size(settings: BatchSettings, target: RoleTarget, packed: PackedRoles) -> Result:
     try:
         with gc_paused():
-            return right_size(settings, target, calls)
+            sightings = sightings_of(target, packed)
+            return right_size(settings, target, unpack_calls(packed.calls), sightings)
     except Exception as error:  # a bug with one role stops no other; log content must not be shown
         why = f"policygen has a bug: {type(error).__name__}; suggest -r {target.arn or target.name} shows it"
         return Result(row_of(target, RowDecision("failed", why, "PG-E999")), file=target.file)
@@ -67,14 +68,14 @@ def right_size_all(
     executor: Executor | None = None,
     on_message: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Result]:
-    """Yield the result of each role: first the roles with calls, in the order of the disk, then the others.
+    """Yield the result of each role: first those that the disk has, in its order, then the others.
 
     A result from a worker has no texts: the worker has written them.
 
     Args:
         settings: what all roles have in common.
         targets: the roles.
-        spill: their calls.
+        spill: their calls, and who assumed them.
         executor: runs `init_worker`'s processes; None to right-size in this process.
         on_message: gets a warning where a worker was lost; its roles are right-sized here.
     """
@@ -87,17 +88,17 @@ def right_size_all(
 
     works = _works(waiting, spill)
     for (target, packed), result in map_ahead(works, submit, AHEAD if executor else 1, on_message):
-        yield result or _right_size(settings, target, unpack_calls(packed))
+        yield result or _right_size(settings, target, packed)
     for members in waiting.values():
         for target in members:
-            yield _right_size(settings, target, {})
+            yield _right_size(settings, target, PackedRoles({}, {}))
 
 
 def _works(waiting: dict[str, list[RoleTarget]], spill: SpillStore) -> Iterator[Work]:
-    """Yield each role with calls, and take it from `waiting`."""
+    """Yield each role that the disk has, and take it from `waiting`."""
     for name, packed in spill.by_name():
         for target in waiting.pop(name, ()):
-            yield target, {role: calls for role, calls in packed.items() if role.account == target.account}
+            yield target, packed.in_account(target.account)
 
 
 __all__ = [

@@ -19,15 +19,18 @@ from msgspec.structs import replace
 from policygen.files import UnreadableJson, unpacked, write_file
 from policygen.iam.reference import data_version
 from policygen.plan.batch_table import BatchRow
+from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.questions import RoleTopic
 from policygen.text import pluralize
 from policygen.version import VERSION
 
 if TYPE_CHECKING:
+    from policygen.account.model import Account
     from policygen.all_roles.rightsize_role import BatchSettings
     from policygen.all_roles.select import RoleTarget
     from policygen.iam.request import RoleKey
     from policygen.logs.calls.call import Calls
+    from policygen.logs.events.assumption import Sightings
 
 NAME = ".batch-made.json.gz"
 
@@ -51,7 +54,7 @@ def read_made(folder: Path) -> dict[str, MadeRole]:
     """
     with suppress(OSError, UnreadableJson, msgspec.DecodeError), (folder / NAME).open("rb") as stored:
         made = msgspec.json.decode(unpacked(stored), type=dict[str, MadeRole])
-        return {name: one for name, one in made.items() if one.row.plan in ("", name)}
+        return {name: one for name, one in made.items() if {one.row.plan, one.row.trust_policy} <= {"", name}}
     return {}
 
 
@@ -87,9 +90,11 @@ def shared_digests(settings: BatchSettings) -> dict[str, str]:
     """Return digests of what the results of all roles rest on: the reading, the options, what their account is like.
 
     By account; "" is for the roles of those that are not known. Of the other roles of its account, a result depends on
-    their names and on who may assume them alone; of today's date, on which decisions have expired.
+    their names and on who may assume them alone; of other accounts, on who may call from there; of today's date, on
+    which decisions have expired.
     """
-    suggest, rules = settings.suggest, settings.suggest.decisions.rules if settings.suggest.decisions else ()
+    suggest, decisions = settings.suggest, settings.suggest.decisions or Decisions()
+    rules, principals = decisions.rules, decisions.principals
     common = _digest(
         VERSION,
         data_version(),
@@ -100,6 +105,8 @@ def shared_digests(settings: BatchSettings) -> dict[str, str]:
         settings.limit,
         replace(suggest, on=None),
         [rule.expired(suggest.on) for rule in rules if suggest.on],
+        [rule.expired(suggest.on) for rule in principals if suggest.on],
+        [_callers_in(account) for _, account in sorted(settings.accounts.items())],
     )
     accounts = {
         account_id: _digest(
@@ -112,17 +119,27 @@ def shared_digests(settings: BatchSettings) -> dict[str, str]:
     return {"": common} | accounts
 
 
-def inputs_digest(settings: BatchSettings, target: RoleTarget, calls: Mapping[RoleKey, Calls]) -> str:
+def _callers_in(account: Account) -> tuple[object, ...]:
+    """Return what an account tells of the callers of its own and of other accounts' roles."""
+    users = [(user.unique_id, user.arn) for user in account.users]
+    return account.account_id, account.organization_id, [role.key for role in account.roles], users
+
+
+def inputs_digest(
+    settings: BatchSettings, target: RoleTarget, calls: Mapping[RoleKey, Calls], sightings: Sightings
+) -> str:
     """Return a digest of all that a role's result rests on.
 
     Args:
         settings: what all roles have in common, with what `shared_digests` gives.
         target: the role, as it is in the account.
         calls: its calls, and those of roles that had its name before.
+        sightings: its assumptions, likewise.
     """
     account, role = settings.account_of(target), target.current
     report = account.last_accessed_of(role) if account and role else None
-    return _digest(settings.shared[target.account if account else ""], target, report, calls)
+    seen = sorted((_encode(said), sorted(found.items())) for said, found in sightings.items())
+    return _digest(settings.shared[target.account if account else ""], target, report, calls, seen)
 
 
 def _digest(*values: object) -> str:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from policygen.account.model import Account
 from policygen.all_roles.read import read_logs
 from policygen.all_roles.rightsize_role import BatchSettings, right_size
+from policygen.all_roles.role_trust import sightings_of
 from policygen.all_roles.select import RoleFilter, RoleTarget, targets
 from policygen.api.options import account_of, paths_of, read_options_of, suggest_options
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
-from policygen.logs.calls.spill import PackedCalls, SpillStore, unpack_calls
+from policygen.logs.calls.spill import PackedRoles, SpillStore, unpack_calls
 from policygen.logs.registry import open_source
+from policygen.plan.batch_table import BatchRow
 from policygen.report.data.batch import batch_frame
 from policygen.rightsize.decisions.model import Decisions, Unverified
 from policygen.rightsize.generate.generalise import Mode
@@ -27,17 +29,24 @@ if TYPE_CHECKING:
 
 
 class EveryRole(NamedTuple):
-    """All roles of an account and its logs, and their calls."""
+    """All roles of an account and its logs, their calls, and who assumed them."""
 
     settings: BatchSettings
     targets: Sequence[RoleTarget]
-    packed: Mapping[str, PackedCalls]
-    """Name of a role in lower case -> the packed calls of all roles of that name."""
+    packed: Mapping[str, PackedRoles]
+    """Name of a role in lower case -> what was read of all roles of that name, packed."""
 
     def calls_of(self, target: RoleTarget) -> dict[RoleKey, Calls]:
         """Return the calls of one role."""
-        named = self.packed.get(target.name.lower(), {})
-        return unpack_calls({role: calls for role, calls in named.items() if role.account == target.account})
+        return unpack_calls(self._packed_of(target).calls)
+
+    def right_sized(self, target: RoleTarget) -> BatchRow:
+        """Return the row of one role."""
+        sightings = sightings_of(target, self._packed_of(target))
+        return right_size(self.settings, target, self.calls_of(target), sightings).row
+
+    def _packed_of(self, target: RoleTarget) -> PackedRoles:
+        return self.packed.get(target.name.lower(), PackedRoles({}, {})).in_account(target.account)
 
 
 def read_every_role(
@@ -146,6 +155,4 @@ def batch(
         choice=RoleFilter(names, paths, tags, trusts),
         executor=executor,
     )
-    return batch_frame(
-        [right_size(every.settings, target, every.calls_of(target)).row for target in every.targets]
-    )
+    return batch_frame([every.right_sized(target) for target in every.targets])

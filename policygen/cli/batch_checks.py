@@ -82,7 +82,7 @@ def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
 
 
 def check_losses(table: BatchTable, *, although_used: bool) -> None:
-    """Check that no decision drops what a role needs; all files are written by then.
+    """Check that no decision drops what a role needs, or who assumes it; all files are written by then.
 
     Args:
         table: the table of the batch.
@@ -93,9 +93,19 @@ def check_losses(table: BatchTable, *, although_used: bool) -> None:
     """
     from policygen.cli.output import warn_or_refuse
 
-    losing = [row for row in table.rows if row.losses]
-    dropped = pluralize(sum(row.losses for row in losing), "needed permission")
-    lines = [f"{row.role}: {pluralize(row.losses, 'needed permission')}, named in its plan" for row in losing]
+    permissions = [(row.role, row.losses) for row in table.rows if row.losses]
+    callers = [(row.role, row.trust_losses) for row in table.rows if row.trust_losses]
+    kinds = [
+        (permissions, "needed permission", "named in its plan"),
+        (callers, "caller", "named by policygen trust"),
+    ]
+    dropped = [pluralize(sum(number for _, number in some), noun) for some, noun, _ in kinds if some]
+    lines = [
+        f"{role}: {pluralize(number, noun)}, {where}" for some, noun, where in kinds for role, number in some
+    ]
     warn_or_refuse(
-        f"decisions drop {dropped}: calls will fail", lines, "more roles", although_used=although_used
+        f"decisions drop {' and '.join(dropped)}: calls will fail",
+        lines,
+        "more roles",
+        although_used=although_used,
     )

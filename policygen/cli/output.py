@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.cli.option_groups import PlanOutput
     from policygen.evidence.observe import RoleEvidence
-    from policygen.plan.model import PlanDroppedInUse
+    from policygen.plan.model_decisions import PlanDroppedInUse
 
 
 class PlanTargets(NamedTuple):

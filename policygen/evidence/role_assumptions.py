@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+from msgspec.structs import astuple
 
 from policygen.account.model import Account, Role
 from policygen.errors import UsageError
@@ -11,7 +14,7 @@ from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.observe import Logs, ObserveOptions, coverage_of_counts, no_events_error
 from policygen.evidence.role import changes_what_logs_show
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import no_role
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.totals import Totals
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.events.assumption import Sightings
@@ -21,17 +24,12 @@ from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import BytePattern, QuerySource, RecordFilter
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
+from policygen.logs.window_end import WindowEnd
 
 
-@dataclass(frozen=True, slots=True)
-class AssumptionEvidence:
-    """The assumptions of one role that were read, and what the logs could have shown."""
+class AssumptionsShown(msgspec.Struct, frozen=True):
+    """What the logs show, and could have shown, of who assumes the roles of one account."""
 
-    role: Role
-    sightings: Sightings
-    """Those of the window, of any role of that name."""
-    session_uses: SessionUses
-    """Where sessions of the role were used in the window, by anybody who had them."""
     window: Window
     coverage: Coverage
     read_report: ReadReport
@@ -40,7 +38,17 @@ class AssumptionEvidence:
     until_given: bool
     """Whether the user named the window's end."""
     own_days: frozenset[str]
-    """Days on which a record of the role's account was read; all days with records where not each was looked at."""
+    """Days on which a record of the account was read; all days with records where not each was looked at."""
+
+
+class AssumptionEvidence(AssumptionsShown, frozen=True, kw_only=True):
+    """The assumptions of one role that were read, and what the logs could have shown."""
+
+    role: Role
+    sightings: Sightings
+    """Those of the window, of any role of that name."""
+    session_uses: SessionUses
+    """Where sessions of the role were used in the window, by anybody who had them."""
 
 
 def collect_assumptions(
@@ -77,27 +85,76 @@ def collect_assumptions(
     limit = limit or end_of(source, options.on)
     everyone = options.all_accounts is not False
     scope = scope_of(options.days, limit, role.key.account)._replace(all_accounts=everyone)
-    request = ReadRequest(no_role, until=limit, search=_records_about(role.key), assumed=role.key)
+    request = ReadRequest(
+        no_role,
+        until=limit,
+        search=_records_about(role.key),
+        assumed=partial(is_same_role, role.key),
+        sessions_of=role.key,
+    )
     result = read_source(source, request, scope, read)
     require_complete(result.read_report, allow_incomplete=options.allow_incomplete)
-    totals = result.counts.totals
-    if not (limit or totals.last):
+    if not (limit or result.counts.totals.last):
         raise no_events_error(result.read_report)
-    window = window_of(options.days, limit, totals.last)
+    shown = assumptions_shown(result.counts, result.read_report, account, options, limit, role.key.account)
+    return assumption_evidence(shown, role, result.counts.sightings, result.counts.session_uses)
+
+
+def is_same_role(role: RoleKey, other: RoleKey) -> bool:
+    """Return whether two roles have the same account and name, of which case does not count (1.3.8)."""
+    return other.account == role.account and other.name.lower() == role.name.lower()
+
+
+def assumptions_shown(
+    counts: CallCounts,
+    read_report: ReadReport,
+    account: Account,
+    options: ObserveOptions,
+    limit: WindowEnd | None,
+    own: str,
+) -> AssumptionsShown:
+    """Return what logs that were read show of the assumptions of an account's roles.
+
+    Args:
+        counts: what was counted.
+        read_report: what was read.
+        account: the roles' account.
+        options: which part of the logs counts.
+        limit: the window's end; None for the newest event.
+        own: the account's id.
+    """
+    window = window_of(options.days, limit, counts.totals.last)
+    return AssumptionsShown(
+        window,
+        coverage_of_counts(counts, read_report, window, account, None),
+        read_report,
+        counts.totals.records,
+        bool(options.until),
+        _own_days(counts.totals, own, window),
+    )
+
+
+def assumption_evidence(
+    shown: AssumptionsShown, role: Role, sightings: Sightings, uses: SessionUses
+) -> AssumptionEvidence:
+    """Return the evidence of one role.
+
+    Args:
+        shown: what the logs show of its account's roles.
+        role: as it is today.
+        sightings: its assumptions, of the window or not.
+        uses: where its sessions were used, likewise.
+    """
+    window = shown.window
     inside = {
         one: {key: seen for key, seen in found.items() if window.holds(seen.time[:10])}
-        for one, found in result.counts.sightings.items()
+        for one, found in sightings.items()
     }
     return AssumptionEvidence(
-        role,
-        {one: found for one, found in inside.items() if found},
-        _inside(result.counts.session_uses, window),
-        window,
-        coverage_of_counts(result.counts, result.read_report, window, account, None),
-        result.read_report,
-        totals.records,
-        bool(options.until),
-        _own_days(totals, role.key.account, window),
+        *astuple(shown),
+        role=role,
+        sightings={one: found for one, found in inside.items() if found},
+        session_uses=_inside(uses, window),
     )
 
 

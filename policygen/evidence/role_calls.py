@@ -59,7 +59,7 @@ def collect_role_calls(
         found = {
             role: _in_window(calls, window)
             for _, packed in spill.by_name()
-            for role, calls in unpack_calls(packed).items()
+            for role, calls in unpack_calls(packed.calls).items()
         }
     return window, found
 

@@ -24,11 +24,12 @@ from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import CrossAccountCopies
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import Totals
+from policygen.logs.events.assumption import Assumption, Sighting
 from policygen.logs.packs import name_hash, packs_in, read_packs, remove_pack, write_pack
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, ObjectVersion
 
-_FORM = "9"
+_FORM = "10"
 """Version of the form of a pack."""
 
 _MANY = 16
@@ -56,6 +57,7 @@ class _SavedChunk(msgspec.Struct):
     """As `Totals.to_json` writes them."""
     copies: bytes
     """JSON, as the parameters of their events are."""
+    assumptions: list[tuple[Assumption, dict[str, Sighting]]]
     files: int
     logs: int
     kinds: dict[str, int]
@@ -184,6 +186,7 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
         calls=[(role, list(counts.calls[role].items())) for role in sorted(counts.calls)],
         totals=counts.totals.to_json(),
         copies=_copies_to_json(counts.copies),
+        assumptions=list(counts.sightings.items()),
         files=read_report.files,
         logs=read_report.logs,
         kinds=dict(read_report.kinds),
@@ -197,7 +200,9 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
 
 def _from_saved(saved: _SavedChunk, select: Select) -> CachedChunk:
     copies = _copies_from_json(saved.copies)
-    counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=copies)
+    counts = CallCounts(
+        select, totals=Totals.from_json(saved.totals), copies=copies, sightings=dict(saved.assumptions)
+    )
     counts.calls.update((role, dict(calls)) for role, calls in saved.calls)
     read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items, others=saved.others)
     read_report.kinds.update(saved.kinds)

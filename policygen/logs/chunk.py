@@ -16,7 +16,7 @@ from policygen.iam.request import RoleKey
 from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import DuplicateFilter, key_of
-from policygen.logs.calls.spill import PackedParts, pack_calls
+from policygen.logs.calls.spill import PackedParts, pack_roles
 from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.events.record import Record
 from policygen.logs.events.record_table import RecordTable
@@ -45,8 +45,20 @@ class ReadRequest(NamedTuple):
     search: RecordFilter = RecordFilter()
     known: tuple[RoleKey, ...] = ()
     """Roles of the account: their names, for records that name a role by its id alone."""
-    assumed: RoleKey | None = None
-    """The role whose assumptions are kept; such a request is not cached."""
+    assumed: Select | None = None
+    """The roles whose assumptions are kept, by account and name; None for none. Picklable."""
+    sessions_of: RoleKey | None = None
+    """The role of which is kept where its sessions were used; such a request is not cached."""
+
+    def empty_counts(self, counted_elsewhere: frozenset[str] = frozenset()) -> CallCounts:
+        """Return a count of what is asked for, to which nothing was added; it takes no record that another counts."""
+        return CallCounts(
+            self.select,
+            until=self.until,
+            duplicates=DuplicateFilter(counted_elsewhere),
+            assumed=self.assumed,
+            sessions_of=self.sessions_of,
+        )
 
     def covers(self, day: str) -> bool:
         """Return whether every event published on a day counts: only such days are cached."""
@@ -76,7 +88,7 @@ class ChunkResult(msgspec.Struct):
     counts: CallCounts
     read_report: ReadReport = msgspec.field(default_factory=ReadReport)
     packed: PackedParts | None = None
-    """The calls of `counts`, where they were packed for the disk and taken out of it."""
+    """The calls and assumptions of `counts`, where they were packed for the disk and taken out of it."""
 
     def merge(self, other: ChunkResult) -> None:
         """Add what other chunks gave."""
@@ -129,8 +141,7 @@ def count_chunk(
         request: which roles' calls are kept, and until when events count.
         counted_elsewhere: keys of records that another chunk counts.
     """
-    duplicates = DuplicateFilter(counted_elsewhere)
-    counts = CallCounts(request.select, until=request.until, duplicates=duplicates, assumed=request.assumed)
+    counts = request.empty_counts(counted_elsewhere)
     result = ChunkResult(counts)
     tables = TableCounter(counts)
     count_into(result, reader, objects, tables)
@@ -143,7 +154,7 @@ def count_and_pack_chunk(reader: Reader, objects: Sequence[LogObject], request: 
     """Count a chunk whose calls go to disk, and pack them: the worker does so, not the process that writes them."""
     with gc_paused():  # until the calls are gone
         result = count_chunk(reader, objects, request)
-        result.packed = pack_calls(result.counts.calls)
+        result.packed = pack_roles(result.counts.calls, result.counts.sightings)
     return result
 
 

@@ -91,7 +91,7 @@ class ReadOptions(msgspec.Struct, frozen=True):
     on_message: Callable[[str], None] = _no_message
     """Called with warnings, and with what a `QuerySource` reports while it works."""
     spill: SpillStore | None = None
-    """Where calls go when there are many, and all of them at the end; None keeps them in memory."""
+    """Where calls and assumptions go when there are many, and all of them at the end; None keeps them in memory."""
 
 
 def read_source(
@@ -109,8 +109,8 @@ def read_source(
         PolicygenError: the source holds no log, or refuses to go on; PG-E351, a record was lost.
     """
     options = options or ReadOptions()
-    counts = CallCounts(request.select, until=request.until, known=request.known, assumed=request.assumed)
-    result = ChunkResult(counts)
+    result = ChunkResult(request.empty_counts())
+    result.counts.known = request.known
     if isinstance(source, QuerySource):
         source.count_into(result.counts, request.role, scope, options.on_message)
         result.read_report.counted_by_engine = True
@@ -121,7 +121,7 @@ def read_source(
     audit_reading(result.read_report, result.counts.totals).check()
     result.counts.fold()
     if options.spill:
-        options.spill.write(result.counts.calls)
+        options.spill.write(result.counts.calls, result.counts.sightings)
     return result
 
 
@@ -171,9 +171,9 @@ def _read_objects(
                     matches=_matches(result.counts, request),
                 )
                 options.on_progress(progress)
-                if options.spill and sum(map(len, result.counts.calls.values())) > ROOM:
+                if options.spill and result.counts.size > ROOM:
                     result.counts.fold()
-                    options.spill.write(result.counts.calls)
+                    options.spill.write(result.counts.calls, result.counts.sightings)
                 if source.remote:
                     collect_young()
     finally:

@@ -31,6 +31,18 @@ class PolicyChange(NamedTuple):
         return self._replace(before=self.after, after=self.before)
 
 
+class TrustStep(NamedTuple):
+    """What makes the trust policy the smallest. It says nothing of what the role may do."""
+
+    before: Mapping[str, Any]
+    """The trust policy of today."""
+    after: Mapping[str, Any] | None
+    """The new one; None where today's stays."""
+    session_before: int
+    """Seconds that a session may last; 0 where that stays."""
+    session_after: int
+
+
 class ApplyList(NamedTuple):
     """The changes that replace a role's policies of today by the proposed ones."""
 
@@ -48,6 +60,8 @@ class ApplyList(NamedTuple):
     """Names of policies of which an older plan does not say whether they are inline or managed."""
     today_known: bool = True
     """Whether today's policies are known."""
+    trust: TrustStep | None = None
+    """What changes who may assume the role: a step of its own, which is no part of `changes`."""
 
     @property
     def changes(self) -> tuple[PolicyChange, ...]:
@@ -62,6 +76,19 @@ class ApplyList(NamedTuple):
 
 def apply_list_of(plan: Plan) -> ApplyList:
     """Return what applying a plan changes; no change where today's policies are what the evidence asks for."""
+    return _permissions(plan)._replace(trust=_trust_step(plan))
+
+
+def _trust_step(plan: Plan) -> TrustStep | None:
+    proposal = plan.trust.proposal if plan.trust else None
+    if plan.trust is None or proposal is None or proposal.answer != "narrower":
+        return None
+    shorter = proposal.shorter_session
+    now = proposal.session_now if shorter else None
+    return TrustStep(plan.trust.document, proposal.document, now or 0, shorter or 0)
+
+
+def _permissions(plan: Plan) -> ApplyList:
     if plan.today is None:
         return ApplyList(on=tuple(_proposed(plan)), today_known=False)
     if not plan.unverified.policies and all(one.now == one.proposed for one in plan.changes):

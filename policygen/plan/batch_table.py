@@ -7,6 +7,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from policygen.plan.model_trust import TrustAnswer
+
 Verdict = Literal["ready", "review", "wait", "unchanged", "unused", "fixed", "failed"]
 
 VERDICT_MEANINGS: Mapping[Verdict, str] = {
@@ -74,6 +76,27 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """``escalation``, ``exfiltration`` and ``exposure`` -> named risks that the proposal closes."""
     risks_left: dict[str, int] = {}
     """Likewise those that it leaves."""
+    trust: TrustAnswer | None = None
+    """What is suggested for the trust policy; None in older tables."""
+    trust_reason: str = ""
+    trust_code: str = ""
+    """As `code`."""
+    trust_policy: str = ""
+    """The name of the file with the new trust policy, without a suffix; "" where it is today's, or there is none."""
+    trust_changes: int | None = None
+    """What the new one takes away; None where nothing is suggested."""
+    trust_findings: tuple[str, ...] = ()
+    """Rules that today's trust policy breaks: ``PG701``."""
+    trust_losses: int = 0
+    """Callers that a decision drops although they came: their calls will fail."""
+    assumptions: int | None = None
+    """How often the role was assumed; None where that is not known."""
+    last_assumed: str = ""
+    """As `last_call`."""
+    session_now: int | None = None
+    """Seconds that a session may last."""
+    session_proposed: int | None = None
+    """Seconds that are enough; None where nothing is suggested."""
 
     @property
     def cut(self) -> float | None:
@@ -210,6 +233,21 @@ def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
         return ranks[row.verdict], *risk, row.role.lower(), row.account
 
     return sorted(rows, key=place)
+
+
+def first_to_trust_less(rows: Iterable[BatchRow]) -> list[BatchRow]:
+    """Return the roles whose trust policy can be narrowed, first those whose policy of today leaves most open."""
+    found = [row for row in rows if row.trust == "narrower"]
+    return sorted(
+        found,
+        key=lambda row: (
+            min(row.trust_findings, default="~"),  # the rules' ids rise as their weight falls
+            -len(row.trust_findings),
+            -(row.trust_changes or 0),
+            row.role.lower(),
+            row.account,
+        ),
+    )
 
 
 class BatchTable(msgspec.Struct, frozen=True, kw_only=True):

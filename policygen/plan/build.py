@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from policygen.account.model import Role
 from policygen.iam import reference
 from policygen.iam.document import Policy
@@ -30,6 +32,7 @@ from policygen.plan.fast_json import digest
 from policygen.plan.gate import gate_part
 from policygen.plan.io import SCHEMA_VERSION, parse_plan
 from policygen.plan.model import Plan
+from policygen.plan.model_trust import TrustProposal
 from policygen.rightsize.analysis import Analysis
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Check
@@ -45,18 +48,21 @@ from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
 
-def plan_from_analysis(analysis: Analysis, inputs: Sequence[Sequence[str]] | None = None) -> Plan:
+def plan_from_analysis(
+    analysis: Analysis, inputs: Sequence[Sequence[str]] | None = None, trust: TrustProposal | None = None
+) -> Plan:
     """Return the plan of an analysis.
 
     Args:
         analysis: what the plan is made of.
         inputs: the options of the command line that made it, each with its value; None where there was none.
+        trust: the smallest trust policy; None where nobody looked at who assumed the role.
     """
     given = {} if inputs is None else {"inputs": [list(words) for words in inputs]}
-    return parse_plan(build_plan_document(analysis) | given)
+    return parse_plan(build_plan_document(analysis, trust) | given)
 
 
-def build_plan_document(analysis: Analysis) -> dict[str, Any]:
+def build_plan_document(analysis: Analysis, trust: TrustProposal | None = None) -> dict[str, Any]:
     """Return the suggestion as the plain values of a plan, one entry for each of its parts."""
     suggestion, observed = analysis.suggestion, analysis.observed
     usage, decided = suggestion.usage, suggestion.decided
@@ -74,7 +80,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "keeps": [_keep(suggestion, keep) for keep in suggestion.keeps],
         **_current_access(suggestion.today, observed.role),
-        "trust": _trust(observed.role),
+        "trust": _trust(observed.role, trust),
         "calendar": calendar_part(usage.window, observed.split.workload),
         "questions": [_question(one) for one in suggestion.questions],
         "open_names": [
@@ -226,8 +232,14 @@ def _origins(policies: Sequence[Policy], role: Role | None) -> list[dict[str, st
     return [{"kind": "inline", "arn": ""}] * len(role.policies) + managed
 
 
-def _trust(role: Role | None) -> dict[str, Any] | None:
-    return None if role is None else {"services": list(role.trusted_services), "document": dict(role.trust)}
+def _trust(role: Role | None, proposal: TrustProposal | None) -> dict[str, Any] | None:
+    if role is None:
+        return None
+    return {
+        "services": list(role.trusted_services),
+        "document": dict(role.trust),
+        "proposal": msgspec.to_builtins(proposal),
+    }
 
 
 # --- What becomes of each action, and what it is worth ------------------------------------------------

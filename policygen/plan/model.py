@@ -11,6 +11,7 @@ import msgspec
 from policygen.iam.arn import service_of
 from policygen.plan.apply_list import ApplyList, apply_list_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
+from policygen.plan.model_decisions import PlanDecisions
 from policygen.plan.model_evidence import (
     Calendar,
     PlanAnomaly,
@@ -25,6 +26,7 @@ from policygen.plan.model_evidence import (
     Seen,
 )
 from policygen.plan.model_replay import PlanNames, PlanReplay
+from policygen.plan.model_trust import Trust
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
 from policygen.rightsize.assess.tightness import Support, Tightness, broader_of, support_of, tightness_by
@@ -224,54 +226,6 @@ class Barred(msgspec.Struct, frozen=True):
 
     action: str
     by: str
-
-
-class PlanDropped(msgspec.Struct, frozen=True):
-    """A needed permission that a decision is about, and where the decision stands."""
-
-    action: str
-    resource: str
-    rule: str
-    why: str = ""
-    """What needs it, a clause; "" where it was seen in use, as in all older plans."""
-
-
-class PlanDroppedInUse(PlanDropped, frozen=True):
-    """A needed permission that a decision drops, and its calls, which will fail. Older plans have no calls."""
-
-    count: int = 0
-    events: tuple[str, ...] = ()
-
-
-class PlanRuledOut(msgspec.Struct, frozen=True):
-    """An unverified permission that a rule drops."""
-
-    action: str
-    rule: str
-    tried: bool
-    """Whether IAM saw an attempt at it, or at its service, of which no event was read."""
-
-
-class PlanDecisions(msgspec.Struct, frozen=True):
-    """What the decisions did to observed requests, and which of them did nothing."""
-
-    losses: tuple[PlanDroppedInUse, ...] = ()
-    """Permissions that are dropped although they are needed."""
-    spared: tuple[PlanDropped, ...] = ()
-    """Needed permissions that are kept although a drop rule matches."""
-    expired: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
-    reasons: dict[str, str] = {}
-    """Where an expired decision stands -> its reason. Older plans have none."""
-    ruled_out: tuple[PlanRuledOut, ...] = ()
-    """Older plans have none."""
-
-
-class Trust(msgspec.Struct, frozen=True):
-    """Who may assume the role."""
-
-    services: tuple[str, ...] = ()
-    document: dict[str, Any] = {}
 
 
 class Plan(msgspec.Struct, kw_only=True, dict=True):

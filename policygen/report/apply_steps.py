@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from policygen.plan.apply_list import ApplyList, PolicyChange
+from policygen.plan.apply_list import ApplyList, PolicyChange, TrustStep
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
+from policygen.rightsize.trust.session_length import hours
 from policygen.text import escape_controls
 
 
@@ -61,6 +62,15 @@ def _steps(apply: ApplyList, names: Callable[[Sequence[PolicyChange] | Sequence[
         yield "nothing to do: today's policies are what the evidence asks for"
     if apply.unread:
         yield f"leave {names(apply.unread)} attached until you have read it: its document is not known"
+    if apply.trust:
+        yield f"apart from these steps, which leave the trust policy alone: {' and '.join(_trust(apply.trust))}"
+
+
+def _trust(step: TrustStep) -> Iterator[str]:
+    if step.after is not None:
+        yield "replace the trust policy"
+    if step.session_after:
+        yield f"lower the longest session from {hours(step.session_before)} to {hours(step.session_after)}"
 
 
 def _put_on(on: Sequence[PolicyChange], names: Callable[[Sequence[PolicyChange]], str]) -> Iterator[str]:

@@ -62,6 +62,7 @@ def files(world: Path) -> set[str]:
         "plans/orders.json",
         "policies/orders.policy.json",
         "roles/orders.html",
+        "trust/orders.json",
     ],
 )
 def test_a_file_that_no_batch_wrote_is_not_replaced(world: Path, name: str) -> None:

@@ -17,7 +17,8 @@ import pytest
 
 import policygen.all_roles.rightsize_role
 from policygen.account.snapshot import load_snapshot
-from policygen.all_roles.rightsize_role import BatchSettings, owner_of
+from policygen.all_roles.rightsize_role import BatchSettings
+from policygen.all_roles.row import owner_of
 from policygen.all_roles.select import RoleFilter, targets
 from policygen.all_roles.unchanged import (
     NAME,
@@ -82,9 +83,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     inner = policygen.all_roles.rightsize_role._right_size
 
-    def noted(settings: Any, target: Any, own: Any) -> Any:
+    def noted(settings: Any, target: Any, *read: Any) -> Any:
         names.append(target.name)
-        return inner(settings, target, own)
+        return inner(settings, target, *read)
 
     monkeypatch.setattr(policygen.all_roles.rightsize_role, "_right_size", noted)
     return names
@@ -228,7 +229,9 @@ def test_iam_s_report_of_a_role_counts_for_that_role() -> None:
     reports = dict(known.last_accessed or {})
     del reports[next(one.arn for one in chosen if one.name == "bastion")]
     other = replace(plain, accounts={PRODUCTION: msgspec.structs.replace(known, last_accessed=reports)})
-    same = {one.name: inputs_digest(plain, one, {}) == inputs_digest(other, one, {}) for one in chosen}
+    same = {
+        one.name: inputs_digest(plain, one, {}, {}) == inputs_digest(other, one, {}, {}) for one in chosen
+    }
     assert same == {"orders-api": True, "bastion": False}
 
 

@@ -437,7 +437,7 @@ def test_chunks_workers_cache_and_disk_give_the_same(tmp_path: Path, monkeypatch
     with SpillStore() as spill:
         read(spill=spill)
         ((_, pieces),) = spill.by_name()
-        assert unpack_calls(pieces) == whole
+        assert unpack_calls(pieces.calls) == whole
     assert role.name == "orders"
 
 

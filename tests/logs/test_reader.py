@@ -152,7 +152,7 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
             EVERY_RECORD,
             options=ReadOptions(executor, spill=spill, max_in_flight=3),
         )
-        calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own).items()}
+        calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own.calls).items()}
     assert calls == whole.counts.calls
     assert found.counts.totals.roles == whole.counts.totals.roles
     one, other = found.counts.totals, whole.counts.totals

@@ -31,7 +31,7 @@ def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKe
         whole = read_source(open_source(TRAIL), ReadRequest(everybody), options=ReadOptions(spill=spill))
         assert whole.counts.calls == {}
         assert whole.counts.totals.roles
-        return {name: unpack_calls(pieces) for name, pieces in spill.by_name()}
+        return {name: unpack_calls(pieces.calls) for name, pieces in spill.by_name()}
 
 
 @pytest.mark.parametrize("room", [0, 50, 1_000_000])
@@ -49,10 +49,10 @@ def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> Non
     two = RoleKey("111122223333", "AROATWO", "", "orders")
     calls = next(iter(read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls.values()))
     with SpillStore() as spill:
-        spill.write({one: dict(calls)})
-        spill.write({two: dict(calls), one: dict(calls)})
+        spill.write({one: dict(calls)}, {})
+        spill.write({two: dict(calls), one: dict(calls)}, {})
         ((name, pieces),) = spill.by_name()
-        found = unpack_calls(pieces)
+        found = unpack_calls(pieces.calls)
         assert (name, set(found)) == ("orders", {one, two})
         assert spill.names() == {"orders": {one, two}}
         assert {key: seen.count for key, seen in found[one].items()} == {
@@ -63,6 +63,6 @@ def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_was_written_is_gone_at_the_end(tmp_path: Path) -> None:
     calls = read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls
     with SpillStore(tmp_path) as spill:
-        spill.write(calls)
+        spill.write(calls, {})
         assert [one.stat().st_mode & 0o077 for one in tmp_path.iterdir()] == [0]
     assert list(tmp_path.iterdir()) == []

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from policygen.errors import UsageError
+from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
-from policygen.report.formats import render
-from tests.support.reviews import plan
+from policygen.report.formats import render, render_all
+from tests.support.reviews import plan, trust_proposal_of_everything
 from tests.support.role_policies import (
     ACCOUNT,
     EVERY_PLAN,
@@ -274,3 +275,97 @@ def test_it_stops_where_the_policies_cannot_be_listed(tmp_path: Path) -> None:
     made = changed([new("policygen")], [old("a")])
     refusing = AWS.replace('case "$2" in', 'case "$2" in list-a*) echo AccessDenied >&2; exit 254 ;;')
     assert called(tmp_path, render("aws-cli", made), "apply", aws=refusing) == (254, [])
+
+
+# --- the trust policy ------------------------------------------------------------------------------------
+
+TRUSTED = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}],
+}
+SMALLER = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "it's $HOME"}, "Action": ["sts:AssumeRole"]}],
+}
+
+
+def with_trust(**fields: Any) -> Plan:
+    """A sample's plan that narrows who may assume the role; `fields` replace those of what it proposes."""
+    found = json.loads(json.dumps(plan("orders-api").document))
+    proposal = trust_proposal_of_everything(SMALLER) | fields
+    found["trust"] = {"services": [], "document": TRUSTED, "proposal": proposal}
+    return parse_plan(found)
+
+
+def trust_calls(folder: Path, word: str, now: Mapping[str, Any], made: Plan) -> tuple[int, list[list[str]]]:
+    """The exit code and the calls of a script where the role trusts whom a document says; its keys come backwards."""
+    text = json.dumps(dict(reversed(now.items())), indent=4)
+    says = f"[ \"$2\" = get-role ] && cat <<'X' && exit 0\n{text}\nX\n"
+    return called(folder, render("aws-cli", made), word, aws=AWS.replace("printf", f"{says}printf", 1))
+
+
+def test_the_trust_policy_changes_by_words_of_its_own(tmp_path: Path) -> None:
+    made = with_trust()
+    for word, wanted, seconds in (("apply-trust", SMALLER, "3600"), ("undo-trust", TRUSTED, "43200")):
+        code, ((*replace, text), session) = trust_calls(tmp_path, word, TRUSTED, made)
+        assert code == 0
+        assert replace == [
+            *("iam", "update-assume-role-policy", "--role-name", "orders-api", "--policy-document")
+        ]
+        assert json.loads(text) == wanted
+        assert session == [
+            *("iam", "update-role", "--role-name", "orders-api", "--max-session-duration", seconds)
+        ]
+    for word in ("apply", "undo"):
+        _, calls = called(tmp_path, render("aws-cli", made), word)
+        assert calls
+        assert not {"update-assume-role-policy", "update-role"} & {call[1] for call in calls}
+
+
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        (TRUSTED, 0),
+        (SMALLER, 0),
+        (TRUSTED | {"Statement": [*TRUSTED["Statement"], *SMALLER["Statement"]]}, 1),
+        ({"Version": "2012-10-17", "Statement": []}, 1),
+    ],
+    ids=["as planned", "after a run that stopped", "somebody added", "somebody took away"],
+)  # fmt: skip
+def test_it_stops_where_somebody_changed_the_trust_policy_since(
+    now: dict[str, Any], code: int, tmp_path: Path
+) -> None:
+    ended, calls = trust_calls(tmp_path, "apply-trust", now, with_trust())
+    assert (ended, len(calls)) == (code, 0 if code else 2)
+    assert ("is not that of the plan any more" in stderr(tmp_path)) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("fields", "operations"),
+    [
+        ({"document": None}, ["update-role"]),
+        ({"session_now": None}, ["update-assume-role-policy"]),
+        ({"session_now": 3600}, ["update-assume-role-policy"]),
+    ],
+    ids=["the session alone", "the session is not known", "the session stays"],
+)
+def test_only_what_changes_is_changed(fields: dict[str, Any], operations: list[str], tmp_path: Path) -> None:
+    for word in ("apply-trust", "undo-trust"):
+        _, calls = trust_calls(tmp_path, word, TRUSTED, with_trust(**fields))
+        assert [call[1] for call in calls] == operations
+
+
+@pytest.mark.parametrize("answer", ["unchanged", "unseen", "refused"])
+def test_without_a_smaller_trust_policy_there_are_no_words_for_it(answer: str, tmp_path: Path) -> None:
+    script = render("aws-cli", with_trust(answer=answer))
+    assert script == render("aws-cli", plan("orders-api"))
+    assert called(tmp_path, script, "apply-trust") == (2, [])
+
+
+def test_the_script_of_several_roles_leaves_trust_policies_alone() -> None:
+    made = with_trust()
+    other = plan("stock-sync")
+    made.strength = other.strength
+    script = render_all("aws-cli", [made, other])
+    assert "assume-role-policy" not in script
+    assert "# Trust policies are left alone; smaller ones are enough for 1 role:" in script

@@ -67,6 +67,9 @@ def test_the_screen_keeps_to_its_width_whatever_the_names(width: int, show_all: 
         reason="y" * 500,
         questions=12,
         actions_now=99_999,
+        trust="narrower",
+        trust_reason="z" * 90,
+        trust_findings=("PG701",),
     )
     found = table_of((long, *ROWS), accounts=(), incomplete=("z" * 200,), questions=(about("w" * 300, "x"),))
     screen = render_batch(found, "out", show_all=show_all, width=width)
@@ -98,6 +101,35 @@ def test_what_can_be_done_first_stands_first_and_what_closes_most_risk_before_th
     assert "wide is odd" not in screen
     assert "1 more role: --details" in screen
     assert "\nUnused (1)" in render_batch(table_of(made), "out", show_all=True)
+
+
+def test_the_trust_policies_that_leave_most_open_are_named_first() -> None:
+    def one(role: str, *findings: str, changes: int = 1, **more: Any) -> BatchRow:
+        values = {"trust": "narrower", "trust_reason": f"{changes} removed", "trust_policy": role} | more
+        return BatchRow(
+            role=role, account=ACCOUNT, verdict="ready", reason="so", trust_findings=findings,
+            trust_changes=changes, **values,
+        )  # fmt: skip
+
+    made = [
+        one("quiet", changes=9),
+        one("foreign", "PG703"),
+        one("anybody", "PG701", "PG704"),
+        one("tokens", "PG702"),
+        one("same", "PG701", trust="unchanged", trust_policy=""),
+        one("idle", trust="unseen", trust_policy=""),
+    ]
+    lines = render_batch(table_of(made), "out").splitlines()
+    at = lines.index("Who may assume them? A smaller trust policy is enough for 4 of 5 roles that")
+    assert lines[at + 1 : at + 6] == [
+        "  somebody assumed",
+        "  anybody (PG701, PG704): 1 removed",
+        "  tokens (PG702): 1 removed",
+        "  foreign (PG703): 1 removed",
+        "  and 1 more",
+    ]
+    assert any(line.endswith("policies/, trust/") for line in lines)
+    assert "Who may assume" not in render_batch(table_of(ROWS), "out")
 
 
 def test_the_totals_of_the_screen_add_up_to_its_head(screen: str, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_page_asks_for_nothing_and_allows_only_what_it_carries(name: str) -> N
         assert node.tag not in {"link", "iframe", "object", "embed", "img", "base", "form"}
         if address := node.attributes.get("href"):
             assert node.tag == "a"
-            own = re.match(r"#[a-z]|(\.\./)?index\.html$|roles/|(roles|questions)\.csv$", address)
+            own = re.match(r"#[a-z]|(\.\./)?index\.html$|roles/|trust/|(roles|questions)\.csv$", address)
             assert own or address in SOURCES, address
 
 
@@ -214,7 +214,8 @@ def test_hostile_roles_stay_text_in_the_index() -> None:
     found = [
         row for text in HOSTILE.values()
         for row in index(1, role=text, path=f"/{text}/", reason=text, plan=text, owner=text, tags={text: text},
-                         services=(text,), services_unused=(text,), trusts=(text,))
+                         services=(text,), services_unused=(text,), trusts=(text,),
+                         trust="narrower", trust_policy=text, trust_findings=(text,))
     ]  # fmt: skip
     asked = tuple(
         msgspec.structs.replace(
@@ -732,6 +733,33 @@ def test_the_index_sums_its_rows_and_keeps_their_order() -> None:
     assert links == [f"roles/{row.plan}.html" for row in found if row.plan]
 
 
+def test_the_index_names_the_roles_whose_trust_policies_leave_most_open() -> None:
+    found = [
+        *index(30, trust_findings=()),
+        *index(1, role="open", trust_findings=("PG701", "PG703"), trust_reason="1 removed"),
+        *index(1, role="foreign", trust_findings=("PG703",), plan="", account="444455556666"),
+        *index(1, role="long", trust_policy="", trust_findings=("PG704",)),
+        *index(1, role="small", trust="unchanged", trust_findings=("PG701",)),
+    ]
+    (section,) = read(first_index(found)).all("section", id="trust")
+    assert "13 of 24 roles that somebody assumed" in section.words
+    shown = rows(section.all("table")[0])
+    assert [row[:3] for row in shown[:2]] == [
+        ["open 111122223333", "PG701 PG703", "1 removed"],
+        ["foreign 444455556666", "PG703", "today's policy is the smallest"],
+    ]
+    assert shown[2][3] == "the session alone"
+    assert len(shown) == 12
+    assert "And 1 more" in section.words
+    links = [a.attributes["href"] for a in section.all("a")][:3]
+    assert links == [
+        "roles/payments-stream-consumer-0.html#trust",
+        "trust/payments-stream-consumer-0.json",
+        "trust/payments-stream-consumer-0.json",
+    ]
+    assert not read(first_index(index(3, trust=None))).all("section", id="trust")
+
+
 def test_a_row_of_another_account_says_so() -> None:
     found = [*index(1), *index(1, account="444455556666", path="/", role="a")]
     shown = rows(read(first_index(found)).all("table", id="role-table")[0])
@@ -857,7 +885,17 @@ def test_the_choices_of_the_index_are_the_values_of_its_rows() -> None:
         }
         for select in root.all("select")
     }
-    assert list(offered) == ["answer", "owner", "tag", "service", "runs", "path", "account"]
+    assert list(offered) == [
+        "answer",
+        "trust",
+        "rule",
+        "owner",
+        "tag",
+        "service",
+        "runs",
+        "path",
+        "account",
+    ]
     assert list(offered["tag"]) == ["stage=prod", "team=orders", "team=payments"]
     assert list(offered["runs"]) == ["ecs-tasks", "lambda"]
     shown = [
@@ -869,6 +907,8 @@ def test_the_choices_of_the_index_are_the_values_of_its_rows() -> None:
         assert {name for name, token in offered["tag"].items() if token in tokens} == {
             f"{key}={value}" for key, value in row.tags.items()
         }
+        assert {name for name, token in offered["rule"].items() if token in tokens} == set(row.trust_findings)
+    assert list(offered["trust"]) == ["nobody came", "smaller is enough", "stays as today"]
     every = [token for tokens in offered.values() for token in tokens.values()]
     assert len(every) == len(set(every))
     # What all rows have tells none of them from the others.

@@ -93,6 +93,7 @@ LATER_FIELDS = {
     ("today_unread",),
     ("added",),
     ("suspects", 0, "reported"),
+    ("trust", "proposal"),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""
 

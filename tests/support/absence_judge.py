@@ -88,7 +88,9 @@ def right_sized(world: World) -> Result:
         read.read_report, counts, observe, SuggestOptions(), limit, accounts, formats={"plan": "plan"}
     )
     (target,) = targets((), accounts, RoleFilter())
-    return right_size(settings, target, {k: v for k, v in read.counts.calls.items() if k.name == target.name})
+    return right_size(
+        settings, target, {k: v for k, v in read.counts.calls.items() if k.name == target.name}, {}
+    )
 
 
 def _compared(world: World, plan: dict[str, Any] | None) -> tuple[list[Loss], list[dict[str, Any]]]:

@@ -181,6 +181,10 @@ def index(count: int, **changes: Any) -> list[BatchRow]:
                 "services_unused": ("ec2", "iam", "sqs")[i % 2 :],
                 "risks_closed": {"escalation": 14, "exfiltration": 2},
                 "risks_left": {"escalation": i % 2, "exposure": 1},
+                "trust": ("narrower", "unchanged", "unseen")[i % 3],
+                "trust_reason": "today's policy is the smallest",
+                "trust_policy": "" if i % 3 else f"payments-stream-consumer-{i}",
+                "trust_findings": ("PG701", "PG703")[: 2 - i % 3],
                 **changes,
             }
         )

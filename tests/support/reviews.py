@@ -63,10 +63,47 @@ def everything() -> str:
     found["decisions"]["losses"] = [
         {"action": "s3:GetObject", "resource": "arn:aws:s3:::b/k", "rule": "drop[0]"}
     ]
+    found["trust"]["proposal"] = trust_proposal_of_everything(found["trust"]["document"])
     return json.dumps(found)
 
 
-FIXED = {"kind", "family"}
+def trust_proposal_of_everything(document: Values) -> Values:
+    """What a plan says of a trust policy in which everything is to be said."""
+    rule = {
+        "rule": "PG701",
+        "level": "error",
+        "text": "any AWS account may assume the role",
+        "remains": False,
+    }
+    return {
+        "answer": "narrower",
+        "reason": "1 removed, 2 narrowed, 1 kept",
+        "code": "",
+        "document": document,
+        "session_now": 43_200,
+        "session_proposed": 3_600,
+        "assumptions": 9,
+        "last": "2026-11-24T10:09:53Z",
+        "evidence": "9 assumptions by 1 principal on 9 days, last 2026-11-24 10:09",
+        "left_out": "1 denied",
+        "coverage": "30/30 days, trail org-trail: management reads on, all regions",
+        "callers": [{"name": "444455556666 role/ops", "times": 9, "days": 9, "came_with": ["MFA always"]}],
+        "more_callers": 2,
+        "changes": [
+            {"kind": "narrowed", "what": "444455556666 → role/ops", "why": ""},
+            {"kind": "removed", "what": "arn:aws:iam::111122223333:root", "why": "visible, 0 assumptions"},
+            {"kind": "kept", "what": "lambda.amazonaws.com", "why": "function f has the role"},
+            {"kind": "narrowed", "what": "session 12 h → 1 h", "why": "nobody asked for more"},
+        ],
+        "questions": ["role/ops always satisfied mfa; --require mfa asks for it"],
+        "hints": ["org is not required of role/ops: not all of its uses had it"],
+        "findings": [rule, rule | {"rule": "PG703", "level": "warning", "remains": True}],
+        "promises": [{"promise": "sufficient", "finding": "all 9 observed requests are allowed"}],
+        "losses": 0,
+    }
+
+
+FIXED = {"kind", "family", "answer"}
 """Fields of few values; all other texts of a plan may be anybody's."""
 
 

@@ -215,7 +215,7 @@ def command(
             made={name: (one.inputs, one.row) for name, one in made.items()},
         )
         settings = replace(settings, shared=shared_digests(settings))
-        folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
+        folder.begin([*(target.file for target in chosen), *results])
         done = _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
     results |= {one.file: one._replace(topics=made[one.file].topics) if one.kept else one for one in done}
     rows += [one.row for one in done]

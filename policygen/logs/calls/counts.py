@@ -23,12 +23,12 @@ from policygen.logs.calls.dedup import (
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.calls.fold import Bound, fold
 from policygen.logs.calls.totals import CHANGE_EVENTS, COPIED, LATE, Totals
-from policygen.logs.events.assumption import SOURCE as STS
-from policygen.logs.events.assumption import Sighting, Sightings, assumption_of, is_about
+from policygen.logs.events.assumption import Sighting, Sightings, assumption_of, is_assumption, role_of_arn
 from policygen.logs.events.event import LOST, UNDATED, SkippedRecord, event_of
 from policygen.logs.events.event_time import is_plain_clock, utc_time
 from policygen.logs.events.principal import Principal
-from policygen.logs.events.record import Record
+from policygen.logs.events.record import Record, Resource, UserIdentity
+from policygen.logs.events.record_table import RawRecord
 from policygen.logs.events.session_use import SessionUses, use_of
 from policygen.logs.window_end import WindowEnd
 from policygen.text import clean_word, sanitize
@@ -58,9 +58,10 @@ class CallCounts:
         duplicates: the filter that recognises a record that was read before.
         copies: other accounts' copies of calls, until `resolve_cross_account_copies`.
         known: roles of the account, which tell the names of roles that the records name by id alone.
-        assumed: the role whose assumptions are kept, by anybody; None for none.
+        assumed: which roles' assumptions are kept, by anybody; None for none.
         sightings: these assumptions.
-        session_uses: where the sessions of that role were used.
+        sessions_of: the role of which is kept where its sessions were used; None for none.
+        session_uses: where they were.
         reading: name of the file whose records are added now.
         unreadable: (file, reason) of records that may be calls, and say no time or no caller.
     """
@@ -72,8 +73,9 @@ class CallCounts:
     duplicates: DuplicateFilter = field(default_factory=DuplicateFilter, compare=False)
     copies: CrossAccountCopies = field(default_factory=CrossAccountCopies)
     known: Sequence[RoleKey] = field(default=(), compare=False)
-    assumed: RoleKey | None = None
+    assumed: Select | None = field(default=None, compare=False)
     sightings: Sightings = field(default_factory=dict)
+    sessions_of: RoleKey | None = None
     session_uses: SessionUses = field(default_factory=SessionUses)
     reading: str = field(default="", compare=False)
     unreadable: list[tuple[str, str]] = field(default_factory=list, compare=False)
@@ -109,8 +111,10 @@ class CallCounts:
             if not admit(key):
                 duplicates += 1
                 continue
-            if self.assumed:
-                self._add_assumption(record, self.assumed, time, key)
+            if self.assumed and is_assumption(record.eventSource, record.eventName):
+                self.note_assumption(record, record.userIdentity, record.resources, time, key)
+            if self.sessions_of:
+                self._note_use(record, self.sessions_of, time)
             caller = group.caller
             if isinstance(caller, SkippedRecord):
                 ignored[caller.reason] += 1
@@ -136,15 +140,30 @@ class CallCounts:
         totals.records += read
         totals.duplicates += duplicates
 
-    def _add_assumption(self, record: Record, role: RoleKey, time: str, key: str) -> None:
-        """Keep an assumption of the role, by whomever: a service's is no call of a role; and where it was used."""
-        if not time or (self.until and self.until.excludes(time)):
+    def note_assumption(
+        self,
+        record: Record | RawRecord,
+        who: UserIdentity | None,
+        resources: Sequence[Resource] | None,
+        time: str,
+        key: str,
+    ) -> None:
+        """Keep an assumption of a role in question, by whomever: a service's is no call of a role."""
+        if self.assumed is None or not self._is_inside(time):
             return
-        if record.eventSource == STS and is_about(record, role):
+        said = assumption_of(record, who, resources)
+        role = role_of_arn(said.role_arn)
+        if role is not None and self.assumed(role):
             seen = Sighting(time, record.eventID or "", record.sharedEventID or "")
-            self.sightings.setdefault(assumption_of(record), {})[key] = seen
-        if use := use_of(record, role):
+            self.sightings.setdefault(said, {})[key] = seen
+
+    def _note_use(self, record: Record, role: RoleKey, time: str) -> None:
+        """Keep from where a session of the role was used."""
+        if self._is_inside(time) and (use := use_of(record, role)):
             self.session_uses.add(use, time[:10])
+
+    def _is_inside(self, time: str) -> bool:
+        return bool(time) and not (self.until and self.until.excludes(time))
 
     def _note_lost(self, record: Record, reason: str) -> None:
         """Name the file of a record that may be a call."""
@@ -268,6 +287,11 @@ class CallCounts:
                 bucket = call_bucket(event)
                 count_in(self.calls.setdefault(role, {}), bucket, evidence_of(event, bucket.day))
         totals.change_events.sort()
+
+    @property
+    def size(self) -> int:
+        """How many calls and assumptions it holds."""
+        return sum(map(len, self.calls.values())) + sum(map(len, self.sightings.values()))
 
     def keep_bound(self, roles: Iterable[RoleKey]) -> None:
         """Fold the calls of some roles, where they are many."""

@@ -14,6 +14,7 @@ from policygen.logs.calls.call import identifying
 from policygen.logs.calls.dedup import digest_of, digest_of_common, digest_of_params, digest_of_resources
 from policygen.logs.calls.evidence import singleton
 from policygen.logs.calls.totals import is_change
+from policygen.logs.events.assumption import is_assumption
 from policygen.logs.events.credentials import CredentialUse, credential_use_of
 from policygen.logs.events.event import (
     EventFields,
@@ -123,7 +124,7 @@ class OperationPart:
     """What the common fields of records say."""
 
     __slots__ = (
-        "_common", "changes", "denied", "digest", "from_console", "is_data", "name", "params", "read_only",
+        "_common", "assumes", "changes", "denied", "digest", "from_console", "is_data", "name", "params", "read_only",
         "reason", "source", "weak",
     )  # fmt: skip
 
@@ -138,6 +139,7 @@ class OperationPart:
         self.is_data, self.read_only = common.eventCategory == "Data", bool(common.readOnly)
         self.from_console = is_from_console(common)
         self.changes = is_change(common)
+        self.assumes = is_assumption(common.eventSource, common.eventName)
 
     def fields(self, region: str, vpce: str | None, via: str | None) -> EventFields:
         """Return the fields of its events in a region, through an endpoint, by way of a service."""

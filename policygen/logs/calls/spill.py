@@ -1,6 +1,6 @@
-"""Calls of more roles than fit into memory wait on disk, and are read back role by role.
+"""Calls and assumptions of more roles than fit into memory wait on disk, and are read back role by role.
 
-The name of a role decides into which of a fixed number of files its calls go, so one file at a time is read back. The
+The name of a role decides into which of a fixed number of files they go, so one file at a time is read back. The
 files hold sums and identifying parameters, as the cache does; their folder is readable for the user only, and is
 removed at the end.
 """
@@ -8,10 +8,12 @@ removed at the end.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -21,6 +23,7 @@ from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import CallBucket, Calls, count_in
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.fold import Bound, fold
+from policygen.logs.events.assumption import Assumption, Sighting, Sightings, role_of_arn
 from policygen.parallel import gc_paused
 from policygen.text import escape_controls
 
@@ -28,27 +31,51 @@ PARTS = 64
 """Files: with so many, each holds the calls of a few of a large account's roles."""
 
 ROOM = 10_000
-"""Calls that are held in memory before they are written, about 20 MB."""
+"""Calls and assumptions that are held in memory before they are written, about 20 MB."""
 
 PackedCalls = dict[RoleKey, list[bytes]]
 """Calls of each role, packed as they were written: cheap to send to another process."""
 
+PackedSightings = list[bytes]
+"""Assumptions of a role, likewise."""
+
+
+class PackedRoles(NamedTuple):
+    """What was written of the roles of one name."""
+
+    calls: PackedCalls
+    assumptions: dict[str, PackedSightings]
+    """By the role's account."""
+
+    def in_account(self, account: str) -> PackedRoles:
+        """Return what is of the roles of one account."""
+        return PackedRoles(
+            {role: pieces for role, pieces in self.calls.items() if role.account == account},
+            {of: pieces for of, pieces in self.assumptions.items() if of == account},
+        )
+
 
 class PackedParts(NamedTuple):
-    """Packed calls, sorted into the files that they go to."""
+    """Packed calls and assumptions, sorted into the files that they go to."""
 
     parts: dict[int, bytes]
     """Number of a file -> the bytes to append to it."""
     roles: tuple[RoleKey, ...]
+    """Those with calls."""
 
+
+_Seen = list[tuple[Assumption, dict[str, Sighting]]]
+_Pieces = tuple[list[tuple[RoleKey, msgspec.Raw]], list[tuple[str, str, msgspec.Raw]]]
+"""Calls of roles, and assumptions of roles by name and account."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_pieces = msgspec.msgpack.Decoder(list[tuple[RoleKey, msgspec.Raw]]).decode
+_pieces = msgspec.msgpack.Decoder(_Pieces).decode
 _calls = msgspec.msgpack.Decoder(list[tuple[CallBucket, Evidence]]).decode
+_seen = msgspec.msgpack.Decoder(_Seen).decode
 
 
 class SpillStore:
-    """Writes calls as they come, and reads them back by the role's name. Used once, as a context manager."""
+    """Writes what is counted as it comes, and reads it back by the role's name. Used once, as a context manager."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Make the files in a folder; in the system's temporary folder by default."""
@@ -63,16 +90,16 @@ class SpillStore:
     ) -> None:
         self._folder.cleanup()
 
-    def write(self, calls: dict[RoleKey, Calls]) -> None:
-        """Write calls and empty the mapping.
+    def write(self, calls: dict[RoleKey, Calls], sightings: Sightings) -> None:
+        """Write calls and assumptions, and empty the mappings.
 
         Raises:
             UsageError: PG-E278, the disk is full, or not writable.
         """
-        self.write_packed(pack_calls(calls))
+        self.write_packed(pack_roles(calls, sightings))
 
     def write_packed(self, packed: PackedParts) -> None:
-        """Write packed calls; raises as `write` does."""
+        """Write what is packed; raises as `write` does."""
         for role in packed.roles:
             self._names.setdefault(_name(role), set()).add(role)
         for part, data in packed.parts.items():
@@ -94,43 +121,74 @@ class SpillStore:
         """Return the roles by name in lower case, as IAM compares names (1.3.8), or by id where there is no name."""
         return self._names
 
-    def by_name(self) -> Iterator[tuple[str, PackedCalls]]:
-        """Give each name with the calls of the roles that have it; the calls of one file are in memory at a time."""
+    def by_name(self) -> Iterator[tuple[str, PackedRoles]]:
+        """Give each name with what was written of its roles; what one file holds is in memory at a time."""
         for part in range(PARTS):
             named = self._read(part)
             for name in sorted(named):
                 yield name, named.pop(name)
 
-    def _read(self, part: int) -> dict[str, PackedCalls]:
-        named: dict[str, PackedCalls] = {}
+    def _read(self, part: int) -> dict[str, PackedRoles]:
+        named: defaultdict[str, PackedRoles] = defaultdict(lambda: PackedRoles({}, {}))
         path = self._path(part)
         if not path.exists():
             return named
         with path.open("rb") as file:
             while size := file.read(8):
-                for role, data in _pieces(file.read(int.from_bytes(size, "big"))):
-                    named.setdefault(_name(role), {}).setdefault(role, []).append(bytes(data))
+                calls, sightings = _pieces(file.read(int.from_bytes(size, "big")))
+                for role, data in calls:
+                    named[_name(role)].calls.setdefault(role, []).append(bytes(data))
+                for name, account, data in sightings:
+                    named[name].assumptions.setdefault(account, []).append(bytes(data))
         return named
 
     def _path(self, part: int) -> Path:
         return Path(self._folder.name) / f"{part:02}"
 
 
-def pack_calls(calls: dict[RoleKey, Calls]) -> PackedParts:
-    """Pack calls and empty the mapping."""
+def pack_roles(calls: dict[RoleKey, Calls], sightings: Sightings) -> PackedParts:
+    """Pack calls and assumptions, and empty the mappings."""
     with gc_paused():
-        parts: dict[int, list[tuple[RoleKey, list[tuple[CallBucket, Evidence]]]]] = {}
+        parts: defaultdict[int, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
         for role, theirs in calls.items():
-            parts.setdefault(_part(role), []).append((role, list(theirs.items())))
+            parts[_part(_name(role))][0].append((role, list(theirs.items())))
+        for (name, account), seen in _by_role(sightings).items():
+            parts[_part(name)][1].append((name, account, seen))
         packed = PackedParts({part: _encode(rows) for part, rows in parts.items()}, tuple(calls))
         calls.clear()
+        sightings.clear()
     return packed
+
+
+def _by_role(sightings: Sightings) -> dict[tuple[str, str], _Seen]:
+    """Sort assumptions by the role's name in lower case and its account."""
+    roles: defaultdict[tuple[str, str], _Seen] = defaultdict(list)
+    for said, found in sightings.items():
+        if role := role_of_arn(said.role_arn):
+            roles[_name(role), role.account].append((said, found))
+    return roles
 
 
 def unpack_calls(pieces: PackedCalls) -> dict[RoleKey, Calls]:
     """Return the calls of each role, added up, of what `SpillStore.by_name` gives."""
     with gc_paused():
         return {role: _sum(theirs) for role, theirs in pieces.items()}
+
+
+def unpack_sightings(
+    pieces: PackedSightings, as_asked: Callable[[Assumption], Assumption] = lambda said: said
+) -> Sightings:
+    """Return the assumptions of a role, of what `SpillStore.by_name` gives; a record counts once.
+
+    Args:
+        pieces: its assumptions.
+        as_asked: leaves out of one what nobody asks for, so that many are one.
+    """
+    sightings: Sightings = {}
+    with gc_paused():
+        for said, found in chain.from_iterable(map(_seen, pieces)):
+            sightings.setdefault(as_asked(said), {}).update(found)
+    return sightings
 
 
 def _sum(pieces: Iterable[bytes]) -> Calls:
@@ -148,5 +206,5 @@ def _name(role: RoleKey) -> str:
     return (role.name or role.role_id).lower()
 
 
-def _part(role: RoleKey) -> int:
-    return crc32(_name(role).encode(errors="surrogatepass")) % PARTS
+def _part(name: str) -> int:
+    return crc32(name.encode(errors="surrogatepass")) % PARTS

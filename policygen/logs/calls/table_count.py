@@ -91,7 +91,7 @@ class TableCounter:
 
     def add(self, table: RecordTable) -> bool:
         """Add the records of a table; return False, and add none, where they have to be added one by one."""
-        if self._counts.assumed:  # whole records tell who assumed a role
+        if self._counts.sessions_of:  # whole records tell where a session was used
             return False
         times = [one.eventTime or "" for one in table.raw]
         days = self._parts.days_of(times)
@@ -99,6 +99,8 @@ class TableCounter:
         if days is None or not all(ids):
             return False
         rows = self._admitted(self._rows(table, times, days, ids))
+        if self._counts.assumed:
+            self._note_assumptions(table, rows)
         reasons = [one.reason or who.reason for one, who in zip(rows.operations, rows.callers, strict=True)]
         if any(reasons):
             self._counts.totals.ignored.update(filter(None, reasons))
@@ -159,6 +161,15 @@ class TableCounter:
             return rows
         totals.duplicates += len(fresh) - sum(fresh)
         return rows.where(fresh)
+
+    def _note_assumptions(self, table: RecordTable, rows: _Rows) -> None:
+        """Note the records that say who assumed a role, calls of roles or not."""
+        assumes = [one.assumes for one in rows.operations]
+        if any(assumes):
+            columns = (compress(one, assumes) for one in (rows.numbers, rows.times, rows.keys))
+            for number, time, key in zip(*columns, strict=True):
+                who, resources = table.identities[number], table.resources[number].entries
+                self._counts.note_assumption(table.raw[number], who, resources, time, key)
 
     def _count(self, rows: _Rows) -> None:
         """Count events that differ in nothing that the totals tell."""

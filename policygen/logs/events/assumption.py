@@ -6,13 +6,15 @@ Source: IAM User Guide, cloudtrail-integration. Texts are as delivered: whoever 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from policygen.iam.request import RoleKey
-from policygen.logs.events.record import Record, UserIdentity
+from policygen.logs.events.record import ABSENT, Record, Resource, UserIdentity
+from policygen.logs.events.record_table import RawRecord
 
 SOURCE = "sts.amazonaws.com"
 EVENTS = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
@@ -20,7 +22,7 @@ EVENTS = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdenti
 Tags = tuple[tuple[str, str], ...]
 
 
-class Assumption(msgspec.Struct, frozen=True, gc=False):
+class Assumption(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one record, or several that differ in time only, say of an assumption. "" for what is not there."""
 
     event: str
@@ -75,7 +77,7 @@ class Assumption(msgspec.Struct, frozen=True, gc=False):
     """additionalEventData.RoleAuthorizedByIdp."""
 
 
-class Sighting(msgspec.Struct, frozen=True, gc=False):
+class Sighting(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """When an assumption was recorded."""
 
     time: str
@@ -87,25 +89,31 @@ Sightings = dict[Assumption, dict[str, Sighting]]
 """What was said -> the records that say so, by their keys. Two of them add up, in any order."""
 
 
-def is_about(record: Record, role: RoleKey) -> bool:
-    """Return whether a record is of an assumption of the role, or of one of the same name."""
-    if record.eventSource != SOURCE or record.eventName not in EVENTS:
-        return False
-    name = role.name.lower()
-    wanted = _text(_object(record.requestParameters).get("roleArn"))
-    target = wanted or next((one.ARN or "" for one in record.resources or () if one.ARN), "")
-    parts = target.split(":", 5)
-    return (
-        len(parts) == 6
-        and parts[4] == role.account
-        and parts[5].rpartition("/")[2].lower() == name
-        and parts[5].startswith("role/")
-    )
+def is_assumption(source: str | None, name: str | None) -> bool:
+    """Return whether records of an event are of assumptions."""
+    return source == SOURCE and name in EVENTS
 
 
-def assumption_of(record: Record) -> Assumption:
-    """Return what a record says of an assumption."""
-    who = record.userIdentity or UserIdentity()
+@lru_cache(4096)
+def role_of_arn(arn: str) -> RoleKey | None:
+    """Return the role of an ARN by account and name, whatever its path and its id are; None for no role's ARN."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or not parts[5].startswith("role/"):
+        return None
+    return RoleKey(parts[4], "", "", parts[5].rpartition("/")[2])
+
+
+def assumption_of(
+    record: Record | RawRecord, who: UserIdentity | None, resources: Sequence[Resource] | None
+) -> Assumption:
+    """Return what a record of an assumption says.
+
+    Args:
+        record: the record.
+        who: its caller.
+        resources: its resources.
+    """
+    who = who or _NOBODY
     asked, answer = _object(record.requestParameters), _object(record.responseElements)
     extra = _object(record.additionalEventData)
     context = who.sessionContext
@@ -114,7 +122,7 @@ def assumption_of(record: Record) -> Assumption:
     assumed = answer.get("assumedRoleUser")
     assumed_id = _text(assumed.get("assumedRoleId")) if isinstance(assumed, Mapping) else ""
     is_service = who.type == "AWSService"
-    source = _text(asked.get("roleArn")) or next((one.ARN or "" for one in record.resources or ()), "")
+    target = _text(asked.get("roleArn")) or next((one.ARN for one in resources or () if one.ARN), "")
     is_role = issuer is not None and ":role/" in (issuer.arn or "")
     subject = _text(answer.get("subjectFromWebIdentityToken")) or _text(answer.get("subject"))
     return Assumption(
@@ -135,7 +143,7 @@ def assumption_of(record: Record) -> Assumption:
         issuer_id=(issuer.principalId or "") if issuer and is_role else "",
         mfa="" if mfa is None else str(mfa).lower(),
         inherited_identity=(context.sourceIdentity or "") if context else "",
-        role_arn=source,
+        role_arn=target,
         role_id=assumed_id.partition(":")[0],
         # A service names its sessions itself, and there may be a million of them.
         session="" if is_service else _text(asked.get("roleSessionName")) or assumed_id.partition(":")[2],
@@ -144,10 +152,10 @@ def assumption_of(record: Record) -> Assumption:
         source_identity=_text(asked.get("sourceIdentity")) or _text(answer.get("sourceIdentity")),
         serial_number=_text(asked.get("serialNumber")),
         tags=_tags(asked.get("tags")) or _tags(asked.get("principalTags")),
-        transitive=tuple(sorted(_texts(asked.get("transitiveTagKeys")))),
+        transitive=_texts(asked.get("transitiveTagKeys")),
         inherited_tags=bool(asked.get("incomingTransitiveTags")),
         contexts=bool(asked.get("providedContexts")),
-        session_policies=tuple(sorted(_texts(asked.get("policyArns")))),
+        session_policies=_texts(asked.get("policyArns")),
         inline_policy=bool(asked.get("policy")),
         audience=_text(answer.get("audience")),
         subject=subject or (who.userName or "" if who.type in ("WebIdentityUser", "SAMLUser") else ""),
@@ -159,6 +167,8 @@ def assumption_of(record: Record) -> Assumption:
     )
 
 
+_NOBODY = UserIdentity()
+_EMPTY: Mapping[str, Any] = {}
 _ID_OF_TOKEN = re.compile(r"arn:[^:]+:iam::\d{12}:oidc-provider/[^:]+")
 
 
@@ -171,11 +181,13 @@ def _provider(who: UserIdentity) -> str:
 
 
 def _object(raw: msgspec.Raw) -> Mapping[str, Any]:
+    if raw is ABSENT:
+        return _EMPTY
     try:
         value = msgspec.json.decode(raw)
     except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        return _EMPTY
+    return value if isinstance(value, dict) else _EMPTY
 
 
 def _text(value: object) -> str:
@@ -188,14 +200,17 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-def _texts(value: object) -> list[str]:
-    """Return a list of texts, or the ``arn`` of each of its objects."""
-    found = value if isinstance(value, list) else []
-    return [_text(one.get("arn")) if isinstance(one, Mapping) else _text(one) for one in found]
+def _texts(value: object) -> tuple[str, ...]:
+    """Return a list of texts, or the ``arn`` of each of its objects, sorted."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(sorted(_text(one.get("arn")) if isinstance(one, Mapping) else _text(one) for one in value))
 
 
 def _tags(value: object) -> Tags:
     """Return tags, which are a list of keys with values or an object."""
+    if not value:  # as in most records
+        return ()
     if isinstance(value, Mapping):
         return tuple(sorted((str(key), _text(one)) for key, one in value.items()))
     rows = [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

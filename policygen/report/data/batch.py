@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
     "events", "days", "questions", "needed", "unverified", "actions_now", "actions_proposed", "escalations_closed",
-    "escalations_left", "losses", "replay_calls", "replay_denied",
+    "escalations_left", "losses", "replay_calls", "replay_denied", "trust_changes", "trust_losses", "assumptions",
+    "session_now", "session_proposed",
 }  # fmt: skip
 
 

@@ -6,7 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, totals_by_verdict
+from policygen.plan.batch_table import (
+    VERDICT_MEANINGS,
+    BatchRow,
+    BatchTable,
+    first_to_trust_less,
+    totals_by_verdict,
+)
 from policygen.report.html import charts
 from policygen.report.html.facets import facets_of, question_tokens, tokens_of
 from policygen.report.html.templating import fill_template
@@ -34,7 +40,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
     names = ["index.html", *(f"index-{i}.html" for i in range(2, len(parts) + 1))]
     accounts = sorted({row.account for row in rows if row.account})
     groups, facets, sums = totals_by_verdict(rows), facets_of(rows), _sums(rows)
-    most = max((group.roles for group in groups), default=0)
+    most, narrower = max((group.roles for group in groups), default=0), first_to_trust_less(rows)
     shared: dict[str, Any] = {
         "batch": batch,
         "pages": names if len(names) > 1 else [],
@@ -46,6 +52,8 @@ def render_index(batch: BatchTable) -> dict[str, str]:
         "risks": _risks(rows),
         "unused": _unused(rows),
         "changes": _changes(batch),
+        "narrower": narrower,
+        "judged": sum(row.trust in ("narrower", "unchanged") for row in rows),
         "asked": batch.questions[:_QUESTIONS],
         **_sentences(rows, sums),
         **sums,

@@ -12,6 +12,7 @@ from string import ascii_lowercase
 import msgspec
 
 from policygen.plan.batch_table import BatchQuestion, BatchRow
+from policygen.plan.model_trust import TrustAnswer
 from policygen.report.wording import answer_of
 
 MOST = 150
@@ -37,8 +38,19 @@ def _service(principal: str) -> str:
     return principal.removesuffix(".cn").removesuffix(".amazonaws.com")
 
 
+_TRUST: Mapping[TrustAnswer, str] = {
+    "narrower": "smaller is enough",
+    "unchanged": "stays as today",
+    "unseen": "nobody came",
+    "unknown": "not known",
+    "refused": "none made",
+}
+"""What is suggested for a trust policy -> how the page says it."""
+
 _VALUES: Mapping[str, tuple[str, Callable[[BatchRow], Iterable[str]]]] = {
     "answer": ("Safe to apply?", lambda row: [answer_of(row.verdict)]),
+    "trust": ("Trust policy", lambda row: [_TRUST[row.trust]] if row.trust else ()),
+    "rule": ("Trust rule", lambda row: row.trust_findings),
     "owner": ("Owner", lambda row: [row.owner or NOBODY]),
     "tag": ("Tag", lambda row: [f"{key}={value}" for key, value in row.tags.items()]),
     "service": ("Uses", lambda row: row.services),

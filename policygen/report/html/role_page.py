@@ -74,6 +74,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
     return fill_template(
         "role.html.j2",
         plan=plan,
+        proposal=plan.trust.proposal if plan.trust else None,
         indexed=indexed,
         contents=sections,
         absent=absent,
@@ -123,7 +124,7 @@ def _sections(
         ("users", "Who uses the role", users),
         ("apply", "Apply", True),
         ("policies", "Policies", True),
-        ("trust", "Who may assume it", True),
+        ("trust", "Who assumes it" if plan.trust and plan.trust.proposal else "Who may assume it", True),
         ("method", "Method and limits", True),
     ]
     looked_for = {

@@ -9,10 +9,12 @@ from policygen.plan.model import Plan
 from policygen.report.iac.aws_cli_commands import (
     ACCOUNT_CHECK,
     OFF,
+    TRUSTED,
     UNCHANGED,
     Documents,
     role_commands,
     shell_function,
+    trust_commands,
 )
 from policygen.report.iac.aws_cli_roles import render_roles
 from policygen.report.iac.common import header_comment
@@ -27,19 +29,22 @@ role={role}
 
 _WORD = """\
 case "${1:-}" in
-  apply | undo) ;;
+  WORDS) ;;
   *)
-    echo "usage: bash $0 apply|undo" >&2
+    echo "usage: bash $0 USAGE" >&2
     exit 2
     ;;
 esac
 """
 
-_END = """\
+_CHECK = """\
 if [ "$caller" != "$account" ]; then
   echo "the credentials are of account $caller; the role is in account $account" >&2
   exit 1
 fi
+"""
+
+_RUN = """\
 case "$1" in
   apply)
     apply
@@ -49,14 +54,26 @@ case "$1" in
     undo
     echo "undone: the role has the policies that it had"
     ;;
-esac
+MOREesac
+"""
+
+_RUN_TRUST = """\
+  apply-trust)
+    apply_trust
+    echo "applied; to go back: bash $0 undo-trust"
+    ;;
+  undo-trust)
+    undo_trust
+    echo "undone: whoever was trusted may assume the role"
+    ;;
 """
 
 
 def render(plans: Sequence[Plan]) -> str:
     """Return the script of one plan, or of all those among several that are safe to apply.
 
-    It does nothing without the word ``apply`` or ``undo``.
+    It does nothing without a word: ``apply`` or ``undo``; of one plan with another trust policy also ``apply-trust`` or
+    ``undo-trust``, as ``apply`` leaves that alone.
 
     Raises:
         UsageError: PG-E241, a name that IAM does not allow; PG-E235, an older plan that does not say which policies
@@ -69,18 +86,40 @@ def render(plans: Sequence[Plan]) -> str:
 def _render_role(plan: Plan) -> str:
     documents = Documents()
     commands = role_commands(plan, documents)
+    step = plan.apply_list.trust
+    trust = trust_commands(step, documents) if step else None
+    words = ["apply", "undo", *(["apply-trust", "undo-trust"] if trust else [])]
     start = _START.format(account=shlex.quote(plan.role.account), role=shlex.quote(plan.role.name))
+    functions = [
+        shell_function("apply", [*commands.check, *commands.apply]),
+        shell_function("undo", commands.undo),
+    ]
+    if trust:
+        functions += [
+            shell_function("apply_trust", [*trust.check, *trust.apply]),
+            shell_function("undo_trust", trust.undo),
+        ]
     parts = [
         f"#!/usr/bin/env bash\n{_head(plan)}",
         start,
         *([UNCHANGED] if commands.check else []),
+        *([TRUSTED] if trust and trust.check else []),
         OFF,
         *documents.assignments,
-        shell_function("apply", [*commands.check, *commands.apply]),
-        shell_function("undo", commands.undo),
-        f"{_WORD}{ACCOUNT_CHECK}{_END}",
+        *functions,
+        _WORD.replace("WORDS", " | ".join(words)).replace("USAGE", "|".join(words))
+        + ACCOUNT_CHECK
+        + _CHECK
+        + _RUN.replace("MORE", _RUN_TRUST if trust else ""),
     ]
     return "\n".join(parts)
+
+
+_TRUST_WORDS = (
+    "bash FILE apply-trust   changes who may assume the role, and nothing else; it stops where the trust",
+    "                        policy is another one than when the plan was made",
+    "bash FILE undo-trust    gives the role back the trust policy that it had then",
+)
 
 
 def _head(plan: Plan) -> str:
@@ -94,4 +133,5 @@ def _head(plan: Plan) -> str:
         "bash FILE apply   attaches the new policies, then detaches and deletes the old ones; it stops",
         "                  before that where the role has other policies than when the plan was made",
         "bash FILE undo    gives the role back the policies that it had when the plan was made",
+        *(_TRUST_WORDS if apply.trust else []),
     )

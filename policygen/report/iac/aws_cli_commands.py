@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from policygen.errors import UsageError
-from policygen.plan.apply_list import PolicyChange
+from policygen.plan.apply_list import PolicyChange, TrustStep
 from policygen.plan.model import Plan
 from policygen.text import escape_controls, visible_json
 
@@ -63,6 +63,24 @@ fi
 """
 """Asks AWS whose credentials these are, and puts the account's id into ``$caller``."""
 
+TRUSTED = """\
+# Stops where the trust policy is not that of the plan any more: by its words, since their order may differ. $1: the
+# policy of today; $2: the new one, which a run that was stopped may have written.
+words() {
+  tr -s '[:space:]{}[],"' '\\n' <<< "$1" | sort
+}
+trusted() {
+  local now
+  now=$(aws iam get-role --role-name "$role" --query Role.AssumeRolePolicyDocument --output json)
+  now=$(words "$now")
+  [[ $now != "$(words "$1")" && $now != "$(words "$2")" ]] || return 0
+  echo "stopped, nothing was changed: the trust policy of $role is not that of the plan any more" >&2
+  echo "  make the plan and this script again, from a new snapshot" >&2
+  return 1
+}
+"""
+"""The function of the shell that compares a role's trust policy with that of the plan, before it is replaced."""
+
 _SETTLE = "sleep 15 # what is new has to reach all of IAM before the old goes"
 
 
@@ -92,6 +110,26 @@ def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
     off = list(_commands(apply.off, documents))
     settle = [_SETTLE] if on and off else []
     return RoleCommands(_checks(plan), [*on, *settle, *off], list(_commands(apply.undo, documents)))
+
+
+def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
+    """Return the commands that change who may assume a role, apart from what it may do.
+
+    Args:
+        step: of the plan's list.
+        documents: takes the trust policies.
+    """
+    check, apply, undo = list[str](), list[str](), list[str]()
+    if step.after is not None:
+        before, after = documents.variable(step.before), documents.variable(step.after)
+        check.append(f"trusted {before} {after}")
+        replace = 'aws iam update-assume-role-policy --role-name "$role" --policy-document'
+        apply.append(f"{replace} {after}")
+        undo.append(f"{replace} {before}")
+    if step.session_after:
+        for commands, seconds in ((apply, step.session_after), (undo, step.session_before)):
+            commands.append(f'aws iam update-role --role-name "$role" --max-session-duration {seconds}')
+    return RoleCommands(check, apply, undo)
 
 
 def _checks(plan: Plan) -> list[str]:

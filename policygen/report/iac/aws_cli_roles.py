@@ -214,6 +214,9 @@ def _head(plans: Sequence[Plan], chosen: Sequence[Plan]) -> Iterator[str]:
             yield from textwrap.wrap(
                 visible(f"  {name}: {why}"), _WIDTH, subsequent_indent="    ", break_long_words=False
             )
+    if trust := sum(1 for plan in plans if plan.apply_list.trust):
+        yield f"Trust policies are left alone; smaller ones are enough for {pluralize(trust, 'role')}:"
+        yield "-f aws-cli of one plan alone writes them."
     yield "bash FILE apply [ROLE...]   applies them role after role; stops at the first failure"
     yield "bash FILE undo [ROLE...]    gives the applied roles back the policies that they had when the plans were made"
 

@@ -16,6 +16,7 @@ from policygen.plan.batch_table import (
     BatchTable,
     Verdict,
     VerdictTotals,
+    first_to_trust_less,
     sorted_rows,
     totals_by_verdict,
 )
@@ -83,6 +84,7 @@ def render_batch(
         "",
         "Safe to apply?",
         *_totals(rows, width),
+        *_trust(rows, width),
         *_since(batch, out, width),
         *_roles(rows, batch.end_time, width, show_all=show_all),
         *_hidden(rows, out, show_all=show_all),
@@ -142,6 +144,29 @@ def _sum(total: VerdictTotals) -> str:
     closed = total.escalations_closed
     paths = f", {pluralize(closed, 'escalation path')} closed" if closed else ""
     return f"{total.actions_now:,} → {total.actions_proposed:,} actions (−{cut:.1f} %){paths}"
+
+
+_FIRST = 3
+"""Most roles whose trust policy is named."""
+
+
+def _trust(rows: Sequence[BatchRow], width: int) -> Iterator[str]:
+    """Say how many trust policies can be narrowed, and where to begin."""
+    judged = [row for row in rows if row.trust in ("narrower", "unchanged")]
+    if not judged:
+        return
+    narrower = first_to_trust_less(rows)
+    yield ""
+    yield from _wrapped(
+        f"Who may assume them? A smaller trust policy is enough for {len(narrower):,} of "
+        f"{pluralize(len(judged), 'role')} that somebody assumed",
+        width,
+    )
+    for row in narrower[:_FIRST]:
+        found = f" ({', '.join(row.trust_findings)})" if row.trust_findings else ""
+        yield _cut(f"  {row.role}{found}: {row.trust_reason}", width)
+    if len(narrower) > _FIRST:
+        yield f"  and {len(narrower) - _FIRST:,} more"
 
 
 _CHANGES = 3
@@ -245,7 +270,8 @@ def _hidden(rows: Sequence[BatchRow], out: str, *, show_all: bool) -> Iterator[s
         )
         if hidden:
             yield f"{pluralize(hidden, 'more role')}: --details"
-    yield f"Files   {out}/index.html, roles.csv, plans/, policies/"
+    trust = ", trust/" if any(row.trust_policy for row in rows) else ""
+    yield f"Files   {out}/index.html, roles.csv, plans/, policies/{trust}"
 
 
 def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) -> Iterator[str]:

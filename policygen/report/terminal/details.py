@@ -9,7 +9,8 @@ from msgspec import UNSET
 
 from policygen.days import days_between
 from policygen.logs.calls.evidence import SAMPLES
-from policygen.plan.model import Plan, PlanDroppedInUse
+from policygen.plan.model import Plan
+from policygen.plan.model_decisions import PlanDroppedInUse
 from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
 from policygen.report.figures import Figure, figures, grouped, spared_actions
 from policygen.report.suspects import (

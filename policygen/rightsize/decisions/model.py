@@ -86,7 +86,11 @@ class PrincipalRule(msgspec.Struct, frozen=True):
 
     def applies(self, role: str, on: date) -> bool:
         """Return whether the rule is about the role of that name on a day."""
-        return _is_role(self.role, role) and not (self.expires and self.expires < on)
+        return _is_role(self.role, role) and not self.expired(on)
+
+    def expired(self, on: date) -> bool:
+        """Return whether its last day is before `on`."""
+        return self.expires is not None and self.expires < on
 
 
 class Protection(NamedTuple):
@@ -190,6 +194,7 @@ class Decisions(msgspec.Struct, frozen=True):
             names: the names of all roles.
         """
         named = [(rule.table, rule.role, rule.reason) for rule in self.rules if not rule.flag]
+        named += [(one.where, one.role, one.reason) for one in self.principals]
         named += [(one.where, one.role, one.reason) for one in self.protected]
         named += [(one.where, one.role, one.reason) for one in self.reported]
         for where, pattern, reason in dict.fromkeys(named):

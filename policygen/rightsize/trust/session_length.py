@@ -6,9 +6,10 @@ Source: IAM User Guide, id_roles_use (the maximum does not limit sessions of ser
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from policygen.rightsize.trust.assumptions import Observed
+if TYPE_CHECKING:
+    from policygen.rightsize.trust.assumptions import Observed
 
 HOUR = 3600
 """Seconds that a session lasts where nobody asks for a length, and the least maximum."""

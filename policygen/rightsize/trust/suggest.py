@@ -13,7 +13,7 @@ from policygen.account.model import Account, Accounts, Role
 from policygen.errors import GateError, NothingFoundError, UsageError, no_such
 from policygen.evidence.role_assumptions import AssumptionEvidence
 from policygen.iam.party import Principals
-from policygen.iam.resource_policy import ResourcePolicy, parse_resource_policy
+from policygen.iam.resource_policy import ResourcePolicy, not_inside, parse_resource_policy
 from policygen.logs.events.session_use import SessionUse
 from policygen.logs.window import Window
 from policygen.rightsize.assess.readiness import days_asked
@@ -112,6 +112,11 @@ class TrustSuggestion:
     def quota(self) -> int:
         """Characters that the policy may have: IAM's quota, or those of today's where that was raised."""
         return max(QUOTA, self.today.size)
+
+    @property
+    def is_narrower(self) -> bool:
+        """Whether today's policy allows something that the new one does not."""
+        return bool(not_inside(self.today, self.policy))
 
 
 def today_of(role: Role) -> ResourcePolicy:

@@ -6,7 +6,6 @@ None``, a role whose managed policy is not in the file has its ARN in `Role.miss
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -18,7 +17,6 @@ from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
 from policygen.account.role_errors import role_not_found
 from policygen.account.users import User
-from policygen.days import days_between
 from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
 from policygen.text import pluralize, sanitize
@@ -249,11 +247,6 @@ class Refusal(msgspec.Struct, frozen=True):
     region: str = ""
 
 
-DAYS_APART = 7
-"""Days between a snapshot and the last event from which on one of them may be too old for the other."""
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-
-
 class Account(msgspec.Struct, frozen=True, dict=True):
     """The account as it was at `generated_at` (ISO 8601, "" where the file does not have it).
 
@@ -296,28 +289,6 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     organization_id: str = ""
     code: tuple[FunctionCode, ...] = ()
     """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
-
-    def far_from(self, end: str) -> str:
-        """Say that the account was read long before or after the last event; "" where it was not, or nobody knows.
-
-        Args:
-            end: ISO date or time in UTC of the newest event.
-        """
-        read = self.generated_at[:10]
-        apart = days_between(end[:10], read) if _DATE.fullmatch(read) and end else 0
-        if apart < -DAYS_APART:
-            days = pluralize(-apart, "day")
-            return (
-                f"the snapshot of {self.account_id} is of {read}, {days} before the last event: the policies of that "
-                "day may not be today's (policygen snapshot reads them again)"
-            )
-        if apart > DAYS_APART:
-            days = pluralize(apart, "day")
-            return (
-                f"the last event is of {end[:10]}, {days} before the snapshot of {self.account_id}: newer logs may "
-                "show more"
-            )
-        return ""
 
     def __repr__(self) -> str:
         """Return whose it is and when it was read, in a line."""

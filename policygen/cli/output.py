@@ -180,10 +180,11 @@ def warn_of_age(accounts: Iterable[Account], end: str) -> None:
         accounts: as the snapshots say.
         end: ISO date or time in UTC of the newest event.
     """
+    from policygen.account.age import far_apart
     from policygen.cli.console import log_line
 
     for account in accounts:
-        if sentence := account.far_from(end):
+        if sentence := far_apart(account, end):
             log_line(f"warning: {sentence}")
 
 

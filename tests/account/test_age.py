@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from policygen.account.age import far_apart
 from policygen.account.model import Account
 from tests.support import ROOT
 from tests.support.command import run_in_root
@@ -28,7 +29,7 @@ END = "2026-11-24T22:36:06Z"
     ids=["the same day", "a week before", "a week after", "no day", "no date", "long before", "long after"],
 )
 def test_a_snapshot_far_from_the_logs_is_named(read: str, said: str) -> None:
-    sentence = Account("111122223333", "aws", (), generated_at=read).far_from(END)
+    sentence = far_apart(Account("111122223333", "aws", (), generated_at=read), END)
     assert said in sentence
     assert bool(sentence) == bool(said)
 

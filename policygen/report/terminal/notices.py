@@ -137,7 +137,7 @@ def _names_in(folder: FixedNames) -> str:
 
 
 def _missing_keys(plan: Plan) -> Notice | None:
-    """Say that S3 will tell of keys that do not exist by another error: reference 1.10.8, and GetObject's API page."""
+    """Say that S3 will tell of keys that do not exist by another error: 1.10.8, and GetObject's API page."""
     reads = any(grant.action in {"s3:GetObject", "s3:GetObjectVersion"} for grant in plan.grants)
     gone = any(one.action == "s3:ListBucket" and one.kind == "removed" for one in plan.changes)
     if not reads or not gone:

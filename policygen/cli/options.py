@@ -106,6 +106,10 @@ def format_option(*names: str) -> Any:
     )
 
 
+LEFT_OUT = frozenset({"format_", "export", "summary", "show_all", "color", "plans", "no_plan", "quiet"})
+"""Options that say nothing of what a plan is made from."""
+
+
 def given_options(context: typer.Context, *, but: Collection[str]) -> tuple[tuple[str, ...], ...]:
     """Return the options that stand on the command line: each with its value, those that are repeated several times.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from policygen.account.apis import Api
 from policygen.account.model import Account
-from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.plan.io import SCHEMA_VERSION
 from policygen.plan.model import PlanCheck, PlanWindow, ProposedPolicy
 from policygen.plan.principals import (
@@ -139,6 +140,8 @@ class ApiPlan(msgspec.Struct, frozen=True, kw_only=True):
     callers: tuple[PlanCaller, ...]
     findings: tuple[PlanRuleFinding, ...]
     usage: tuple[PlanInvoked, ...]
+    usage_cut: bool
+    """Whether calls from further addresses, of further users and with further keys are counted together."""
     not_counted: PlanNotCountedCalls
     not_allowed_today: tuple[PlanRefusedCall, ...]
     kept: tuple[PlanKeptAccess, ...]
@@ -147,8 +150,10 @@ class ApiPlan(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[PlanLoggedStage, ...]
     blind_spots: tuple[PlanBlindSpot, ...]
     promises: tuple[PlanCheck, ...]
-    suggestion: dict[str, Any]
-    """What policygen reads back; its members may change with the version."""
+    inputs: tuple[tuple[str, ...], ...] | None = None
+    """The options that it was made with, each with its value; None where that is not known."""
+    suggestion: str
+    """What policygen reads back: packed JSON, which may change with the version."""
 
 
 class _SavedApi(msgspec.Struct, frozen=True):
@@ -161,7 +166,9 @@ class _SavedApi(msgspec.Struct, frozen=True):
 def api_plan(suggestion: ApiSuggestion) -> ApiPlan:
     """Return the plan of an API's suggested policies."""
     api, window = suggestion.api, suggestion.window
-    own = [(one, seen) for one, seen in suggestion.usage.invoked.items() if one.api == api.id]
+    all_of_it = [(one, seen) for one, seen in suggestion.usage.invoked.items() if one.api == api.id]
+    own = _listed(all_of_it)
+    is_cut = suggestion.usage.is_cut or own is not all_of_it
     return ApiPlan(
         schema_version=SCHEMA_VERSION,
         kind="api",
@@ -177,6 +184,7 @@ def api_plan(suggestion: ApiSuggestion) -> ApiPlan:
         callers=tuple(map(_caller, suggestion.callers)),
         findings=tuple(PlanRuleFinding(*one) for one in suggestion.findings),
         usage=tuple(usage_row(one, seen) for one, seen in own),
+        usage_cut=is_cut,
         not_counted=PlanNotCountedCalls(
             suggestion.uses.deleted, _sorted(suggestion.uses.untold), _sorted(suggestion.usage.unread)
         ),
@@ -191,7 +199,8 @@ def api_plan(suggestion: ApiSuggestion) -> ApiPlan:
         ),
         blind_spots=plan_blind_spots(suggestion.blind_spots),
         promises=plan_checks(suggestion.promises),
-        suggestion=saved_part(_SavedApi(_bare(suggestion), tuple(own))),
+        inputs=suggestion.inputs,
+        suggestion=saved_part(_SavedApi(_bare(suggestion, is_cut=is_cut), tuple(own))),
     )
 
 
@@ -232,6 +241,28 @@ def usage_row(one: Invoked, seen: Evidence) -> PlanInvoked:
     )
 
 
+_LISTED = 10_000
+"""Calls with an address, a user or a key that a plan lists; a public API has millions of addresses."""
+
+
+def _listed(rows: list[tuple[Invoked, Evidence]]) -> list[tuple[Invoked, Evidence]]:
+    """Return calls of an API, where there are too many the most frequent ones, and the others without who and where."""
+    told = [row for row in rows if row[0].address or row[0].subject or row[0].api_key]
+    if len(told) <= _LISTED:
+        return rows
+    ranked = sorted(told, key=lambda row: (-row[1].count, repr(row[0])))
+    rest: dict[Invoked, list[Evidence]] = defaultdict(list)
+    for one, seen in ranked[_LISTED:]:
+        rest[replace(one, address="", subject="", api_key="")].append(seen)
+    for one, seen in rows:
+        if not (one.address or one.subject or one.api_key):
+            rest[one].append(seen)
+    return [
+        *ranked[:_LISTED],
+        *((one, sum_of(seen)) for one, seen in sorted(rest.items(), key=lambda item: repr(item[0]))),
+    ]
+
+
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
@@ -256,12 +287,12 @@ def _kept(one: WrittenAccess) -> PlanKeptAccess:
 # ---- what is read back --------------------------------------------------------------------------------
 
 
-def _bare(suggestion: ApiSuggestion) -> ApiSuggestion:
+def _bare(suggestion: ApiSuggestion, *, is_cut: bool) -> ApiSuggestion:
     """Return a suggestion without what stands in it twice, and with what decides about its callers alone."""
     return dataclasses.replace(
         suggestion,
         world=_smaller(suggestion),
-        usage=replace(suggestion.usage, invoked={}, days={}),
+        usage=replace(suggestion.usage, invoked={}, days={}, is_cut=is_cut),
         uses=dataclasses.replace(suggestion.uses, uses=()),
         written=tuple(replace(one, seen=()) for one in suggestion.written),
     )

@@ -7,13 +7,17 @@ role's plan it changes only by addition, and has the same `SCHEMA_VERSION`.
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from policygen.errors import UsageError
+from policygen.files import UnreadableJson, unpacked
 from policygen.plan.model import PlanCheck
 from policygen.rightsize.principals.kept import PolicyBlindSpot
 from policygen.rightsize.principals.promise import Promise
@@ -83,10 +87,11 @@ def plan_checks(promises: Iterable[Promise]) -> tuple[PlanCheck, ...]:
     return tuple(PlanCheck(one.name, one.held, one.finding, one.counter_examples) for one in promises)
 
 
-def saved_part(suggestion: Any) -> dict[str, Any]:
-    """Return a suggestion as plain values, the same in each run."""
-    values: dict[str, Any] = msgspec.to_builtins(suggestion, order="sorted")
-    return values
+def saved_part(suggestion: Any) -> str:
+    """Return a suggestion as text that `from_plan` reads: its JSON, packed, since it repeats much of the plan."""
+    values = msgspec.to_builtins(suggestion, order="sorted")
+    text = json.dumps(values, separators=(",", ":"))
+    return b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
 def plan_text(plan: Any) -> str:
@@ -106,8 +111,9 @@ def from_plan(document: Mapping[str, Any], kind: type[AnySuggestion], name: str)
         UsageError: PG-E245, another version made it.
     """
     try:
-        return msgspec.convert(document.get("suggestion"), kind)
-    except msgspec.ValidationError:
+        packed = b64decode(str(document.get("suggestion", "")), validate=True)
+        return msgspec.convert(json.loads(unpacked(io.BytesIO(packed))), kind)
+    except (ValueError, RecursionError, UnreadableJson):  # msgspec's errors among them
         version = escape_controls(str(document.get("policygen", "")))[:40]
         raise UsageError(
             f"the plan {escape_controls(name)!r} cannot be read back: policygen {version} made it",

@@ -138,8 +138,10 @@ class TrustPlan(msgspec.Struct, frozen=True, kw_only=True):
     blind_spots: tuple[PlanBlindSpot, ...]
     findings: tuple[PlanRuleFinding, ...]
     promises: tuple[PlanCheck, ...]
-    suggestion: dict[str, Any]
-    """What policygen reads back; its members may change with the version."""
+    inputs: tuple[tuple[str, ...], ...] | None = None
+    """The options that it was made with, each with its value; None where that is not known."""
+    suggestion: str
+    """What policygen reads back: packed JSON, which may change with the version."""
 
 
 def trust_plan(suggestion: TrustSuggestion) -> TrustPlan:
@@ -176,6 +178,7 @@ def trust_plan(suggestion: TrustSuggestion) -> TrustPlan:
         blind_spots=plan_blind_spots(suggestion.blind_spots),
         findings=tuple(PlanRuleFinding(*one) for one in suggestion.findings),
         promises=plan_checks(suggestion.promises),
+        inputs=suggestion.inputs,
         suggestion=saved_part(_bare(suggestion)),
     )
 

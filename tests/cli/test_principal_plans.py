@@ -36,6 +36,10 @@ def test_a_plan_is_for_its_owner_alone_and_no_other_is_replaced_in_silence(kind:
     module, name, _, _ = KINDS[kind]
     given = [*module.arguments(tmp_path, module.CASE), "--plans", "plans"]
     assert "warning" not in run(tmp_path, *given).stderr
+    asked = run(tmp_path, *given, "--require", "source-ip")
+    assert "Plan saved, in place of the one made without these options" in asked.stderr
+    again = run(tmp_path, *given)
+    assert "Plan saved, in place of the one made with --require source-ip" in again.stderr
     other = run(tmp_path, *given, "--days", "20")
     assert (
         f"{name if kind == 'trust' else API}.json held the plan of 2026-10-26 to 2026-11-24" in other.stderr

@@ -13,7 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from policygen.errors import PolicygenError, UsageError
-from policygen.iam.resource_policy import ResourcePolicy
+from policygen.iam.resource_policy import ResourcePolicy, parse_resource_policy
+from policygen.plan import api as plan_api
 from policygen.plan.api import ApiPlan, api_suggestion_of
 from policygen.plan.io import SCHEMA_VERSION, plan_document, read_plan
 from policygen.plan.trust import TrustPlan, trust_suggestion_of
@@ -125,7 +126,14 @@ def test_what_is_no_such_plan(tmp_path: Path) -> None:
     assert "kind 'trust'" in role.value.message
     whole = read(text)
     assert (whole["schema_version"], whole["policygen"]) == (SCHEMA_VERSION, VERSION)
-    for broken in ({}, {"suggestion": {}}, {"suggestion": {**whole["suggestion"], "role": 1}}):
+    packed = whole["suggestion"]
+    for broken in (
+        {},
+        {"suggestion": {}},
+        {"suggestion": "x"},
+        {"suggestion": packed[:-40]},
+        {"suggestion": ""},
+    ):
         with pytest.raises(UsageError) as unread:
             trust_suggestion_of({"policygen": "0.9", **broken}, "p.json")
         assert unread.value.code == "PG-E245"
@@ -140,6 +148,32 @@ def test_a_plan_has_the_callers_of_the_api_and_no_other_role(tmp_path: Path) -> 
     case = three_callers()
     case["people"] |= {"role/idle": [], f"{PARTNER}:user/idle": []}
     text = render_api("json", api_world.suggestion_of(case, tmp_path))
-    accounts = read(text)["suggestion"]["suggestion"]["world"]["accounts"]
-    assert [one["key"][3] for one in accounts[OWNER]["roles"]] == ["caller"]
-    assert "idle" not in text
+    world = api_suggestion_of(read(text), "p.json").world
+    assert [role.name for role in world.accounts[OWNER].roles] == ["caller"]
+    assert [user.arn for user in world.accounts[PARTNER].users] == []
+
+
+def test_a_plan_lists_the_most_frequent_of_many_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_api, "_LISTED", 3)
+    case = {
+        "methods": {"GET /open": "OPEN"},
+        "log": [{"call": "prod GET /open", "from": f"192.0.2.{n}", "days": n} for n in range(1, 8)],
+    }
+    found = api_world.suggestion_of(case, tmp_path)
+    plan = read(render_api("json", found))
+    assert [(one["address"], one["count"]) for one in plan["usage"]] == [
+        ("192.0.2.7", 7), ("192.0.2.6", 6), ("192.0.2.5", 5), ("", 1 + 2 + 3 + 4),
+    ]  # fmt: skip
+    assert plan["usage_cut"]
+    again = api_suggestion_of(plan, "p.json")
+    assert render_api("json", again) == render_api("json", found)
+    assert "over 3 addresses" in render_api("text", again)
+    office = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*"}
+    block = office | {"Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/29"}}}
+    policy = parse_resource_policy({"Version": "2012-10-17", "Statement": [block]})
+    source = principal_source("p.json", policy.to_json(2), policy)
+    for suggestion, rules in ((found, []), (again, ["PG201"])):  # what is not known is not let in
+        told = check_resource(source, policy, suggestion.api, suggestion.world, suggestion)
+        assert [one.rule.id for one in told if one.against] == rules

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import (
+    LEFT_OUT,
     AlthoughUsedOption,
     IncompleteOption,
     MaxCidrsOption,
@@ -23,6 +24,7 @@ from policygen.cli.options import (
     PlansOption,
     QuietOption,
     SnapshotsOption,
+    given_options,
 )
 from policygen.cli.screen import Color, ColorOption
 
@@ -54,6 +56,7 @@ def command(
         typer.Argument(metavar="API", help="Id or name of the API.", show_default=False),
     ],
     *,
+    context: typer.Context,
     logs: AccessLogInput,
     window: WindowInput,
     snapshots: SnapshotsOption = None,
@@ -129,6 +132,7 @@ def command(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )
+    suggestion = replace(suggestion, inputs=given_options(context, but=LEFT_OUT | {"api"}))
     if not no_plan:
         save_api_plan(suggestion, plans, notify)
     write_targets(targets, lambda name, width: render_api(name, suggestion, width=width), color, notify)

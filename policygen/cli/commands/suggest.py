@@ -32,6 +32,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import (
+    LEFT_OUT,
     AlthoughUsedOption,
     DetailsOption,
     IncompleteOption,
@@ -61,12 +62,8 @@ class SuggestGrantInput(GrantInput):
     ] = None
 
 
-_LEFT_OUT = frozenset(
-    {
-        "role_given", "role_option", "format_", "export", "summary", "show_all", "color", "plans", "no_plan", "quiet",
-    }
-)  # fmt: skip
-"""Options that say nothing of what a plan is made from, and the role, which has a form of its own."""
+_LEFT_OUT = LEFT_OUT | {"role_given", "role_option"}
+"""The role has a form of its own."""
 
 
 @with_option_groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -21,6 +21,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import (
+    LEFT_OUT,
     AlthoughUsedOption,
     IncompleteOption,
     MaxCidrsOption,
@@ -28,6 +29,7 @@ from policygen.cli.options import (
     PlansOption,
     QuietOption,
     SnapshotsOption,
+    given_options,
 )
 from policygen.cli.screen import Color, ColorOption
 
@@ -47,6 +49,7 @@ class TrustRoleInput(RoleInput):
 @with_option_groups
 def command(
     *,
+    context: typer.Context,
     role: TrustRoleInput,
     logs: LogInput,
     window: RoleWindowInput,
@@ -125,6 +128,8 @@ def command(
             require=require or (), keep=keep_principal or (), max_blocks=max_cidrs, decisions=decided, on=on
         ),
     )
+    given = given_options(context, but=LEFT_OUT | {"role_given", "role_option"})
+    suggestion = replace(suggestion, inputs=(("--role", wanted), *given))
     if not no_plan:
         save_trust_plan(suggestion, plans, notify)
     write_targets(targets, lambda name, width: render_trust(name, suggestion, width=width), color, notify)

@@ -172,6 +172,8 @@ def _from(members: Sequence[Invoked]) -> str:
         blocks = address_blocks(addresses, 1) if len(addresses) <= _MANY else []
     except ValueError:  # the log has something else in its place
         blocks = []
+    if not all(one.address for one in members):
+        return f"over {len(addresses):,} addresses"
     if len(addresses) == 1:
         return addresses[0]
     return blocks[0] if blocks else f"{len(addresses):,} addresses"

@@ -57,6 +57,8 @@ class ApiSuggestion:
     """Callers, and names that were to be required and that not all of their calls satisfied."""
     losses: tuple[tuple[ApiUse, PrincipalRule], ...] = ()
     """Calls that decisions end, and the rules."""
+    inputs: tuple[tuple[str, ...], ...] | None = None
+    """The options of the command line that it was made with; None where there was none."""
 
 
 def check_api_requirements(names: Sequence[str]) -> None:

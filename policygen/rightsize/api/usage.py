@@ -66,3 +66,5 @@ class ApiUsage(msgspec.Struct, frozen=True):
     """The days that count; None where no entry has a time and no end was given."""
     gaps: tuple[str, ...] = ()
     """What of the logs could not be read, a line each."""
+    is_cut: bool = False
+    """Whether calls from further addresses, of further users and with further keys are counted together."""

@@ -107,6 +107,8 @@ class TrustSuggestion:
     """Assumptions that decisions end, and the rules."""
     absent: tuple[str, ...] = ()
     """Callers that the snapshot of their account does not have any more: IAM refuses a policy that names them."""
+    inputs: tuple[tuple[str, ...], ...] | None = None
+    """The options of the command line that it was made with; None where there was none."""
 
     @property
     def quota(self) -> int:

@@ -124,18 +124,18 @@ def _by_class(every: Iterable[Names]) -> Mapping[Names, list[Names]]:
     depths = [_depth(name) for one in classes for name in one if name.kind.startswith(_FOLDERS)]
     if not depths and len(classes) <= CLASSES:
         return classes
-    paths = {one: tuple([_path(name) for name in one]) for one in classes}
+    paths = [[_path(name) for name in one] for one in classes]
 
     @cache
     def together(depth: int, most: float = FOLDERS) -> Mapping[_Place, list[Names]] | None:
         fewer: dict[_Place, list[Names]] = defaultdict(list)
-        for one, members in classes.items():
-            fewer[_at(depth, one, paths[one])] += members
+        for (one, members), path in zip(classes.items(), paths, strict=True):
+            fewer[_at(depth, one, path)] += members
             if len(fewer) > most:
                 return None
         return fewer
 
-    deepest = min(depths) if depths else max(len(path or ()) for one in paths.values() for path in one)
+    deepest = min(depths) if depths else max(len(path or ()) for one in paths for path in one)
     # The deeper, the more patterns.
     depth = max(0, bisect_left(range(deepest + 1), True, key=lambda depth: together(depth) is None) - 1)
     places = together(depth) or together(depth, inf) or {}

@@ -6,6 +6,7 @@ import csv
 import html
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.project.test_notebook import NOTEBOOKS
 from tests.support import ROOT
 from tests.support.pages import PAGES, SECTIONS, first_index, index, page, plan
 
@@ -342,3 +344,33 @@ def test_what_a_notebook_shows_is_quiet_fits_and_is_accessible_in_both_schemes(
                 assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
                 assert visit.wrong == []
                 assert visit.requests == [visit.address]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The notebooks as pages, by the command that the guide for analysts shows."""
+    nbconvert = pytest.importorskip("nbconvert.nbconvertapp", reason="nbconvert is not installed")
+    guide = (ROOT / "docs" / "guides" / "analyst.md").read_text("utf-8")
+    (command,) = re.findall(r"^jupyter nbconvert (.*)$", guide, re.M)
+    made = tmp_path_factory.mktemp("exported")
+    app = nbconvert.NbConvertApp(log_level="ERROR")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        app.initialize([*shlex.split(command)[:-1], "notebooks/*.ipynb", f"--output-dir={made / 'roles'}"])
+        app.start()
+    return made
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_an_exported_notebook_is_quiet_fits_and_is_accessible_in_both_schemes(
+    chromium: Any, exported: Path, notebook: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    for scheme, width in LOOKS[:2]:
+        size = {"width": width, "height": 900}
+        with Visit(chromium, exported, notebook, viewport=size, color_scheme=scheme) as visit:
+            assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+            found = axe.run(visit.page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+            assert visit.wrong == []
+            assert {url for url in visit.requests if not url.startswith("about:")} == {visit.address}

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.account.model import Account
 from policygen.all_roles.read import read_logs
-from policygen.all_roles.rightsize_role import BatchSettings, right_size
+from policygen.all_roles.rightsize_role import BatchSettings, evidence_of_target, right_size
 from policygen.all_roles.role_trust import sightings_of
 from policygen.all_roles.select import RoleFilter, RoleTarget, targets
-from policygen.api.options import account_of, paths_of, read_options_of, suggest_options
-from policygen.evidence.observe import ObserveOptions
+from policygen.api.options import account_of, read_options_of, source_of, suggest_options
+from policygen.evidence.observe import ObserveOptions, RoleEvidence
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.spill import PackedRoles, SpillStore, unpack_calls
-from policygen.logs.registry import open_source
+from policygen.logs.source import Source
 from policygen.plan.batch_table import BatchRow
 from policygen.report.data.batch import batch_frame
 from policygen.rightsize.decisions.model import Decisions, Unverified
@@ -48,9 +48,17 @@ class EveryRole(NamedTuple):
     def _packed_of(self, target: RoleTarget) -> PackedRoles:
         return self.packed.get(target.name.lower(), PackedRoles({}, {})).in_account(target.account)
 
+    def evidence_of(self, target: RoleTarget) -> RoleEvidence:
+        """Return the evidence of one role.
+
+        Raises:
+            PolicygenError: there is none.
+        """
+        return evidence_of_target(self.settings, target, self.calls_of(target))
+
 
 def read_every_role(
-    logs: str | Path | Sequence[str | Path],
+    source: Source,
     observe: ObserveOptions,
     account: Account | None,
     *,
@@ -61,7 +69,7 @@ def read_every_role(
     """Read the logs once.
 
     Args:
-        logs: a file or folder of CloudTrail logs, or several.
+        source: the logs.
         observe: which part of the logs counts.
         account: the account as it is; None where it is not known.
         suggest: how to write policies.
@@ -74,9 +82,7 @@ def read_every_role(
     accounts = {account.account_id: account} if account else {}
     known = [one.key for one in account.roles] if account else []
     with SpillStore() as spill:
-        found = read_logs(
-            open_source(paths_of(logs)), spill, choice, observe, read_options_of(executor), known
-        )
+        found = read_logs(source, spill, choice, observe, read_options_of(executor), known)
         packed = dict(spill.by_name())
     settings = BatchSettings(
         read_report=found.read_report,
@@ -106,6 +112,9 @@ def batch(
     drop: Sequence[str] = (),
     decisions: str | Path | Decisions | None = None,
     unverified: Unverified | None = None,
+    profile: str = "",
+    region: str = "",
+    max_scan: int | None = None,
     executor: Executor | None = None,
 ) -> pd.DataFrame:
     """Right-size every role, and return a row for each, whatever became of it. No file is written.
@@ -126,6 +135,9 @@ def batch(
         drop: permissions to drop, likewise.
         decisions: file of decisions, such as ``policygen.toml``; it is read only where it is named.
         unverified: what becomes of permissions whose use the logs cannot show: ``keep``, ``drop`` or ``split``.
+        profile: AWS profile to read logs with; "" for the default one.
+        region: AWS region to read logs from; "" for AWS_REGION, or the profile's.
+        max_scan: most bytes that Athena queries may scan; None for no limit.
         executor: where to read large logs, in processes or on a cluster; None for this process.
 
     Columns: those of roles.csv: ``role``, ``account``, ``verdict`` (categories: ready, review, wait, unused, unchanged,
@@ -141,7 +153,7 @@ def batch(
         [['orders-api', 519, 26]]
     """
     every = read_every_role(
-        logs,
+        source_of(logs, profile=profile, region=region, max_scan=max_scan),
         ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete),
         account_of(snapshot, ""),
         suggest=suggest_options(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from policygen.account.model import Account
-from policygen.all_roles.rightsize_role import evidence_of_target
 from policygen.all_roles.select import RoleTarget
 from policygen.api.every_role import read_every_role
-from policygen.api.options import Writing, account_of, paths_of, read_options_of, role_named, suggest_options
+from policygen.api.options import Writing, account_of, read_options_of, role_named, source_of, suggest_options
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.observe import ObserveOptions, RoleEvidence, collect_evidence
 from policygen.evidence.role import parse_role
@@ -360,17 +359,23 @@ def load(
     *,
     until: str = "",
     allow_incomplete: bool = False,
+    profile: str = "",
+    region: str = "",
+    max_scan: int | None = None,
     executor: Executor | None = None,
 ) -> Log:
     """Read logs once, to look at them as frames.
 
     Args:
-        logs: a file or folder of CloudTrail logs, or several.
+        logs: a file or folder of CloudTrail logs, or several; or what `--logs` takes, ``s3://BUCKET``.
         role: name or ARN of one role, which is read much faster; None for all.
         days: length of the window in whole UTC days.
         snapshot: account snapshot or its path; None to use the logs alone.
         until: ISO date or time in UTC at which the window ends; "" for the newest event read.
         allow_incomplete: continue where files are damaged.
+        profile: AWS profile to read logs with; "" for the default one.
+        region: AWS region to read logs from; "" for AWS_REGION, or the profile's.
+        max_scan: most bytes that Athena queries may scan; None for no limit.
         executor: where to read large logs, in processes or on a cluster; None for this process.
 
     Raises:
@@ -384,13 +389,12 @@ def load(
     """
     observe = ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete)
     account = account_of(snapshot, role or "")
+    source = source_of(logs, profile=profile, region=region, max_scan=max_scan)
     if role is None:
-        every = read_every_role(logs, observe, account, executor=executor)
-        return Log(
-            every.targets, lambda target: evidence_of_target(every.settings, target, every.calls_of(target))
-        )
+        every = read_every_role(source, observe, account, executor=executor)
+        return Log(every.targets, every.evidence_of)
     found = collect_evidence(
-        paths_of(logs), role_named(role, account), observe, account=account, read=read_options_of(executor)
+        source, role_named(role, account), observe, account=account, read=read_options_of(executor)
     )
     key = found.usage.role
     return Log([RoleTarget(key.name, key.account, key.arn, found.role)], lambda _: found)

@@ -40,6 +40,7 @@ def source_of(
     logs: Paths | Source,
     *,
     profile: str = "",
+    region: str = "",
     max_scan: int | None = None,
     verify_digests: bool = False,
     public_keys: str | Path | None = None,
@@ -55,7 +56,9 @@ def source_of(
             "give both, or neither",
             code="PG-E234",
         )
-    source = open_source(logs if isinstance(logs, Source) else paths_of(logs), AwsOptions(profile, max_scan))
+    source = open_source(
+        logs if isinstance(logs, Source) else paths_of(logs), AwsOptions(profile, region, max_scan)
+    )
     if not verify_digests:
         return source
     from policygen.logs.verify.verified_source import verify_source
@@ -69,6 +72,7 @@ def account_of(
     *,
     live: bool = False,
     profile: str = "",
+    region: str = "",
     last_accessed: bool = True,
     inventory: bool = True,
     code: Paths = (),
@@ -88,7 +92,7 @@ def account_of(
 
         account = read_role(
             role,
-            open_session(profile or None),
+            open_session(profile or None, region or None),
             on_message=_ignore,
             last_accessed=last_accessed,
             resources=inventory,

@@ -22,7 +22,6 @@ from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.reader import read_source
-from policygen.logs.registry import open_source
 from policygen.logs.traces.read import read_traces
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.backtest import Backtest
@@ -56,6 +55,7 @@ def suggest_role(
     last_accessed: bool = True,
     inventory: bool = True,
     profile: str = "",
+    region: str = "",
     max_scan: int | None = None,
     verify_digests: bool = False,
     public_keys: str | Path | None = None,
@@ -91,8 +91,8 @@ def suggest_role(
         live: read the role's policies from AWS (read-only), instead of a snapshot.
         last_accessed: with `live`, also read IAM's last-accessed report.
         inventory: with `live`, also list the resources of every region.
-        profile: AWS profile to read logs and the account with; "" for the default one. The region is that of
-            AWS_REGION, or the profile's.
+        profile: AWS profile to read logs and the account with; "" for the default one.
+        region: AWS region to read from; "" for AWS_REGION, or the profile's.
         max_scan: most bytes that Athena queries may scan; None for no limit.
         verify_digests: check log files against CloudTrail's digests.
         public_keys: folder of CloudTrail's public keys, for digests of logs in folders.
@@ -114,6 +114,7 @@ def suggest_role(
         role,
         live=live,
         profile=profile,
+        region=region,
         last_accessed=last_accessed,
         inventory=inventory,
         code=code,
@@ -122,6 +123,7 @@ def suggest_role(
         source_of(
             logs,
             profile=profile,
+            region=region,
             max_scan=max_scan,
             verify_digests=verify_digests,
             public_keys=public_keys,
@@ -162,6 +164,9 @@ def backtest_role(
     until: str = "",
     snapshot: str | Path | Account | None = None,
     allow_incomplete: bool = False,
+    profile: str = "",
+    region: str = "",
+    max_scan: int | None = None,
     executor: Executor | None = None,
 ) -> Backtest:
     """Learn on the first days of the window, and replay the calls of the others, for each way to write names.
@@ -175,6 +180,9 @@ def backtest_role(
         until: ISO date or time in UTC at which the window ends; "" for the newest event read.
         snapshot: account snapshot or its path; None to use the logs alone.
         allow_incomplete: continue where files are damaged.
+        profile: AWS profile to read logs with; "" for the default one.
+        region: AWS region to read logs from; "" for AWS_REGION, or the profile's.
+        max_scan: most bytes that Athena queries may scan; None for no limit.
         executor: where to read large logs, in processes or on a cluster; None for this process.
 
     Returns:
@@ -189,17 +197,36 @@ def backtest_role(
         >>> found.outcome("exact").replay.sentence
         'learnt on days 1-20: 94 of 636 calls of days 21-30 denied, on 10 days'
     """
-    log = load(logs, role, days, snapshot, until=until, allow_incomplete=allow_incomplete, executor=executor)
+    log = load(
+        logs,
+        role,
+        days,
+        snapshot,
+        until=until,
+        allow_incomplete=allow_incomplete,
+        profile=profile,
+        region=region,
+        max_scan=max_scan,
+        executor=executor,
+    )
     return log.backtest(learn=learn, curve=curve)
 
 
 def roles_in(
-    logs: str | Path | Sequence[str | Path], *, executor: Executor | None = None
+    logs: str | Path | Sequence[str | Path],
+    *,
+    profile: str = "",
+    region: str = "",
+    max_scan: int | None = None,
+    executor: Executor | None = None,
 ) -> dict[RoleKey, int]:
     """Count the events of each role in logs, most first.
 
     Args:
         logs: a file or folder of CloudTrail logs, or several.
+        profile: AWS profile to read logs with; "" for the default one.
+        region: AWS region to read logs from; "" for AWS_REGION, or the profile's.
+        max_scan: most bytes that Athena queries may scan; None for no limit.
         executor: where to read large logs, in processes or on a cluster; None for this process.
 
     Example:
@@ -208,6 +235,8 @@ def roles_in(
         2914
     """
     counts = read_source(
-        open_source(paths_of(logs)), ReadRequest(no_role), options=read_options_of(executor)
+        source_of(logs, profile=profile, region=region, max_scan=max_scan),
+        ReadRequest(no_role),
+        options=read_options_of(executor),
     ).counts
     return dict(sorted(counts.totals.roles.items(), key=lambda item: (-item[1], item[0])))

@@ -174,7 +174,7 @@ def open_logs(
             "give both, or neither",
             code="PG-E234",
         )
-    source = open_source(logs.logs or ["auto"], AwsOptions(profile, _bytes(read.max_scan)))
+    source = open_source(logs.logs or ["auto"], AwsOptions(profile, max_scan=_bytes(read.max_scan)))
     for note in source.notes:
         notify(note)
     if not digests.verify_digests:

@@ -17,6 +17,8 @@ class AwsOptions(NamedTuple):
 
     profile: str = ""
     """AWS profile; "" for the default one."""
+    region: str = ""
+    """Where to read, unless the source says it; "" for AWS_REGION, or the profile's."""
     max_scan: int | None = None
     """Bytes that queries may read, where AWS charges for them; None for no limit."""
 
@@ -30,37 +32,37 @@ def _files(specs: Sequence[str], _: AwsOptions) -> LogSource:
 def _s3(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.s3.source import open_s3
 
-    return open_s3(specs, profile=how.profile)
+    return open_s3(specs, profile=how.profile, region=how.region)
 
 
 def _auto(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.s3.auto import open_auto
 
-    return open_auto(specs, profile=how.profile)
+    return open_auto(specs, profile=how.profile, region=how.region)
 
 
 def _lookup(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.api.event_history import open_lookup
 
-    return open_lookup(specs, profile=how.profile)
+    return open_lookup(specs, profile=how.profile, region=how.region)
 
 
 def _logs(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.api.cloudwatch import open_log_groups
 
-    return open_log_groups(specs, profile=how.profile)
+    return open_log_groups(specs, profile=how.profile, region=how.region)
 
 
 def _athena(specs: Sequence[str], how: AwsOptions) -> QuerySource:
     from policygen.logs.sources.athena.source import open_athena
 
-    return open_athena(specs, profile=how.profile, max_scan=how.max_scan)
+    return open_athena(specs, profile=how.profile, region=how.region, max_scan=how.max_scan)
 
 
 def _lake(specs: Sequence[str], how: AwsOptions) -> QuerySource:
     from policygen.logs.sources.lake.source import open_lake
 
-    return open_lake(specs, profile=how.profile, max_scan=how.max_scan)
+    return open_lake(specs, profile=how.profile, region=how.region, max_scan=how.max_scan)
 
 
 Opener = Callable[[Sequence[str], AwsOptions], Source]

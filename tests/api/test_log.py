@@ -172,7 +172,17 @@ def test_the_frames_of_a_backtest_have_its_numbers() -> None:
     }  # fmt: skip
     assert len(frame) == len(found.curve)
     assert frame["denied"].tolist() == [one.replay.denied for one in found.curve]
-    assert denied["n"].sum() == sum(use.calls for one in found.curve for use in one.replay.uses)
+    assert {name: kind(denied[name]) for name in denied} == {
+        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "day": TIME, "action": CATEGORY,
+        "resource_type": CATEGORY, "resource": TEXT, "n": NUMBER, "new_name": FLAG,
+    }  # fmt: skip
+    assert len(denied) == sum(len(use.seen) for one in found.curve for use in one.replay.uses)
+    days = {(mode, learnt): set() for mode, learnt in zip(frame["mode"], frame["learnt"], strict=True)}
+    for row in denied.itertuples():
+        days[row.mode, row.learnt].add(row.day)
+    assert [len(one) for one in days.values()] == frame["days_broken"].tolist()
+    asked = one().requests.set_index(["day", "action", "resource"]).index
+    assert set(denied.set_index(["day", "action", "resource"]).index) <= set(asked)
 
 
 def test_nothing_replayed_is_no_share_of_0() -> None:
@@ -234,7 +244,7 @@ OTHERS = {
 }  # fmt: skip
 """Option of the command -> the parameter that is called otherwise."""
 NOT_IN_PYTHON = {
-    "although_used": "it decides the exit code", "region": "AWS_REGION says it",
+    "although_used": "it decides the exit code",
     "no_cache": "Python code reads without one",
     "format": "output", "export": "output", "summary": "output", "details": "output", "plans": "output",
     "no_plan": "output", "color": "output", "quiet": "output",
@@ -265,6 +275,41 @@ def test_the_function_takes_what_the_command_takes() -> None:
 def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], code: str) -> None:
     with pytest.raises(pg.PolicygenError, match=f"{code}\n  hint: "):
         pg.suggest("orders-api", TRAIL, **options)
+
+
+SOURCES = [
+    "s3://bucket",
+    "auto",
+    "lookup:",
+    "logs:trail",
+    "athena:db.logs",
+    f"lake:{'1' * 8}-1111-1111-1111-{'1' * 12}",
+]
+READERS: dict[str, Any] = {
+    "load": pg.load,
+    "batch": pg.batch,
+    "roles": pg.roles,
+    "suggest": lambda logs, **how: pg.suggest("shop", logs, **how),
+    "backtest": lambda logs, **how: pg.backtest("shop", logs, **how),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("logs", SOURCES, ids=lambda one: one.partition(":")[0])
+def test_logs_in_aws_are_read_with_the_profile_and_the_region_that_are_given(
+    logs: str, reader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Opened(Exception):
+        pass
+
+    def session(**how: Any) -> None:
+        raise Opened(how)
+
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    monkeypatch.setattr("boto3.Session", session)
+    with pytest.raises(Opened) as caught:
+        READERS[reader](logs, profile="audit", region="ap-south-1")
+    assert caught.value.args == ({"profile_name": "audit", "region_name": "ap-south-1"},)
 
 
 @pytest.mark.parametrize("days", ["14", 1.5, None])

@@ -597,7 +597,7 @@ def test_a_limit_that_cannot_be_kept_is_refused() -> None:
 
 def test_the_command_line_reads_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = FakeLake(sample())
-    monkeypatch.setattr("policygen.logs.sources.lake.source.open_session", lambda _: aws.session())
+    monkeypatch.setattr("policygen.logs.sources.lake.source.open_session", lambda *_: aws.session())
     monkeypatch.setattr("policygen.logs.sources.lake.client.time.sleep", aws.clock.sleep)
     made = CliRunner().invoke(
         program(),

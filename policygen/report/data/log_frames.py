@@ -31,7 +31,7 @@ ROLES = "role account arn events calls days services first last error".split()
 RISKS = "role account rule title family closed actions resources".split()
 COVERAGE = "role account start end days days_with_events first_day regions trails data_types gaps".split()
 BACKTEST = "role mode learnt calls denied days_broken grants unused_grants denied_share".split()
-DENIED = "role mode learnt action resource_type resources dates n new_name".split()
+DENIED = "role mode learnt day action resource_type resource n new_name".split()
 
 
 def calls_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
@@ -256,14 +256,14 @@ def _replayed(one: ModeResult) -> Row:
 
 
 def denied_frame(found: Backtest) -> pd.DataFrame:
-    """Return what was missing for the calls that the replay denies: one row for each permission and type of resource.
+    """Return what was missing for the calls that the replay denies: one row for each action, resource and day.
 
     Args:
         found: the back-test of one role.
 
-    Columns: ``role``, ``mode`` (categories), ``learnt`` (int64, days), ``action``, ``resource_type`` (categories),
-    ``resources``, ``dates`` (tuples of str), ``n`` (int64, calls; one that lacks several permissions counts for each),
-    ``new_name`` (bool: the action was learnt on other names).
+    Columns: ``role``, ``mode`` (categories), ``learnt`` (int64, days), ``day`` (datetime64[us, UTC]), ``action``,
+    ``resource_type`` (categories), ``resource`` (str), ``n`` (int64, calls; one that lacks several permissions counts
+    for each), ``new_name`` (bool: the action was learnt on other names).
 
     Example:
         >>> import policygen as pg
@@ -276,14 +276,15 @@ def denied_frame(found: Backtest) -> pd.DataFrame:
             "role": found.role.name,
             "mode": one.mode,
             "learnt": one.replay.learnt,
+            "day": day,
             "action": use.action,
             "resource_type": use.resource_type or None,
-            "resources": use.resources,
-            "dates": use.days,
-            "n": use.calls,
+            "resource": resource,
+            "n": n,
             "new_name": not use.new_action,
         }
         for one in found.curve or found.outcomes
         for use in one.replay.uses
+        for day, resource, n in use.seen
     )
     return tidy(rows, DENIED).astype({"resource_type": "category"})

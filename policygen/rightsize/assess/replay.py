@@ -8,6 +8,7 @@ are in neither part, nor are calls that need no permission, or none that the pro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -44,13 +45,22 @@ class DeniedUse(msgspec.Struct, frozen=True):
 
     action: str
     resource_type: str
-    resources: tuple[str, ...]
-    """What the calls named, sorted."""
+    seen: tuple[tuple[str, str, int], ...]
+    """Date, what the calls named, and how many: by date and name. A call that names several counts for each of them."""
     calls: int
     """Calls that it denied. One that lacks several permissions counts for each of them."""
-    days: tuple[str, ...]
     new_action: bool
     """Whether the action was not learnt on any resource: other names would not have helped."""
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """What the calls named, sorted."""
+        return tuple(sorted({name for _, name, _ in self.seen}))
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        """The dates of the calls, in order."""
+        return tuple(sorted({day for day, _, _ in self.seen}))
 
     @property
     def why(self) -> str:
@@ -221,14 +231,21 @@ def _denied_uses(
         DeniedUse(
             action,
             kind,
-            tuple(sorted({name for _, names in some for name in names})),
+            _by_day_and_name(some),
             sum(n for call, _ in some for n in call.days.values()),
-            tuple(sorted({day for call, _ in some for day in call.days})),
             action not in known,
         )
         for (action, kind), some in groups.items()
     ]
     return tuple(sorted(found, key=lambda one: (-one.calls, one.action, one.resource_type)))
+
+
+def _by_day_and_name(calls: Iterable[tuple[TimedCall, Collection[str]]]) -> tuple[tuple[str, str, int], ...]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for call, names in calls:
+        for name in names:
+            counts.update({(day, name): n for day, n in call.days.items()})
+    return tuple((day, name, n) for (day, name), n in sorted(counts.items()))
 
 
 NOT_REPLAYED = Replay(0, 0)

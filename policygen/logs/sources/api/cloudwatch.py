@@ -48,12 +48,15 @@ class WatchedGroup(NamedTuple):
     region: str = ""
 
 
-def open_log_groups(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LogsSource:
+def open_log_groups(
+    specs: Sequence[str], *, profile: str = "", region: str = "", now: datetime | None = None
+) -> LogsSource:
     """Return the source of the log groups that `specs` name, without a request to AWS.
 
     Args:
         specs: as the user wrote them, ``logs:GROUP`` or ``logs:GROUP@REGION``.
         profile: AWS profile, "" for the default one.
+        region: where groups are that name none; "" for AWS_REGION or the profile's.
         now: the time, in UTC; by default the clock's.
 
     Raises:
@@ -69,7 +72,7 @@ def open_log_groups(specs: Sequence[str], *, profile: str = "", now: datetime | 
                 code="PG-E202",
             )
         groups[WatchedGroup(match["name"], match["region"] or "")] = None
-    reader = LogsReader(Connection(partial(open_session, profile or None)))
+    reader = LogsReader(Connection(partial(open_session, profile or None, region or None)))
     return LogsSource(reader, now or datetime.now(UTC), tuple(groups))
 
 

@@ -69,12 +69,15 @@ _HISTORY = Trail(
 )
 
 
-def open_lookup(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LookupSource:
+def open_lookup(
+    specs: Sequence[str], *, profile: str = "", region: str = "", now: datetime | None = None
+) -> LookupSource:
     """Return the event history that ``lookup:`` or ``lookup:REGION,REGION`` names, without a request to AWS.
 
     Args:
         specs: as the user wrote them.
         profile: AWS profile, "" for the default one.
+        region: where to ask for the regions; "" for AWS_REGION or the profile's.
         now: the time, in UTC; by default the clock's.
 
     Raises:
@@ -91,7 +94,7 @@ def open_lookup(specs: Sequence[str], *, profile: str = "", now: datetime | None
                     code="PG-E202",
                 )
             regions[name] = None
-    connection = Connection(partial(open_session, profile or None))
+    connection = Connection(partial(open_session, profile or None, region or None))
     return LookupSource(LookupReader(connection, now or datetime.now(UTC)), tuple(regions))
 
 

@@ -28,12 +28,15 @@ __all__ = [
 ]
 
 
-def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None = None) -> AthenaSource:
+def open_athena(
+    specs: Sequence[str], *, profile: str = "", region: str = "", max_scan: int | None = None
+) -> AthenaSource:
     """Return the source of the table that `specs` names; the only request to AWS asks who the caller is.
 
     Args:
         specs: one, ``athena:DATABASE.TABLE``.
         profile: AWS profile; "" for the default one.
+        region: where it is; "" for AWS_REGION or the profile's.
         max_scan: bytes that all queries together may read; None for no limit.
 
     Raises:
@@ -43,7 +46,9 @@ def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None
     if len(specs) != 1:
         raise UsageError("one table of Athena at a time", "run once for each", code="PG-E524")
     location = parse_table_location(specs[0])
-    return AthenaSource(AthenaClient(Aws.identify(open_session(profile or None)), location, max_scan))
+    return AthenaSource(
+        AthenaClient(Aws.identify(open_session(profile or None, region or None)), location, max_scan)
+    )
 
 
 class AthenaSource(QuerySource):

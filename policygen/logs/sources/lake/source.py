@@ -34,12 +34,15 @@ from policygen.text import pluralize, sanitize
 __all__ = ["EventDataStore", "LakeClient", "LakeSource", "open_lake", "parse_store"]
 
 
-def open_lake(specs: Sequence[str], *, profile: str = "", max_scan: int | None = None) -> LakeSource:
+def open_lake(
+    specs: Sequence[str], *, profile: str = "", region: str = "", max_scan: int | None = None
+) -> LakeSource:
     """Return the source of the event data store that `specs` names; the only request to AWS asks who the caller is.
 
     Args:
         specs: one, ``lake:ARN`` or ``lake:ID``.
         profile: AWS profile; "" for the default one.
+        region: where it is; "" for AWS_REGION or the profile's.
         max_scan: must be None, because a limit cannot be enforced.
 
     Raises:
@@ -55,7 +58,7 @@ def open_lake(specs: Sequence[str], *, profile: str = "", max_scan: int | None =
             "leave it out; fewer --days read less",
             code="PG-E208",
         )
-    return LakeSource(LakeClient(Aws.identify(open_session(profile or None)), store))
+    return LakeSource(LakeClient(Aws.identify(open_session(profile or None, region or None)), store))
 
 
 class LakeSource(QuerySource):

@@ -167,13 +167,13 @@ def test_the_frames_of_a_backtest_have_its_numbers() -> None:
     found = pg.backtest("orders-api", TRAIL, snapshot=ACCOUNT, curve=True)
     frame, denied = pg.backtest_frame(found), pg.denied_frame(found)
     assert {name: kind(frame[name]) for name in frame} == {
-        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "calls": NUMBER, "denied": "Int64",
+        "role": CATEGORY, "account": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "calls": NUMBER, "denied": "Int64",
         "days_broken": "Int64", "grants": NUMBER, "unused_grants": "Int64", "denied_share": "float64",
     }  # fmt: skip
     assert len(frame) == len(found.curve)
     assert frame["denied"].tolist() == [one.replay.denied for one in found.curve]
     assert {name: kind(denied[name]) for name in denied} == {
-        "role": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "day": TIME, "action": CATEGORY,
+        "role": CATEGORY, "account": CATEGORY, "mode": CATEGORY, "learnt": NUMBER, "day": TIME, "action": CATEGORY,
         "resource_type": CATEGORY, "resource": TEXT, "n": NUMBER, "new_name": FLAG,
     }  # fmt: skip
     assert len(denied) == sum(len(use.seen) for one in found.curve for use in one.replay.uses)

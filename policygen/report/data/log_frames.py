@@ -30,8 +30,8 @@ SESSIONS = "role account session user manner days first_day last_day events".spl
 ROLES = "role account arn events calls days services first last error".split()
 RISKS = "role account rule title family closed actions resources".split()
 COVERAGE = "role account start end days days_with_events first_day regions trails data_types gaps".split()
-BACKTEST = "role mode learnt calls denied days_broken grants unused_grants denied_share".split()
-DENIED = "role mode learnt day action resource_type resource n new_name".split()
+BACKTEST = "role account mode learnt calls denied days_broken grants unused_grants denied_share".split()
+DENIED = "role account mode learnt day action resource_type resource n new_name".split()
 
 
 def calls_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:
@@ -221,9 +221,9 @@ def backtest_frame(found: Backtest) -> pd.DataFrame:
     Args:
         found: the back-test of one role.
 
-    Columns: ``role``, ``mode`` (category: auto, exact, pattern, type), ``learnt`` (days), ``calls``, ``grants``
-    (int64), ``denied``, ``days_broken``, ``unused_grants`` (Int64), ``denied_share`` (float64, of 1). Where nothing was
-    learnt or replayed, ``calls`` is 0, and what was denied, broken or unused is missing.
+    Columns: ``role``, ``account``, ``mode`` (categories: auto, exact, pattern, type), ``learnt`` (days), ``calls``,
+    ``grants`` (int64), ``denied``, ``days_broken``, ``unused_grants`` (Int64), ``denied_share`` (float64, of 1). Where
+    nothing was learnt or replayed, ``calls`` is 0, and what was denied, broken or unused is missing.
 
     Example:
         >>> import policygen as pg
@@ -234,6 +234,7 @@ def backtest_frame(found: Backtest) -> pd.DataFrame:
     rows = (
         {
             "role": found.role.name,
+            "account": found.role.account,
             "mode": one.mode,
             "learnt": one.replay.learnt,
             "calls": one.replay.calls if one.replay.made else 0,
@@ -261,9 +262,9 @@ def denied_frame(found: Backtest) -> pd.DataFrame:
     Args:
         found: the back-test of one role.
 
-    Columns: ``role``, ``mode`` (categories), ``learnt`` (int64, days), ``day`` (datetime64[us, UTC]), ``action``,
-    ``resource_type`` (categories), ``resource`` (str), ``n`` (int64, calls; one that lacks several permissions counts
-    for each), ``new_name`` (bool: the action was learnt on other names).
+    Columns: ``role``, ``account``, ``mode`` (categories), ``learnt`` (int64, days), ``day`` (datetime64[us, UTC]),
+    ``action``, ``resource_type`` (categories), ``resource`` (str), ``n`` (int64, calls; one that lacks several
+    permissions counts for each), ``new_name`` (bool: the action was learnt on other names).
 
     Example:
         >>> import policygen as pg
@@ -274,6 +275,7 @@ def denied_frame(found: Backtest) -> pd.DataFrame:
     rows = (
         {
             "role": found.role.name,
+            "account": found.role.account,
             "mode": one.mode,
             "learnt": one.replay.learnt,
             "day": day,

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from policygen.iam.arn import action_contains
 from policygen.iam.conditions import ContextFacts, Truth, all_of
 from policygen.iam.document import CURRENT_VERSION, Policy, Statement, load_document, parse_policy
 from policygen.iam.evaluate import grant_contained
@@ -223,12 +224,27 @@ def _as_strict(new: PrincipalStatement, old: PrincipalStatement) -> bool:
 
 
 def _contained(piece: PrincipalStatement, allows: Iterable[PrincipalStatement]) -> bool:
-    about = [one for one in allows if one.principals.contains(piece.principals)]
+    about = [one.statement for one in allows if one.principals.contains(piece.principals)]
     inner = piece.statement
-    if inner.not_actions or inner.not_resources:
-        return any(replace(one.statement, sid="") == replace(inner, sid="") for one in about)
+    if inner.not_resources:
+        return any(replace(one, sid="") == replace(inner, sid="") for one in about)
+    actions = inner.actions
+    if inner.not_actions:
+        actions = ("*",)
+        about = [_with_all_actions(one) for one in about if _excludes_no_more(one, inner)]
     return all(
-        any(grant_contained(action, resource, inner.conditions, one.statement) for one in about)
-        for action in inner.actions
+        any(grant_contained(action, resource, inner.conditions, one) for one in about)
+        for action in actions
         for resource in inner.resources
     )
+
+
+def _excludes_no_more(wide: Statement, narrow: Statement) -> bool:
+    """Return whether every action that one statement's NotAction excludes is excluded by another's."""
+    return not wide.not_actions or all(
+        any(action_contains(own, one) for own in narrow.actions) for one in wide.actions
+    )
+
+
+def _with_all_actions(statement: Statement) -> Statement:
+    return replace(statement, actions=("*",), not_actions=False) if statement.not_actions else statement

@@ -10,7 +10,12 @@ from policygen.errors import UsageError
 from policygen.iam.conditions import ContextFacts, context_facts
 from policygen.iam.party import NOBODY, Party, party_facts
 from policygen.iam.request import AccessRequest
-from policygen.iam.resource_policy import ResourcePolicyEvaluator, not_inside, parse_resource_policy
+from policygen.iam.resource_policy import (
+    ResourcePolicy,
+    ResourcePolicyEvaluator,
+    not_inside,
+    parse_resource_policy,
+)
 
 ROLE = Party("AWS", "arn:aws:iam::111122223333:role/app/orders", "s1", "AROAEXAMPLE0000000001")
 USER = Party("AWS", "arn:aws:iam::111122223333:user/ana", unique_id="AIDAEXAMPLE0000000001")
@@ -168,3 +173,34 @@ def test_a_deny_of_today_must_stay() -> None:
     before = parse_resource_policy(trust({"Principal": {"AWS": "111122223333"}}, deny), kind="trust")
     after = parse_resource_policy(trust({"Principal": {"AWS": ROLE.name}}), kind="trust")
     assert len(not_inside(after, before)) == 1
+
+
+INVALIDATE = "execute-api:InvalidateCache"
+
+
+@pytest.mark.parametrize(
+    ("today", "proposed", "inside"),
+    [
+        ({"NotAction": INVALIDATE}, {"NotAction": INVALIDATE, "Resource": "execute-api:/dev/*"}, True),
+        ({"NotAction": INVALIDATE}, {"NotAction": "execute-api:I*"}, True),
+        ({"NotAction": "execute-api:I*"}, {"NotAction": INVALIDATE}, False),
+        ({"NotAction": [INVALIDATE, "sts:*"]}, {"NotAction": INVALIDATE}, False),
+        ({"Action": "*"}, {"NotAction": INVALIDATE}, True),
+        ({"Action": "execute-api:*"}, {"NotAction": INVALIDATE}, False),
+        ({"NotAction": INVALIDATE, "Resource": "execute-api:/dev/*"}, {"NotAction": INVALIDATE}, False),
+        ({"NotAction": INVALIDATE}, {"NotAction": INVALIDATE, "NotResource": "execute-api:/dev/*"}, False),
+        ({"NotResource": "execute-api:/*/a"}, {"NotResource": "execute-api:/*/a"}, True),
+        ({"NotResource": "execute-api:/*/a"}, {"NotResource": "execute-api:/*/b"}, False),
+    ],
+    ids=str,
+)
+def test_what_an_excluding_statement_lets_in(
+    today: dict[str, Any], proposed: dict[str, Any], inside: bool
+) -> None:
+    def policy(one: dict[str, Any]) -> ResourcePolicy:
+        filled = {"Effect": "Allow", "Principal": "*", **one}
+        filled |= {} if {"Action", "NotAction"} & one.keys() else {"Action": "execute-api:Invoke"}
+        filled |= {} if {"Resource", "NotResource"} & one.keys() else {"Resource": "*"}
+        return parse_resource_policy({"Version": "2012-10-17", "Statement": [filled]})
+
+    assert (not_inside(policy(proposed), policy(today)) == []) is inside

@@ -58,6 +58,8 @@ RESOURCES = [
     "execute-api:/*", "execute-api:/prod/*", "execute-api:/prod/GET/*", "execute-api:/*/GET/items*",
     "execute-api:/prod/GET/items/7", "execute-api:/*/*/free", "execute-api:/prod/*/any/a*", "execute-api:/dev/*",
 ]  # fmt: skip
+ACTIONS = [{"Action": one} for one in ("execute-api:Invoke", "execute-api:Invoke", "execute-api:*", "*")]
+ACTIONS += [{"NotAction": one} for one in ("execute-api:InvalidateCache", "execute-api:Manage*")]
 CONDITIONS: list[dict[str, Any]] = [
     {}, {}, {},
     {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "192.0.2.0/24"]}},
@@ -65,6 +67,15 @@ CONDITIONS: list[dict[str, Any]] = [
     {"StringEquals": {"aws:PrincipalAccount": [OWNER, PARTNER]}},
     {"StringNotEquals": {"aws:PrincipalAccount": [PARTNER, STRANGER]}},
     {"ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{PARTNER}:role/*", who("role/orders")[0]]}},
+    {"ArnNotLike": {"aws:PrincipalArn": [f"arn:aws:iam::{PARTNER}:role/team/*"]}},
+    {"ForAnyValue:StringLike": {"aws:PrincipalArn": [f"arn:aws:iam::{PARTNER}:*", "arn:aws:iam::*:role/orders"]}},
+    {"StringLike": {"aws:userid": [f"{who(CALLERS[0])[1]}:*", who("user/ana")[1]]}},
+    {"Null": {"aws:PrincipalArn": "false"}},
+    {"IpAddressIfExists": {"aws:SourceIp": ["203.0.113.7/32", "2001:db8::/32", "198.51.100.0/25"]}},
+    {
+        "IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "198.51.100.0/24"]},
+        "StringEqualsIfExists": {"aws:PrincipalAccount": [OWNER, PARTNER]},
+    },
 ]  # fmt: skip
 BEHIND: list[dict[str, Any]] = [
     {}, {},
@@ -95,11 +106,15 @@ OWN = [
 def statements(draw: st.DrawFn, private: bool = False) -> dict[str, Any]:
     """A statement of a resource policy."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    effect = draw(st.sampled_from(["Allow", "Allow", "Allow", "Allow", "Deny"]))
+    negated = effect == "Deny" and "*" not in names and draw(st.booleans())  # IAM takes it of a Deny only
     return {
-        "Effect": draw(st.sampled_from(["Allow", "Allow", "Allow", "Allow", "Deny"])),
-        "Principal": "*" if "*" in names else {"AWS": names},
-        "Action": draw(st.sampled_from(["execute-api:Invoke", "execute-api:*"])),
-        "Resource": draw(st.lists(st.sampled_from(RESOURCES), min_size=1, max_size=2, unique=True)),
+        "Effect": effect,
+        "NotPrincipal" if negated else "Principal": "*" if "*" in names else {"AWS": names},
+        **draw(st.sampled_from(ACTIONS)),
+        draw(st.sampled_from(["Resource", "Resource", "Resource", "NotResource"])): draw(
+            st.lists(st.sampled_from(RESOURCES), min_size=1, max_size=2, unique=True)
+        ),
         **(
             {"Condition": block}
             if (block := draw(st.sampled_from(BEHIND if private else CONDITIONS)))

@@ -330,7 +330,8 @@ def _says(
     for one in statements:
         if names is not None and not named(one, "AWS", names):
             continue
-        if not any(like(action.lower(), "execute-api:invoke") for action in listed(one["Action"])):
+        actions = listed(one["NotAction"] if "NotAction" in one else one["Action"])
+        if any(like(action.lower(), "execute-api:invoke") for action in actions) == ("NotAction" in one):
             continue
         written = listed(one["NotResource"] if "NotResource" in one else one["Resource"])
         patterns = [re.sub("^execute-api:/", f"{PLACE}/", own) for own in written]

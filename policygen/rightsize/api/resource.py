@@ -203,7 +203,7 @@ def access_written_of(
         entry, extra = _granted(way, uses[0], api, guessed)
         everything[entry, extra] += uses
         through[way.statement, entry, extra] += uses
-    written = _as_today(keeps)
+    written = _as_today(today, keeps)
     for (number, entry, extra), uses in through.items():
         statement = today.statements[number].statement
         conditions = _narrowed(statement.conditions, uses)
@@ -260,8 +260,8 @@ def _allows(statement: Statement, action: str) -> bool:
     return grant_contained(action, "*", statement.conditions, bare)
 
 
-def _as_today(keeps: Iterable[KeptPiece]) -> list[WrittenAccess]:
-    """Return what stays, the stages of one principal and reason together."""
+def _as_today(today: ResourcePolicy, keeps: Iterable[KeptPiece]) -> list[WrittenAccess]:
+    """Return what stays, the stages of one principal and reason together; a NotResource word for word."""
     together: dict[tuple[int, Entry], list[KeptPiece]] = defaultdict(list)
     for one in keeps:
         together[one.statement, one.entry].append(one)
@@ -271,7 +271,9 @@ def _as_today(keeps: Iterable[KeptPiece]) -> list[WrittenAccess]:
             entry,
             members[0].actions,
             members[0].conditions,
-            tuple(widest(resource for one in members for resource in one.resources)),
+            members[0].resources
+            if today.statements[number].statement.not_resources
+            else tuple(widest(resource for one in members for resource in one.resources)),
             kept=members[0].why,
         )
         for (number, entry), members in together.items()

@@ -314,17 +314,18 @@ def narrowed_denies(today: ResourcePolicy, uses: Sequence[ApiUse]) -> dict[int, 
 def _without_spare(
     today: ResourcePolicy, found: LetIn[ApiUse], written: list[WrittenAccess]
 ) -> list[WrittenAccess]:
-    """Leave out what other parts of the policy let in as well."""
-    left = written
-    for one in written:
-        if one.kept or not found.unsure.isdisjoint(one.seen) or len(left) == 1:
+    """Leave out what other parts of the policy let in as well: whole parts, then methods of parts."""
+    left = list(written)
+    for place, one in enumerate(written):
+        if one.kept or not found.unsure.isdisjoint(one.seen) or not _overlapped(one, left, today):
             continue
-        if not _overlapped(one, left, today):
-            continue
-        rest = [other for other in left if other is not one]
-        if not any(lost(document_of(today, rest), today, one.seen)):
-            left = rest
-    return left
+        for gone in (one.resources, *zip(one.resources)):
+            fewer = tuple(resource for resource in left[place].resources if resource not in gone)
+            rest = [*left[:place], replace(one, resources=fewer), *left[place + 1 :]]
+            written_then = [part for part in rest if part.resources]
+            if written_then and not any(lost(document_of(today, written_then), today, one.seen)):
+                left = rest
+    return [one for one in left if one.resources]
 
 
 def _overlapped(one: WrittenAccess, others: Iterable[WrittenAccess], today: ResourcePolicy) -> bool:

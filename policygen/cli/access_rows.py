@@ -60,6 +60,7 @@ def map_entries(
     from policygen.cli.output import write_stdout
     from policygen.cli.several_accounts import read_snapshots
     from policygen.logs.read_report import ReadReport, require_complete
+    from policygen.logs.source import ENTRIES
     from policygen.rightsize.api.entries.reader import EntryReader
     from policygen.rightsize.api.question import World
 
@@ -78,6 +79,8 @@ def map_entries(
             lines.append(_line(row, format_) + "\n")
         if lines:
             write_stdout("".join(lines), utf8=format_ == "jsonl")
+    if not read_report.logs:
+        raise source.no_logs_error(read_report.kinds, ENTRIES)
     if not quiet:
         _summary(counts, rows.repeated)
     require_complete(read_report, allow_incomplete=allow_incomplete)

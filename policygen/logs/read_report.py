@@ -43,7 +43,7 @@ class ReadReport(msgspec.Struct):
     unreadable: list[tuple[str, str]] = msgspec.field(default_factory=list)
     """(file, reason) of single records."""
     items: int = 0
-    """Records that were met, decoded or not, and what was passed over: counted as the files were decoded."""
+    """Records or lines that were met, decoded or not, and what was passed over: counted as the files were decoded."""
     malformed: int = 0
     """Those of them that could not be decoded."""
     others: int = 0
@@ -68,7 +68,7 @@ class ReadReport(msgspec.Struct):
         self.passed_over.update(batch.passed_over)
         self.items += (
             len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values()) + batch.others
-        )
+        ) + (len(batch.lines.texts) if batch.lines else 0)
         self.others += batch.others
         self.malformed += len(batch.unreadable)
         if batch.damage:

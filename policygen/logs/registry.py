@@ -105,13 +105,11 @@ def open_source(spec: Source | str | Path | Sequence[str | Path], how: AwsOption
         return spec
     specs = [spec] if isinstance(spec, str | Path) else list(spec)
     if not specs:
-        raise UsageError("no log source given", "name a file or a folder of CloudTrail logs", code="PG-E202")
+        raise UsageError("no log source given", "name a file or a folder of logs", code="PG-E202")
     if not all(
         map(str, specs)
     ):  # as from a variable of the shell that is not set; as a path it would be this folder
-        raise UsageError(
-            "a log source is an empty text", "name a file or a folder of CloudTrail logs", code="PG-E202"
-        )
+        raise UsageError("a log source is an empty text", "name a file or a folder of logs", code="PG-E202")
     openers = {_opener(str(one)) for one in specs}
     if len(openers) > 1:
         raise UsageError(

@@ -22,7 +22,9 @@ from policygen.logs.events.record import CheckedRecord, Record
 from policygen.text import escape_controls
 
 __all__ = [
+    "ENTRIES",
     "EVERYTHING",
+    "RECORDS",
     "Batch",
     "BytePattern",
     "Damage",
@@ -34,6 +36,7 @@ __all__ = [
     "Reader",
     "RecordFilter",
     "Scope",
+    "Sought",
     "Source",
     "TextLines",
     "Unreadable",
@@ -230,6 +233,29 @@ class Reader(Protocol):
         return ((one, self.read(one)) for one in objects)
 
 
+class Sought(NamedTuple):
+    """What is looked for in a source, in the words of messages."""
+
+    log: str
+    """Two words for it."""
+    looks: str
+    """What such logs look like."""
+    place: str
+    """Where to find out where they are."""
+
+
+RECORDS = Sought(
+    "CloudTrail log",
+    "logs are .json.gz files as a trail delivers them, or any JSON that holds their records",
+    "aws cloudtrail describe-trails names the buckets of trails, and --logs auto takes them from there",
+)
+ENTRIES = Sought(
+    "access log",
+    "access logs of API Gateway are text, plain or packed, or what CloudWatch Logs exports and answers",
+    "aws apigateway get-stages, and aws apigatewayv2 get-stages, name the destination of each stage",
+)
+
+
 class LogSource(ABC):
     """A source that lists objects for its reader."""
 
@@ -267,7 +293,7 @@ class LogSource(ABC):
         return iter(())
 
     @abstractmethod
-    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str], sought: Sought = RECORDS) -> PolicygenError:
         """Return the error for a source without one log; `passed` counts by kind what was passed over."""
 
     def read(self, scope: Scope = EVERYTHING) -> Iterator[Batch]:

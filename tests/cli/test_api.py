@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,46 @@ def test_no_new_policy_and_no_log_group(tmp_path: Path) -> None:
     assert run(tmp_path, *words).code == 0
     bare = run(tmp_path, "api", "orders", *words[6:])
     assert (bare.code, "PG-E389" in bare.stderr) == (2, True)
+
+
+def test_what_a_damaged_log_may_have_shown_stays(tmp_path: Path) -> None:
+    case = {**CASE, "log": [*CASE["log"], {"by": OTHER, "call": "prod POST /items"}]}
+    words = arguments(tmp_path, case)
+    packed = gzip.compress("\n".join(lines(case)).encode())
+    (tmp_path / "access.log").unlink()
+    (tmp_path / "access.log.gz").write_bytes(packed[: len(packed) * 3 // 4])
+    words[3] = str(tmp_path / "access.log.gz")
+    refused = run(tmp_path, *words, "-f", "json")
+    assert (refused.code, refused.stdout, "PG-W311" in refused.stderr) == (3, "", True)
+    said = json.loads(run(tmp_path, *words, "-f", "json", "--allow-incomplete").stdout)
+    assert said["usage"]
+    assert said["resource_policy"] is None
+    assert said["blind_spots"][0]["id"] == "incomplete"
+    assert "gzip ends at byte" in said["blind_spots"][0]["why"]
+
+
+@pytest.mark.parametrize("words", [["-l", "empty"], ["-l", "nowhere"], ["-l", ""]])
+def test_where_there_is_no_log_no_message_speaks_of_another_kind(tmp_path: Path, words: list[str]) -> None:
+    given = arguments(tmp_path, CASE)
+    (tmp_path / "empty").mkdir()
+    made = run(tmp_path, *given[:2], *words, *given[4:])
+    assert made.stdout == ""
+    assert "CloudTrail" not in made.stderr
+    assert ("'empty'" in made.stderr) == ("empty" in words)
+
+
+def test_records_of_a_trail_are_no_entries(tmp_path: Path) -> None:
+    words = arguments(tmp_path, CASE)
+    record = {
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "GetObject",
+        "eventTime": "2026-11-20T10:00:00Z",
+    }
+    (tmp_path / "access.log").write_text(json.dumps({"Records": [record]}))
+    made = run(tmp_path, "api", "orders", *words[2:4], *words[6:])
+    assert (made.code, made.stdout) == (4, "")
+    assert "no line of the logs is an entry" in made.stderr
+    assert "PG-E387" in made.stderr
 
 
 def test_decisions_about_principals(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import ROOT
 from tests.support.command import run, run_in_root
 from tests.support.gateway_world import FORMATS, HTTP, LENDER, OWNER, REST, SIGNED, UNSIGNED, entry, snapshots
 
@@ -130,3 +131,14 @@ def test_a_log_of_cloudtrail_is_told_by_its_content() -> None:
     given = run_in_root("map", LOGS, "-q", "--snapshot", "samples/account.json")
     assert given.stdout == plain.stdout
     assert given.code == plain.code == 0
+
+
+def test_a_folder_without_a_log_and_access_logs_without_a_snapshot(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    snapshot = str(ROOT / "samples/api/account.json")
+    made = run(tmp_path, "map", "empty", "--snapshot", snapshot)
+    assert (made.code, made.stdout) == (4, "")
+    assert "no access log file under 'empty'  PG-E302" in made.stderr
+    bare = run(tmp_path, "map", str(ROOT / "samples/api/access"))
+    assert (bare.code, bare.stdout) == (4, "")
+    assert "hint: for access logs of API Gateway, add --snapshot account.json" in bare.stderr

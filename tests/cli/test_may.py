@@ -229,3 +229,31 @@ def test_a_snapshot_without_apis_does_not_say_that_there_are_none(tmp_path: Path
     (tmp_path / "a.json").write_text(json.dumps(snapshot(OWNER)))
     done = run(tmp_path, "may", "anybody GET shop/prod/pets", "-s", "a.json")
     assert (done.code, "does not say which APIs there are" in done.stderr) == (4, True)
+
+
+def test_a_stage_that_there_is_not_answers_nobody(tmp_path: Path) -> None:
+    described = api(GET_pets="NONE") | {"Stages": [{"stageName": "prod"}]}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(snapshot(OWNER, rest_apis=[described])))
+    asked = "".join(
+        json.dumps({"id": f"{stage}\u2028", "api": API, "stage": stage, "method": "GET", "path": "/pets"})
+        + "\n"
+        for stage in ("prod", "test")
+    )
+    (tmp_path / "asked.jsonl").write_text(asked.replace("\\u2028", "\u2028"), "utf-8")  # it ends no line
+    made = run(tmp_path, "may", "asked.jsonl", "-s", str(path), "-f", "jsonl")
+    assert made.code == 0, made.stderr
+    answers = [json.loads(line) for line in made.stdout.splitlines()]
+    assert [(one["outcome"], one["certain"]) for one in answers] == [
+        ("ALLOWED", True),
+        ("IMPLICIT_DENY", True),
+    ]
+    assert answers[1]["reason"] == "the API has no stage test"
+
+
+def test_an_empty_text_is_no_request(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(snapshot(OWNER, rest_apis=[api(GET_pets="NONE")])))
+    made = run(tmp_path, "may", "", "-s", str(path))
+    assert (made.code, made.stdout) == (2, "")
+    assert "not a request: ''  PG-E382" in made.stderr

@@ -152,7 +152,7 @@ error: no CloudTrail log file under 'notes' (1 file passed over: 1 not-json)  PG
         """\
 error: no file or folder 'lgs'  PG-E201, exit 2
   hint: did you mean 'logs'?
-  hint: name a file or a folder of CloudTrail logs
+  hint: name a file or a folder of logs
   hint: policygen suggest -r orders -l logs
 """,
     ),
@@ -308,7 +308,7 @@ error: cannot write 'other.json': this command reads it  PG-E220, exit 2
         2,
         """\
 error: a log source is an empty text  PG-E202, exit 2
-  hint: name a file or a folder of CloudTrail logs
+  hint: name a file or a folder of logs
 """,
     ),
     "a snapshot and --live": (

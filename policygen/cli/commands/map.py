@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from policygen.evidence.record_mapping import MappedRecord
     from policygen.evidence.role import RoleSelector
     from policygen.logs.read_report import ReadReport
+    from policygen.logs.source import Batch, LogSource
 
 
 def command(
@@ -96,8 +97,8 @@ def command(
         if map_entries(source, snapshots, api, format_, quiet=quiet, allow_incomplete=allow_incomplete):
             return
     # Files are read twice; of a source that cannot be, a record is mapped by what it says itself.
-    knowledge = NOTHING_KNOWN if source.remote else knowledge_in(source.read())
-    for batch in source.read():
+    knowledge = NOTHING_KNOWN if source.remote else knowledge_in(_records(source))
+    for batch in _records(source):
         read_report.note(batch)
         lines = []
         for row in map_batch(batch, wanted, event_ids, why=why, knowledge=knowledge):
@@ -116,6 +117,17 @@ def command(
     require_complete(damage, allow_incomplete=allow_incomplete)
     if wanted and not counts:
         raise _no_role(wanted, others)
+
+
+def _records(source: LogSource) -> Iterator[Batch]:
+    """Read CloudTrail's records; where there are none, say how access logs are read."""
+    from policygen.errors import NothingFoundError
+
+    try:
+        yield from source.read()
+    except NothingFoundError as error:
+        hint = "for access logs of API Gateway, add --snapshot account.json"
+        raise NothingFoundError(error.message, *error.hints, hint, code=error.code) from None
 
 
 def _no_role(wanted: RoleSelector, others: Mapping[str | None, int]) -> NothingFoundError:

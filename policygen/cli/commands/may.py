@@ -55,7 +55,7 @@ def command(
 
 
 def _is_sentence(text: str) -> bool:
-    return len(text.split()) > 1 and not Path(text).exists()
+    return len(text.split()) != 1 and not (text and Path(text).exists())
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -71,7 +71,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
     shown = escape_controls(str(path))[:120]
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeError) as error:
         raise UsageError(
             f"cannot read {shown!r}: {getattr(error, 'strerror', None) or error}",

@@ -16,7 +16,17 @@ from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.logs.decode.compression import CHUNK, LIMIT, reason_of
 from policygen.logs.decode.object_key import has_log_suffix, kind_of_name, parse_log_name
 from policygen.logs.decode.unpack import looks_like_log, read_stored
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Reader, Scope
+from policygen.logs.source import (
+    EVERYTHING,
+    RECORDS,
+    Batch,
+    Damage,
+    LogObject,
+    LogSource,
+    Reader,
+    Scope,
+    Sought,
+)
 from policygen.text import escape_controls
 
 
@@ -33,7 +43,7 @@ def open_files(specs: Sequence[str]) -> FileSource:
             raise UsageError(
                 f"no file or folder {escape_controls(str(path))!r}",
                 *([f"did you mean {escape_controls(near)!r}?"] if near else []),
-                "name a file or a folder of CloudTrail logs",
+                "name a file or a folder of logs",
                 code="PG-E201",
                 instead=(spec, near) if near else None,
             )
@@ -61,12 +71,12 @@ class FileSource(LogSource):
                 listed = [_file(_locator(path), name, seen, expects_log=True, given=True)]
             yield from filter(None, listed)
 
-    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str], sought: Sought = RECORDS) -> PolicygenError:
         """Return the error for a source without a log file (PG-E302)."""
         return NothingFoundError(
-            f"no CloudTrail log file under {', '.join(repr(escape_controls(str(path))) for path in self.paths)}"
+            f"no {sought.log} file under {', '.join(repr(escape_controls(str(path))) for path in self.paths)}"
             f"{_passed_over_summary(passed)}",
-            "logs are .json.gz files as a trail delivers them, or any JSON that holds their records",
+            sought.looks,
             code="PG-E302",
         )
 

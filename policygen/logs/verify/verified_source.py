@@ -20,12 +20,14 @@ from policygen.errors import PolicygenError, UsageError
 from policygen.logs.decode.object_key import published
 from policygen.logs.source import (
     EVERYTHING,
+    RECORDS,
     Batch,
     Damage,
     LogFolder,
     LogObject,
     LogSource,
     Scope,
+    Sought,
     Source,
 )
 from policygen.logs.sources.files import FileSource
@@ -144,9 +146,9 @@ class VerifiedSource(LogSource):
         """Yield the batches of the objects in their order."""
         return self._source.batches(found)
 
-    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str], sought: Sought = RECORDS) -> PolicygenError:
         """Return the error of the source."""
-        return self._source.no_logs_error(passed)
+        return self._source.no_logs_error(passed, sought)
 
     def _verification(self, logs: Sequence[LogObject], scope: Scope, relevant: DigestWindow) -> Verification:
         """Check the digests of the relevant time; the result is kept, since the same objects may be listed twice."""

@@ -46,6 +46,8 @@ def decide(world: World, api: Api, asked: Invocation) -> InvokeDecision:
         api: the API that is asked.
         asked: the request.
     """
+    if api.stages and api.stage(asked.stage) is None:
+        return InvokeDecision("IMPLICIT_DENY", True, "method", f"the API has no stage {asked.stage}")
     method = method_of(api, asked.verb, asked.path)
     if method is None:
         asked_for = asked.verb if api.protocol == "WEBSOCKET" else f"{asked.verb} {asked.path}"

@@ -165,6 +165,8 @@ def _sight(api: Api, stage: Stage, usage: ApiUsage, window: Window, min_days: in
         if fields
         else _spot(stage, "stage-not-logged", "has no access log", "turn it on", logging_command(api, stage))
     )
+    if spot is None and usage.gaps:
+        spot = _spot(stage, "incomplete", f"evidence is missing: {usage.gaps[0]}", "read the missing files")
     if (
         spot is None
         and not days

@@ -93,9 +93,7 @@ def suggest_api(
     check_api_requirements(options.require)
     window = usage.window
     if window is None:
-        raise NothingFoundError(
-            "no entry of the access logs has a time", "--until says when the window ends", code="PG-E387"
-        )
+        raise _without_a_time(usage)
     rules = _rules(api, window, options)
     dropped = tuple(one for one in rules if one.kind == "drop")
     required = {requirement_key(name, api).lower() for name in options.require}
@@ -174,6 +172,23 @@ def _is_let_in(world: World, api: Api, use: ApiUse) -> bool:
     """Return whether something else than the resource policy lets a call in."""
     decision = decide(world, api, use.invocation)
     return decision.outcome == "ALLOWED" or not decision.certain
+
+
+def _without_a_time(usage: ApiUsage) -> NothingFoundError:
+    why = [f"{number:,} not read: {escape_controls(why)}" for why, number in usage.unread.items()]
+    if usage.entries and sum(usage.unread.values()) == usage.entries:
+        return NothingFoundError(
+            "no line of the logs is an entry that the format of a stage can write",
+            *why[:3],
+            "CloudTrail's records are for suggest and trust; an older format is that of an older snapshot",
+            code="PG-E387",
+        )
+    return NothingFoundError(
+        "no entry of the access logs has a time",
+        *why[:3],
+        "--until says when the window ends",
+        code="PG-E387",
+    )
 
 
 def _nothing(api: Api, usage: ApiUsage, window: Window, uses: ApiUses) -> NothingFoundError:

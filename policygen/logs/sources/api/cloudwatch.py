@@ -23,7 +23,7 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import open_session
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.events.event_time import utc_time
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
+from policygen.logs.source import EVERYTHING, RECORDS, Batch, Damage, LogObject, LogSource, Scope, Sought
 from policygen.logs.sources.api.days import DAY, DayRange, day_object, midnight, readable_days
 from policygen.logs.sources.api.paging import Connection, EventPage, HistoryReader, RawEvent, with_resume_hint
 from policygen.text import pluralize, sanitize
@@ -147,7 +147,7 @@ class LogsSource(LogSource):
         """What such a group cannot contain, and how fast it answers."""
         return _NOTES
 
-    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
+    def no_logs_error(self, passed: Counter[str], sought: Sought = RECORDS) -> PolicygenError:  # noqa: ARG002 - the group says it
         """Return the error for a source without a day to read (PG-E302)."""
         names = ", ".join(repr(group.name) for group in self.groups)
         return NothingFoundError(

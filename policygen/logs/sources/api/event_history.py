@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from policygen.account.aws_session import open_session
 from policygen.account.model import Trail
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
+from policygen.logs.source import EVERYTHING, RECORDS, Batch, Damage, LogObject, LogSource, Scope, Sought
 from policygen.logs.sources.api.days import DAY, DayRange, day_object, midnight, readable_days
 from policygen.logs.sources.api.paging import (
     Connection,
@@ -229,7 +229,7 @@ class LookupSource(LogSource):
                 name = f"{_SCHEME}{region}/{day}"
                 yield day_object(name, day_range, account, self.now, region)._replace(account=account)
 
-    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str], sought: Sought = RECORDS) -> PolicygenError:  # noqa: ARG002 - it has records only
         """Return the error for a history without a day to read (PG-E302)."""
         regions = (
             f" ({pluralize(passed[_NOT_ENABLED], 'region')} not enabled)" if passed[_NOT_ENABLED] else ""

@@ -18,7 +18,17 @@ import msgspec
 from policygen.account.aws_errors import PERMISSIONS_HINT
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.decode.object_key import has_log_suffix, kind_of_name
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogFolder, LogObject, LogSource, Scope
+from policygen.logs.source import (
+    EVERYTHING,
+    RECORDS,
+    Batch,
+    Damage,
+    LogFolder,
+    LogObject,
+    LogSource,
+    Scope,
+    Sought,
+)
 from policygen.logs.sources.s3.client import KMS_HINT, BucketPrefix, S3Access, list_page, listing_error
 from policygen.logs.sources.s3.discovery import (
     FolderSearch,
@@ -142,7 +152,7 @@ class S3Source(LogSource):
         for _, batches in self.reader.read_many(found):
             yield from batches
 
-    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str], sought: Sought = RECORDS) -> PolicygenError:
         """Return the error for a source without a readable log: PG-E110 where permissions are missing, else PG-E302."""
         where = ", ".join(escape_controls(str(location)) for location in self.locations)
         if passed["denied"]:
@@ -155,9 +165,9 @@ class S3Source(LogSource):
             )
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(passed.items()) if number)
         return NothingFoundError(
-            f"no CloudTrail log under {where}" + (f" (passed over: {kinds})" if kinds else ""),
+            f"no {sought.log} under {where}" + (f" (passed over: {kinds})" if kinds else ""),
             "only the window's days are looked at: the bucket may keep none that old",
-            "aws cloudtrail describe-trails names the buckets of trails, and --logs auto takes them from there",
+            sought.place,
             code="PG-E302",
         )
 

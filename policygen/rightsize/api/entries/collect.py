@@ -8,7 +8,7 @@ from policygen.errors import NothingFoundError, UsageError
 from policygen.evidence.observe import Logs, ObserveOptions
 from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.registry import open_source
-from policygen.logs.source import QuerySource
+from policygen.logs.source import ENTRIES, QuerySource
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.rightsize.api.entries.counting import EntryCounter
@@ -63,7 +63,7 @@ def read_api_usage(
             lines += len(batch.lines.texts)
             on_progress(lines)
     if not read_report.logs:
-        raise source.no_logs_error(read_report.kinds)
+        raise source.no_logs_error(read_report.kinds, ENTRIES)
     require_complete(read_report, allow_incomplete=options.allow_incomplete)
     usage = counter.usage(_window(options.days, limit, counter.newest), read_report.gaps)
     if not usage.entries:

@@ -5,9 +5,14 @@ API Gateway spells its members in camel case, API Gateway V2 and EC2 in Pascal c
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from policygen.account.snapshot_schema import Json, Wire
+
+ArnPart = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9-]+\Z")]
+"""What stands in the ARN of an API: its region and its id. A wildcard in it would be one of every policy."""
 
 
 class Camel(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,7 +68,7 @@ class EndpointConfiguration(Camel, frozen=True):
 class RestApi(Camel, frozen=True):
     """One item of GetRestApis."""
 
-    id: str
+    id: ArnPart
     name: str = ""
     policy: Json | str | None = None
     endpoint_configuration: EndpointConfiguration = EndpointConfiguration()
@@ -73,7 +78,7 @@ class RestApi(Camel, frozen=True):
 class RestApiEntry(Wire, frozen=True):
     """One REST API of the snapshot: four answers side by side."""
 
-    region: str = msgspec.field(name="region")
+    region: ArnPart = msgspec.field(name="region")
     rest_api: RestApi
     resources: list[RestResource] = msgspec.field(default_factory=list)
     stages: list[RestStageItem] = msgspec.field(default_factory=list)
@@ -115,7 +120,7 @@ class HttpAuthorizer(Wire, frozen=True):
 class HttpApi(Wire, frozen=True):
     """One item of GetApis."""
 
-    api_id: str
+    api_id: ArnPart
     name: str = ""
     protocol_type: str = "HTTP"
     disable_execute_api_endpoint: bool = False
@@ -124,7 +129,7 @@ class HttpApi(Wire, frozen=True):
 class HttpApiEntry(Wire, frozen=True):
     """One HTTP or WebSocket API of the snapshot."""
 
-    region: str = msgspec.field(name="region")
+    region: ArnPart = msgspec.field(name="region")
     api: HttpApi
     routes: list[HttpRoute] = msgspec.field(default_factory=list)
     stages: list[HttpStageItem] = msgspec.field(default_factory=list)

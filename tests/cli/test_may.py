@@ -257,3 +257,16 @@ def test_an_empty_text_is_no_request(tmp_path: Path) -> None:
     made = run(tmp_path, "may", "", "-s", str(path))
     assert (made.code, made.stdout) == (2, "")
     assert "not a request: ''  PG-E382" in made.stderr
+
+
+@pytest.mark.parametrize("field", ["region", "id"])
+@pytest.mark.parametrize("text", ["*", "eu-west-1:*", "${aws:username}", "", "eu-west-1\n"])
+def test_what_stands_in_an_arn_has_no_wildcard(tmp_path: Path, field: str, text: str) -> None:
+    described = api(GET_pets="NONE")
+    (described if field == "region" else described["RestApi"])[field] = text
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(snapshot(OWNER, rest_apis=[described])))
+    made = run(tmp_path, "may", f"anybody GET {API}/prod/pets", "-s", str(path))
+    assert (made.code, made.stdout) == (2, "")
+    assert "is not an account snapshot" in made.stderr
+    assert f".{field}`" in made.stderr

@@ -131,3 +131,20 @@ def test_json_may_have_other_white_space_than_its_format(name: str) -> None:
     assert plain.reading.status == "mapped"
     for separators in ((",", ":"), (" , ", " : ")):
         assert reader(FORMATS[name]).read(json.dumps(json.loads(text), separators=separators)) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        entry(FORMATS["agent among words"], {**SIGNED, "identity.userAgent": "curl 8 - -"}),
+        entry(FORMATS["agent among words"], {**SIGNED, "identity.userAgent": " ".join("-" * 400)}),
+        "no entry at all",
+    ],
+    ids=["an id that can be read in two ways", "very many ways", "unreadable"],
+)
+def test_a_line_that_comes_again_counts_once_where_nobody_can_tell_its_id(text: str) -> None:
+    once, twice = (EntryCounter(reader(FORMATS["agent among words"])) for _ in range(2))
+    once.add([text], ["2026-11-03T08:15:42Z"])
+    twice.add([text, text], ["2026-11-03T08:15:42Z"] * 2)
+    assert once.usage(None) == twice.usage(None)
+    assert once.usage(None).entries == 1

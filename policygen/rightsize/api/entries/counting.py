@@ -57,8 +57,9 @@ class _Seen(msgspec.Struct):
 class EntryCounter:
     """Counts entries.
 
-    An entry with AWS's own id counts once. One with an id that its client may have chosen counts once too if all of its
-    text is the same; where the format has no id, nothing tells a repeated entry from a repeated call, and all count.
+    An entry with AWS's own id counts once. One with an id that its client may have chosen, or that nobody can tell,
+    counts once too if all of its text is the same; where the format has no id, nothing tells a repeated entry from a
+    repeated call, and all count.
     """
 
     def __init__(self, reader: EntryReader, until: WindowEnd | None = None) -> None:
@@ -82,7 +83,7 @@ class EntryCounter:
             kept = [n for n, text in enumerate(texts) if text]
             texts, times = [texts[n] for n in kept], [times[n] for n in kept] if times else ()
         place = -1
-        for reading, id_, is_unique, own_time in self._reader.read_all(texts, group):
+        for reading, id_, is_unique, own_time, by_text in self._reader.read_all(texts, group):
             place += 1
             time = own_time or (times[place] if times else "")
             if time > last_second:
@@ -93,7 +94,7 @@ class EntryCounter:
             seen = of_day.get(reading)
             if seen is None:
                 seen = of_day[reading] = _Seen(self._tags.setdefault(reading, f" {len(self._tags)}"))
-            if id_:
+            if id_ or by_text:
                 before = len(ids)
                 known = id_ if is_unique else f"{id_} {_checksum(texts[place])}"
                 ids.add(f"{known}{seen.tag}".encode(errors="surrogatepass"))

@@ -39,6 +39,8 @@ class Entry(NamedTuple):
     """Whether the id is AWS's own: then another entry of that id is the same one."""
     time: str = ""
     """ISO 8601 in UTC; "" where it is not known."""
+    by_text: bool = False
+    """Whether nobody can tell its id, so that another entry of the same text is the same one."""
 
 
 class StageRef(NamedTuple):
@@ -131,9 +133,9 @@ class EntryReader:
             if not found:
                 found = [pair for one in self._console_format(text, group) for pair in one.entries(text)]
         except TooManyWaysError:
-            return Entry(unknown("ambiguous", "it can be read in very many ways"))
+            return Entry(unknown("ambiguous", "it can be read in very many ways"), by_text=True)
         if not found:
-            return Entry(unknown("unreadable", _NO_FORMAT))
+            return Entry(unknown("unreadable", _NO_FORMAT), by_text=True)
         entries = list(dict.fromkeys(entry for entry, _ in found))
         first = entries[0]
         if len(entries) == 1:
@@ -147,8 +149,9 @@ class EntryReader:
             same[0].reading if len(readings) == 1 else unknown("ambiguous", "it can be read in several ways")
         )
         ids, times = {(one.id, one.is_unique) for one in same}, {one.time for one in same}
-        id_, is_unique = ids.pop() if len(ids) == 1 else ("", False)
-        return Entry(reading, id_, is_unique, times.pop() if len(times) == 1 else "")
+        by_text = len(ids) > 1
+        id_, is_unique = ("", False) if by_text else ids.pop()
+        return Entry(reading, id_, is_unique, times.pop() if len(times) == 1 else "", by_text)
 
 
 Identity = tuple[str, ...]

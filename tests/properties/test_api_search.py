@@ -99,6 +99,28 @@ OWN = [
         {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*"},
         {"Effect": "Deny", "Action": "execute-api:*", "Resource": "arn:aws:execute-api:*:*:*/*/POST/*"},
     ],
+    [{"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "Resource": "*"}],
+    [
+        {
+            "Effect": "Allow",
+            "Action": "*",
+            "NotResource": ["arn:aws:execute-api:*:*:*/*/*/items/7", "arn:aws:s3:::*"],
+        }
+    ],
+    [
+        {
+            "Effect": "Allow",
+            "Action": "execute-api:In*",
+            "Resource": "arn:aws:execute-api:*:*:*/prod/*",
+            "Condition": {"IpAddressIfExists": {"aws:SourceIp": ["203.0.113.0/24"]}},
+        },
+        {
+            "Effect": "Deny",
+            "Action": "*",
+            "NotResource": "arn:aws:execute-api:*:*:*/*/GET/*",
+            "Condition": {"NotIpAddressIfExists": {"aws:SourceIp": ["203.0.113.7/32"]}},
+        },
+    ],
 ]
 
 

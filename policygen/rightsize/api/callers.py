@@ -13,7 +13,7 @@ from policygen.account.fixed_roles import fixed_role
 from policygen.errors import GateError
 from policygen.iam import arn
 from policygen.iam.document import Policy, Statement, deny_statements
-from policygen.iam.grants import Grant, maximal
+from policygen.iam.grants import Grant, inside_statements, maximal
 from policygen.iam.party import Party
 from policygen.rightsize.api.question import INVOKE, World, known_caller
 from policygen.rightsize.api.resource import widest
@@ -104,7 +104,9 @@ def _caller(
     grants = [piece for grant in needed for piece in cut_to_policies(grant, policies)]
     if not grants:
         return CallerPolicy(party, uses, None, "its own policies do not let it in: the resource policy does")
-    allows = statements_of(maximal([*grants, *(one.grant for one in kept)]))
+    stays = [one.grant for one in kept]
+    within = statements_of(maximal(stays))
+    allows = statements_of(maximal([*stays, *(one for one in grants if not inside_statements(one, within))]))
     caller = CallerPolicy(party, uses, None, today=policies, kept=kept)
     return _placed(api, replace(caller, policy=Policy((*allows, *caller.denies))), _inline(api, world, party))
 

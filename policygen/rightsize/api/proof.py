@@ -245,15 +245,10 @@ def _lost_to_caller(caller: CallerPolicy) -> Iterator[str]:
 def _own_grants(caller: CallerPolicy) -> list[Grant]:
     statements = allow_statements([caller.policy] if caller.policy else [])
     return [
-        Grant(
-            action,
-            "*" if one.not_resources else resource,
-            one.conditions,
-            one.resources if one.not_resources else (),
-        )
+        Grant(action, resource, one.conditions, one.resources if one.not_resources else ())
         for one in statements
         for action in one.actions
-        for resource in one.resources
+        for resource in (("*",) if one.not_resources else one.resources)
     ]
 
 

@@ -82,6 +82,11 @@ class ContextFacts(msgspec.Struct, frozen=True):
             return found
         return None if self.untold and key.lower().partition("/")[0] in self.untold else ()
 
+    def without(self, key: str) -> ContextFacts:
+        """Return the same facts, with a key that is unknown."""
+        rest = {name: values for name, values in self.values.items() if name != key.lower()}
+        return ContextFacts(rest, self.complete, self.untold | {key.lower()})
+
 
 def context_facts(*contexts: Context, absent: Iterable[str] = (), complete: bool = False) -> ContextFacts:
     """Merge contexts: later ones override earlier ones. `absent` are keys that the request does not have."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policygen.account.apis import Api
 from policygen.errors import GateError
@@ -88,9 +88,7 @@ def draft_policy(
     visible = [use for use in uses if use.invoked.stage not in blind]
     if api.policy is None:
         visible = [use for use in visible if not use.signed]
-    keeps += kept_whole(today, uncut_principals(today, visible))
-    evaluator = ResourcePolicyEvaluator(today)
-    found = let_in(today, [part for use in visible for part in cut_to_today(use, evaluator)], api.account)
+    found = _let_in(today, api, visible, guessed, keeps)
     came = {(use.invoked, use.party) for several in found.uses.values() for use in several}
     refused = tuple(use for use in visible if (use.invoked, use.party) not in came) if api.policy else ()
     written = _fitting(today, api, found, keeps, guessed, options)
@@ -109,6 +107,24 @@ def draft_policy(
             None, "there is none today, and not all calls satisfy what is required", (), tuple(written)
         )
     return ApiDraft(NewResourcePolicy(finished, today, found, written, keeps), "", refused, tuple(written))
+
+
+def _let_in(
+    today: ResourcePolicy, api: Api, uses: Iterable[ApiUse], guessed: frozenset[str], keeps: list[KeptPiece]
+) -> LetIn[ApiUse]:
+    """Return which statements let the calls in, and add to what stays where that cannot be cut to the calls.
+
+    The ARN that a log has of a role lacks its path: where no snapshot tells it, a condition on the ARN may hold or not.
+    """
+    facts = {(use.invoked, use.party): use.facts for use in uses}
+    doubtful = [
+        replace(use, facts=use.facts.without("aws:PrincipalArn")) if use.party.name in guessed else use
+        for use in uses
+    ]
+    keeps += kept_whole(today, uncut_principals(today, doubtful))
+    evaluator = ResourcePolicyEvaluator(today)
+    found = let_in(today, [part for use in doubtful for part in cut_to_today(use, evaluator)], api.account)
+    return found.changed(lambda use: replace(use, facts=facts[use.invoked, use.party]))
 
 
 def _keeps(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -54,6 +54,11 @@ class LetIn(Generic[AnyUse]):
     """Uses of which it is not known which of several ways let them in."""
     refused: tuple[AnyUse, ...]
     """What today's policy does not allow: it was changed since."""
+
+    def changed(self, change: Callable[[AnyUse], AnyUse]) -> LetIn[AnyUse]:
+        """Return the same with uses in the place of others."""
+        uses = {way: [change(use) for use in through] for way, through in self.uses.items()}
+        return LetIn(uses, frozenset(map(change, self.unsure)), tuple(map(change, self.refused)))
 
 
 def let_in(today: ResourcePolicy, observed: Iterable[AnyUse], owner: str) -> LetIn[AnyUse]:

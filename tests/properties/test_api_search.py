@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.report.data.api import api_json
 from policygen.rightsize.principals.pieces import document_of
+from policygen.rightsize.principals.values import ONE_NETWORK, address_blocks
 from tests.support.api_world import (
     ENDPOINTS,
     OWNER,
@@ -284,3 +286,28 @@ def test_order_repetition_and_splitting_change_no_byte(
             (folder / f"{number}.log").write_text("\n".join(part) + "\n")
         found.append(api_json(suggestion_from([folder], case)))
     assert found[0] == found[1]
+
+
+ADDRESS = st.one_of(
+    st.builds(
+        lambda net, host: str(IPv4Address(net << 24 | host << 4)), st.integers(1, 5), st.integers(0, 63)
+    ),
+    st.builds(
+        lambda net, host: str(IPv6Address(net << 80 | host << 64)), st.integers(1, 3), st.integers(0, 99)
+    ),
+)
+
+
+@given(st.sets(ADDRESS, min_size=1, max_size=20), st.integers(1, 8))
+def test_blocks_of_addresses_hold_each_of_them_and_are_no_larger_than_a_network(
+    addresses: set[str], most: int
+) -> None:
+    networks = {
+        ip_network(f"{one}/{ONE_NETWORK[ip_address(one).version]}", strict=False) for one in addresses
+    }
+    blocks = [ip_network(one) for one in address_blocks(addresses, most)]
+    assert bool(blocks) == (len(networks) <= most)
+    assert len(blocks) <= most
+    assert all(any(ip_address(one) in block for block in blocks) for one in addresses if blocks)
+    assert all(block.prefixlen >= ONE_NETWORK[block.version] for block in blocks)
+    assert all(any(ip_address(one) in block for one in addresses) for block in blocks)

@@ -86,7 +86,7 @@ def address_blocks(
     for bits in range(_BITS[6]):
         if len(blocks) <= most:
             break
-        blocks = _joined(blocks, bits, most)
+        blocks = _joined(blocks, bits, most, largest)
     return sorted(map(str, blocks))
 
 
@@ -108,15 +108,18 @@ def _collapsed(blocks: Iterable[Network]) -> list[Network]:
     return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
 
 
-def _joined(blocks: Sequence[Network], bits: int, most: int) -> list[Network]:
-    """Put neighbours together that fit into a block of so many bits, until there are few enough."""
+def _joined(blocks: Sequence[Network], bits: int, most: int, largest: Mapping[int, int]) -> list[Network]:
+    """Put neighbours together that fit into a block of so many bits, until there are few enough.
+
+    No block is larger than one network: that of IPv6 has more bits than all of IPv4.
+    """
     found: list[Network] = []
     for number, one in enumerate(blocks):
         last = found[-1] if found else None
         left = len(found) + len(blocks) - number
         if last is not None and left > most and last.version == one.version:
             differing = (int(last.network_address) ^ int(one.broadcast_address)).bit_length()
-            if differing <= bits:
+            if differing <= min(bits, last.max_prefixlen - largest[last.version]):
                 found[-1] = last.supernet(new_prefix=last.max_prefixlen - differing)
                 continue
         found.append(one)

@@ -138,6 +138,35 @@ def _callers_hold(case: dict[str, Any], policies: dict[str, Any]) -> None:
     assert {arn.rpartition("/")[2] for arn in policies} <= called
 
 
+def test_a_statement_whose_methods_do_not_fit_stays_as_it_is_and_others_are_narrowed(tmp_path: Path) -> None:
+    many = [f"/{'long-' * 70}{number}" for number in range(22)]
+    anything = [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*"}]
+    one, other = "444455556666:role/team/caller", "444455556666:role/other"
+    wide = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
+    case: dict[str, Any] = {
+        "methods": {f"GET {path}": "IAM" for path in [*many, "/items"]},
+        "people": {one: anything, other: anything},
+        "policy": [
+            {**wide, "Principal": {"AWS": who(one)[0]}},
+            {**wide, "Principal": {"AWS": who(other)[0]}},
+        ],
+        "log": [{"by": one, "call": f"prod GET {path}"} for path in many]
+        + [{"by": other, "call": "prod GET /items"}],
+    }
+    found = suggestion_of(case, tmp_path)
+    assert found.policy
+    assert found.policy.size <= 8192
+    new = statements(found.policy)
+    for by, path, allowed in [
+        *((one, path, True) for path in many),
+        (other, "/items", True),
+        (other, many[0], False),
+    ]:
+        assert may_call(case, by, f"prod GET {path}", {}, new, case["people"]) is allowed
+    alone = suggestion_of({**case, "policy": case["policy"][:1], "log": case["log"][:-1]}, tmp_path)
+    assert (alone.policy, alone.why) == (None, "its methods do not fit into a resource policy")
+
+
 def test_the_endpoints_of_the_cases_are_known() -> None:
     named = {entry["endpoint"] for case in CASES for entry in case.get("log", ()) if "endpoint" in entry}
     assert named

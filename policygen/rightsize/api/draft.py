@@ -20,6 +20,7 @@ from policygen.rightsize.api.proof import NewResourcePolicy
 from policygen.rightsize.api.question import INVOKE
 from policygen.rightsize.api.required import SOURCE_IP
 from policygen.rightsize.api.resource import (
+    NOT_FITTING,
     KeptPiece,
     WrittenAccess,
     access_written_of,
@@ -33,6 +34,7 @@ from policygen.rightsize.api.resource import (
     widest,
     with_principals_of_today,
     with_shared_methods,
+    with_statement_of_today,
 )
 from policygen.rightsize.api.routing import method_named, method_pattern
 from policygen.rightsize.api.uses import ApiUse
@@ -101,7 +103,8 @@ def draft_policy(
         )
     finished = parse_resource_policy(policy.to_json(), policy.name)
     if finished.statements == today.statements and api.policy:
-        return ApiDraft(None, "it is the smallest already", refused, tuple(written))
+        fits = not any(one.kept and one.kept.why == NOT_FITTING for one in written)
+        return ApiDraft(None, "it is the smallest already" if fits else NOT_FITTING, refused, tuple(written))
     if api.policy is None and any(one.unmet for one in written):
         return ApiDraft(
             None, "there is none today, and not all calls satisfy what is required", (), tuple(written)
@@ -157,6 +160,7 @@ def _fitting(
     """Return what to write; where that is too long, the largest statements are written shorter, step by step.
 
     Where today's policy is longer than the quota, it was raised: then the new one may be as long.
+    The last step leaves a statement as it is: so written, today's policy fits.
 
     Raises:
         GateError: PG-E388, it is too long all the same.
@@ -180,8 +184,9 @@ def _fitting(
                 code="PG-E388",
             )
         largest = max(sorted(left), key=lambda number: len(str(_parts(written, number))))
-        shorter = _SHORTER[steps.get(largest, 0)](today, _parts(written, largest))
-        written = [one for one in written if one.kept or one.statement != largest] + shorter
+        shorter = _SHORTER[steps.get(largest, 0)](today, _parts(written, largest), options.require)
+        others = [one for one in written if one.statement != largest or (one.kept and not shorter[0].kept)]
+        written = others + shorter
         steps[largest] = steps.get(largest, 0) + 1
     return sorted(written, key=lambda one: (one.statement, one.entry, one.resources, one.conditions))
 
@@ -203,9 +208,12 @@ def _parts(written: Iterable[WrittenAccess], number: int) -> list[WrittenAccess]
     return [one for one in written if one.statement == number and not one.kept]
 
 
-_SHORTER: tuple[Callable[[ResourcePolicy, Sequence[WrittenAccess]], list[WrittenAccess]], ...] = (
-    lambda _, written: with_shared_methods(written),
+_SHORTER: tuple[
+    Callable[[ResourcePolicy, Sequence[WrittenAccess], Sequence[str]], list[WrittenAccess]], ...
+] = (
+    lambda _, written, __: with_shared_methods(written),
     with_principals_of_today,
+    with_statement_of_today,
 )
 """What makes the parts of a statement shorter, from the tightest on."""
 

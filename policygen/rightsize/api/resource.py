@@ -32,6 +32,8 @@ RAISE_LENGTH = (
     "give several callers one role, or have API Gateway's quota raised: length of resource policies"
 )
 """What makes room in a resource policy."""
+NOT_FITTING = "its methods do not fit into a resource policy"
+"""Why a statement stays as it is."""
 
 
 def longest(today: ResourcePolicy | None) -> int:
@@ -364,7 +366,9 @@ def with_shared_methods(written: Sequence[WrittenAccess]) -> list[WrittenAccess]
     ]
 
 
-def with_principals_of_today(today: ResourcePolicy, written: Sequence[WrittenAccess]) -> list[WrittenAccess]:
+def with_principals_of_today(
+    today: ResourcePolicy, written: Sequence[WrittenAccess], requirements: Sequence[str]
+) -> list[WrittenAccess]:
     """Return the parts of one statement, with today's principals and conditions on all methods that were called."""
     number = written[0].statement
     before = today.statements[number]
@@ -372,7 +376,34 @@ def with_principals_of_today(today: ResourcePolicy, written: Sequence[WrittenAcc
     resources = tuple(widest(each for one in written for each in one.resources))
     return [
         WrittenAccess(
-            number, entry, written[0].actions, before.statement.conditions, resources, seen=seen, shared=True
+            number,
+            entry,
+            written[0].actions,
+            before.statement.conditions,
+            resources,
+            seen=seen,
+            unmet=tuple(requirements),
+            shared=True,
+        )
+        for entry in before.principals.entries
+    ]
+
+
+def with_statement_of_today(
+    today: ResourcePolicy, written: Sequence[WrittenAccess], requirements: Sequence[str]
+) -> list[WrittenAccess]:
+    """Return the parts of one statement as it is."""
+    number = written[0].statement
+    before = today.statements[number]
+    return [
+        WrittenAccess(
+            number,
+            entry,
+            before.statement.actions,
+            before.statement.conditions,
+            before.statement.resources,
+            kept=Kept(Way(number, entry), entry, "unverified", NOT_FITTING),
+            unmet=tuple(requirements),
         )
         for entry in before.principals.entries
     ]

@@ -150,5 +150,5 @@ def lost(finished: ResourcePolicy, today: ResourcePolicy, uses: Iterable[AnyUse]
         if after.worst == "ALLOWED":
             continue
         before = old.decide(use.request, use.party, use.facts)
-        if after.best != "ALLOWED" or before.worst == "ALLOWED":
+        if before.worst == "ALLOWED" or (before.best == "ALLOWED" and after.best != "ALLOWED"):
             yield use

@@ -17,17 +17,23 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from policygen.iam.party import NOBODY, Party
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.report.data.api import api_json
+from policygen.rightsize.api.decision import decide
+from policygen.rightsize.api.question import Authorized, Invocation, World
 from policygen.rightsize.principals.pieces import document_of
 from policygen.rightsize.principals.values import ONE_NETWORK, address_blocks
 from tests.support.api_world import (
+    API,
     ENDPOINTS,
     OWNER,
     PARTNER,
     STRANGER,
+    accounts_of,
     lines,
     may_call,
+    route_of,
     suggestion_from,
     suggestion_of,
     who,
@@ -204,6 +210,30 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
 @given(worlds())
 def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, Any]) -> None:
     judge(case, tmp_path)
+
+
+@pytest.mark.sweep
+@settings(max_examples=600 if THOROUGH else 15, deadline=None)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_may_lets_nobody_in_whom_the_judge_does_not(case: dict[str, Any], chance: random.Random) -> None:
+    world = World(accounts_of(case))
+    api = world.api(API)
+    assert api
+    places = sorted(ENDPOINTS) if case["private"] else [""]
+    every = [*product([*CALLERS, ""], CALLS, [*ADDRESSES, "192.0.2.1"], places)]
+    for by, call, address, endpoint in chance.sample(every, 25):
+        stage, verb, path = call.split(" ")
+        arn, unique_id = who(by) if by else ("", "")
+        party = Party("AWS", arn, "s1" if ":role/" in arn else "", unique_id) if by else NOBODY
+        context = {"aws:VpcSourceIp" if case["private"] else "aws:SourceIp": (address,)}
+        passed = Authorized("allow") if METHODS[route_of(case, verb, path)] in {"POOL", "TOKEN"} else None
+        asked = Invocation(API, stage, verb, path, party, context, endpoint, authorized=passed)
+        found = decide(world, api, asked)
+        truth = may_call(
+            case, by, call, _context(case, address, endpoint), case.get("policy"), case["people"]
+        )
+        assert truth or found.outcome != "ALLOWED", (asked, found)
+        assert not found.certain or (found.outcome == "ALLOWED") == truth, (asked, found)
 
 
 FAULTS = {

@@ -297,7 +297,8 @@ def may_call(
     if endpoint := context.get("endpoint"):
         facts |= {"aws:sourcevpce": endpoint, "aws:sourcevpc": ENDPOINTS.get(endpoint, "vpc-zz")}
     if arn:
-        facts |= {"aws:principalarn": arn, "aws:principalaccount": account, "aws:userid": f"{id_}:s1"}
+        user_id = f"{id_}:s1" if ":role/" in arn else id_
+        facts |= {"aws:principalarn": arn, "aws:principalaccount": account, "aws:userid": user_id}
     names = {arn, id_, account, f"arn:aws:iam::{account}:root"} if arn else set()
     resource = f"{PLACE}/{stage}/{verb}/{path.lstrip('/')}" if verb else f"{PLACE}/{stage}/{path}"
     said = None if policy is None else _says(policy, facts, resource, names)

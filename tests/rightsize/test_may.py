@@ -44,7 +44,22 @@ def _snapshot(number: str, case: dict[str, Any]) -> dict[str, Any]:
         parts["organization"] = {"id": organization}
     roles = [_entity(arn, rules, "Role") for arn, rules in own.items() if ":role/" in arn]
     users = [_entity(arn, rules, "User") for arn, rules in own.items() if ":user/" in arn]
-    authorization = {"RoleDetailList": roles, "UserDetailList": users}
+    anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    boundary = f"arn:aws:iam::{number}:policy/boundary"
+    version = {"VersionId": "v1", "IsDefaultVersion": True, "Document": anything}
+    policy = {
+        "PolicyName": "boundary",
+        "Arn": boundary,
+        "DefaultVersionId": "v1",
+        "PolicyVersionList": [version],
+    }
+    for one in [*roles, *users]:
+        if one["Arn"] in case.get("bounded", ()):
+            one["PermissionsBoundary"] = {
+                "PermissionsBoundaryType": "Policy",
+                "PermissionsBoundaryArn": boundary,
+            }
+    authorization = {"RoleDetailList": roles, "UserDetailList": users, "Policies": [policy]}
     return {"policygen_snapshot": 1, "account_id": number, "authorization": authorization, **parts}
 
 

@@ -7,12 +7,14 @@ apigateway-vpc-endpoint-policies; IAM User Guide, reference_policies_evaluation-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from policygen.account.apis import Api
-from policygen.iam.party import NOBODY, Party
-from policygen.iam.resource_policy import Verdict
+from policygen.iam.party import EVERYONE, NOBODY, Party
+from policygen.iam.resource_policy import ResourcePolicy, Verdict
 from policygen.rightsize.api.question import (
     Invocation,
     InvokeQuestion,
@@ -60,7 +62,7 @@ def decide(world: World, api: Api, asked: Invocation) -> InvokeDecision:
             "IMPLICIT_DENY", True, "resource policy", "a private API without a resource policy lets nobody in"
         )
     question = question_of(world, api, asked, asked.caller if signed else NOBODY)
-    resource = question.say("resource policy", [api.policy] if api.policy else [])
+    resource = question.say("resource policy", _asked_about(world, api, question.party))
     if signed:
         answer = _signed(world, api, asked, question, resource)
     elif method.authorization == "NONE":
@@ -78,6 +80,27 @@ def surety(decision: InvokeDecision) -> int:
     if not decision.certain:
         return 1
     return 2 if decision.outcome == "ALLOWED" else 0
+
+
+def _asked_about(world: World, api: Api, party: Party) -> Iterator[ResourcePolicy]:
+    """Yield an API's policy as it concerns a party.
+
+    A Deny with NotPrincipal denies whoever has a permissions boundary, named or not (IAM User Guide,
+    reference_policies_elements_notprincipal, "Key points").
+    """
+    if api.policy is None:
+        return
+    known = known_caller(world, party)
+    if known is None or known.boundary is None:
+        yield api.policy
+        return
+    statements = (
+        one.with_principals([("AWS", EVERYONE)])
+        if one.principals.negated and one in api.policy.denies
+        else one
+        for one in api.policy.statements
+    )
+    yield replace(api.policy, statements=tuple(statements))
 
 
 def _assumed(world: World, caller: Party) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from policygen.iam.document import Policy, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, inside_statements, not_contained
 from policygen.iam.request import AccessRequest
-from policygen.iam.resource_policy import ResourcePolicy, not_inside
+from policygen.iam.resource_policy import ResourcePolicy, ResourcePolicyEvaluator, not_inside
 from policygen.rightsize.api.callers import CallerPolicy
 from policygen.rightsize.api.decision import decide, surety
 from policygen.rightsize.api.question import INVOKE, World
@@ -148,10 +148,13 @@ def _lost(policy: NewResourcePolicy) -> Iterator[str]:
 def _spare(policy: NewResourcePolicy) -> Iterator[str]:
     """Yield principals and methods without which nothing is denied."""
     by_entry: dict[Entry, list[ApiUse]] = {}
+    today = ResourcePolicyEvaluator(policy.today)
     kept = {one.entry for one in policy.written if one.kept or one.shared}
     for one in policy.written:
         by_entry.setdefault(one.entry, []).extend(one.seen)
-        if not policy.found.unsure.isdisjoint(one.seen):
+        if not policy.found.unsure.isdisjoint(one.seen) or any(
+            today.decide(use.request, use.party, use.facts).best != "ALLOWED" for use in one.seen
+        ):
             kept.add(one.entry)
     for number, entry, resource in _grants(policy.finished):
         mine = by_entry.get(entry, ())

@@ -29,8 +29,9 @@ from policygen.plan.principals import (
     saved_part,
 )
 from policygen.rightsize.api.callers import CallerPolicy
+from policygen.rightsize.api.length import longest
 from policygen.rightsize.api.question import World
-from policygen.rightsize.api.resource import WrittenAccess, longest
+from policygen.rightsize.api.resource import WrittenAccess
 from policygen.rightsize.api.suggest import ApiSuggestion
 from policygen.rightsize.api.usage import Invoked
 from policygen.version import VERSION

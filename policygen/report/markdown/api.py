@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
-from policygen.rightsize.api.resource import RAISE_LENGTH, longest
+from policygen.rightsize.api.length import RAISE_LENGTH, longest
 from policygen.rightsize.api.suggest import ApiSuggestion
 from policygen.rightsize.api.uses import LET_IN
 from policygen.text import pluralize, visible_json

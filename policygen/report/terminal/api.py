@@ -13,7 +13,8 @@ from policygen.iam.resource_policy import ResourcePolicy
 from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.report.terminal.layout import LISTED, Layout
 from policygen.report.wording import nearly_full
-from policygen.rightsize.api.resource import RAISE_LENGTH, WrittenAccess, longest
+from policygen.rightsize.api.length import RAISE_LENGTH, longest
+from policygen.rightsize.api.resource import WrittenAccess
 from policygen.rightsize.api.routing import method_pattern
 from policygen.rightsize.api.sight import StageSight
 from policygen.rightsize.api.suggest import ApiSuggestion

@@ -16,25 +16,27 @@ from policygen.iam.resource_policy import (
     ResourcePolicyEvaluator,
     parse_resource_policy,
 )
+from policygen.rightsize.api.length import (
+    NOT_FITTING,
+    longest,
+    with_principals_of_today,
+    with_shared_methods,
+    with_statement_of_today,
+)
 from policygen.rightsize.api.proof import NewResourcePolicy
 from policygen.rightsize.api.question import INVOKE
 from policygen.rightsize.api.required import SOURCE_IP
 from policygen.rightsize.api.resource import (
-    NOT_FITTING,
     KeptPiece,
     WrittenAccess,
     access_written_of,
     cut_to_today,
     kept_on_stages,
     kept_whole,
-    longest,
     narrowed_denies,
     uncut_principals,
     untold_principals,
     widest,
-    with_principals_of_today,
-    with_shared_methods,
-    with_statement_of_today,
 )
 from policygen.rightsize.api.routing import method_named, method_pattern
 from policygen.rightsize.api.uses import ApiUse

@@ -14,10 +14,11 @@ from policygen.rightsize.api.callers import CallerPolicy, caller_policies
 from policygen.rightsize.api.decision import decide
 from policygen.rightsize.api.draft import ApiDraft, draft_policy
 from policygen.rightsize.api.findings import ApiFinding, api_findings_of
+from policygen.rightsize.api.length import RAISE_LENGTH, longest
 from policygen.rightsize.api.proof import NewResourcePolicy, prove_api
 from policygen.rightsize.api.question import World
 from policygen.rightsize.api.required import API_REQUIREMENTS, requirement_key
-from policygen.rightsize.api.resource import RAISE_LENGTH, WrittenAccess, longest
+from policygen.rightsize.api.resource import WrittenAccess
 from policygen.rightsize.api.sight import StageSight, sights_of, with_untold
 from policygen.rightsize.api.usage import ApiUsage
 from policygen.rightsize.api.uses import ApiUse, ApiUses, asked_keys, named_arns, uses_of

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from policygen.report.formats import API_FORMATS
 from policygen.rightsize.api import draft, resource
+from tests.properties.test_hostile import RAW, TEXTS
 from tests.support.api_world import API, DAYS, OWNER, PARTNER, lines, may_call, snapshot
 from tests.support.command import run
+from tests.support.gateway_world import FORMATS, LENDER, REST, SIGNED, UNSIGNED, entry
+from tests.support.gateway_world import snapshots as gateway_snapshots
 
 CALLER, OTHER = f"{PARTNER}:role/team/caller", f"{PARTNER}:role/other"
 ANYTHING = [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*"}]
@@ -133,6 +138,36 @@ def test_what_a_damaged_log_may_have_shown_stays(tmp_path: Path) -> None:
     assert said["resource_policy"] is None
     assert said["blind_spots"][0]["id"] == "incomplete"
     assert "gzip ends at byte" in said["blind_spots"][0]["why"]
+
+
+@pytest.mark.parametrize("name", ["common", "csv", "nested", "agent last", "xml"])
+def test_what_strangers_write_into_any_field_of_an_entry_breaks_no_output(tmp_path: Path, name: str) -> None:
+    text = FORMATS[name].rstrip("}") + ("," if "{" in FORMATS[name] else " ")
+    written = f'{text}"when":"$context.requestTime"}}' if "{" in text else f"{text}[$context.requestTime]"
+    for one in gateway_snapshots(written):
+        (tmp_path / f"{one['account_id']}.json").write_text(json.dumps(one))
+    entries = [
+        entry(
+            written,
+            {**SIGNED, "extendedRequestId": f"X{day}=", "requestTime": f"{day:02}/Nov/2026:08:15:42 +0000"},
+        )
+        for day in range(1, 25)
+    ]
+    fields = dict.fromkeys(re.findall(r"\$context\.([\w.]*\w)", written))
+    entries += [
+        entry(written, {**signed, field: text[:2000]})
+        for field in fields
+        for text in TEXTS.values()
+        for signed in (SIGNED, UNSIGNED)
+    ]
+    (tmp_path / "access.log").write_text("\n".join(entries) + "\n", "utf-8")
+    snapshots = [word for path in sorted(tmp_path.glob("*.json")) for word in ("-s", str(path))]
+    words = ["api", REST, "-l", str(tmp_path / "access.log"), *snapshots, "--until", "2026-11-24"]
+    for made in (run(tmp_path, *words, "-f", form) for form in API_FORMATS):
+        assert made.code in {0, 4}
+        assert not RAW.findall((made.stdout + made.stderr).replace("\r\n", "\n"))
+    callers = json.loads(run(tmp_path, *words, "-f", "json").stdout)["callers"]
+    assert {one["principal"] for one in callers} == {LENDER}
 
 
 @pytest.mark.parametrize("words", [["-l", "empty"], ["-l", "nowhere"], ["-l", ""]])

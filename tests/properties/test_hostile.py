@@ -60,7 +60,7 @@ TEXTS: Mapping[str, str] = {
     "format fields": "%s%n{0}{__class__}",
 }  # fmt: skip
 
-_RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """What no output may hold: every control but the line feed, and the marks that reorder or hide text."""
 
 
@@ -86,7 +86,7 @@ def granted(analysis: Analysis) -> set[str]:
 
 def assert_clean(analysis: Analysis) -> None:
     for name, text in outputs(analysis).items():
-        assert _RAW.findall(text) == [], name
+        assert RAW.findall(text) == [], name
         assert len(text) < 60_000, name
     json.loads(outputs(analysis)["json"])
     json.loads(outputs(analysis)["policy"])
@@ -349,7 +349,7 @@ def test_an_odd_record_is_a_finding_or_a_narrow_grant(text: str, tmp_path: Path)
     assert seen
     if known and not any(r.wild for r in usage.requests if r.action == "dynamodb:DeleteItem"):
         assert evaluate(table, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"
-    assert all(_RAW.findall(text) == [] for text in outputs(made).values())
+    assert all(RAW.findall(text) == [] for text in outputs(made).values())
     batches = list(open_source(log).read())
     rows = [row for batch in batches for row in map_batch(batch, None, set())]
     assert len(rows) + sum(batch.damage is not None for batch in batches) == 3
@@ -383,7 +383,7 @@ def test_role_names_of_the_log_are_shown_clean(tmp_path: Path) -> None:
     write_logs(tmp_path, events)
     done = run(tmp_path, "suggest", "-r", "orders-", "-l", ".")
     assert (done.stdout, done.code) == ("", 4)
-    assert _RAW.findall(done.stderr) == []
+    assert RAW.findall(done.stderr) == []
     assert [line for line in done.stderr.splitlines() if not line.startswith(("error: ", "  hint: "))] == []
 
 
@@ -398,7 +398,7 @@ def test_file_names_are_shown_clean(tmp_path: Path) -> None:
         done = run(tmp_path, *args)
         assert done.code == (0 if "--allow-incomplete" in args else 3)
         for stream in (done.stdout, done.stderr):
-            assert _RAW.findall(stream) == []
+            assert RAW.findall(stream) == []
             assert not any(line.startswith("error: forged") for line in stream.splitlines())
 
 
@@ -414,7 +414,7 @@ def test_every_row_of_map_is_one_clean_line(tmp_path: Path) -> None:
         assert done.code == 0
         lines = done.stdout.removesuffix("\n").split("\n")
         assert len(lines) == len(events)
-        assert _RAW.findall(done.stdout + done.stderr) == []
+        assert RAW.findall(done.stdout + done.stderr) == []
 
 
 # --- memory --------------------------------------------------------------------------------------

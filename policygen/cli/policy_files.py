@@ -221,12 +221,12 @@ def _json_of(name: str, text: str) -> Any:
     """Return the value of a JSON text; None where it may be a document that is URL-encoded.
 
     Raises:
-        UsageError: PG-E210, it is no JSON.
+        UsageError: PG-E210, it is no JSON, or has a key twice.
     """
-    from policygen.iam.document import load_document
+    from policygen.iam.document import load_document, with_unique_keys
 
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=with_unique_keys)
     except (ValueError, RecursionError) as error:
         try:
             load_document(text, name)

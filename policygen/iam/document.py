@@ -255,12 +255,24 @@ def _shown(value: object) -> str:
     )
 
 
-def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object and reject duplicate keys, as IAM does: the last value must not hide the first."""
+class RepeatedKeyError(ValueError):
+    """A key of an object that is there twice; `key` is its text."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {_shown(key)} is there twice in one object")
+        self.key = key
+
+
+def with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object and reject repeated keys, as IAM does: the last value must not hide the first.
+
+    Raises:
+        RepeatedKeyError: a key is there twice.
+    """
     element = dict(pairs)
     if len(element) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"duplicate key {_shown(next(key for key in keys if keys.count(key) > 1))}")
+        raise RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
     return element
 
 
@@ -286,7 +298,10 @@ class _PolicyReader:
         if not text.startswith("{"):
             text = unquote(text).removeprefix("\ufeff")
         try:
-            return json.loads(text, object_pairs_hook=_with_unique_keys)
+            return json.loads(text, object_pairs_hook=with_unique_keys)
+        except RepeatedKeyError as error:
+            hint = f"leave one {_shown(error.key)} out, or write both as one: only the last would count"
+            raise self.error("document", f"is not clear: {error}", hint) from error
         except (ValueError, RecursionError) as error:
             hint = "look before that place: a comma, a quotation mark or a bracket is missing, or is one too many"
             raise self.error("document", f"is not JSON: {error}", hint) from error

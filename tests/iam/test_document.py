@@ -104,7 +104,12 @@ BROKEN = [
     ("a list", "[]", "document", "must be an object, not a list"),
     ("a text of JSON", '"x"', "document", "must be an object"),
     ("deep nesting", "[" * 100_000, "document", "is not JSON"),
-    ("a duplicate key", '{"Statement": [], "Statement": []}', "document", "duplicate key 'Statement'"),
+    (
+        "a duplicate key",
+        '{"Statement": [], "Statement": []}',
+        "document",
+        "the key 'Statement' is there twice",
+    ),
     ("no statement", {"Version": "2012-10-17"}, "Statement", "is missing"),
     ("an unknown version", {"Version": "2020-01-01", "Statement": []}, "Version", "'2020-01-01'"),
     ("an unknown element", {"Statements": [], "Statement": []}, "Statements", "is not an element"),

@@ -387,3 +387,42 @@ def test_without_pyyaml_the_install_line_is_named(read: Read, monkeypatch: pytes
         "PG-E252",
         "pip install '.[yaml]' in the checkout, with the Python that runs policygen",
     )
+
+
+# --- What cannot be read is named ------------------------------------------------------------------
+
+LOOP = {
+    "Fn::ForEach::Grants": ["Name", ["a"], {"P${Name}": policy("AWS::IAM::RolePolicy", RoleName="orders")}]
+}
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [*LOOP.items(), ("Fn::Transform", {"Name": "AWS::Include", "Parameters": {"Location": "s3://b/t"}})],
+)
+def test_what_cloudformation_would_expand_is_an_error_that_says_how_to_get_it(
+    key: str, value: Any, suffix: str, read: Read
+) -> None:
+    template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"R": inline(), key: value}}
+    with pytest.raises(UsageError, match=f"{key[:11]}.* is not expanded") as caught:
+        read(template, f"t.{suffix}")
+    assert caught.value.code == "PG-E251"
+    assert "get-template --stack-name STACK --template-stage Processed" in caught.value.hints[0]
+
+
+TWICE = {
+    "t.json": '{"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {}, "Properties": {"RoleName": "a"}}}}',
+    "p.json": '{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Action": "s3:GetObject", "Resource": "*"}]}',
+    "t.yaml": "Resources:\n  R:\n    Type: AWS::IAM::Role\n    Properties: {}\n    Properties: {RoleName: a}\n",
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_key_that_is_there_twice_is_named(name: str, read: Read) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(TWICE[name], name)
+    key = "Action" if name == "p.json" else "Properties"
+    assert f"the key {key!r}" in caught.value.message
+    assert caught.value.hints[0].startswith(f"leave one {key!r} out")
+    assert "comma" not in caught.value.hints[0]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from policygen.errors import UsageError
 from policygen.iam import reference
 from policygen.iam.locations import Path
 from policygen.rightsize.check.templates.context import (
@@ -20,6 +21,7 @@ from policygen.rightsize.check.templates.context import (
     no_such_role,
     unknown_value,
 )
+from policygen.text import escape_controls
 
 _ROLE, _FUNCTION = "AWS::IAM::Role", "AWS::Serverless::Function"
 _ATTACHED = {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}
@@ -31,10 +33,25 @@ _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
 def is_cloudformation(document: Mapping[str, Any]) -> bool:
-    """Return whether an object is a template."""
+    """Return whether an object is a template; what a transform would make of its resources is left out of account."""
     resources = document.get("Resources")
     return isinstance(resources, dict) and all(
-        isinstance(one, dict) and isinstance(one.get("Type"), str) for one in resources.values()
+        _is_expanded(name) or (isinstance(one, dict) and isinstance(one.get("Type"), str))
+        for name, one in resources.items()
+    )
+
+
+def _is_expanded(key: object) -> bool:
+    """Return whether a key stands for what CloudFormation puts in its place when it processes the template."""
+    return str(key).startswith(("Fn::ForEach::", "Fn::Transform"))
+
+
+def _not_expanded(file: str, key: str) -> UsageError:
+    name = escape_controls("::".join(key.split("::")[:2]))
+    return UsageError(
+        f"{file}: {name} is not expanded, and what it makes cannot be checked",
+        "give the processed template: aws cloudformation get-template --stack-name STACK --template-stage Processed",
+        code="PG-E251",
     )
 
 
@@ -44,6 +61,8 @@ def cloudformation_policies(document: Mapping[str, Any], file: str, context: Tem
     Raises:
         UsageError: PG-E250, there is no such role; PG-E251, a value that the template alone does not tell.
     """
+    if (expanded := next(filter(_is_expanded, document["Resources"]), None)) is not None:
+        raise _not_expanded(file, expanded)
     return _TemplateReader(document, file, context).policies()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from policygen.errors import UsageError, missing_extra
 from policygen.iam.locations import Location, Path
+from policygen.text import escape_controls
 
 _PLAIN = {
     "tag:yaml.org,2002:bool",
@@ -18,11 +19,23 @@ _PLAIN = {
 _DEEPEST = 100
 
 
+def _repeated_key(file: str, name: str, line: int) -> UsageError:
+    """Return the error for a key that is there twice: readers of YAML differ in which one counts."""
+    shown = escape_controls(name)[:80]
+    error = UsageError(
+        f"{file}:{line} has the key {shown!r} for the second time in one object",
+        f"leave one {shown!r} out, or write both as one: only one of them would count",
+        code="PG-E219",
+    )
+    error.place = file, line
+    return error
+
+
 def parse_yaml_template(text: str, file: str) -> tuple[Any, Mapping[Path, Location]]:
     """Return the value of a YAML text and the places of its parts; ``!Sub x`` is read as ``{"Fn::Sub": x}``.
 
     Raises:
-        UsageError: PG-E219, it is no YAML; PG-E252, PyYAML is not installed.
+        UsageError: PG-E219, it is no YAML, or has a key twice; PG-E252, PyYAML is not installed.
     """
     try:
         import yaml
@@ -42,9 +55,12 @@ def parse_yaml_template(text: str, file: str) -> tuple[Any, Mapping[Path, Locati
             raise ValueError("its values are nested too deeply")
         places[path] = Location(node.start_mark.line + 1, node.start_mark.column + 1)
         if isinstance(node, yaml.MappingNode):
-            found: Any = {
-                str(key.value): value_of(value, (*path, str(key.value))) for key, value in node.value
-            }
+            found: Any = {}
+            for key, value in node.value:
+                name = str(key.value)
+                if name in found:
+                    raise _repeated_key(file, name, key.start_mark.line + 1)
+                found[name] = value_of(value, (*path, name))
         elif isinstance(node, yaml.SequenceNode):
             found = [value_of(one, (*path, number)) for number, one in enumerate(node.value)]
         else:

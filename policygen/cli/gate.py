@@ -17,7 +17,6 @@ from policygen.text import escape_controls, pluralize
 if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.evidence.observe import RoleEvidence
-    from policygen.iam.document import Policy
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.baseline import Baseline
@@ -306,18 +305,28 @@ def context_of(plan: Plan) -> TemplateContext:
         own.partition if own else "aws",
         regions[0] if len(regions) == 1 else "",
         {one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
+        {one.name: parse_policy(one.document, one.name) for one in plan.today or () if not one.arn},
     )
 
 
-def attached_documents(account: Account | None, role: str) -> dict[str, Policy]:
-    """Return the documents of the managed policies that a role has today, by ARN."""
+def context_of_account(account: Account | None, role: str) -> TemplateContext:
+    """Return what templates need to know of a role whose logs are read, by its name or ARN."""
+    from msgspec.structs import replace
+
+    from policygen.rightsize.check.templates.context import TemplateContext
+
+    context = TemplateContext(role.rpartition("/")[2], account_in(role))
     if account is None:
-        return {}
+        return context
     try:
-        attached = account.role(role).attached
+        found = account.role(role)
     except PolicygenError:  # a function's name, or an error that reading the logs will say
-        return {}
-    return {one.arn: one.policy for one in attached if one.policy}
+        return context
+    return replace(
+        context,
+        known={one.arn: one.policy for one in found.attached if one.policy},
+        inline={one.name: one for one in found.policies},
+    )
 
 
 def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> list[PolicySource]:

@@ -48,7 +48,7 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
     if mark and context and not path.exists():
         from msgspec.structs import replace
 
-        return policies_of(Path(file), replace(context, role=name))
+        return policies_of(Path(file), replace(context, part=name))
     if path.is_dir():
         files = sorted(_files_below(path))
         if not files:

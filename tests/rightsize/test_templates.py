@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from policygen.cli.policy_files import policies_of
 from policygen.errors import UsageError
@@ -426,3 +427,280 @@ def test_a_key_that_is_there_twice_is_named(name: str, read: Read) -> None:
     assert f"the key {key!r}" in caught.value.message
     assert caught.value.hints[0].startswith(f"leave one {key!r} out")
     assert "comma" not in caught.value.hints[0]
+
+
+def with_unknown(plan: dict[str, Any], **unknown: Any) -> dict[str, Any]:
+    """The plan with what its resources know only after apply, by the last part of their addresses."""
+    resources = plan["planned_values"]["root_module"]["resources"]
+    by_name = {one["address"].rpartition(".")[2]: one["address"] for one in resources}
+    changes = [
+        {
+            "address": by_name[name],
+            "change": {"actions": ["create"], "after_unknown": dict.fromkeys(keys, True)},
+        }
+        for name, keys in unknown.items()
+    ]
+    return plan | {"resource_changes": changes}
+
+
+def attaching(kind: str, values: dict[str, Any], **refs: str) -> dict[str, Any]:
+    address = f"aws_iam_{kind}.x"
+    made = resource("aws_iam_policy.p", {"policy": json.dumps(document("iam:*", "*"))})
+    own = {"role": "orders", "roles": ["orders"], "role_name": "orders"}
+    role_is = {"role_policy_attachment": "role", "policy_attachment": "roles"}.get(kind, "role_name")
+    values = {role_is: own[role_is]} | values
+    return terraform(ROLE, INLINE, made, resource(address, values), refs={address: refs} if refs else {})
+
+
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+SESSION = "orders-session"
+
+
+def exclusive(*names: str) -> dict[str, Any]:
+    return resource("aws_iam_role_policies_exclusive.x", {"role_name": "orders", "policy_names": list(names)})
+
+
+def attached_by_the_role(address: str) -> dict[str, Any]:
+    return resource(address, {"name": "orders", "managed_policy_arns": [ADMIN]})
+
+
+STILL = parse_policy(document("sqs:SendMessage", "*"), SESSION)
+
+GRANTING: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
+    "the exclusive list of a role's managed policies": (
+        attaching("role_policy_attachments_exclusive", {"policy_arns": [ADMIN]}),
+        [ITEM],
+        (ADMIN,),
+    ),
+    "an inline policy that stays by its name": (
+        terraform(INLINE, exclusive(SESSION)),
+        [ITEM, "sqs:SendMessage *"],
+        (),
+    ),
+    "an inline policy that stays and that nobody knows": (
+        terraform(INLINE, exclusive("y")),
+        [ITEM],
+        ("inline policy y",),
+    ),
+    "the exclusive names of inline policies of the plan": (
+        terraform(
+            resource("aws_iam_role_policy.a", {"role": "orders", "policy": TEXT, "name": "y"}),
+            exclusive("y"),
+        ),
+        [ITEM],
+        (),
+    ),
+    "an attachment to several roles": (
+        attaching("policy_attachment", {"roles": ["other", "orders"], "policy_arn": ADMIN}),
+        [ITEM],
+        (ADMIN,),
+    ),
+    "a managed policy that the role names": (
+        terraform(INLINE, attached_by_the_role("aws_iam_role.r")),
+        [ITEM],
+        (ADMIN,),
+    ),
+    "a role's name in other letters": (
+        terraform(INLINE, resource("aws_iam_role_policy_attachment.x", {"role": "OrderS", "policy_arn": ADMIN})),
+        [ITEM],
+        (ADMIN,),
+    ),
+    "a role by its ARN": (
+        terraform(
+            INLINE,
+            resource(
+                "aws_iam_role_policy.z",
+                {"role": "arn:aws:iam::111122223333:role/job/orders", "policy": json.dumps(document("iam:*", "*"))},
+            ),
+        ),
+        [ITEM, "iam:* *"],
+        (),
+    ),
+    "an inline policy of Cloud Control": (
+        terraform(resource("awscc_iam_role_policy.x", {"role_name": "orders", "policy_document": TEXT})),
+        [ITEM],
+        (),
+    ),
+    "a role of Cloud Control": (
+        terraform(
+            resource(
+                "awscc_iam_role.x",
+                {
+                    "role_name": "orders",
+                    "policies": [{"policy_name": "x", "policy_document": TEXT}],
+                    "managed_policy_arns": [ADMIN],
+                },
+            )
+        ),
+        [ITEM],
+        (ADMIN,),
+    ),
+    "a managed policy of Cloud Control": (
+        terraform(resource("awscc_iam_managed_policy.x", {"roles": ["other", "ORDERS"], "policy_document": TEXT})),
+        [ITEM],
+        (),
+    ),
+    "a new role, whose lists the provider computes": (
+        with_unknown(
+            terraform(ROLE, INLINE, refs={ROLE["address"]: {}}),
+            orders=["managed_policy_arns", "inline_policy"],
+        ),
+        [ITEM],
+        (),
+    ),
+    "what is there already": (
+        terraform(INLINE, {"mode": "data"} | attached_by_the_role("data.aws_iam_role.o")),
+        [ITEM],
+        (),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRANTING)
+def test_every_way_to_grant_counts(name: str, read: Read) -> None:
+    value, expected, unread = GRANTING[name]
+    context = replace(CONTEXT, inline={SESSION: STILL})
+    sources = read(value, context=context)
+    assert granted(sources) == expected
+    assert tuple(name for source in sources for name, _ in source.unread) == unread
+
+
+NOT_TOLD: dict[str, tuple[dict[str, Any], str]] = {
+    "a role's managed policies, one of them new": (
+        with_unknown(
+            terraform(ROLE, INLINE, refs={ROLE["address"]: {"managed_policy_arns": "aws_iam_policy.p"}}),
+            orders=["managed_policy_arns"],
+        ),
+        "aws_iam_role.orders cannot be checked: which policy it attaches",
+    ),
+    "a role's managed policies without a configuration": (
+        with_unknown(terraform(ROLE, INLINE), orders=["managed_policy_arns"]),
+        "aws_iam_role.orders cannot be checked: which policy it attaches",
+    ),
+    "roles without a configuration": (
+        with_unknown(attaching("policy_attachment", {"roles": None, "policy_arn": ADMIN}), x=["roles"]),
+        "aws_iam_policy_attachment.x cannot be checked: which role",
+    ),
+    "roles that name another one, and perhaps a text beside it": (
+        with_unknown(
+            attaching("policy_attachment", {"roles": None, "policy_arn": ADMIN}, roles="aws_iam_role.other"),
+            x=["roles"],
+        ),
+        "aws_iam_policy_attachment.x cannot be checked: which role",
+    ),
+    "one policy of the exclusive list": (
+        attaching("role_policy_attachments_exclusive", {"policy_arns": [ADMIN, None]}),
+        "aws_iam_role_policy_attachments_exclusive.x cannot be checked: which policy it attaches",
+    ),
+    "the exclusive list": (
+        attaching("role_policy_attachments_exclusive", {}, policy_arns="aws_iam_policy.p"),
+        "aws_iam_role_policy_attachments_exclusive.x cannot be checked: which policy it attaches",
+    ),
+    "the role of the exclusive list": (
+        attaching("role_policy_attachments_exclusive", {"role_name": None, "policy_arns": [ADMIN]}),
+        "aws_iam_role_policy_attachments_exclusive.x cannot be checked: which role",
+    ),
+    "the role's own inline policies": (
+        with_unknown(
+            terraform(ROLE, INLINE, refs={ROLE["address"]: {"inline_policy": "aws_sqs_queue.q"}}),
+            orders=["inline_policy"],
+        ),
+        "aws_iam_role.orders.inline_policy cannot be checked",
+    ),
+    "the rest of a plan that ended with an error": (
+        terraform(ROLE, INLINE) | {"errored": True},
+        "the plan cannot be checked: Terraform ended with an error",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TOLD)
+def test_what_terraform_knows_after_apply_alone_is_an_error(name: str, read: Read) -> None:
+    value, message = NOT_TOLD[name]
+    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+        read(value)
+    assert caught.value.code == "PG-E251"
+
+
+WHOSE: dict[str, tuple[Any, str]] = {
+    "a parameter": ({"Ref": "Name"}, "Name"),
+    "an import": ({"Fn::ImportValue": "role"}, "Fn::ImportValue"),
+    "a parameter of Systems Manager": ("{{resolve:ssm:/orders/role}}", "{{resolve:ssm:/orders/role}}"),
+    "a condition": ({"Fn::If": ["Prod", "orders", "other"]}, "Fn::If"),
+}
+
+
+@pytest.mark.parametrize("kind", ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"])
+@pytest.mark.parametrize("name", WHOSE)
+def test_a_policy_of_a_role_that_a_template_does_not_tell_is_an_error(
+    name: str, kind: str, read: Read
+) -> None:
+    value, shown = WHOSE[name]
+    attribute: dict[str, Any] = (
+        {"RoleName": value} if kind.endswith("RolePolicy") else {"Roles": ["x", value]}
+    )
+    template = {
+        "Parameters": {"Name": {"Type": "String"}},
+        "Resources": {"R": inline(), "P": policy(kind, **attribute)},
+    }
+    with pytest.raises(UsageError) as caught:
+        read(template)
+    assert caught.value.code == "PG-E251"
+    assert (
+        caught.value.message == f"t.json: the role of P cannot be checked: the template does not tell {shown}"
+    )
+
+
+OF_THE_ROLE: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a name in other letters": ({"P": policy("AWS::IAM::RolePolicy", RoleName="OrderS")}, [ITEM]),
+    "a parameter with several roles": (
+        {"R": role(), "P": policy("AWS::IAM::Policy", Roles={"Ref": "Several"})},
+        [ITEM],
+    ),
+    "another role of the stack": (
+        {
+            "R": inline(),
+            "O": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": {"Ref": "Name"}}},
+            "P": policy("AWS::IAM::Policy", Roles=[{"Ref": "O"}], PolicyDocument=document("iam:*", "*")),
+        },
+        [ITEM],
+    ),
+    "another role of the stack, where the role is elsewhere": (
+        {
+            "N": role(RoleName="named"),
+            "S": policy("AWS::IAM::Policy", Roles=[{"Ref": "N"}], PolicyDocument=document("iam:*", "*")),
+            "O": {"Type": "AWS::IAM::Role"},
+            "P": policy("AWS::IAM::Policy", Roles=[{"Ref": "O"}], PolicyDocument=document("iam:*", "*")),
+            "Q": policy("AWS::IAM::RolePolicy", RoleName="orders"),
+        },
+        [ITEM],
+    ),
+    "no role": (
+        {"R": inline(), "P": policy("AWS::IAM::Policy", Roles=[{"Ref": "AWS::NoValue"}], Users=["ann"])},
+        [ITEM],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_ROLE)
+def test_a_template_says_in_many_ways_of_which_role_a_policy_is(name: str, read: Read) -> None:
+    resources, expected = OF_THE_ROLE[name]
+    parameters = {
+        "Name": {"Type": "String"},
+        "Several": {"Type": "CommaDelimitedList", "Default": "other, orders"},
+    }
+    assert granted(read({"Parameters": parameters, "Resources": resources})) == expected
+
+
+def test_a_role_that_is_named_by_its_part_has_what_names_it_too(read: Read) -> None:
+    resources = {
+        "R": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": {"Ref": "Name"}}},
+        "P": policy("AWS::IAM::RolePolicy", RoleName={"Ref": "R"}),
+        "Q": policy("AWS::IAM::RolePolicy", RoleName="orders", PolicyDocument=document("iam:*", "*")),
+    }
+    template = {"Parameters": {"Name": {"Type": "String"}}, "Resources": resources}
+    assert granted(read(template, mark="#R")) == [ITEM, "iam:* *"]
+    with pytest.raises(
+        UsageError, match="the role of P cannot be checked: the template does not tell the name of R"
+    ):
+        read(template)

@@ -276,13 +276,11 @@ def _from_logs(
     quiet: bool,
 ) -> GateSubject:
     """Read the logs and the account."""
-    from policygen.cli.gate import attached_documents, of_evidence, policies_of_role
+    from policygen.cli.gate import context_of_account, of_evidence, policies_of_role
     from policygen.cli.output import summarise
-    from policygen.cli.plans import account_in
     from policygen.cli.role_map import GateRole, read_role_map
     from policygen.evidence.observe import collect_evidence
     from policygen.rightsize.check.from_logs import check_basis
-    from policygen.rightsize.check.templates.context import TemplateContext
 
     notify = message_sink(quiet=quiet)
     traces = open_traces(witnesses)
@@ -290,11 +288,8 @@ def _from_logs(
     decided = open_decisions(decisions)
     files = account.snapshots or (None,)
     current = open_account(account.live_by_default(logs).of_file(files[0]), notify, role)
-    context = TemplateContext(
-        role.rpartition("/")[2], account_in(role), known=attached_documents(current, role)
-    )
     roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
-    sources = policies_of_role(context, roles)
+    sources = policies_of_role(context_of_account(current, role), roles)
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from policygen.errors import UsageError
@@ -19,6 +20,7 @@ from policygen.rightsize.check.templates.context import (
     RolePolicies,
     TemplateContext,
     no_such_role,
+    role_name,
     unknown_value,
 )
 from policygen.text import escape_controls
@@ -66,6 +68,10 @@ def cloudformation_policies(document: Mapping[str, Any], file: str, context: Tem
     return _TemplateReader(document, file, context).policies()
 
 
+_NO_VALUE: Any = object()
+"""What stands for a value that is left out."""
+
+
 class _UnresolvedError(Exception):
     """A function of the template whose value is not certain; its text is the argument."""
 
@@ -83,6 +89,7 @@ class _TemplateReader:
         documents: list[tuple[str, Any, Path]] = []
         attached: list[tuple[str, Path]] = []
         own = [name for name in self._roles() if self._is_ours(name)]
+        self._names = {role_name(self._context.role), *(self._name_of(one) or "" for one in own)} - {""}
         for logical in own:
             path: Path = ("Resources", logical.removesuffix("Role"), "Properties", "Policies")
             if self._resources.get(logical, {}).get("Type") == _ROLE:
@@ -96,7 +103,7 @@ class _TemplateReader:
                 document = self._properties(logical).get("PolicyDocument")
                 documents.append((logical, self._resolved(logical, document), place))
         if not (documents or attached or own):
-            raise no_such_role(self._file, self._context.role, self._roles())
+            raise no_such_role(self._file, self._context, self._roles())
         return RolePolicies(tuple(documents), tuple(attached))
 
     def _attached_by(self, logical: str) -> Iterator[tuple[str, Path]]:
@@ -155,14 +162,21 @@ class _TemplateReader:
 
     def _is_ours(self, logical: str) -> bool:
         """Return whether the role under check is the one of a logical name: a stack's name stands before it."""
-        name = self._properties(logical).get("RoleName") if logical in self._resources else None
+        if self._context.part:
+            return self._context.part == logical
         role = self._context.role
-        if name is not None:
-            try:
-                return bool(self._value(name) == role)
-            except _UnresolvedError:
-                return False
+        if self._properties(logical).get("RoleName") is not None:
+            return self._name_of(logical) == role_name(role)
         return role == logical or f"-{logical}-" in role
+
+    def _name_of(self, logical: str) -> str | None:
+        """Return the name that a role of the template gives itself, as IAM compares it; None where nothing tells it."""
+        name = self._properties(logical).get("RoleName")
+        if name is None:
+            return None
+        with suppress(_UnresolvedError):
+            return role_name(str(self._value(name)))
+        return None
 
     def _is_attached(self, logical: str, own: Sequence[str]) -> bool:
         for role in own:
@@ -171,19 +185,38 @@ class _TemplateReader:
                     return True
         properties = self._properties(logical)
         listed = [*_as_list(properties.get("Roles")), *_as_list(properties.get("RoleName"))]
-        for one in listed:
-            if isinstance(one, dict) and one.get("Ref") in own:
-                return True
-            try:
-                if self._value(one) == self._context.role:
-                    return True
-            except _UnresolvedError:
-                continue
-        return False
+        return any(self._names_role(f"the role of {logical}", one, own) for one in listed)
+
+    def _names_role(self, where: str, value: Any, own: Sequence[str]) -> bool:
+        """Return whether a value is the name of the role under check.
+
+        Raises:
+            UsageError: PG-E251, the template does not tell whose name it is.
+        """
+        named = value.get("Ref") if isinstance(value, dict) else None
+        if named in own:
+            return True
+        if named in self._roles():
+            name, gives_none = self._name_of(str(named)), self._properties(str(named)).get("RoleName") is None
+            if (
+                name or own or gives_none
+            ):  # no two roles have one name, and a stack's own is none of another one
+                return name in self._names
+        found = self._resolved(where, value)
+        texts = found if isinstance(found, list) else [found]
+        # A parameter may be a list, in one text with commas; so may a name have them.
+        return any(
+            role_name(one.strip()) in self._names
+            for text in texts
+            for one in (str(text), *str(text).split(","))
+        )
 
     def _properties(self, logical: str) -> Mapping[str, Any]:
         found = self._resources.get(logical, {}).get("Properties")
-        return found if isinstance(found, dict) else {}
+        properties = found if isinstance(found, dict) else {}
+        for key in filter(_is_expanded, properties):
+            raise _not_expanded(self._file, key)
+        return properties
 
     # --- Values ---
 
@@ -195,17 +228,22 @@ class _TemplateReader:
 
     def _resolved(self, where: str, value: Any) -> Any:
         try:
-            return self._value(value)
+            found = self._value(value)
         except _UnresolvedError as error:
             raise unknown_value(self._file, where, f"the template does not tell {error}") from None
+        return None if found is _NO_VALUE else found
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._value(one) for one in value]
+            return [found for one in value if (found := self._value(one)) is not _NO_VALUE]
+        if isinstance(value, str) and "{{resolve:" in value:
+            raise _UnresolvedError(value)
         if not isinstance(value, dict):
             return value
         if not _is_function(value):
-            return {key: self._value(one) for key, one in value.items()}
+            for key in filter(_is_expanded, value):
+                raise _UnresolvedError(key)
+            return {key: found for key, one in value.items() if (found := self._value(one)) is not _NO_VALUE}
         ((function, argument),) = value.items()
         if function == "Ref":
             return self._ref(str(argument))
@@ -234,7 +272,7 @@ class _TemplateReader:
 
         return _VARIABLE.sub(fill, str(text))
 
-    def _ref(self, name: str) -> str:
+    def _ref(self, name: str) -> Any:
         context = self._context
         pseudo = {
             "AWS::AccountId": context.account,
@@ -244,6 +282,8 @@ class _TemplateReader:
         }
         if pseudo.get(name):
             return pseudo[name]
+        if name == "AWS::NoValue":
+            return _NO_VALUE
         parameter = self._parameters.get(name)
         if isinstance(parameter, dict) and isinstance(parameter.get("Default"), str | int | float):
             return str(parameter["Default"])

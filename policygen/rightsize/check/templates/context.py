@@ -18,13 +18,17 @@ class TemplateContext(msgspec.Struct, frozen=True):
     """The role under check, and what a template leaves to the place where it is deployed."""
 
     role: str
-    """Its name; or its address or logical name in the template."""
+    """Its name."""
     account: str = ""
     partition: str = "aws"
     region: str = ""
     """"" where it is not known, or the role works in several."""
     known: Mapping[str, Policy] = msgspec.field(default_factory=dict)
     """ARN of a managed policy that the role has today -> its document."""
+    inline: Mapping[str, Policy] = msgspec.field(default_factory=dict)
+    """Name of an inline policy that the role has today -> its document."""
+    part: str = ""
+    """Its address or logical name in the template, where somebody named it; "" to find it by its name."""
 
     def document_of(self, attached: str) -> Policy | None:
         """Return the document of a policy that the role has today, by its ARN; AWS's own also by its name, as in SAM.
@@ -89,8 +93,17 @@ def _below(places: Mapping[Path, Location], path: Path) -> Mapping[Path, Locatio
     return inside or ({("Statement",): places[path]} if path in places else {})
 
 
-def no_such_role(file: str, role: str, names: Collection[str]) -> UsageError:
+def role_name(text: str) -> str:
+    """Return a role's name, or that in its ARN, as IAM compares it: names differ in more than case.
+
+    Source: IAM API Reference, CreateRole, RoleName.
+    """
+    return text.rpartition("/")[2].casefold()
+
+
+def no_such_role(file: str, context: TemplateContext, names: Collection[str]) -> UsageError:
     """Return the error for a template that has no policy of a role."""
+    role = context.part or context.role
     there = ", ".join(sorted(map(escape_controls, names))[:8])
     return UsageError(
         f"{file} has no policies of the role {escape_controls(role)!r}",

@@ -1,24 +1,24 @@
-"""Reads what ``terraform show -json`` prints of a plan or of a state.
-
-Format: https://developer.hashicorp.com/terraform/internals/json-format. In a plan, values that are known only after
-apply are missing; what refers to what is in its ``configuration``.
-"""
+"""Reads the policies of a role from what ``terraform show -json`` prints of a plan or of a state."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from policygen.iam.locations import Path
 from policygen.rightsize.check.templates.context import (
     RolePolicies,
     TemplateContext,
     no_such_role,
+    role_name,
     unknown_value,
 )
-
-_INDEX = re.compile(r"\[[^]]*\]$")
+from policygen.rightsize.check.templates.terraform_resources import (
+    TerraformResource,
+    items,
+    mapping,
+    resources_in,
+)
 
 
 def is_terraform(document: Mapping[str, Any]) -> bool:
@@ -26,166 +26,170 @@ def is_terraform(document: Mapping[str, Any]) -> bool:
     return "format_version" in document and ("planned_values" in document or "values" in document)
 
 
-class _Resource(NamedTuple):
-    """One instance of a resource."""
-
-    address: str
-    kind: str
-    values: Mapping[str, Any]
-    refers: Mapping[str, Sequence[str]]
-    """Attribute -> the addresses that its expression refers to, as the module writes them."""
-    module: str
-    """``module.name.`` of the modules that it is in."""
-    path: Path
-
-    @property
-    def instance(self) -> str:
-        """``["key"]`` of an instance; "" where there is one."""
-        found = _INDEX.search(self.address)
-        return found.group() if found else ""
-
-
 def terraform_policies(document: Mapping[str, Any], file: str, context: TemplateContext) -> RolePolicies:
     """Return the policies of a role.
 
     Raises:
-        UsageError: PG-E250, there is no such role; PG-E251, a policy is known only after apply.
+        UsageError: PG-E250, there is no such role; PG-E251, a policy is known only after apply, or the plan ended with
+            an error.
     """
-    top = "planned_values" if "planned_values" in document else "values"
-    configuration = _object(_object(document.get("configuration")).get("root_module"))
-    resources = list(
-        _resources(_object(document[top]).get("root_module"), configuration, (top, "root_module"))
-    )
-    return _Reader(resources, file, context).policies()
+    if document.get("errored") is True:
+        raise unknown_value(
+            file, "the plan", "Terraform ended with an error, and what it had not planned is not in it"
+        )
+    return _Reader(resources_in(document), file, context).policies()
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _resources(
-    module: Any, configuration: Mapping[str, Any], path: Path, prefix: str = ""
-) -> Iterator[_Resource]:
-    module = _object(module)
-    written = {one.get("address"): one for one in map(_object, _list(configuration.get("resources")))}
-    for number, one in enumerate(map(_object, _list(module.get("resources")))):
-        address = str(one.get("address", ""))
-        own = written.get(_INDEX.sub("", address.removeprefix(prefix)), {})
-        refers = {
-            name: [str(ref) for ref in _list(_object(expression).get("references"))]
-            for name, expression in _object(own.get("expressions")).items()
-        }
-        place = (*path, "resources", number, "values")
-        yield _Resource(address, str(one.get("type")), _object(one.get("values")), refers, prefix, place)
-    for number, child in enumerate(map(_object, _list(module.get("child_modules")))):
-        address = str(child.get("address", ""))
-        name = _INDEX.sub("", address.removeprefix(prefix)).removeprefix("module.")
-        call = _object(_object(configuration.get("module_calls")).get(name))
-        inner = _object(call.get("module"))
-        yield from _resources(child, inner, (*path, "child_modules", number), f"{address}.")
+_OF_A_ROLE = {"aws_iam_role_policy": "role", "aws_iam_policy": "roles"}
+"""A resource with a document -> its attribute that says of which role; of a managed policy only awscc's has one."""
+_ATTACHING = {
+    "aws_iam_role_policy_attachment": ("role", "policy_arn"),
+    "aws_iam_policy_attachment": ("roles", "policy_arn"),
+    "aws_iam_role_policy_attachments_exclusive": ("role_name", "policy_arns"),
+}
+"""A resource that attaches managed policies -> its attributes that say to which role, and which ones."""
+_KEEPING = "aws_iam_role_policies_exclusive"
+"""The resource that says which inline policies a role has, those of other places among them."""
+_ROLES, _POLICIES = ("aws_iam_role.", "awscc_iam_role."), ("aws_iam_policy.", "awscc_iam_managed_policy.")
 
 
 class _Reader:
     """Finds the policies of one role among the resources."""
 
-    def __init__(self, resources: Sequence[_Resource], file: str, context: TemplateContext) -> None:
+    def __init__(self, resources: Sequence[TerraformResource], file: str, context: TemplateContext) -> None:
         self._resources, self._file, self._context = resources, file, context
+        self._own = [one for one in self._of_kind("aws_iam_role") if self._is_own(one)]
+        self._names = {
+            role_name(context.role),
+            *(role_name(str(one.values.get("name"))) for one in self._own),
+        }
+        self._documents: dict[Path, tuple[str, Any, Path]] = {}
+        self._attached: list[tuple[str, Path]] = []
 
     def policies(self) -> RolePolicies:
-        documents: list[tuple[str, Any, Path]] = []
-        attached: list[tuple[str, Path]] = []
-        roles = self._of_kind("aws_iam_role")
-        own = [one for one in roles if self._context.role in (one.values.get("name"), one.address)]
-        found = bool(own)
-        for role in own:
-            for number, inline in enumerate(map(_object, _list(role.values.get("inline_policy")))):
-                if inline.get("name") or inline.get("policy"):
-                    place = (*role.path, "inline_policy", number, "policy")
-                    documents.append(self._document(f"{role.address}.inline_policy", inline, place))
-            arns = enumerate(_list(role.values.get("managed_policy_arns")))
-            attached += [(str(arn), (*role.path, "managed_policy_arns", number)) for number, arn in arns]
-        for one in self._of_kind("aws_iam_role_policy"):
-            if self._is_of(one, "role", own):
-                found = True
-                documents.append(self._document(one.address, one.values, (*one.path, "policy")))
-        for one in (
-            *self._of_kind("aws_iam_role_policy_attachment"),
-            *self._of_kind("aws_iam_policy_attachment"),
-        ):
-            if self._is_of(one, "role", own) or self._is_of(one, "roles", own):
-                found = True
-                policy = self._attached_policy(one)
-                if isinstance(policy, _Resource):
-                    documents.append(self._document(policy.address, policy.values, (*policy.path, "policy")))
-                else:
-                    attached.append((policy, (*one.path, "policy_arn")))
+        found = list(self._own)
+        for role in self._own:
+            self._add_inline(role)
+            self._add_attached(role, "managed_policy_arns")
+        for kind, role_is in _OF_A_ROLE.items():
+            for one in self._those_of(kind, role_is):
+                found.append(one)
+                self._add_document(one)
+        for kind, (role_is, policy_is) in _ATTACHING.items():
+            for one in self._those_of(kind, role_is):
+                found.append(one)
+                self._add_attached(one, policy_is)
+        for one in self._those_of(_KEEPING, "role_name"):
+            found.append(one)
+            self._add_kept(one)
         if not found:
-            names = {str(one.values.get("name") or one.address) for one in roles}
-            raise no_such_role(self._file, self._context.role, names)
-        return RolePolicies(tuple(documents), tuple(attached))
+            names = {str(one.values.get("name") or one.address) for one in self._of_kind("aws_iam_role")}
+            raise no_such_role(self._file, self._context, names)
+        return RolePolicies(tuple(self._documents.values()), tuple(self._attached))
 
-    def _of_kind(self, kind: str) -> list[_Resource]:
+    def _of_kind(self, kind: str) -> list[TerraformResource]:
         return [one for one in self._resources if one.kind == kind]
 
-    def _is_of(self, one: _Resource, attribute: str, roles: Sequence[_Resource]) -> bool:
+    def _is_own(self, role: TerraformResource) -> bool:
+        """Return whether a resource is the role under check: by its address if one is given, else by its name."""
+        if self._context.part:
+            return self._context.part in (role.address, role.values.get("name"))
+        return role_name(str(role.values.get("name"))) == role_name(self._context.role)
+
+    def _those_of(self, kind: str, attribute: str) -> list[TerraformResource]:
+        return [one for one in self._of_kind(kind) if self._is_of(one, attribute)]
+
+    def _is_of(self, one: TerraformResource, attribute: str) -> bool:
         """Return whether an attribute names the role, or refers to it where its value is not known yet.
+
+        Of several roles that are not known, one may be the role that none of the references names.
 
         Raises:
             UsageError: PG-E251, nothing says which role it is.
         """
-        value = one.values.get(attribute)
-        values = value if isinstance(value, list) else [value]
-        names = {self._context.role, *(role.values.get("name") for role in roles)} - {None}
-        if not names.isdisjoint(values):
+        values = _values(one, attribute)
+        if any(role_name(name) in self._names for name in values if isinstance(name, str)):
             return True
-        if None not in values:
+        if not _is_untold(one, attribute):
             return False
-        if any(_refers(one, attribute, role) for role in roles):
+        if any(one.refers_to(attribute, role) for role in self._own):
             return True
-        if _may_be_any(one, attribute):
-            raise unknown_value(self._file, one.address, "which role it is of is known only after apply")
-        return False
+        references = one.references(attribute)
+        if attribute != "roles" and references and all(ref.startswith(_ROLES) for ref in references):
+            return False
+        raise unknown_value(self._file, one.address, "which role it is of is known only after apply")
 
-    def _attached_policy(self, one: _Resource) -> _Resource | str:
-        arn = one.values.get("policy_arn")
-        for policy in self._of_kind("aws_iam_policy"):
-            if (arn and policy.values.get("arn") == arn) or (not arn and _refers(one, "policy_arn", policy)):
-                return policy
-        if isinstance(arn, str):
-            return arn
-        raise unknown_value(self._file, one.address, "which policy it attaches is known only after apply")
+    def _add_inline(self, role: TerraformResource) -> None:
+        where = f"{role.address}.inline_policy"
+        if role.is_untold("inline_policy"):
+            raise unknown_value(self._file, where, "it is known only after apply")
+        for number, inline in enumerate(map(mapping, items(role.values.get("inline_policy")))):
+            key = "policy_document" if "policy_name" in inline else "policy"  # the first is awscc's
+            if inline:
+                self._add(where, inline.get(key), role.place("inline_policy", number, key))
 
-    def _document(self, name: str, values: Mapping[str, Any], path: Path) -> tuple[str, Any, Path]:
-        text = values.get("policy")
-        if not isinstance(text, str):
+    def _add_attached(self, one: TerraformResource, attribute: str) -> None:
+        """Add the managed policies that an attribute names; what it refers to tells one policy, and never several.
+
+        Raises:
+            UsageError: PG-E251, they are known only after apply.
+        """
+        value = one.values.get(attribute)
+        for number, arn in enumerate(_values(one, attribute)):
+            if isinstance(arn, str):
+                place = one.place(attribute, number) if isinstance(value, list) else one.place(attribute)
+                self._add_by_arn(arn, place)
+        if not _is_untold(one, attribute):
+            return
+        found = [policy for policy in self._of_kind("aws_iam_policy") if one.refers_to(attribute, policy)]
+        is_one = attribute == "policy_arn" and all(
+            ref.startswith(_POLICIES) for ref in one.references(attribute)
+        )
+        if not (found and is_one):
+            raise unknown_value(self._file, one.address, "which policy it attaches is known only after apply")
+        for policy in found:
+            self._add_document(policy)
+
+    def _add_by_arn(self, arn: str, place: Path) -> None:
+        found = [one for one in self._of_kind("aws_iam_policy") if one.values.get("arn") == arn]
+        for policy in found:
+            self._add_document(policy)
+        if not found:
+            self._attached.append((arn, place))
+
+    def _add_kept(self, one: TerraformResource) -> None:
+        """Add inline policies that stay on the role without being in the template, as the role has them today."""
+        if one.is_untold("policy_names"):
+            raise unknown_value(self._file, one.address, "which policies it keeps is known only after apply")
+        here = {policy.values.get("name") for policy in self._those_of("aws_iam_role_policy", "role")}
+        for role in self._own:
+            here |= {inline.get("name") for inline in map(mapping, items(role.values.get("inline_policy")))}
+        for number, name in enumerate(_values(one, "policy_names")):
+            if name not in here:
+                place, today = one.place("policy_names", number), self._context.inline.get(str(name))
+                if today:
+                    self._documents[place] = (one.address, today.to_dict(), place)
+                else:
+                    self._attached.append((f"inline policy {name}", place))
+
+    def _add_document(self, one: TerraformResource) -> None:
+        self._add(one.address, one.values.get("policy"), one.place("policy"))
+
+    def _add(self, name: str, document: Any, path: Path) -> None:
+        if not isinstance(document, str | dict):
             raise unknown_value(self._file, name, "its policy is known only after apply")
-        return name, text, path
+        self._documents[path] = (name, document, path)
 
 
-_INDEXES = ("each.", "count.")
-"""Beginnings of references that choose an instance of a resource."""
+_OPTIONAL = {"roles", "managed_policy_arns"}
+"""Attributes that may be left out."""
 
 
-def _may_be_any(one: _Resource, attribute: str) -> bool:
-    """Return whether an attribute without a value may name any role: it refers to more than roles of its module."""
-    refers = one.refers.get(attribute, ())
-    if attribute == "roles" or one.kind == "aws_iam_policy_attachment":  # these may leave it out
-        return bool(refers) and not _names_roles(refers)
-    return not _names_roles(refers)
+def _is_untold(one: TerraformResource, attribute: str) -> bool:
+    return one.is_untold(attribute) if attribute in _OPTIONAL else None in _values(one, attribute)
 
 
-def _names_roles(refers: Sequence[str]) -> bool:
-    named = [ref for ref in refers if not ref.startswith(_INDEXES)]
-    return bool(named) and all(ref.startswith("aws_iam_role.") for ref in named)
-
-
-def _refers(one: _Resource, attribute: str, target: _Resource) -> bool:
-    """Return whether an attribute refers to an instance of a resource in the same module."""
-    if one.module != target.module or (one.instance and target.instance and one.instance != target.instance):
-        return False
-    name = _INDEX.sub("", target.address.removeprefix(target.module))
-    return any(ref in (name, f"{name}{target.instance}") for ref in one.refers.get(attribute, ()))
+def _values(one: TerraformResource, attribute: str) -> list[Any]:
+    """Return the values of an attribute, which may be one or a list."""
+    value = one.values.get(attribute)
+    return value if isinstance(value, list) else [value]

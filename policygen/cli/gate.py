@@ -102,6 +102,8 @@ class GateOptions(NamedTuple):
     """Days after which a plan is too old to rest on; None for never."""
     unnamed: Sequence[str] = ()
     """Policy files beside those of the roles that no role of the configuration has."""
+    every: bool = False
+    """Whether all roles of the configuration are checked."""
 
     def newly_of(self, subject: GateSubject | PrincipalSubject | Unchecked) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""

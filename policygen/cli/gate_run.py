@@ -30,6 +30,8 @@ from policygen.rightsize.check.baseline import (
     no_baseline,
     parse_baseline,
 )
+from policygen.rightsize.check.findings import PolicySource
+from policygen.rightsize.check.rest import rest_lines
 from policygen.text import escape_controls, pluralize
 
 
@@ -39,7 +41,9 @@ def gate_reports(
     """Check all roles that can be checked; return the reports, and why others cannot, or rest on too old a plan."""
     reports, errors = list[FindingsReport](), list[PolicygenError]()
     error: PolicygenError | None
+    checked = list[tuple[str, Sequence[PolicySource]]]()
     for subject in subjects:
+        checked.append((subject.role, () if isinstance(subject, Unchecked) else subject.sources))
         if isinstance(subject, Unchecked):
             report = unchecked_report(subject, options)
             error = None if subject.unplanned else subject.error
@@ -54,7 +58,13 @@ def gate_reports(
         if error:
             errors.append(error)
     if reports:
-        reports[0] = replace(reports[0], unnamed=options.unnamed)
+        lead = (
+            "not checked, since no [[role]] of theirs names the file"
+            if options.every
+            else "not checked by this command"
+        )
+        lines = [*reports[0].unchecked, *rest_lines(checked, lead)]
+        reports[0] = replace(reports[0], unnamed=options.unnamed, unchecked=lines)
     if options.baseline and reports:
         others = options.baseline.newly_of_others((report.role, report.account) for report in reports)
         reports[0] = replace(reports[0], newly=[*reports[0].newly, *others])

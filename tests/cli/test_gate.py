@@ -1117,3 +1117,69 @@ def test_of_the_configuration_s_own_folder_only_its_own_files_are_looked_at(plac
         (place / name).write_text(PASS_ROLE, "utf-8")
     done = run(place, *ALL, "-f", "json")
     assert json.loads(done.stdout)["unnamed"] == ["other.json"]
+
+
+# --- What a template holds besides the policies of the role ----------------------------------------
+
+
+def terraform_plan(*resources: tuple[str, dict[str, Any]]) -> str:
+    found = [{"address": at, "type": at.split(".")[-2], "values": values} for at, values in resources]
+    return json.dumps({"format_version": "1.2", "planned_values": {"root_module": {"resources": found}}})
+
+
+def own_policy(place: Path, role: str = "orders-api") -> tuple[str, dict[str, Any]]:
+    """The suggested policy of a role as a resource of Terraform."""
+    text = (place / "iam" / f"{role}.json").read_text("utf-8")
+    return f"aws_iam_role_policy.{role}", {"role": role, "policy": text}
+
+
+@pytest.fixture
+def beside(place: Path) -> Path:
+    """A plan of Terraform that no role names whole: with a stack, and with roles of others."""
+    held = own_policy(place), own_policy(place, "image-resizer")
+    rest = ("aws_cloudformation_stack.more", {}), ("aws_iam_role.a", {"name": "New\u202e"})
+    (place / "t.json").write_text(terraform_plan(*held, *rest), "utf-8")
+    write_roles(
+        place,
+        'name = "orders-api"\npolicy = "t.json"',
+        'name = "image-resizer"\npolicy = "iam/image-resizer.json"',
+    )
+    return place
+
+
+NOT_READ = "not read in t.json: aws_cloudformation_stack.more; it may grant more"
+OF_OTHERS = "roles New\\u202e, image-resizer of t.json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("text", "  {}\n"),
+        ("github", "::warning title=policygen gate not checked::orders-api: {}\n"),
+        ("markdown", "**What a pass does not speak of**:\n\n- {}"),
+        ("junit", '<property name="not checked" value="{}" />'),
+        ("json", '"{}"'),
+    ],
+)
+def test_every_format_names_what_is_not_read_and_whose_policies_are_not_checked(
+    kind: str, shown: str, beside: Path
+) -> None:
+    done = run(beside, *ALL, "-f", kind)
+    assert done.code == 0
+    plain = done.stdout.replace("`", "").replace("\\\\u", "\\u")
+    assert shown.format(NOT_READ) in plain
+    told = " ".join(plain.split())
+    assert f"not checked, since no [[role]] of theirs names the file: {OF_OTHERS}" in told
+    assert "\u202e" not in done.stdout
+
+
+def test_a_role_is_not_told_whose_own_table_names_the_file(beside: Path) -> None:
+    both = ("orders-api", "image-resizer")
+    write_roles(beside, *(f'name = "{role}"\npolicy = "t.json"' for role in both))
+    (_, others), none = (
+        one["unchecked"] for one in json.loads(run(beside, *ALL, "-f", "json").stdout)["reports"]
+    )
+    assert others.endswith(": role New\\u202e of t.json")
+    assert none == []
+    done = run(beside, "check", "t.json", "--plan", "plans/orders-api.json", "-q", "-f", "json")
+    assert json.loads(done.stdout)["unchecked"][1].startswith("not checked by this command: roles ")

@@ -17,6 +17,7 @@ from policygen.cli.policy_files import policies_of
 from policygen.errors import UsageError
 from policygen.iam.document import Policy, parse_policy
 from policygen.rightsize.check.findings import PolicySource
+from policygen.rightsize.check.rest import TemplateRest
 from policygen.rightsize.check.templates.context import TemplateContext
 
 ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders"
@@ -704,3 +705,109 @@ def test_a_role_that_is_named_by_its_part_has_what_names_it_too(read: Read) -> N
         UsageError, match="the role of P cannot be checked: the template does not tell the name of R"
     ):
         read(template)
+
+
+def rest_of(sources: list[PolicySource]) -> TemplateRest:
+    (found,) = (one.rest for one in sources if one.rest)
+    return found
+
+
+UNREAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "a stack": (
+        terraform(INLINE, resource("aws_cloudformation_stack.s", {})),
+        ("aws_cloudformation_stack.s",),
+    ),
+    "a policy by Cloud Control": (
+        terraform(INLINE, resource("aws_cloudcontrolapi_resource.c", {"type_name": "AWS::IAM::RolePolicy"})),
+        ("aws_cloudcontrolapi_resource.c",),
+    ),
+    "what Cloud Control makes of no known type": (
+        terraform(INLINE, resource("aws_cloudcontrolapi_resource.c", {})),
+        ("aws_cloudcontrolapi_resource.c",),
+    ),
+    "a queue by Cloud Control": (
+        terraform(INLINE, resource("aws_cloudcontrolapi_resource.c", {"type_name": "AWS::SQS::Queue"})),
+        (),
+    ),
+    "a resource of roles that is newer": (
+        terraform(INLINE, resource("aws_iam_role_policies_anew.n", {})),
+        ("aws_iam_role_policies_anew.n",),
+    ),
+    "a plan that is not whole": (
+        terraform(INLINE) | {"complete": False},
+        ('what the plan leaves out ("complete" is false, as with -target)',),
+    ),
+    "what the plan defers": (
+        terraform(INLINE)
+        | {
+            "complete": False,
+            "deferred_changes": [{"resource_change": {"address": "aws_iam_role_policy.d"}}],
+        },
+        ("aws_iam_role_policy.d (deferred)",),
+    ),
+    "a nested stack": (
+        {"Resources": {"R": inline(), "S": {"Type": "AWS::CloudFormation::Stack"}}},
+        ("S (AWS::CloudFormation::Stack)",),
+    ),
+    "a module": (
+        {"Resources": {"R": inline(), "M": {"Type": "Shop::Roles::Iam::MODULE"}}},
+        ("M (Shop::Roles::Iam::MODULE)",),
+    ),
+    "a function that deploys": (
+        {"Resources": {"R": inline(), "C": {"Type": "Custom::Attach"}}},
+        ("C (Custom::Attach)",),
+    ),
+    "a connector, and one within a resource": (
+        {
+            "Transform": ["AWS::Serverless-2016-10-31"],
+            "Resources": {
+                "R": inline(),
+                "C": {"Type": "AWS::Serverless::Connector"},
+                "T": TABLE | {"Connectors": {"Read": {}}},
+            },
+        },
+        ("C (AWS::Serverless::Connector)", "T.Read (a connector)"),
+    ),
+    "a macro": (
+        {"Transform": ["AWS::LanguageExtensions", "Grants"], "Resources": {"R": inline()}},
+        ("what the macro Grants makes of it",),
+    ),
+    "an include": (
+        {"Fn::Transform": {"Name": "AWS::Include"}, "Resources": {"R": inline()}},
+        ("what the macro AWS::Include makes of it",),
+    ),
+    "users, groups and tables": (
+        {"Resources": {"R": inline(), "T": TABLE, "U": {"Type": "AWS::IAM::UserPolicy"}}},
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_what_may_grant_and_is_not_read_is_named(name: str, read: Read) -> None:
+    value, unread = UNREAD[name]
+    assert rest_of(read(value)).unread == unread
+
+
+def test_the_other_roles_of_a_template_are_named(read: Read) -> None:
+    plan = terraform(
+        ROLE,
+        INLINE,
+        resource("aws_iam_role.made", {}),
+        resource("awscc_iam_role.cc", {"role_name": "Cc"}),
+        resource("aws_iam_role_policy.o", {"role": "Elsewhere", "policy": TEXT}),
+        resource("aws_iam_role_policy.p", {"role": "ELSEWHERE", "policy": TEXT}),
+        resource("aws_iam_policy_attachment.p", {"roles": ["Third", "Orders"], "policy_arn": ADMIN}),
+    )
+    assert sorted(rest_of(read(plan)).roles.values()) == ["Cc", "Elsewhere", "Third", "aws_iam_role.made"]
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "R": inline(),
+            "O": role(RoleName="Other"),
+            "Made": {"Type": "AWS::IAM::Role"},
+            "Flow": {"Type": "AWS::Serverless::StateMachine", "Properties": {}},
+            "P": policy("AWS::IAM::Policy", Roles=["Elsewhere", {"Ref": "R"}, {"Ref": "O"}]),
+        },
+    }
+    assert sorted(rest_of(read(template)).roles.values()) == ["Elsewhere", "FlowRole", "Made", "Other"]

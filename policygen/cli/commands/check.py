@@ -212,6 +212,7 @@ def _options(gate: GateInput) -> GateOptions:
         today(),
         gate.max_plan_age,
         unnamed_policies() if gate.every else (),
+        gate.every,
     )
 
 

@@ -40,6 +40,8 @@ def _lines(report: FindingsReport) -> Iterator[str]:
         verdict = escape_controls(f"{report.name}: {report.verdict}")
         level = "warning" if report.unplanned else "error"
         yield f"::{level} {file}title=policygen gate {report.outcome}::{_data(verdict)}"
+    for one in report.unchecked:
+        yield f"::warning title=policygen gate not checked::{_data(escape_controls(f'{report.name}: {one}'))}"
     for one in report.unnamed:
         place = f"file={_property(one)},line=1,title=policygen gate not checked"
         yield f"::warning {place}::no [[role]] of policygen.toml names it: add it to the policy of its role"

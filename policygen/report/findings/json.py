@@ -37,6 +37,7 @@ def _object(report: FindingsReport) -> dict[str, Any]:
         "error": report.error,
         "planned": not report.unplanned,
         "next": list(report.next),
+        "unchecked": list(report.unchecked),
         "baseline": {
             "file": report.baseline,
             "accepted": report.known,

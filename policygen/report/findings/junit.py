@@ -33,6 +33,7 @@ def _suite(report: FindingsReport) -> Xml.Element:
     suite = Xml.Element("testsuite", name=_text(f"policygen {report.name}"))
     about = [("plan", report.plan)] * bool(report.plan) + [("newly accepted", one) for one in report.newly]
     about += [(UNNAMED, one) for one in report.unnamed]
+    about += [("not checked", one) for one in report.unchecked]
     if about:
         properties = Xml.SubElement(suite, "properties")
         for name, text in about:

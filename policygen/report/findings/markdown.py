@@ -26,7 +26,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
     parts = [
         section
         for report in reports
-        if report.shown or report.newly
+        if report.shown or report.newly or report.unchecked
         for section in (Section("\n\n".join(_head(report))), *_table(report))
     ]
     return comment([Section("\n\n".join(overview)), *parts])
@@ -76,6 +76,8 @@ def _head(report: FindingsReport) -> Iterator[str]:
         )
     if report.hidden:
         yield f"Not shown: {prose(report.hidden)}."
+    if report.unchecked:
+        yield f"**What a pass does not speak of**:\n\n{_listed(report.unchecked, prose)}"
 
 
 def _tail(reports: Sequence[FindingsReport]) -> Iterator[str]:

@@ -78,6 +78,8 @@ class FindingsReport:
     """Days from then to today; None where nobody asked."""
     unnamed: Sequence[str] = ()
     """Of the first role of all: policy files beside the checked ones that no role of the configuration has."""
+    unchecked: Sequence[str] = ()
+    """What of the files was not read or not checked, a sentence for each: a pass says nothing of it."""
     shared_name: bool = False
     """Whether another role of the same name, in another account, stands beside it."""
     rules_url: str = RULES_URL

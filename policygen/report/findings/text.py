@@ -51,6 +51,8 @@ def _head(report: FindingsReport) -> Iterator[str]:
         yield from wrapped("  ", f"next: {report.next_steps}")
     if report.last:
         yield from _basis(report)
+    for one in report.unchecked:
+        yield from wrapped("  ", one, "    ")
     if report.newly:
         yield from wrapped("  ", f"{report.newly_accepted}:")
         for one in report.newly[:LISTED]:

@@ -10,6 +10,7 @@ import msgspec
 
 from policygen.iam.document import Conditions, Policy
 from policygen.iam.locations import Location, Path, locations
+from policygen.rightsize.check.rest import TemplateRest
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("note", "warning", "error")
@@ -202,6 +203,8 @@ class PolicySource(msgspec.Struct, frozen=True):
     """Policies that are attached beside it, whose documents nobody gave, and where they are attached."""
     part: str = ""
     """The part of a template that it is; "" for a file of its own."""
+    rest: TemplateRest | None = None
+    """What else the template holds, of one of its parts; None for the others, and for a file of its own."""
 
     def spot(self, statement: int, element: str, item: int) -> Spot:
         """Return where an item of a statement's element stands, with names for what a line alone does not say."""

@@ -15,17 +15,20 @@ from typing import Any
 from policygen.errors import UsageError
 from policygen.iam import reference
 from policygen.iam.locations import Path
+from policygen.rightsize.check.rest import TemplateRest, role_name
 from policygen.rightsize.check.templates.context import (
     SAM_TEMPLATE,
     RolePolicies,
     TemplateContext,
     no_such_role,
-    role_name,
     unknown_value,
 )
+from policygen.rightsize.check.templates.other_ways import unread_macros, unread_resources
 from policygen.text import escape_controls
 
 _ROLE, _FUNCTION = "AWS::IAM::Role", "AWS::Serverless::Function"
+_MAKES_ROLE = {_FUNCTION, "AWS::Serverless::StateMachine"}
+"""Resources of SAM that get a role, called like them with ``Role`` at the end, unless they name one."""
 _ATTACHED = {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}
 _LIKE = {_FUNCTION: "AWS::Lambda::Function", "AWS::Serverless::SimpleTable": "AWS::DynamoDB::Table"}
 _PREFIX = {"stepfunctions": "states"}
@@ -81,6 +84,8 @@ class _TemplateReader:
 
     def __init__(self, document: Mapping[str, Any], file: str, context: TemplateContext) -> None:
         self._resources: Mapping[str, Mapping[str, Any]] = document["Resources"]
+        self._document = document
+        self._others: dict[str, str] = {}
         parameters = document.get("Parameters")
         self._parameters: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
         self._file, self._context = file, context
@@ -89,7 +94,10 @@ class _TemplateReader:
         documents: list[tuple[str, Any, Path]] = []
         attached: list[tuple[str, Path]] = []
         own = [name for name in self._roles() if self._is_ours(name)]
-        self._names = {role_name(self._context.role), *(self._name_of(one) or "" for one in own)} - {""}
+        self._names = {
+            role_name(self._context.role),
+            *(role_name(self._name_of(one) or "") for one in own),
+        } - {""}
         for logical in own:
             path: Path = ("Resources", logical.removesuffix("Role"), "Properties", "Policies")
             if self._resources.get(logical, {}).get("Type") == _ROLE:
@@ -104,7 +112,19 @@ class _TemplateReader:
                 documents.append((logical, self._resolved(logical, document), place))
         if not (documents or attached or own):
             raise no_such_role(self._file, self._context, self._roles())
-        return RolePolicies(tuple(documents), tuple(attached))
+        return RolePolicies(tuple(documents), tuple(attached), self._rest(own))
+
+    def _rest(self, own: Sequence[str]) -> TemplateRest:
+        mine = frozenset({*own, *self._names})
+        others = dict(self._others)
+        for logical in self._roles():
+            name = self._name_of(logical)
+            others[role_name(name) if name else logical] = name or logical
+        return TemplateRest(
+            mine,
+            {key: shown for key, shown in others.items() if key not in mine},
+            (*unread_macros(self._document), *unread_resources(self._resources)),
+        )
 
     def _attached_by(self, logical: str) -> Iterator[tuple[str, Path]]:
         """Yield the managed policies that a role names, each with its place; those of this template have documents."""
@@ -156,7 +176,7 @@ class _TemplateReader:
         for logical, one in self._resources.items():
             if one["Type"] == _ROLE:
                 found.append(logical)
-            elif one["Type"] == _FUNCTION and "Role" not in self._properties(logical):
+            elif one["Type"] in _MAKES_ROLE and "Role" not in self._properties(logical):
                 found.append(f"{logical}Role")
         return found
 
@@ -166,16 +186,16 @@ class _TemplateReader:
             return self._context.part == logical
         role = self._context.role
         if self._properties(logical).get("RoleName") is not None:
-            return self._name_of(logical) == role_name(role)
+            return role_name(self._name_of(logical) or "") == role_name(role)
         return role == logical or f"-{logical}-" in role
 
     def _name_of(self, logical: str) -> str | None:
-        """Return the name that a role of the template gives itself, as IAM compares it; None where nothing tells it."""
+        """Return the name that a role of the template gives itself; None where nothing tells it."""
         name = self._properties(logical).get("RoleName")
         if name is None:
             return None
         with suppress(_UnresolvedError):
-            return role_name(str(self._value(name)))
+            return str(self._value(name))
         return None
 
     def _is_attached(self, logical: str, own: Sequence[str]) -> bool:
@@ -185,7 +205,15 @@ class _TemplateReader:
                     return True
         properties = self._properties(logical)
         listed = [*_as_list(properties.get("Roles")), *_as_list(properties.get("RoleName"))]
-        return any(self._names_role(f"the role of {logical}", one, own) for one in listed)
+        found, untold = False, None
+        for one in listed:
+            try:
+                found |= self._names_role(f"the role of {logical}", one, own)
+            except UsageError as error:
+                untold = error
+        if untold and not found:
+            raise untold
+        return found
 
     def _names_role(self, where: str, value: Any, own: Sequence[str]) -> bool:
         """Return whether a value is the name of the role under check.
@@ -201,15 +229,13 @@ class _TemplateReader:
             if (
                 name or own or gives_none
             ):  # no two roles have one name, and a stack's own is none of another one
-                return name in self._names
+                return role_name(name or "") in self._names
         found = self._resolved(where, value)
         texts = found if isinstance(found, list) else [found]
         # A parameter may be a list, in one text with commas; so may a name have them.
-        return any(
-            role_name(one.strip()) in self._names
-            for text in texts
-            for one in (str(text), *str(text).split(","))
-        )
+        names = [one.strip() for text in texts if text for one in str(text).split(",")]
+        self._others |= {role_name(name): name for name in names}
+        return any(role_name(name) in self._names for name in (*map(str, texts), *names))
 
     def _properties(self, logical: str) -> Mapping[str, Any]:
         found = self._resources.get(logical, {}).get("Properties")

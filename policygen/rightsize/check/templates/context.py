@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.errors import UsageError
 from policygen.iam.document import Policy, parse_policy
 from policygen.iam.locations import Location, Path
 from policygen.rightsize.check.findings import PolicySource
+from policygen.rightsize.check.rest import TemplateRest
 from policygen.text import escape_controls
 
 
@@ -52,6 +54,8 @@ class RolePolicies(NamedTuple):
     """Name, document (an object or its text), and its place in the template."""
     attached: tuple[tuple[str, Path], ...]
     """ARNs and names of policies that are elsewhere, and where the template attaches them."""
+    rest: TemplateRest | None = None
+    """What else it holds; None where there is no template."""
 
 
 def template_sources(
@@ -75,9 +79,9 @@ def template_sources(
             sources.append(PolicySource(file, "", policy, {("Statement",): place}, part=name))
         else:
             unread.append((escape_controls(name), place))
-    if sources and not unread:
-        return sources
-    return [*sources, PolicySource(file, "", Policy(()), unread=tuple(sorted(unread)))]
+    if not sources or unread:
+        sources.append(PolicySource(file, "", Policy(()), unread=tuple(sorted(unread))))
+    return [replace(sources[0], rest=found.rest), *sources[1:]]
 
 
 def _place(places: Mapping[Path, Location], path: Path) -> Location:
@@ -91,14 +95,6 @@ def _below(places: Mapping[Path, Location], path: Path) -> Mapping[Path, Locatio
     size = len(path)
     inside = {one[size:]: place for one, place in places.items() if one[:size] == path and len(one) > size}
     return inside or ({("Statement",): places[path]} if path in places else {})
-
-
-def role_name(text: str) -> str:
-    """Return a role's name, or that in its ARN, as IAM compares it: names differ in more than case.
-
-    Source: IAM API Reference, CreateRole, RoleName.
-    """
-    return text.rpartition("/")[2].casefold()
 
 
 def no_such_role(file: str, context: TemplateContext, names: Collection[str]) -> UsageError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from policygen.iam.locations import Path
+from policygen.rightsize.check.rest import TemplateRest, role_name
 from policygen.rightsize.check.templates.context import (
     RolePolicies,
     TemplateContext,
     no_such_role,
-    role_name,
     unknown_value,
 )
 from policygen.rightsize.check.templates.terraform_resources import (
@@ -37,7 +39,19 @@ def terraform_policies(document: Mapping[str, Any], file: str, context: Template
         raise unknown_value(
             file, "the plan", "Terraform ended with an error, and what it had not planned is not in it"
         )
-    return _Reader(resources_in(document), file, context).policies()
+    found = _Reader(resources_in(document), file, context).policies()
+    rest = found.rest or TemplateRest()
+    return found._replace(rest=replace(rest, unread=(*rest.unread, *_left_out(document))))
+
+
+def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a plan says that it does not hold."""
+    deferred = [
+        mapping(mapping(one).get("resource_change")) for one in items(document.get("deferred_changes"))
+    ]
+    yield from (f"{one.get('address')} (deferred)" for one in deferred)
+    if document.get("complete") is False and not deferred:
+        yield 'what the plan leaves out ("complete" is false, as with -target)'
 
 
 _OF_A_ROLE = {"aws_iam_role_policy": "role", "aws_iam_policy": "roles"}
@@ -53,6 +67,31 @@ _KEEPING = "aws_iam_role_policies_exclusive"
 _ROLES, _POLICIES = ("aws_iam_role.", "awscc_iam_role."), ("aws_iam_policy.", "awscc_iam_managed_policy.")
 
 
+_STACKS = {
+    "aws_cloudformation_stack",
+    "aws_cloudformation_stack_set",
+    "aws_cloudformation_stack_set_instance",
+    "aws_cloudformation_stack_instances",
+    "aws_serverlessapplicationrepository_cloudformation_stack",
+    "aws_servicecatalog_provisioned_product",
+    "awscc_cloudformation_stack",
+    "awscc_cloudformation_stack_set",
+    "awscc_servicecatalog_cloudformation_provisioned_product",
+}
+"""Resources that hold a template of their own."""
+_CLOUD_CONTROL = "aws_cloudcontrolapi_resource"
+"""The resource that makes one of any type of CloudFormation."""
+_GRANTING = ("AWS::IAM::", "AWS::CloudFormation::", "AWS::ServiceCatalog::")
+
+
+def _is_unread(one: TerraformResource) -> bool:
+    """Return whether a resource may change the policies of a role, and is not among those that are read."""
+    if one.kind == _CLOUD_CONTROL:
+        return str(one.values.get("type_name") or _GRANTING[0]).startswith(_GRANTING)
+    read = one.kind in {"aws_iam_role", _KEEPING, *_OF_A_ROLE, *_ATTACHING}
+    return one.kind in _STACKS or (not read and one.kind.startswith(("aws_iam_role", "awscc_iam_role")))
+
+
 class _Reader:
     """Finds the policies of one role among the resources."""
 
@@ -65,6 +104,9 @@ class _Reader:
         }
         self._documents: dict[Path, tuple[str, Any, Path]] = {}
         self._attached: list[tuple[str, Path]] = []
+        self._others = {
+            _key(one): str(one.values.get("name") or one.address) for one in self._of_kind("aws_iam_role")
+        }
 
     def policies(self) -> RolePolicies:
         found = list(self._own)
@@ -85,7 +127,12 @@ class _Reader:
         if not found:
             names = {str(one.values.get("name") or one.address) for one in self._of_kind("aws_iam_role")}
             raise no_such_role(self._file, self._context, names)
-        return RolePolicies(tuple(self._documents.values()), tuple(self._attached))
+        return RolePolicies(tuple(self._documents.values()), tuple(self._attached), self._rest())
+
+    def _rest(self) -> TemplateRest:
+        own = frozenset({*map(_key, self._own), *self._names})
+        others = {key: shown for key, shown in self._others.items() if key not in own}
+        return TemplateRest(own, others, tuple(one.address for one in self._resources if _is_unread(one)))
 
     def _of_kind(self, kind: str) -> list[TerraformResource]:
         return [one for one in self._resources if one.kind == kind]
@@ -107,8 +154,11 @@ class _Reader:
         Raises:
             UsageError: PG-E251, nothing says which role it is.
         """
-        values = _values(one, attribute)
-        if any(role_name(name) in self._names for name in values if isinstance(name, str)):
+        names = {role_name(name): name for name in _values(one, attribute) if isinstance(name, str)}
+        self._others |= {
+            key: name.rpartition("/")[2] for key, name in names.items() if key not in self._others
+        }
+        if not self._names.isdisjoint(names):
             return True
         if not _is_untold(one, attribute):
             return False
@@ -183,6 +233,12 @@ class _Reader:
 
 _OPTIONAL = {"roles", "managed_policy_arns"}
 """Attributes that may be left out."""
+
+
+def _key(role: TerraformResource) -> str:
+    """Return a role's name as IAM compares it; of one whose name is not known, its address."""
+    name = role.values.get("name")
+    return role_name(name) if isinstance(name, str) else role.address
 
 
 def _is_untold(one: TerraformResource, attribute: str) -> bool:

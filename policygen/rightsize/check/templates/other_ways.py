@@ -1,0 +1,59 @@
+"""What of a CloudFormation template may change the policies of a role and is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_STACKS = {
+    "AWS::CloudFormation::CustomResource",
+    "AWS::CloudFormation::Stack",
+    "AWS::CloudFormation::StackSet",
+    "AWS::Serverless::Application",
+    "AWS::Serverless::Connector",
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+}
+"""Types that hold a template of their own, grant without a policy in it, or run code."""
+_OF_NO_ROLE = {
+    f"AWS::IAM::{name}"
+    for name in (
+        "AccessKey", "Group", "GroupPolicy", "InstanceProfile", "OIDCProvider", "SAMLProvider", "ServerCertificate",
+        "ServiceLinkedRole", "User", "UserPolicy", "UserToGroupAddition", "VirtualMFADevice",
+    )
+}  # fmt: skip
+_READ = {f"AWS::IAM::{name}" for name in ("ManagedPolicy", "Policy", "Role", "RolePolicy")}
+_KNOWN_TRANSFORMS = (
+    "AWS::CodeDeployBlueGreen",
+    "AWS::LanguageExtensions",
+    "AWS::SecretsManager-",
+    "AWS::Serverless-",
+)
+"""Transforms of AWS that change no policy, or whose resources are read."""
+
+
+def unread_macros(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the macros that rewrite a whole template."""
+    written = document.get("Transform")
+    found = [*(written if isinstance(written, list) else [written]), document.get("Fn::Transform")]
+    for one in found:
+        name = one.get("Name") if isinstance(one, dict) else one
+        if one is not None and not str(name).startswith(_KNOWN_TRANSFORMS):
+            yield f"what the macro {name} makes of it"
+
+
+def unread_resources(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the resources that may grant, each with its type."""
+    for logical, one in resources.items():
+        if _is_unread(str(one["Type"])):
+            yield f"{logical} ({one['Type']})"
+        elif isinstance(connectors := one.get("Connectors"), dict):
+            yield from (f"{logical}.{name} (a connector)" for name in connectors)
+
+
+def _is_unread(kind: str) -> bool:
+    if kind.startswith("AWS::IAM::"):
+        return kind not in _OF_NO_ROLE | _READ
+    is_own = not kind.startswith(
+        ("AWS::", "Alexa::")
+    )  # of a registry or an account: nobody knows what it makes
+    return is_own or kind in _STACKS or kind.endswith("::MODULE")

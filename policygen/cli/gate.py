@@ -47,6 +47,12 @@ class GateSubject(NamedTuple):
 
         return check(self.sources, self.basis)
 
+    def unchecked(self) -> list[str]:
+        """Return what of the role itself nothing judged, a sentence for each."""
+        from policygen.rightsize.check.own_role import unchecked_of_role
+
+        return unchecked_of_role(self.sources, self.basis)
+
 
 class PrincipalSubject(NamedTuple):
     """A policy that names principals, under check: of a role or an API, and what is known of who came."""
@@ -70,6 +76,10 @@ class PrincipalSubject(NamedTuple):
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
         return self.found()
+
+    def unchecked(self) -> list[str]:
+        """Return nothing: the findings have what the logs could not have shown."""
+        return []
 
 
 class Unchecked(NamedTuple):
@@ -244,6 +254,7 @@ def gate_report(subject: GateSubject | PrincipalSubject, options: GateOptions) -
         last=subject.last,
         gaps=subject.gaps,
         notes=options.notes,
+        unchecked=subject.unchecked(),
         baseline=options.baseline_file,
         known=found.known,
         gone=found.gone,

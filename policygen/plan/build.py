@@ -136,7 +136,7 @@ def build_plan_document(analysis: Analysis, trust: TrustProposal | None = None) 
         ],
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
-        "gate": gate_part(suggestion),
+        "gate": gate_part(suggestion, observed.role.boundary_arn if observed.role else ""),
         "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
         "notes": [*suggestion.notes, *([observed.traces.of_role] if observed.traces else ())],
         **({"traces": traces_part(observed.traces)} if observed.traces else {}),

@@ -46,14 +46,23 @@ class _GatePart(msgspec.Struct, frozen=True):
     guardrails: tuple[tuple[Policy, ...], ...]
     min_days: int
     suspicious: tuple[Request, ...] = ()
+    boundary_arn: str = ""
+    """"" where the role has no boundary, or the plan is older."""
 
 
-def gate_part(suggestion: Suggestion) -> dict[str, Any]:
-    """Return what the gate needs and the rest of a plan does not hold."""
+def gate_part(suggestion: Suggestion, boundary_arn: str = "") -> dict[str, Any]:
+    """Return what the gate needs and the rest of a plan does not hold.
+
+    Args:
+        suggestion: of the role.
+        boundary_arn: of its permissions boundary.
+    """
     from policygen.plan.build_evidence import suspicious_part  # heavy, and reading a plan needs none of it
 
     rules = _compact(suggestion.coverage)
-    part = _GatePart(rules, suggestion.boundary, suggestion.guardrails, suggestion.min_days)
+    part = _GatePart(
+        rules, suggestion.boundary, suggestion.guardrails, suggestion.min_days, boundary_arn=boundary_arn
+    )
     values: dict[str, Any] = msgspec.to_builtins(part, order="sorted")
     for name in _UNUSED:
         del values["coverage"][name]
@@ -105,6 +114,9 @@ def basis_from_plan(plan: Plan) -> CheckBasis:
         barred={one.action: one.by for one in plan.barred},
         attached={one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
         suggested=_policies(plan.policies),
+        arn=plan.role.arn,
+        boundary_arn=part.boundary_arn,
+        trust=plan.trust.document if plan.trust else None,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.evidence.coverage.coverage import Coverage
@@ -40,6 +42,14 @@ class CheckBasis(msgspec.Struct, frozen=True):
     """ARN of a managed policy that the role has today -> its document, as far as it is known."""
     suggested: tuple[Policy, ...] = ()
     """The policies that `suggest` proposes for the role; () where it proposes none."""
+    arn: str = ""
+    """The role's ARN; "" where it is not known."""
+    boundary_arn: str = ""
+    """The ARN of today's permissions boundary; "" where there is none, or an older plan does not tell."""
+    trust: Mapping[str, Any] | None = None
+    """Today's trust policy; None where it is not known."""
+    boundary_to_come: Policy | msgspec.UnsetType | None = msgspec.UNSET
+    """The permissions boundary that a template gives the role, None for no more; unset where it stays as it is."""
 
     def known_statements(self) -> frozenset[Statement]:
         """Return the statements that nobody added: those of today's policies, and of the suggestion."""
@@ -47,5 +57,9 @@ class CheckBasis(msgspec.Struct, frozen=True):
         return frozenset(statement for policy in known for statement in policy.statements)
 
     def evaluator(self, policies: Sequence[Policy]) -> Evaluator:
-        """Return an evaluator of policies within the role's bounds, as far as these are known."""
-        return self.current.evaluator(policies) if self.current else Evaluator(policies)
+        """Return an evaluator of policies within the role's bounds to come, as far as these are known."""
+        if self.current is None:
+            return Evaluator(policies)
+        if isinstance(self.boundary_to_come, msgspec.UnsetType):
+            return self.current.evaluator(policies)
+        return replace(self.current, boundary=self.boundary_to_come).evaluator(policies)

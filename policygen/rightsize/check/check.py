@@ -22,6 +22,7 @@ from policygen.rightsize.check.findings import (
     PolicySource,
     policy_source,
 )
+from policygen.rightsize.check.own_role import own_role_findings, with_boundary_to_come
 from policygen.rightsize.check.risks import opened_risks
 from policygen.rightsize.check.templates.context import SAM_TEMPLATE
 from policygen.rightsize.check.unused import unused_permissions
@@ -46,7 +47,7 @@ def check(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[Finding, 
     The suggestion for the role is checked too: what is found of it as well, such as suspicious calls that both deny,
     is shown and does not speak against a policy.
     """
-    found = list(_findings(sources, basis))
+    found = list(_findings(sources, with_boundary_to_come(sources, basis)))
     if not _is_suggested(sources, basis):  # the suggestion was proved to be no wider when it was made
         found += wider(sources, basis)
     own = [PolicySource(policy.name, "", policy) for policy in basis.suggested]
@@ -54,6 +55,7 @@ def check(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[Finding, 
     if own and any(finding.rule.id == "PG105" for finding in found):
         shared |= _points(wider(own, basis))
     found = [replace(finding, against=False) if finding.points <= shared else finding for finding in found]
+    found += own_role_findings(sources, basis)
     order = {level: -i for i, level in enumerate(LEVELS)}
     found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
     return tuple(found)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from policygen.iam.compare import Counterexample, compare_policies
 from policygen.iam.document import Policy, allow_statements, deny_statements
 from policygen.iam.evaluate import Decision, Evaluator
-from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
@@ -151,7 +150,6 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
         return
     policies = [source.policy for source in sources]
     found = compare_policies(basis.current.policies, policies)
-    denies = "".join(sorted(f" but {json.dumps(one.to_dict())}" for one in deny_statements(policies)))
     known = basis.known_statements()
     gained: dict[tuple[Spot, str], list[Counterexample]] = {}
     for gain in found.gained:
@@ -168,12 +166,7 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             "remove it, or narrow it to what today's policies grant; if it is meant, accept it in a baseline",
             resource=gain.request.resource,
             key="NotAction" if more else "",
-            about=tuple(
-                (grant.action, where + denies)
-                for one in (gain, *more)
-                for grant in one.grants
-                for where in _scopes_of(grant)
-            ),
+            about=what_is_gained((gain, *more), policies),
         )
     for undecided in found.unsure:
         if undecided.side == "new":
@@ -186,8 +179,17 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             )
 
 
-def _scopes_of(grant: Grant) -> list[str]:
-    return scopes([grant.resource], grant.excluded, grant.conditions)
+def what_is_gained(
+    gains: Sequence[Counterexample], policies: Sequence[Policy]
+) -> tuple[tuple[str, str], ...]:
+    """Return each action that policies gain, with where they grant it and what they deny: a text for each scope."""
+    denies = "".join(sorted(f" but {json.dumps(one.to_dict())}" for one in deny_statements(policies)))
+    return tuple(
+        (grant.action, where + denies)
+        for one in gains
+        for grant in one.grants
+        for where in scopes([grant.resource], grant.excluded, grant.conditions)
+    )
 
 
 def set_apart(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:

@@ -66,4 +66,7 @@ def check_basis(
         barred=effective.blocked if effective else {},
         attached={one.arn: one.policy for one in role.attached if one.policy} if role else {},
         suggested=proposed,
+        arn=role.key.arn if role else "",
+        boundary_arn=role.boundary_arn if role else "",
+        trust=role.trust if role else None,
     )

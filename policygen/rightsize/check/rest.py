@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from policygen.iam.locations import Location, Path
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
 
 _LISTED = 10
 """Names that a line has; the rest is counted."""
+
+
+class TemplateRole(msgspec.Struct, frozen=True):
+    """What a template says of the role itself."""
+
+    name: str
+    """Its address or logical name."""
+    path: Path
+    boundary: str | None = ""
+    """The ARN of its permissions boundary, or the key of `TemplateRest.managed`; "" for none, None for one not told."""
+    trust: Any = msgspec.UNSET
+    """The document of its trust policy, or its text; None for one not told, unset where the template has none."""
+    trust_path: Path = ()
 
 
 class TemplateRest(msgspec.Struct, frozen=True):
@@ -26,6 +40,26 @@ class TemplateRest(msgspec.Struct, frozen=True):
     logical name -> what people call it."""
     unread: tuple[str, ...] = ()
     """What may grant more, and is not read: stacks within it, macros, resources that others interpret."""
+    role: TemplateRole | None = None
+    """The role itself; None where the template has its policies alone."""
+    managed: Mapping[str, tuple[Any, Path]] = msgspec.field(default_factory=dict)
+    """ARN, or address or logical name, in small letters -> the document of a managed policy, None for one that is not
+    told, and its place."""
+    places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
+    """The places of all parts of the template."""
+
+    def place(self, path: Path) -> Location:
+        """Return the place of a value, or of the nearest one around it."""
+        around = (path[:size] for size in range(len(path), 0, -1))
+        return next((self.places[one] for one in around if one in self.places), Location(1, 1))
+
+    def below(self, path: Path) -> Mapping[Path, Location]:
+        """Return the places of a document within the template; of one that is a text, the place of this text."""
+        size = len(path)
+        inside = {
+            one[size:]: place for one, place in self.places.items() if one[:size] == path and len(one) > size
+        }
+        return inside or ({("Statement",): self.places[path]} if path in self.places else {})
 
 
 def rest_lines(checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str) -> list[str]:

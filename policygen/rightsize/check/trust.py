@@ -26,6 +26,7 @@ from policygen.rightsize.check.principals import (
 from policygen.rightsize.principals.letting_in import let_in, lost
 from policygen.rightsize.trust.assumptions import AssumptionUse, uses_of_assumptions
 from policygen.rightsize.trust.findings import findings_of
+from policygen.rightsize.trust.session_length import HOUR, SessionLength
 from policygen.rightsize.trust.suggest import TrustSuggestion
 from policygen.text import pluralize
 
@@ -54,7 +55,7 @@ def check_trust(
                 unused_grant(source, one, who_stays(one, suggestion.written), never, _COMMAND)
                 for one in beyond
             ),
-            *_rules(source, policy, suggestion),
+            *_rules(source, policy, suggestion.policy, suggestion.role.key.account, suggestion.length),
             *untold(source, suggestion.blind_spots),
         ]
     )
@@ -92,8 +93,30 @@ def _who(use: AssumptionUse) -> str:
     return f"{use.observed.party.name} {use.observed.said.subject}".strip()
 
 
-def _rules(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSuggestion) -> Iterator[Finding]:
-    """Find what is wrong whoever comes; what the suggestion leaves so too is not against the policy."""
-    account = suggestion.role.key.account
-    for one in findings_of(policy, suggestion.policy, account, suggestion.length):
+def trust_beyond_today(
+    source: PolicySource, policy: ResourcePolicy, today: ResourcePolicy | None, account: str
+) -> Iterator[Finding]:
+    """Find what a trust policy lets in beyond today's, and the rules that it breaks and today's does not.
+
+    Args:
+        source: where it stands.
+        policy: the trust policy.
+        today: that of today; None where it is not known.
+        account: the role's account.
+    """
+    if today:
+        yield from (wider_grant(source, one) for one in grants_outside(policy, today))
+        yield from gone_denies(source, policy, today)
+    before = today or ResourcePolicy((), "trust")
+    yield from (one for one in _rules(source, policy, before, account, _NO_LENGTH) if one.against)
+
+
+_NO_LENGTH = SessionLength(None, HOUR)
+
+
+def _rules(
+    source: PolicySource, policy: ResourcePolicy, other: ResourcePolicy, account: str, length: SessionLength
+) -> Iterator[Finding]:
+    """Find what is wrong whoever comes; what the other policy leaves so too is not against the policy."""
+    for one in findings_of(policy, other, account, length):
         yield broken_rule(source, one.rule, one.where, one.text, against=not one.remains)

@@ -7,56 +7,44 @@ Source: AWS CloudFormation User Guide, Intrinsic function reference; AWS SAM spe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from msgspec import UNSET
+
 from policygen.errors import UsageError
-from policygen.iam import reference
 from policygen.iam.locations import Path
-from policygen.rightsize.check.rest import TemplateRest, role_name
+from policygen.rightsize.check.rest import TemplateRest, TemplateRole, role_name
 from policygen.rightsize.check.templates.context import (
     SAM_TEMPLATE,
     RolePolicies,
     TemplateContext,
     no_such_role,
-    unknown_value,
 )
 from policygen.rightsize.check.templates.other_ways import unread_macros, unread_resources
-from policygen.text import escape_controls
+from policygen.rightsize.check.templates.template_values import (
+    NO_VALUE,
+    TemplateValues,
+    UnresolvedError,
+    is_expanded,
+    is_function,
+    not_expanded,
+)
 
 _ROLE, _FUNCTION = "AWS::IAM::Role", "AWS::Serverless::Function"
 _MAKES_ROLE = {_FUNCTION, "AWS::Serverless::StateMachine"}
 """Resources of SAM that get a role, called like them with ``Role`` at the end, unless they name one."""
-_ATTACHED = {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}
-_LIKE = {_FUNCTION: "AWS::Lambda::Function", "AWS::Serverless::SimpleTable": "AWS::DynamoDB::Table"}
-_PREFIX = {"stepfunctions": "states"}
-"""A service of resource types -> its IAM prefix, where they differ."""
-_REF_IS_ARN = {"AWS::SNS::Topic", "AWS::StepFunctions::StateMachine"}
-_VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
+_MANAGED = "AWS::IAM::ManagedPolicy"
+_ATTACHED = {"AWS::IAM::Policy", _MANAGED, "AWS::IAM::RolePolicy"}
 
 
 def is_cloudformation(document: Mapping[str, Any]) -> bool:
     """Return whether an object is a template; what a transform would make of its resources is left out of account."""
     resources = document.get("Resources")
     return isinstance(resources, dict) and all(
-        _is_expanded(name) or (isinstance(one, dict) and isinstance(one.get("Type"), str))
+        is_expanded(name) or (isinstance(one, dict) and isinstance(one.get("Type"), str))
         for name, one in resources.items()
-    )
-
-
-def _is_expanded(key: object) -> bool:
-    """Return whether a key stands for what CloudFormation puts in its place when it processes the template."""
-    return str(key).startswith(("Fn::ForEach::", "Fn::Transform"))
-
-
-def _not_expanded(file: str, key: str) -> UsageError:
-    name = escape_controls("::".join(key.split("::")[:2]))
-    return UsageError(
-        f"{file}: {name} is not expanded, and what it makes cannot be checked",
-        "give the processed template: aws cloudformation get-template --stack-name STACK --template-stage Processed",
-        code="PG-E251",
     )
 
 
@@ -66,29 +54,18 @@ def cloudformation_policies(document: Mapping[str, Any], file: str, context: Tem
     Raises:
         UsageError: PG-E250, there is no such role; PG-E251, a value that the template alone does not tell.
     """
-    if (expanded := next(filter(_is_expanded, document["Resources"]), None)) is not None:
-        raise _not_expanded(file, expanded)
+    if (expanded := next(filter(is_expanded, document["Resources"]), None)) is not None:
+        raise not_expanded(file, expanded)
     return _TemplateReader(document, file, context).policies()
 
 
-_NO_VALUE: Any = object()
-"""What stands for a value that is left out."""
-
-
-class _UnresolvedError(Exception):
-    """A function of the template whose value is not certain; its text is the argument."""
-
-
-class _TemplateReader:
+class _TemplateReader(TemplateValues):
     """Finds the policies of one role among the resources."""
 
     def __init__(self, document: Mapping[str, Any], file: str, context: TemplateContext) -> None:
-        self._resources: Mapping[str, Mapping[str, Any]] = document["Resources"]
+        super().__init__(document, file, context)
         self._document = document
         self._others: dict[str, str] = {}
-        parameters = document.get("Parameters")
-        self._parameters: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
-        self._file, self._context = file, context
 
     def policies(self) -> RolePolicies:
         documents: list[tuple[str, Any, Path]] = []
@@ -124,7 +101,43 @@ class _TemplateReader:
             mine,
             {key: shown for key, shown in others.items() if key not in mine},
             (*unread_macros(self._document), *unread_resources(self._resources)),
+            self._role(own[0]) if own else None,
+            {
+                self._managed_key(name): (
+                    self._or_none(self._properties(name).get("PolicyDocument")),
+                    ("Resources", name, "Properties", "PolicyDocument"),
+                )
+                for name, one in self._resources.items()
+                if one["Type"] == _MANAGED
+            },
         )
+
+    def _role(self, logical: str) -> TemplateRole:
+        """Return what a role, or the function for which SAM makes it, says of the role itself."""
+        holder = (
+            logical if self._resources.get(logical, {}).get("Type") == _ROLE else logical.removesuffix("Role")
+        )
+        kind = str(self._resources[holder]["Type"]).rpartition("::")[2]
+        common = _object(_object(self._document.get("Globals")).get(kind)) if holder != logical else {}
+        properties = {**common, **self._properties(holder)}
+        boundary = properties.get("PermissionsBoundary", "")
+        here = self._managed_here(boundary)
+        found = self._managed_key(here) if here else self._or_none(boundary)
+        trust = properties.get("AssumeRolePolicyDocument", UNSET)
+        path = ("Resources", holder, "Properties")
+        return TemplateRole(
+            logical,
+            (*path, "PermissionsBoundary"),
+            "" if found is NO_VALUE else found,
+            UNSET if trust is UNSET else self._or_none(trust),
+            (*path, "AssumeRolePolicyDocument"),
+        )
+
+    def _managed_key(self, logical: str) -> str:
+        """Return the ARN of a managed policy of the template, or its logical name, in small letters."""
+        properties = self._properties(logical)
+        name, path = (self._or_none(properties.get(key)) for key in ("ManagedPolicyName", "Path"))
+        return (self._context.policy_arn(name, path) or logical).casefold()
 
     def _attached_by(self, logical: str) -> Iterator[tuple[str, Path]]:
         """Yield the managed policies that a role names, each with its place; those of this template have documents."""
@@ -140,7 +153,7 @@ class _TemplateReader:
         """Return the logical name of the managed policy of this template to which a value refers; "" for none."""
         name = value.get("Ref") if isinstance(value, dict) else None
         found = self._resources.get(name, {}) if isinstance(name, str) else {}
-        return str(name) if found.get("Type") == "AWS::IAM::ManagedPolicy" else ""
+        return str(name) if found.get("Type") == _MANAGED else ""
 
     def _listed(self, path: Path) -> Iterator[tuple[Path, Any]]:
         """Yield the policies of a role or a function, each with its place; a single one needs no list."""
@@ -165,7 +178,7 @@ class _TemplateReader:
         elif isinstance(policy, dict) and "Statement" in policy:
             document = {"Version": "2012-10-17"} | self._resolved(logical, policy)
             documents.append((logical, document, place))
-        elif isinstance(policy, dict) and len(policy) == 1 and not _is_function(policy):
+        elif isinstance(policy, dict) and len(policy) == 1 and not is_function(policy):
             attached.append((f"{SAM_TEMPLATE}{next(iter(policy))}", place))
         else:
             attached.append((self._text(logical, policy), place))
@@ -194,7 +207,7 @@ class _TemplateReader:
         name = self._properties(logical).get("RoleName")
         if name is None:
             return None
-        with suppress(_UnresolvedError):
+        with suppress(UnresolvedError):
             return str(self._value(name))
         return None
 
@@ -237,120 +250,9 @@ class _TemplateReader:
         self._others |= {role_name(name): name for name in names}
         return any(role_name(name) in self._names for name in (*map(str, texts), *names))
 
-    def _properties(self, logical: str) -> Mapping[str, Any]:
-        found = self._resources.get(logical, {}).get("Properties")
-        properties = found if isinstance(found, dict) else {}
-        for key in filter(_is_expanded, properties):
-            raise _not_expanded(self._file, key)
-        return properties
 
-    # --- Values ---
-
-    def _text(self, where: str, value: Any) -> str:
-        found = self._resolved(where, value)
-        if not isinstance(found, str):
-            raise unknown_value(self._file, where, "it is no text")
-        return found
-
-    def _resolved(self, where: str, value: Any) -> Any:
-        try:
-            found = self._value(value)
-        except _UnresolvedError as error:
-            raise unknown_value(self._file, where, f"the template does not tell {error}") from None
-        return None if found is _NO_VALUE else found
-
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [found for one in value if (found := self._value(one)) is not _NO_VALUE]
-        if isinstance(value, str) and "{{resolve:" in value:
-            raise _UnresolvedError(value)
-        if not isinstance(value, dict):
-            return value
-        if not _is_function(value):
-            for key in filter(_is_expanded, value):
-                raise _UnresolvedError(key)
-            return {key: found for key, one in value.items() if (found := self._value(one)) is not _NO_VALUE}
-        ((function, argument),) = value.items()
-        if function == "Ref":
-            return self._ref(str(argument))
-        if function == "Fn::GetAtt":
-            parts = argument.split(".", 1) if isinstance(argument, str) else list(map(str, argument))
-            return self._attribute(*parts) if len(parts) == 2 else self._unknown(function)
-        if function == "Fn::Sub":
-            return self._substituted(argument)
-        if function == "Fn::Join" and isinstance(argument, list) and len(argument) == 2:
-            return str(argument[0]).join(map(str, self._value(argument[1])))
-        return self._unknown(function)
-
-    def _unknown(self, what: str) -> Any:
-        raise _UnresolvedError(what)
-
-    def _substituted(self, argument: Any) -> str:
-        text, given = argument if isinstance(argument, list) and len(argument) == 2 else (argument, {})
-
-        def fill(match: re.Match[str]) -> str:
-            if match[1]:
-                return f"${{{match[2]}}}"
-            name = match[2].strip()
-            if name in given:
-                return str(self._value(given[name]))
-            return str(self._attribute(*name.split(".", 1)) if "." in name else self._ref(name))
-
-        return _VARIABLE.sub(fill, str(text))
-
-    def _ref(self, name: str) -> Any:
-        context = self._context
-        pseudo = {
-            "AWS::AccountId": context.account,
-            "AWS::Partition": context.partition,
-            "AWS::Region": context.region,
-            "AWS::URLSuffix": "amazonaws.com" if context.partition == "aws" else "",
-        }
-        if pseudo.get(name):
-            return pseudo[name]
-        if name == "AWS::NoValue":
-            return _NO_VALUE
-        parameter = self._parameters.get(name)
-        if isinstance(parameter, dict) and isinstance(parameter.get("Default"), str | int | float):
-            return str(parameter["Default"])
-        one = self._resources.get(name)
-        if one is None:
-            raise _UnresolvedError(name)
-        if one["Type"] in _REF_IS_ARN:
-            return self._attribute(name, "Arn")
-        values = [pattern[1] for pattern in self._named(name)]
-        return values[0] if values else str(self._unknown(f"the name of {name}"))
-
-    def _attribute(self, name: str, attribute: str) -> str:
-        if attribute in {"Arn", "TopicArn"} and name in self._resources:
-            for pattern, _ in self._named(name):
-                return pattern
-        raise _UnresolvedError(f"{name}.{attribute}")
-
-    def _named(self, logical: str) -> Iterator[tuple[str, str]]:
-        """Yield ARN and name of a resource that has a name of its own."""
-        kind = _LIKE.get(self._resources[logical]["Type"], self._resources[logical]["Type"])
-        prefix = kind.split("::")[1].lower() if kind.count("::") == 2 else ""
-        service = reference.service(_PREFIX.get(prefix, prefix))
-        place = {
-            "Partition": self._context.partition,
-            "Region": self._context.region,
-            "Account": self._context.account,
-        }
-        for pattern in (
-            one for found in (service.types.values() if service else ()) for one in found.patterns
-        ):
-            if len(pattern.name_placeholders) != 1:
-                continue
-            name = self._properties(logical).get(pattern.name_placeholders[0])
-            known = {key: value for key, value in place.items() if value}
-            if name is not None and set(pattern.placeholders) - set(pattern.name_placeholders) <= set(known):
-                text = str(self._value(name))
-                yield pattern.fill(known | {pattern.name_placeholders[0]: text}), text
-
-
-def _is_function(value: Mapping[str, Any]) -> bool:
-    return len(value) == 1 and all(key == "Ref" or str(key).startswith("Fn::") for key in value)
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -32,6 +32,12 @@ class TemplateContext(msgspec.Struct, frozen=True):
     part: str = ""
     """Its address or logical name in the template, where somebody named it; "" to find it by its name."""
 
+    def policy_arn(self, name: Any, path: Any) -> str:
+        """Return the ARN of a managed policy of the role's account; "" where a part of it is not known."""
+        known = isinstance(name, str) and name and self.account
+        own = path if isinstance(path, str) and path else "/"
+        return f"arn:{self.partition}:iam::{self.account}:policy{own}{name}" if known else ""
+
     def document_of(self, attached: str) -> Policy | None:
         """Return the document of a policy that the role has today, by its ARN; AWS's own also by its name, as in SAM.
 
@@ -54,8 +60,8 @@ class RolePolicies(NamedTuple):
     """Name, document (an object or its text), and its place in the template."""
     attached: tuple[tuple[str, Path], ...]
     """ARNs and names of policies that are elsewhere, and where the template attaches them."""
-    rest: TemplateRest | None = None
-    """What else it holds; None where there is no template."""
+    rest: TemplateRest = TemplateRest()
+    """What else it holds, without places."""
 
 
 def template_sources(
@@ -66,35 +72,23 @@ def template_sources(
     Raises:
         UsageError: PG-E210, a document is not a policy.
     """
+    rest = replace(found.rest, places=places)
     sources = [
         PolicySource(
-            file, "", parse_policy(document, f"{file}, {name}", exact=True), _below(places, path), part=name
+            file, "", parse_policy(document, f"{file}, {name}", exact=True), rest.below(path), part=name
         )
         for name, document, path in found.documents
     ]
     unread = []
     for name, path in dict(found.attached).items():
-        policy, place = context.document_of(name), _place(places, path)
+        policy, place = context.document_of(name), rest.place(path)
         if policy:
             sources.append(PolicySource(file, "", policy, {("Statement",): place}, part=name))
         else:
             unread.append((escape_controls(name), place))
     if not sources or unread:
         sources.append(PolicySource(file, "", Policy(()), unread=tuple(sorted(unread))))
-    return [replace(sources[0], rest=found.rest), *sources[1:]]
-
-
-def _place(places: Mapping[Path, Location], path: Path) -> Location:
-    """Return the place of a value, or of the nearest one around it."""
-    around = (path[:size] for size in range(len(path), 0, -1))
-    return next((places[one] for one in around if one in places), Location(1, 1))
-
-
-def _below(places: Mapping[Path, Location], path: Path) -> Mapping[Path, Location]:
-    """Return the places of a document in a template; of one that is a text, the place of this text."""
-    size = len(path)
-    inside = {one[size:]: place for one, place in places.items() if one[:size] == path and len(one) > size}
-    return inside or ({("Statement",): places[path]} if path in places else {})
+    return [replace(sources[0], rest=rest), *sources[1:]]
 
 
 def no_such_role(file: str, context: TemplateContext, names: Collection[str]) -> UsageError:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from policygen.iam.locations import Path
-from policygen.rightsize.check.rest import TemplateRest, role_name
+from policygen.rightsize.check.rest import TemplateRest, TemplateRole, role_name
 from policygen.rightsize.check.templates.context import (
     RolePolicies,
     TemplateContext,
@@ -40,8 +41,8 @@ def terraform_policies(document: Mapping[str, Any], file: str, context: Template
             file, "the plan", "Terraform ended with an error, and what it had not planned is not in it"
         )
     found = _Reader(resources_in(document), file, context).policies()
-    rest = found.rest or TemplateRest()
-    return found._replace(rest=replace(rest, unread=(*rest.unread, *_left_out(document))))
+    unread = (*found.rest.unread, *_left_out(document))
+    return found._replace(rest=replace(found.rest, unread=unread))
 
 
 def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
@@ -132,7 +133,36 @@ class _Reader:
     def _rest(self) -> TemplateRest:
         own = frozenset({*map(_key, self._own), *self._names})
         others = {key: shown for key, shown in self._others.items() if key not in own}
-        return TemplateRest(own, others, tuple(one.address for one in self._resources if _is_unread(one)))
+        unread = tuple(one.address for one in self._resources if _is_unread(one))
+        managed = {
+            self._managed_key(one): (one.values.get("policy"), one.place("policy"))
+            for one in self._of_kind("aws_iam_policy")
+        }
+        return TemplateRest(own, others, unread, self._role(self._own[0]) if self._own else None, managed)
+
+    def _role(self, one: TerraformResource) -> TemplateRole:
+        """Return what a role's resource says of the role itself."""
+        boundary = one.values.get("permissions_boundary") or ""
+        if one.is_untold("permissions_boundary"):
+            found = [
+                two for two in self._of_kind("aws_iam_policy") if one.refers_to("permissions_boundary", two)
+            ]
+            is_one = len(found) == 1 and all(
+                ref.startswith(_POLICIES) for ref in one.references("permissions_boundary")
+            )
+            boundary = self._managed_key(found[0]) if is_one else None
+        trust = one.values.get("assume_role_policy", UNSET)
+        if one.is_untold("assume_role_policy"):
+            trust = None
+        return TemplateRole(
+            one.address, one.place("permissions_boundary"), boundary, trust, one.place("assume_role_policy")
+        )
+
+    def _managed_key(self, one: TerraformResource) -> str:
+        arn = one.values.get("arn") or self._context.policy_arn(
+            one.values.get("name"), one.values.get("path")
+        )
+        return str(arn or one.address).casefold()
 
     def _of_kind(self, kind: str) -> list[TerraformResource]:
         return [one for one in self._resources if one.kind == kind]

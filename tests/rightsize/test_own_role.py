@@ -317,3 +317,15 @@ def test_a_function_of_sam_has_the_boundary_of_all_functions(basis: CheckBasis, 
     del template["Globals"]
     file.write_text(json.dumps(template), "utf-8")
     assert [one for one in check(policies_of(file, context), basis) if "boundary" in one.subject]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_policy_of_the_role_that_changes_and_that_nothing_attaches_here_is_told(
+    form: str, basis: CheckBasis, tmp_path: Path
+) -> None:
+    found, unchecked = judged(Made(managed={"wide": document("*")}), form, basis, tmp_path)
+    assert found == []
+    told = "which the role has today: its document changes, and nothing here attaches or detaches it"
+    assert unchecked == [f"{WIDE}, {told}"]
+    same = Made(managed={"wide": document("sqs:*", "sns:*"), "other": document("*")})
+    assert judged(same, form, basis, tmp_path) == ([], [])

@@ -676,6 +676,15 @@ OF_THE_ROLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         [ITEM],
     ),
+    "what is left out of lists": (
+        {
+            "R": role(
+                Policies=[{"Ref": "AWS::NoValue"}, {"PolicyDocument": document()}],
+                ManagedPolicyArns=[{"Ref": "AWS::NoValue"}],
+            )
+        },
+        [ITEM],
+    ),
     "no role": (
         {"R": inline(), "P": policy("AWS::IAM::Policy", Roles=[{"Ref": "AWS::NoValue"}], Users=["ann"])},
         [ITEM],
@@ -736,6 +745,24 @@ UNREAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "a plan that is not whole": (
         terraform(INLINE) | {"complete": False},
         ('what the plan leaves out ("complete" is false, as with -target)',),
+    ),
+    "what Terraform forgets, and what its planned values lack": (
+        terraform(INLINE)
+        | {
+            "resource_changes": [
+                {"address": f"{kind}.{name}", "type": kind, "change": change}
+                for kind in ("aws_iam_role_policy", "aws_sqs_queue")
+                for name, change in (
+                    ("f", {"actions": ["forget"], "after": None}),
+                    ("h", {"actions": ["create"], "after": {"role": "orders"}}),
+                    ("d", {"actions": ["delete"], "after": None}),
+                )
+            ]
+        },
+        (
+            "aws_iam_role_policy.f (forgotten, and still there)",
+            "aws_iam_role_policy.h (not among the planned values)",
+        ),
     ),
     "what the plan defers": (
         terraform(INLINE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -44,12 +44,24 @@ def unchecked_of_role(sources: Sequence[PolicySource], basis: CheckBasis) -> lis
     return [
         f"not checked in {source.name}: {one}"
         for source in sources
-        if source.rest and source.rest.role
-        for one in (
-            *_unchecked_boundary(source.rest, source.rest.role, basis),
-            *_unchecked_trust(source, source.rest.role, basis),
-        )
+        if source.rest
+        for one in _unchecked(source, source.rest, basis)
     ]
+
+
+def _unchecked(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> Iterator[str]:
+    if rest.role:
+        yield from _unchecked_boundary(rest, rest.role, basis)
+        yield from _unchecked_trust(source, rest.role, basis)
+    for arn, today in basis.attached.items():
+        document, path = rest.managed.get(arn.casefold(), (None, ()))
+        if path and path not in rest.counted and not _says_the_same(document, today, source):
+            yield f"{arn}, which the role has today: its document changes, and nothing here attaches or detaches it"
+
+
+def _says_the_same(document: Any, today: Policy, source: PolicySource) -> bool:
+    name = f"{source.name}, {today.name}"
+    return bool(document) and parse_policy(document, name, exact=True).statements == today.statements
 
 
 def with_boundary_to_come(sources: Sequence[PolicySource], basis: CheckBasis) -> CheckBasis:

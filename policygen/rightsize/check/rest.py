@@ -45,6 +45,8 @@ class TemplateRest(msgspec.Struct, frozen=True):
     managed: Mapping[str, tuple[Any, Path]] = msgspec.field(default_factory=dict)
     """ARN, or address or logical name, in small letters -> the document of a managed policy, None for one that is not
     told, and its place."""
+    counted: frozenset[Path] = frozenset()
+    """The places of the documents that count as the role's."""
     places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
     """The places of all parts of the template."""
 

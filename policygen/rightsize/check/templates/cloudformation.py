@@ -142,12 +142,9 @@ class _TemplateReader(TemplateValues):
     def _attached_by(self, logical: str) -> Iterator[tuple[str, Path]]:
         """Yield the managed policies that a role names, each with its place; those of this template have documents."""
         value = self._properties(logical).get("ManagedPolicyArns")
-        path: Path = ("Resources", logical, "Properties", "ManagedPolicyArns")
-        for number, one in enumerate(_as_list(value)):
-            if self._managed_here(one):
-                continue
-            place = (*path, number) if isinstance(value, list) else path
-            yield self._text(f"{logical}.ManagedPolicyArns", one), place
+        for place, one in _placed(value, ("Resources", logical, "Properties", "ManagedPolicyArns")):
+            if not self._managed_here(one):
+                yield self._text(f"{logical}.ManagedPolicyArns", one), place
 
     def _managed_here(self, value: Any) -> str:
         """Return the logical name of the managed policy of this template to which a value refers; "" for none."""
@@ -156,12 +153,8 @@ class _TemplateReader(TemplateValues):
         return str(name) if found.get("Type") == _MANAGED else ""
 
     def _listed(self, path: Path) -> Iterator[tuple[Path, Any]]:
-        """Yield the policies of a role or a function, each with its place; a single one needs no list."""
-        value = self._properties(str(path[1])).get("Policies")
-        if isinstance(value, list):
-            yield from (((*path, number), one) for number, one in enumerate(value))
-        elif value is not None:
-            yield path, value
+        """Yield the policies of a role or a function, each with its place."""
+        yield from _placed(self._properties(str(path[1])).get("Policies"), path)
 
     def _add(
         self,
@@ -256,4 +249,12 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    return [one for _, one in _placed(value, ())]
+
+
+def _placed(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield the values of a property that is one or a list, but for those that are left out, each with its place."""
+    listed = isinstance(value, list)
+    for number, one in enumerate(value if listed else [value]):
+        if one is not None and one != {"Ref": "AWS::NoValue"}:
+            yield ((*path, number) if listed else path), one

@@ -72,7 +72,8 @@ def template_sources(
     Raises:
         UsageError: PG-E210, a document is not a policy.
     """
-    rest = replace(found.rest, places=places)
+    counted = frozenset(path for _, _, path in found.documents)
+    rest = replace(found.rest, places=places, counted=counted)
     sources = [
         PolicySource(
             file, "", parse_policy(document, f"{file}, {name}", exact=True), rest.below(path), part=name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -40,13 +40,21 @@ def terraform_policies(document: Mapping[str, Any], file: str, context: Template
         raise unknown_value(
             file, "the plan", "Terraform ended with an error, and what it had not planned is not in it"
         )
-    found = _Reader(resources_in(document), file, context).policies()
-    unread = (*found.rest.unread, *_left_out(document))
+    resources = resources_in(document)
+    found = _Reader(resources, file, context).policies()
+    unread = (*found.rest.unread, *_left_out(document, {one.address for one in resources}))
     return found._replace(rest=replace(found.rest, unread=unread))
 
 
-def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a plan says that it does not hold."""
+def _left_out(document: Mapping[str, Any], planned: Collection[str]) -> Iterator[str]:
+    """Yield what a plan says that its planned values do not hold: what Terraform forgets stays in AWS."""
+    for one in map(mapping, items(document.get("resource_changes"))):
+        address, change = str(one.get("address")), mapping(one.get("change"))
+        grants = str(one.get("type")).startswith(("aws_iam_", "awscc_iam_")) and one.get("mode") != "data"
+        if grants and "forget" in items(change.get("actions")):
+            yield f"{address} (forgotten, and still there)"
+        elif grants and change.get("after") and address not in planned:
+            yield f"{address} (not among the planned values)"
     deferred = [
         mapping(mapping(one).get("resource_change")) for one in items(document.get("deferred_changes"))
     ]

@@ -84,8 +84,8 @@ def rest_lines(checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str)
 
 
 def _lines(file: str, rests: Sequence[TemplateRest], told: set[str], lead: str) -> Iterator[str]:
-    if rests[0].unread:
-        yield f"not read in {file}: {_listed(rests[0].unread)}; it may grant more"
+    if unread := list(dict.fromkeys(name for one in rests for name in one.unread)):
+        yield f"not read in {file}: {_listed(unread)}; it may grant more"
     own = told.union(*(one.own for one in rests))
     roles = {key: shown for one in rests for key, shown in one.roles.items() if key not in own}
     if roles:

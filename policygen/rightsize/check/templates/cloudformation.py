@@ -22,7 +22,7 @@ from policygen.rightsize.check.templates.context import (
     TemplateContext,
     no_such_role,
 )
-from policygen.rightsize.check.templates.other_ways import unread_macros, unread_resources
+from policygen.rightsize.check.templates.other_ways import added_by_sam, unread_macros, unread_resources
 from policygen.rightsize.check.templates.template_values import (
     NO_VALUE,
     TemplateValues,
@@ -76,11 +76,9 @@ class _TemplateReader(TemplateValues):
             *(role_name(self._name_of(one) or "") for one in own),
         } - {""}
         for logical in own:
-            path: Path = ("Resources", logical.removesuffix("Role"), "Properties", "Policies")
-            if self._resources.get(logical, {}).get("Type") == _ROLE:
-                path = ("Resources", logical, "Properties", "Policies")
+            if self._holder(logical) == logical:
                 attached += self._attached_by(logical)
-            for place, policy in self._listed(path):
+            for place, policy in self._listed(("Resources", self._holder(logical), "Properties", "Policies")):
                 self._add(logical, policy, place, documents, attached)
         for logical, one in self._resources.items():
             if one["Type"] in _ATTACHED and self._is_attached(logical, own):
@@ -100,7 +98,7 @@ class _TemplateReader(TemplateValues):
         return TemplateRest(
             mine,
             {key: shown for key, shown in others.items() if key not in mine},
-            (*unread_macros(self._document), *unread_resources(self._resources)),
+            tuple(self._unread(own)),
             self._role(own[0]) if own else None,
             {
                 self._managed_key(name): (
@@ -112,14 +110,16 @@ class _TemplateReader(TemplateValues):
             },
         )
 
+    def _unread(self, own: Sequence[str]) -> Iterator[str]:
+        yield from unread_macros(self._document)
+        yield from unread_resources(self._resources)
+        for logical in own:
+            if self._holder(logical) != logical:
+                yield from added_by_sam(logical, self._all_of(logical))
+
     def _role(self, logical: str) -> TemplateRole:
         """Return what a role, or the function for which SAM makes it, says of the role itself."""
-        holder = (
-            logical if self._resources.get(logical, {}).get("Type") == _ROLE else logical.removesuffix("Role")
-        )
-        kind = str(self._resources[holder]["Type"]).rpartition("::")[2]
-        common = _object(_object(self._document.get("Globals")).get(kind)) if holder != logical else {}
-        properties = {**common, **self._properties(holder)}
+        holder, properties = self._holder(logical), self._all_of(logical)
         boundary = properties.get("PermissionsBoundary", "")
         here = self._managed_here(boundary)
         found = self._managed_key(here) if here else self._or_none(boundary)
@@ -132,6 +132,19 @@ class _TemplateReader(TemplateValues):
             UNSET if trust is UNSET else self._or_none(trust),
             (*path, "AssumeRolePolicyDocument"),
         )
+
+    def _holder(self, logical: str) -> str:
+        """Return the resource that says what a role is: itself, or the function for which SAM makes it."""
+        is_role = self._resources.get(logical, {}).get("Type") == _ROLE
+        return logical if is_role else logical.removesuffix("Role")
+
+    def _all_of(self, logical: str) -> Mapping[str, Any]:
+        """Return the properties of a role or of its function, with those that SAM gives all functions."""
+        holder = self._holder(logical)
+        if holder == logical:
+            return self._properties(logical)
+        kind = str(self._resources[holder]["Type"]).rpartition("::")[2]
+        return {**_object(_object(self._document.get("Globals")).get(kind)), **self._properties(holder)}
 
     def _managed_key(self, logical: str) -> str:
         """Return the ARN of a managed policy of the template, or its logical name, in small letters."""

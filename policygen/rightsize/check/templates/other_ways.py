@@ -50,6 +50,27 @@ def unread_resources(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str
             yield from (f"{logical}.{name} (a connector)" for name in connectors)
 
 
+_ADDING = ("DeadLetterQueue", "EventInvokeConfig", "Tracing", "VpcConfig")
+"""Properties of a function for which SAM gives its role more."""
+_POLLED = {"DocumentDB", "DynamoDB", "Kinesis", "MQ", "MSK", "SQS", "SelfManagedKafka"}
+"""Types of events that Lambda polls with the function's role, for which SAM attaches a policy."""
+
+
+def added_by_sam(logical: str, properties: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what SAM adds by itself to the role that it makes.
+
+    Source: AWS SAM Developer Guide, AWS::Serverless::Function.
+    """
+    events = properties.get("Events")
+    listed = events.items() if isinstance(events, dict) else ()
+    polled = [
+        f"Events.{name}" for name, one in listed if isinstance(one, dict) and one.get("Type") in _POLLED
+    ]
+    found = [*(name for name in _ADDING if name in properties), *polled]
+    if found:
+        yield f"what SAM adds to {logical} for {', '.join(found)}"
+
+
 def _is_unread(kind: str) -> bool:
     if kind.startswith("AWS::IAM::"):
         return kind not in _OF_NO_ROLE | _READ

@@ -216,15 +216,19 @@ def read_rules(text: str, where: str) -> ServiceRules:
             generalise={
                 kind.lower(): _generalisation(body, kind) for kind, body in raw.get("generalise", {}).items()
             },
-            visibility=DeclaredVisibility(
-                {k: _strings(v) for k, v in raw.get("visibility", {}).get("data", {}).items()},
-                _strings(raw.get("visibility", {}).get("never", ())),
-                raw.get("visibility", {}).get("reference", ""),
-            ),
+            visibility=_visibility(raw.get("visibility", {})),
             examples=tuple(_example(one, sources, raw["reference"]) for one in raw.get("example", ())),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _visibility(raw: Mapping[str, Any]) -> DeclaredVisibility:
+    return DeclaredVisibility(
+        {k: _strings(v) for k, v in raw.get("data", {}).items()},
+        _strings(raw.get("never", ())),
+        raw.get("reference", ""),
+    )
 
 
 @cache
@@ -338,6 +342,15 @@ def rules_for_service(prefix: str) -> ServiceRules | None:
     """Return the rules of the service file for an IAM prefix, or None."""
     name = _index()["service"].get(prefix)
     return _rules(name) if name else None
+
+
+def declared_visibility(prefix: str) -> DeclaredVisibility | None:
+    """Return how the service file for an IAM prefix says that actions are logged, or None; nothing else is parsed."""
+    name = _index()["service"].get(prefix)
+    if name is None:
+        return None
+    text = file_text(name)
+    return _visibility({**_section(text, "visibility"), "data": _section(text, "visibility.data")})
 
 
 @cache

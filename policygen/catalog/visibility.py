@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from policygen.catalog.action_events import event_names
-from policygen.catalog.rules import declared_data_types, rules_for_service
+from policygen.catalog.rules import declared_data_types, declared_visibility
 from policygen.catalog.service_names import botocore_facts, service_prefix
 from policygen.files import read_package_table
 from policygen.iam.arn import action_glob
@@ -78,14 +78,14 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
     rows = visibility_table()["management"].get(prefix, {})
     for pattern in rows.get("actions", ()):
         yield pattern, Visibility("management", reference=rows["reference"])
-    rules = rules_for_service(prefix)
+    declared = declared_visibility(prefix)
     own = visibility_table()["data"].get(prefix, {})
-    for pattern in rules.visibility.never if rules else ():
-        yield pattern, Visibility("never", reference=rules.visibility.reference if rules else "")
-    reference = rules.visibility.reference if rules else own.get("reference", "")
+    for pattern in declared.never if declared else ():
+        yield pattern, Visibility("never", reference=declared.reference if declared else "")
+    reference = declared.reference if declared else own.get("reference", "")
     both = prefix in visibility_table()["management_too"]
     types: dict[str, list[str]] = {}
-    for data_type, patterns in (rules.visibility.data if rules else own.get("types", {})).items():
+    for data_type, patterns in (declared.data if declared else own.get("types", {})).items():
         for pattern in patterns:
             types.setdefault(pattern, []).append(data_type)
     for pattern, listed in types.items():
@@ -158,7 +158,7 @@ def passes_role(action: str) -> bool:
     prefix = action.partition(":")[0].lower()
     passing = set(event_names("iam:PassRole")) & set(event_names(action))
     return bool(passing) and (
-        rules_for_service(prefix) is not None or not passing.isdisjoint(_role_parameters().get(prefix, ()))
+        declared_visibility(prefix) is not None or not passing.isdisjoint(_role_parameters().get(prefix, ()))
     )
 
 

@@ -149,8 +149,11 @@ class Service(msgspec.Struct, frozen=True):
     prefix: str
     actions: Mapping[str, Action]
     """By lower-case name without the prefix."""
-    types: Mapping[str, ResourceType]
-    """By lower-case name."""
+
+    @property
+    def types(self) -> Mapping[str, ResourceType]:
+        """The resource types, by lower-case name."""
+        return _types(self.prefix)
 
     def action(self, name: str) -> Action | None:
         """Return the action with a name, compared without regard to case, as IAM does."""
@@ -212,11 +215,15 @@ def service(prefix: str) -> Service | None:
             optional=tuple(name for name, required in types if not required),
             condition_keys=frozenset(keys),
         )
-    types_ = {
+    return Service(prefix, actions)
+
+
+@cache
+def _types(prefix: str) -> Mapping[str, ResourceType]:
+    return {
         key.lower(): ResourceType(key.lower(), tuple(compile_pattern(p) for p in raw["arn"].split(", ")))
         for key, raw in _load("resourceTypes", prefix).items()
     }
-    return Service(prefix, actions, types_)
 
 
 @lru_cache(maxsize=65536)

@@ -15,7 +15,14 @@ from policygen.catalog.knowledge import NOTHING_KNOWN
 from policygen.catalog.projection import project
 from policygen.catalog.provenance import rule_place, step_place
 from policygen.catalog.rule_model import Example, ServiceRules
-from policygen.catalog.rules import all_rules, declared_data_types, file_text, read_rules, without_examples
+from policygen.catalog.rules import (
+    all_rules,
+    declared_data_types,
+    declared_visibility,
+    file_text,
+    read_rules,
+    without_examples,
+)
 from policygen.catalog.service_names import aliases, not_iam_sources, service_prefix
 from policygen.iam import reference
 from tests.support import ROOT
@@ -232,6 +239,11 @@ def test_every_alias_leads_to_a_service_that_iam_knows() -> None:
 def test_a_source_that_iam_does_not_govern_is_ignored_with_its_reason(source: str) -> None:
     answer = mapping.requests_for(Call(f"{source}.amazonaws.com", "GetThing", "us-east-1", ACCOUNT))
     assert (answer.status, answer.why) == ("ignored", not_iam_sources()[source])
+
+
+def test_how_actions_are_logged_is_read_alone_as_with_the_whole_file() -> None:
+    assert all(declared_visibility(rules.service) == rules.visibility for rules in all_rules())
+    assert declared_visibility("no-such") is None
 
 
 def test_what_maps_calls_is_all_of_a_service_file_but_its_examples() -> None:

@@ -22,7 +22,7 @@ from policygen.cli.gate import (
 )
 from policygen.errors import PolicygenError, UsageError
 from policygen.files import check_writable, write_file
-from policygen.report.findings.report import FindingsReport
+from policygen.report.findings.report import FindingsReport, by_level
 from policygen.rightsize.check.baseline import (
     EMPTY,
     Baseline,
@@ -140,8 +140,8 @@ def write_baseline(path: Path, subjects: Sequence[GateSubject | PrincipalSubject
         found[subject.role, subject.account] = subject.findings()
     before = path.read_text("utf-8-sig", "replace") if path.is_file() else ""
     write_file(path, baseline_text(found, before, str(path)))
-    findings = pluralize(sum(map(len, found.values())), "finding")
+    findings = by_level([one for findings in found.values() for one in findings if one.against])
     return (
-        f"{escape_controls(str(path))} accepts {findings} of {pluralize(len(found), 'role')}, notes included"
+        f"{escape_controls(str(path))} accepts {findings or 'nothing'} of {pluralize(len(found), 'role')}"
         + "; what it accepts of other roles is as it was" * bool(before)
     )

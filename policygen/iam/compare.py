@@ -48,6 +48,8 @@ class UndecidedGrant(NamedTuple):
     side: Side
     grant: str
     """``s3:GetObject on arn:aws:s3:::bucket/*``."""
+    of: Grant
+    """The same, with its conditions."""
 
     @property
     def sentence(self) -> str:
@@ -74,7 +76,7 @@ def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison
         old: the current policies, for example.
         new: the policies that replace them.
     """
-    gained, unsure_new = _allowed_only_by(new, old, "new")
+    gained, unsure_new = gained_by(old, new)
     lost, unsure_old = _allowed_only_by(old, new, "old")
     return Comparison(
         _verdict(gained, lost, unsure_new, unsure_old),
@@ -82,6 +84,13 @@ def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison
         lost,
         tuple(sorted((*unsure_new, *unsure_old))),
     )
+
+
+def gained_by(
+    old: Sequence[Policy], new: Sequence[Policy]
+) -> tuple[tuple[Counterexample, ...], tuple[UndecidedGrant, ...]]:
+    """Return what `compare_policies` finds of the new policies alone: what they gain, and what may be more."""
+    return _allowed_only_by(new, old, "new")
 
 
 def _verdict(
@@ -111,7 +120,7 @@ def _allowed_only_by(
             found = comparer.counterexample(grant)
             if found is None:
                 where = f"everything but {', '.join(grant.excluded)}" if grant.excluded else grant.resource
-                unsure.add(UndecidedGrant(side, f"{grant.action} on {where}"))
+                unsure.add(UndecidedGrant(side, f"{grant.action} on {where}", grant))
             else:
                 before = counterexamples.get(found.request, found)
                 counterexamples[found.request] = before._replace(grants=(*before.grants, grant))

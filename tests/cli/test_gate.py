@@ -359,6 +359,24 @@ def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
     assert "; 1 of its entries no longer found" in run(place, *OWN, "--baseline", "known.json").stdout
 
 
+def test_the_suggestion_beside_the_old_policies_passes_with_a_baseline_of_these(place: Path) -> None:
+    """The first of two commits makes nothing wider."""
+    plan = read_plan((place / "plans" / "orders-api.json").read_bytes(), "p")
+    documents = {f"old{n}": one.document for n, one in enumerate(plan.today or ()) if not one.arn}
+    documents |= {f"new{n}": one.document for n, one in enumerate(plan.policies)}
+    for name, document in documents.items():
+        (place / f"{name}.policy").write_text(json.dumps(document), "utf-8")
+    arns = [one.arn for one in plan.today or () if one.arn]
+    old = [*sorted(f"{name}.policy" for name in documents if name.startswith("old")), *arns]
+    new = sorted(f"{name}.policy" for name in documents if name.startswith("new"))
+    by = ("--plan", "plans/orders-api.json", "-q")
+    assert run(place, "check", *old, *by, "--write-baseline", "known").code == 0
+    assert run(place, "check", *old, *new, *by).code == 1
+    done = run(place, "check", *old, *new, *by, "--baseline", "known")
+    assert done.stdout.startswith("gate passed  orders-api: nothing against the policy\n")
+    assert done.code == 0
+
+
 SINCE = ("--baseline", "known.json", "--baseline-before", "before.json")
 
 

@@ -18,7 +18,7 @@ import msgspec
 from policygen.files import read_package_table
 from policygen.iam import arn, reference
 from policygen.iam.conditions import ContextFacts, Truth, context_facts, evaluate_conditions
-from policygen.iam.document import Policy, Statement
+from policygen.iam.document import Conditions, Policy, Statement
 
 Family = Literal["escalation", "exfiltration", "exposure"]
 
@@ -48,6 +48,15 @@ class RiskRule(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys((*passing, *chain(*self.open), *chain(*self.needs))))
 
 
+class RiskReach(NamedTuple):
+    """An action of a risk, and where it is allowed."""
+
+    action: str
+    pattern: str
+    excluded: tuple[str, ...]
+    conditions: Conditions
+
+
 class Risk(msgspec.Struct, frozen=True):
     """A rule that holds for some policies."""
 
@@ -60,6 +69,8 @@ class Risk(msgspec.Struct, frozen=True):
     resources: tuple[str, ...]
     """The patterns on which they are allowed, sorted; a leading ``!`` marks an exception of NotResource."""
     source: str
+    reaches: tuple[RiskReach, ...]
+    """Each action with each of its patterns, sorted."""
 
 
 @cache
@@ -124,7 +135,17 @@ def _holds(rule: RiskRule, access: _Access) -> Risk | None:
             return None
         found |= {action: reaches for action, reaches in reached.items() if reaches}
     patterns = {text for reaches in found.values() for reach in reaches for text in reach.texts}
-    return Risk(rule.id, rule.title, rule.family, tuple(found), tuple(sorted(patterns)), rule.source)
+    return Risk(
+        rule=rule.id,
+        title=rule.title,
+        family=rule.family,
+        actions=tuple(found),
+        resources=tuple(sorted(patterns)),
+        source=rule.source,
+        reaches=tuple(
+            sorted({RiskReach(action, *one[:3]) for action, reaches in found.items() for one in reaches})
+        ),
+    )
 
 
 # --- What is reached: an action on a pattern, within all layers -----------------------------------
@@ -135,6 +156,8 @@ class _Reach(NamedTuple):
 
     pattern: str
     excluded: tuple[str, ...] = ()
+    conditions: Conditions = ()
+    """Those under which the layers allow it."""
     open: bool = False
     """Whether it matches every resource of some type of the action."""
 
@@ -234,6 +257,7 @@ def _truth(statement: Statement, facts: ContextFacts) -> Truth:
 
 def _within(reach: _Reach, allow: Statement) -> Iterator[_Reach]:
     """Cut a reach to what a statement allows; leave it as it is where the cut cannot be written exactly."""
+    reach = reach._replace(conditions=(*reach.conditions, *allow.conditions))
     if allow.not_resources:
         yield reach._replace(excluded=tuple(sorted({*reach.excluded, *allow.resources})))
         return

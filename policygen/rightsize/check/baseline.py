@@ -1,7 +1,7 @@
 """The findings that a team knows of and lives with, so that the gate fails for what is new alone.
 
 A baseline lists subjects and where they hold, not findings: "3 actions of s3:Get*" of today are not the three of
-tomorrow, and an action that was accepted for one bucket is new on every other.
+tomorrow, and an action that was accepted for one bucket is new on every other. What is less than accepted is accepted.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam import reference
-from policygen.rightsize.check.findings import RULES, Finding
-from policygen.text import escape_controls, visible_json
+from policygen.rightsize.check.accepted import Accepted, Point
+from policygen.rightsize.check.findings import LEVELS, RULES, Finding
+from policygen.text import escape_controls, pluralize, visible_json
 
 _KEY = "policygen_baseline"
 _VERSION = 1
@@ -24,7 +25,7 @@ EMPTY = json.dumps({_KEY: _VERSION, "accepted": []})
 
 Whose = tuple[str, str]
 """Name and account of a role; the account is "" where it is not known: it may be any then."""
-Points = frozenset[tuple[str, str, str]]
+Points = frozenset[Point]
 """Rule, subject and where it holds, as `Finding.points` has them."""
 
 
@@ -47,18 +48,20 @@ class Baseline(msgspec.Struct, frozen=True):
 
     def since(self, before: Baseline) -> Baseline:
         """Return the baseline that accepts what both accept: a change cannot accept its own findings."""
-        pairs = {role: (points, _of_role(before.accepted, role)) for role, points in self.accepted.items()}
-        return Baseline(
-            {role: own & older for role, (own, older) in pairs.items()},
-            {role: own - older for role, (own, older) in pairs.items() if own - older},
-        )
+        both = {}
+        for role, points in self.accepted.items():
+            older = Accepted(_of_role(before.accepted, role))
+            both[role] = frozenset(point for point in points if point in older)
+        newly = {role: points - both[role] for role, points in self.accepted.items() if points - both[role]}
+        return Baseline(both, newly)
 
     def against(self, role: Whose, findings: Iterable[Finding]) -> AgainstBaseline:
         """Split findings about a role into new ones and known ones."""
-        accepted = _of_role(self.accepted, role)
+        points = _of_role(self.accepted, role)
+        accepted = Accepted(points)
         found = list(findings)
-        new = tuple(one for one in found if not one.points <= accepted)
-        gone = accepted.difference(*(one.points for one in found))
+        new = tuple(one for one in found if not all(point in accepted for point in one.points))
+        gone = points.difference(*(one.points for one in found))
         return AgainstBaseline(new, len(found) - len(new), len(gone))
 
     def newly_of(self, role: Whose) -> list[str]:
@@ -86,17 +89,23 @@ _NAMED = 4
 """Subjects of a rule and place that are named."""
 
 
-def _listed(points: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Return a text for each rule and place: ``PG101 iam:PassRole on * (1)``, with the number of subjects."""
+def _worst_first(rule: str) -> int:
+    return -LEVELS.index(RULES[rule].level)
+
+
+def _listed(points: Iterable[Point]) -> list[str]:
+    """Return a text for each rule and place, errors first: ``PG101 iam:PassRole on * (1)``. Notes are only counted."""
     places: dict[tuple[str, str], list[str]] = {}
-    for rule, subject, where in sorted(points):
-        places.setdefault((rule, where), []).append(subject)
+    notes = sum(RULES[rule].level == "note" for rule, _, _ in points)
+    for rule, subject, where in sorted(points, key=lambda point: (_worst_first(point[0]), point)):
+        if RULES[rule].level != "note":
+            places.setdefault((rule, where), []).append(subject)
     texts = []
     for (rule, where), subjects in places.items():
         names = ", ".join(map(_spelled, subjects[:_NAMED]))
         more = f" and {len(subjects) - _NAMED:,} more" if len(subjects) > _NAMED else ""
         texts.append(f"{rule} {names}{more}{f' on {where}' if where else ''} ({len(subjects):,})")
-    return texts
+    return texts + [f"{pluralize(notes, 'note')}"] * bool(notes)
 
 
 def _spelled(subject: str) -> str:
@@ -106,7 +115,9 @@ def _spelled(subject: str) -> str:
 
 
 def baseline_text(findings: Mapping[Whose, Sequence[Finding]], before: str = "", name: str = "") -> str:
-    """Return the file that accepts findings, by role: a line for each rule and place, for diffs.
+    """Return the file that accepts findings, errors first: a line for each role, rule and place, for diffs.
+
+    What the suggestion for the role has too needs no acceptance, and is left out.
 
     Args:
         findings: of each role.
@@ -118,7 +129,7 @@ def baseline_text(findings: Mapping[Whose, Sequence[Finding]], before: str = "",
     """
     rows: dict[tuple[Whose, str, str], set[str]] = {}
     for role, found in findings.items():
-        for rule, subject, where in (point for one in found for point in one.points):
+        for rule, subject, where in (point for one in found if one.against for point in one.points):
             rows.setdefault((role, rule, where), set()).add(subject)
     for row in _rows(before, name) if before else ():
         role = _whose(row)
@@ -126,12 +137,14 @@ def baseline_text(findings: Mapping[Whose, Sequence[Finding]], before: str = "",
             rows[role, row["rule"], row["where"]] = set(row["subjects"])
     lines = [
         json.dumps(
-            {"role": role[0]}
+            {"level": RULES[rule].level, "role": role[0]}
             | ({"account": role[1]} if role[1] else {})
             | {"rule": rule, "where": where, "subjects": sorted(subjects)},
             ensure_ascii=False,
         )
-        for (role, rule, where), subjects in sorted(rows.items())
+        for (role, rule, where), subjects in sorted(
+            rows.items(), key=lambda row: (_worst_first(row[0][1]), row[0])
+        )
     ]
     listed = ",\n    ".join(lines)
     return visible_json(f'{{\n  "{_KEY}": {_VERSION},\n  "accepted": [\n    {listed}\n  ]\n}}\n')
@@ -143,7 +156,7 @@ def parse_baseline(text: str, name: str) -> Baseline:
     Raises:
         UsageError: PG-E246, it is no baseline.
     """
-    accepted: dict[Whose, set[tuple[str, str, str]]] = {}
+    accepted: dict[Whose, set[Point]] = {}
     for row in _rows(text, name):
         points = ((row["rule"], subject.lower(), row["where"]) for subject in row["subjects"])
         accepted.setdefault(_whose(row), set()).update(points)

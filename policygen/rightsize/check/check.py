@@ -7,10 +7,11 @@ does not need is an error, even if the current policies have it too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from policygen.rightsize.check.accepted import Accepted
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.denied import denied, platform, set_apart, wider
 from policygen.rightsize.check.findings import (
@@ -51,10 +52,13 @@ def check(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[Finding, 
     if not _is_suggested(sources, basis):  # the suggestion was proved to be no wider when it was made
         found += wider(sources, basis)
     own = [PolicySource(policy.name, "", policy) for policy in basis.suggested]
-    shared = _points(_findings(own, basis)) if own and found else frozenset()
+    suggested = list(_findings(own, basis)) if own and found else []
     if own and any(finding.rule.id == "PG105" for finding in found):
-        shared |= _points(wider(own, basis))
-    found = [replace(finding, against=False) if finding.points <= shared else finding for finding in found]
+        suggested += wider(own, basis)
+    shared = Accepted(point for finding in suggested for point in finding.points)
+    found = [
+        replace(one, against=False) if all(map(shared.__contains__, one.points)) else one for one in found
+    ]
     found += own_role_findings(sources, basis)
     order = {level: -i for i, level in enumerate(LEVELS)}
     found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
@@ -88,10 +92,6 @@ def _unread(sources: Sequence[PolicySource]) -> Iterator[Finding]:
                 message = "it is attached, and the role does not have it today: what it grants is not known"
                 fix = "check its document too, or make the plan again once it is attached"
             yield Finding(RULES["PG108"], name, message, fix, source.name, place)
-
-
-def _points(findings: Iterable[Finding]) -> frozenset[tuple[str, str, str]]:
-    return frozenset(point for finding in findings for point in finding.points)
 
 
 def failing(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from policygen.iam.compare import Counterexample, compare_policies
+from policygen.iam.compare import Counterexample, gained_by
 from policygen.iam.document import Policy, allow_statements, deny_statements
 from policygen.iam.evaluate import Decision, Evaluator
+from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, Spot, found_at, scopes
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, Spot, found_at
 from policygen.rightsize.check.nearest import nearest
+from policygen.rightsize.check.scope import beside, scopes
 from policygen.rightsize.check.unused import some
 from policygen.rightsize.generate.intersect import statement_grants
 from policygen.text import pluralize
@@ -149,10 +151,10 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
     if basis.current is None:
         return
     policies = [source.policy for source in sources]
-    found = compare_policies(basis.current.policies, policies)
+    found, unsure = gained_by(basis.current.policies, policies)
     known = basis.known_statements()
     gained: dict[tuple[Spot, str], list[Counterexample]] = {}
-    for gain in found.gained:
+    for gain in found:
         spot = nearest(sources, [gain.request.action], [gain.request.resource], known)
         # What a NotAction gains is one thing to mend, however many services it reaches.
         gained.setdefault((spot, "" if spot.negated else str(gain.request)), []).append(gain)
@@ -168,26 +170,29 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             key="NotAction" if more else "",
             about=what_is_gained((gain, *more), policies),
         )
-    for undecided in found.unsure:
-        if undecided.side == "new":
-            yield found_at(
-                nearest(sources, [undecided.grant.partition(" ")[0]]),
-                RULES["PG105"],
-                undecided.grant,
-                "it is not proved that today's policies allow all of it",
-                "write it as today's policies do, or narrower",
-            )
+    for undecided in unsure:
+        yield found_at(
+            nearest(sources, [undecided.grant.partition(" ")[0]]),
+            RULES["PG105"],
+            undecided.grant,
+            "it is not proved that today's policies allow all of it",
+            "write it as today's policies do, or narrower",
+            about=_scoped([undecided.of], policies),
+        )
 
 
 def what_is_gained(
     gains: Sequence[Counterexample], policies: Sequence[Policy]
 ) -> tuple[tuple[str, str], ...]:
     """Return each action that policies gain, with where they grant it and what they deny: a text for each scope."""
-    denies = "".join(sorted(f" but {json.dumps(one.to_dict())}" for one in deny_statements(policies)))
+    return _scoped([grant for one in gains for grant in one.grants], policies)
+
+
+def _scoped(grants: Iterable[Grant], policies: Sequence[Policy]) -> tuple[tuple[str, str], ...]:
+    denies = beside(json.dumps(one.to_dict()) for one in deny_statements(policies))
     return tuple(
         (grant.action, where + denies)
-        for one in gains
-        for grant in one.grants
+        for grant in grants
         for where in scopes([grant.resource], grant.excluded, grant.conditions)
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from policygen.iam.document import Conditions, Policy
+from policygen.iam.document import Policy
 from policygen.iam.locations import Location, Path, locations
 from policygen.rightsize.check.rest import TemplateRest
 
@@ -225,18 +224,6 @@ class PolicySource(msgspec.Struct, frozen=True):
 def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
     """Return a policy with the places of its elements."""
     return PolicySource(name, text, policy, locations(text))
-
-
-def scopes(resources: Sequence[str], excluded: Sequence[str], conditions: Conditions) -> list[str]:
-    """Return where an action is granted, a text for each resource. Fewer conditions are another text: more is granted.
-
-    Args:
-        resources: patterns; all but `excluded` where there are any of these.
-        excluded: the patterns of a NotResource.
-        conditions: of the statement.
-    """
-    when = f" if {json.dumps(conditions)}" if conditions else ""
-    return [f"all but {', '.join(excluded)}{when}"] if excluded else [f"{one}{when}" for one in resources]
 
 
 class Finding(msgspec.Struct, frozen=True):

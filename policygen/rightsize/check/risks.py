@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from policygen.iam.document import Policy, Statement
-from policygen.rightsize.assess.risk import Risk, risks
+from policygen.rightsize.assess.risk import Risk, RiskReach, risks
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.findings import RULES, Finding, PolicySource, found_at
 from policygen.rightsize.check.nearest import nearest
+from policygen.rightsize.check.scope import scopes
 
 
 def opened_risks(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
@@ -54,5 +55,14 @@ def _finding(
         f"by {names} on {shown}",
         fix,
         key=risk.rule,
-        about=tuple((f"{risk.rule} {one}", on) for one in risk.actions for on in risk.resources),
+        about=tuple((f"{risk.rule} {one.action}", _place(one)) for one in risk.reaches),
     )
+
+
+def _place(reach: RiskReach) -> str:
+    """Return where an action of a risk is allowed."""
+    pattern, excluded = reach.pattern, reach.excluded
+    if pattern != "*" and excluded:
+        pattern, excluded = f"{pattern} but not {', '.join(excluded)}", ()
+    (place,) = scopes([pattern], excluded, reach.conditions)
+    return place

@@ -14,7 +14,8 @@ from policygen.iam.document import Statement
 from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, Spot, found_at, scopes
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, Spot, found_at
+from policygen.rightsize.check.scope import scopes
 from policygen.rightsize.generate.generalise import generalise
 from policygen.rightsize.keep.model import Keep
 from policygen.text import pluralize

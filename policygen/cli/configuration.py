@@ -97,6 +97,17 @@ def _configuration(path: Path, shared: Mapping[str, Any] | None) -> Configuratio
     return Configuration(path, table, dict(_settings(table, path)))
 
 
+def table_of(path: Path) -> Mapping[str, Any]:
+    """Return what one file says, as it is written there; of a pyproject.toml its table ``[tool.policygen]``.
+
+    Raises:
+        UsageError: PG-E360, it cannot be read, or is not TOML.
+    """
+    from policygen.rightsize.decisions.load import parse_toml
+
+    return (_shared(path) or {}) if path.name == SHARED else parse_toml(path)
+
+
 def _folders() -> list[Path]:
     """Return the current folder and those above it, up to the root of the repository; it alone outside of one."""
     here = Path.cwd()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policygen.cli.plans import account_in
 from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
+from policygen.cli.taken_out import TakenOut, newly_unplanned, removed_policies
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
@@ -40,12 +41,14 @@ class GateSubject(NamedTuple):
     """The last day that its plan knows of, ISO 8601; "" where the logs were read."""
     gaps: int = 0
     """Log files that could not be read or verified, and other gaps of the evidence."""
+    taken: tuple[Finding, ...] = ()
+    """What the change takes out of the gate of the role; errors."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
         from policygen.rightsize.check.check import check
 
-        return check(self.sources, self.basis)
+        return (*self.taken, *check(self.sources, self.basis))
 
     def unchecked(self) -> list[str]:
         """Return what of the role itself nothing judged, a sentence for each."""
@@ -96,6 +99,10 @@ class Unchecked(NamedTuple):
     """Whether it has no plan, and the configuration says that none is to be expected."""
 
 
+Checked = GateSubject | PrincipalSubject | TakenOut
+"""What there are findings of."""
+
+
 class GateOptions(NamedTuple):
     """What fails the gate, and what people see."""
 
@@ -115,7 +122,7 @@ class GateOptions(NamedTuple):
     every: bool = False
     """Whether all roles of the configuration are checked."""
 
-    def newly_of(self, subject: GateSubject | PrincipalSubject | Unchecked) -> list[str]:
+    def newly_of(self, subject: Checked | Unchecked) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""
         return self.baseline.newly_of((subject.role, subject.account)) if self.baseline else []
 
@@ -163,18 +170,31 @@ def by_plan(
     folder: Path | None,
     role: str,
     roles: Sequence[GateRole],
-) -> GateSubject | Unchecked:
-    """Read a plan and the policies of its role; what fails is kept, so that other roles are checked all the same."""
+    older: Sequence[GateRole] = (),
+) -> GateSubject | TakenOut | Unchecked:
+    """Read a plan and the policies of its role; what fails is kept, so that other roles are checked all the same.
+
+    Args:
+        text: as `plan_of`.
+        folder: as `plan_of`.
+        role: as `plan_of`.
+        roles: the policies of the command line, or the tables of the configuration.
+        older: those of the configuration before a change, which may take nothing out of the gate.
+    """
     wanted = role or text
     name = Path(wanted).name.removesuffix(".json")
     account = account_in(wanted)
     try:
         plan = plan_of(text, folder, role)
         name, account = plan.role.name, plan.role.account
-        return of_plan(plan, policies_of_role(context_of(plan), roles))
+        subject = of_plan(plan, policies_of_role(context_of(plan), roles))
+        named_so = configured_role(roles, name, account)
+        return subject._replace(taken=removed_policies(older, named_so)) if named_so else subject
     except PolicygenError as error:
         found = configured_role(roles, name, account)
         named = [escape_controls(str(one)) for one in (found.policies if found else ())]
+        if error.code == "PG-E349" and found and (taken := newly_unplanned(older, found)):
+            return TakenOut(name, account, taken)
         if error.code == "PG-E349" and found and not found.planned:
             return Unchecked(name, account, named, _no_plan(), (_first_file(found), 1), unplanned=True)
         if error.code == "PG-E349" and found and found.configured:
@@ -233,7 +253,7 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
     )  # fmt: skip
 
 
-def gate_report(subject: GateSubject | PrincipalSubject, options: GateOptions) -> FindingsReport:
+def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
     """Check a role's policies."""
     from policygen.report.findings.report import RULES_URL, FindingsReport
     from policygen.rightsize.check.baseline import AgainstBaseline

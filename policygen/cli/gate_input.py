@@ -57,6 +57,14 @@ class GateInput:
             help="Count only what this older baseline accepts too, and name what is new.",
         ),
     ] = None
+    roles_before: Annotated[
+        Path | None,
+        typer.Option(
+            "--roles-before",
+            metavar="FILE",
+            help="Fail for what this older policygen.toml has checked and the new one has not.",
+        ),
+    ] = None
     write_baseline: Annotated[
         Path | None,
         typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
@@ -148,6 +156,12 @@ def refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Se
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
             code="PG-E248",
             instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
+        )
+    if gate.roles_before and (policies or not offline):
+        raise UsageError(
+            f"--roles-before and {'POLICY' if policies else 'logs'} cannot be used together",
+            "it compares what policygen.toml has checked: --all, or --plan without POLICY",
+            code="PG-E248",
         )
     if len(gate.plan or ()) > 1 and (role or policies):
         raise UsageError(

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from policygen.cli.console import log_line
 from policygen.cli.gate import (
+    Checked,
     GateOptions,
-    GateSubject,
-    PrincipalSubject,
     Unchecked,
     gate_report,
     too_old,
@@ -36,7 +35,7 @@ from policygen.text import escape_controls, pluralize
 
 
 def gate_reports(
-    subjects: Iterable[GateSubject | PrincipalSubject | Unchecked], options: GateOptions
+    subjects: Iterable[Checked | Unchecked], options: GateOptions
 ) -> tuple[list[FindingsReport], list[PolicygenError]]:
     """Check all roles that can be checked; return the reports, and why others cannot, or rest on too old a plan."""
     reports, errors = list[FindingsReport](), list[PolicygenError]()
@@ -123,7 +122,7 @@ def today() -> date:
     return (datetime.fromtimestamp(int(told), UTC) if told.isdecimal() else datetime.now(UTC)).date()
 
 
-def write_baseline(path: Path, subjects: Sequence[GateSubject | PrincipalSubject | Unchecked]) -> str:
+def write_baseline(path: Path, subjects: Sequence[Checked | Unchecked]) -> str:
     """Write a file that accepts all that is found today; what it accepts of other roles stays. Return the message.
 
     Raises:

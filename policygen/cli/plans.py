@@ -184,6 +184,23 @@ def find_plan(text: str, folder: Path | None) -> list[Plan]:
     )
 
 
+def require_plans(folder: Path | None) -> None:
+    """Check that a folder has a plan at all; None is policygen's own.
+
+    Raises:
+        NothingFoundError: PG-E349.
+    """
+    place = folder or own_folder()
+    if not (_plans_in(place) or _plans_in(place / "plans")):
+        where = f"{escape_controls(str(folder))!r} has" if folder else "there are"
+        raise NothingFoundError(
+            f"{where} no plans at all: nothing can be checked",
+            "in GitHub Actions run the workflow with mode: plan once: Actions, policygen plans, Run workflow",
+            "elsewhere make them: policygen batch, or policygen suggest --plans FOLDER",
+            code="PG-E349",
+        )
+
+
 def names_role(text: str, name: str, account: str) -> bool:
     """Return whether a role's name or ARN names a role; a name is that of a role of any account.
 
@@ -211,14 +228,14 @@ def _saved_plans(name: str, folder: Path) -> list[Plan]:
     """Return the saved plan of that name, and those of the roles of that name of several accounts."""
     stem = file_name(name)
     size = len(stem)
-    plain = next((path for end in _SUFFIXES if (path := folder / f"{stem}{end}").is_file()), None)
+    plain = [path for end in _SUFFIXES if (path := folder / f"{stem}{end}").is_file()]
     others = [
         path
         for path in _plans_in(folder)
         if path.name[:size] == stem and _OF_ACCOUNT.fullmatch(path.name[size:])
     ]
     found = [plan for plan in read_plans(others) if plan.role.name == name] if others else []
-    return [*(read_plans([plain]) if plain else ()), *found]
+    return [*(read_plans(plain) if plain else ()), *found]
 
 
 def _named_plan(text: str, name: str, saved: Sequence[Plan]) -> Plan:
@@ -232,7 +249,13 @@ def _named_plan(text: str, name: str, saved: Sequence[Plan]) -> Plan:
     by_account: dict[str, Plan] = {}
     for plan in saved:
         if name == text or names_role(text, plan.role.name, plan.role.account):
-            by_account.setdefault(plan.role.account, plan)
+            first = by_account.setdefault(plan.role.account, plan)
+            if first is not plan:
+                raise UsageError(
+                    f"two plans of role {shown!r}: {escape_controls(first.file)} and {escape_controls(plan.file)}",
+                    "delete the one that is not to count, or give its file",
+                    code="PG-E249",
+                )
     if not by_account:
         accounts = ", ".join(sorted({plan.role.account for plan in saved}))
         raise NothingFoundError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policygen.cli.configuration import OWN, read_configuration
+from policygen.cli.configuration import OWN, Configuration, read_configuration, table_of
 from policygen.cli.plans import names_role
 from policygen.errors import UsageError
 from policygen.text import escape_controls
@@ -41,14 +41,27 @@ def read_role_map() -> list[GateRole]:
         UsageError: PG-E247, a table that is not as it should be; and what `read_configuration` raises.
     """
     configuration = read_configuration()
-    tables = configuration.table.get("role", [])
+    return _roles(configuration.name, configuration.table, configuration)
+
+
+def read_older_role_map(path: Path) -> list[GateRole]:
+    """Return the roles of an older configuration, which stood where that of this folder stands; [] without any.
+
+    Raises:
+        UsageError: as `read_role_map`.
+    """
+    return _roles(escape_controls(str(path)), table_of(path), read_configuration())
+
+
+def _roles(name: str, table: Mapping[str, Any], configuration: Configuration) -> list[GateRole]:
+    tables = table.get("role", [])
     folder = configuration.path.parent if configuration.path else Path()
     if not isinstance(tables, list):
-        raise wrong_role_map(configuration.name, "role must be tables, each under [[role]]")
-    roles = [_role(configuration.name, folder, number, table) for number, table in enumerate(tables)]
+        raise wrong_role_map(name, "role must be tables, each under [[role]]")
+    roles = [_role(name, folder, number, one) for number, one in enumerate(tables)]
     for number, role in enumerate(roles):
         if role.name in [one.name for one in roles[:number]]:
-            raise wrong_role_map(configuration.name, f"role[{number}].name {role.name[:64]!r} is there twice")
+            raise wrong_role_map(name, f"role[{number}].name {role.name[:64]!r} is there twice")
     return roles
 
 

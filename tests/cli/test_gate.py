@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -1201,3 +1203,148 @@ def test_a_role_is_not_told_whose_own_table_names_the_file(beside: Path) -> None
     assert none == []
     done = run(beside, "check", "t.json", "--plan", "plans/orders-api.json", "-q", "-f", "json")
     assert json.loads(done.stdout)["unchecked"][1].startswith("not checked by this command: roles ")
+
+
+# --- What a change takes out of the gate ----------------------------------------------------------
+
+BOTH_ROLES = tuple(f'name = "{role}"\npolicy = "iam/{role}.json"' for role in ROLES)
+NEW_ROLE = 'name = "new-one"\npolicy = "iam/orders-api.json"'
+IMAGES_ROLE = BOTH_ROLES[1]
+BY_ARN = f'name = "{ROLE_ARN}"\npolicy = "iam/orders-api.json"'
+
+# The tables of the base branch, those of the change -> what was taken out, or nothing.
+TAKEN: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "a table": (BOTH_ROLES, (IMAGES_ROLE,), "its [[role]]"),
+    "a table of a role without a plan": (
+        (*BOTH_ROLES, f"{NEW_ROLE}\nplanned = false"),
+        BOTH_ROLES,
+        "its [[role]]",
+    ),
+    "the expectation of a plan": (
+        (*BOTH_ROLES, NEW_ROLE),
+        (*BOTH_ROLES, f"{NEW_ROLE}\nplanned = false"),
+        "planned = false",
+    ),
+    "the same under the role's ARN": (
+        (*BOTH_ROLES, 'name = "new-one"\npolicy = "iam/orders-api.json"'),
+        (
+            *BOTH_ROLES,
+            'name = "arn:aws:iam::111122223333:role/new-one"\npolicy = "iam/orders-api.json"\nplanned = false',
+        ),
+        "planned = false",
+    ),
+    "a policy": (
+        ('name = "orders-api"\npolicy = ["iam/orders-api.json", "iam/more.json"]', IMAGES_ROLE),
+        BOTH_ROLES,
+        "iam/more.json",
+    ),
+    "an attached policy": (
+        ('name = "orders-api"\npolicy = ["iam/orders-api.json", "arn:aws:iam::1:policy/x"]',),
+        (BOTH_ROLES[0],),
+        "arn:aws:iam::1:policy/x",
+    ),
+    "nothing, as before": (BOTH_ROLES, BOTH_ROLES, ""),
+    "nothing, of a new role": (BOTH_ROLES, (*BOTH_ROLES, f"{NEW_ROLE}\nplanned = false"), ""),
+    "nothing, as no plan was expected before": (
+        (f"{NEW_ROLE}\nplanned = false",),
+        (f"{NEW_ROLE}\nplanned = false",),
+        "",
+    ),
+    "nothing, since it has a plan": ((BOTH_ROLES[0],), (f"{BOTH_ROLES[0]}\nplanned = false",), ""),
+    "nothing, of a role that is named by its ARN now": ((BOTH_ROLES[0],), (BY_ARN,), ""),
+    "a file, for the same in another folder": (
+        (IMAGES_ROLE,),
+        ('name = "image-resizer"\npolicy = "images"',),
+        "iam/image-resizer.json",
+    ),
+    "nothing, of a file in a folder that is named now": (
+        ('name = "image-resizer"\npolicy = "images/image-resizer.json"',),
+        ('name = "image-resizer"\npolicy = "./images"',),
+        "",
+    ),
+    "nothing, where the base branch had no tables": ((), BOTH_ROLES, ""),
+}
+
+
+def older(place: Path, *tables: str) -> None:
+    (place / "older.toml").write_text("".join(f"[[role]]\n{table}\n" for table in tables), "utf-8")
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_change_takes_nothing_out_of_the_gate(name: str, place: Path) -> None:
+    before, now, taken = TAKEN[name]
+    (place / "images").mkdir()
+    shutil.copy(place / "iam" / "image-resizer.json", place / "images")
+    older(place, *before)
+    write_roles(place, *now)
+    done = run(place, *ALL, "--roles-before", "older.toml")
+    assert done.code == bool(taken), done.stderr
+    assert ("error PG110 taken out of the gate\n" in done.stdout) == bool(taken)
+    assert taken in done.stdout
+
+
+def test_what_leaves_the_gate_is_accepted_by_the_base_branch_first(place: Path) -> None:
+    older(place, *BOTH_ROLES)
+    write_roles(place, IMAGES_ROLE)
+    since = (*ALL, "--roles-before", "older.toml")
+    (place / "before.json").write_text('{"policygen_baseline": 1, "accepted": []}', "utf-8")
+    done = run(place, *since[:4], *since[5:], "--write-baseline", "known.json")
+    assert done.stderr == "known.json accepts 1 error of 2 roles\n"
+    done = run(place, *since, *SINCE)
+    assert done.code == 1
+    assert "    PG110 its [[role]] (1)\n" in done.stdout
+    (place / "known.json").rename(place / "before.json")
+    shutil.copy(place / "before.json", place / "known.json")
+    assert run(place, *since, *SINCE).code == 0
+
+
+def test_of_one_role_only_its_own_table_is_compared(place: Path) -> None:
+    older(place, 'name = "orders-api"\npolicy = ["iam/orders-api.json", "iam/more.json"]', IMAGES_ROLE)
+    write_roles(place, BOTH_ROLES[0])
+    one = ("check", "--plan", "orders-api", "--plans", "plans", "-q", "--roles-before", "older.toml")
+    done = run(place, *one)
+    assert done.code == 1
+    assert "iam/more.json" in done.stdout
+    assert "its [[role]]" not in done.stdout
+    done = run(place, *one, "iam/orders-api.json")
+    assert done.code == 2
+    assert "--roles-before and POLICY cannot be used together  PG-E248, exit 2" in done.stderr
+
+
+def test_the_older_tables_may_stand_in_a_pyproject_toml(place: Path) -> None:
+    table = f"[[tool.policygen.role]]\n{BOTH_ROLES[0]}\n"
+    (place / "old").mkdir()
+    (place / "old" / "pyproject.toml").write_text(table, "utf-8")
+    write_roles(place, IMAGES_ROLE)
+    assert "its [[role]]" in run(place, *ALL, "--roles-before", "old/pyproject.toml").stdout
+    (place / "old" / "pyproject.toml").write_text("[project]\n", "utf-8")
+    assert run(place, *ALL, "--roles-before", "old/pyproject.toml").code == 0
+
+
+# --- Plans -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["orders-api", ROLE_ARN])
+@pytest.mark.parametrize("second", ["orders-api-111122223333.json", "orders-api.json.gz"])
+def test_two_plans_of_one_role_are_an_error_that_names_both(name: str, second: str, place: Path) -> None:
+    (place / "two").mkdir()
+    plan = (place / "plans" / "orders-api.json").read_bytes()
+    (place / "two" / "orders-api.json").write_bytes(plan)
+    (place / "two" / second).write_bytes(gzip.compress(plan) if second.endswith(".gz") else plan)
+    write_roles(place, f'name = "{name}"\npolicy = "iam/orders-api.json"')
+    done = run(place, "check", "--all", "--plans", "two", "-q")
+    assert done.code == 2
+    assert f"two plans of role 'orders-api': two/orders-api.json and two/{second}  PG-E249" in done.stderr
+
+
+def test_a_folder_without_any_plan_is_one_message(place: Path) -> None:
+    (place / "none").mkdir()
+    done = run(place, "check", "--all", "--plans", "none", "-q")
+    assert done.code == 4
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        "error: 'none' has no plans at all: nothing can be checked  PG-E349, exit 4\n"
+    )
+    assert "run the workflow with mode: plan once" in done.stderr
+    write_roles(place, f"{NEW_ROLE}\nplanned = false")  # of which none is expected
+    assert run(place, "check", "--all", "--plans", "none", "-q").code == 0

@@ -43,7 +43,7 @@ from policygen.cli.several_accounts import AccountsInput
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
-    from policygen.cli.gate import GateOptions, GateSubject, PrincipalSubject, Unchecked
+    from policygen.cli.gate import Checked, GateOptions, GateSubject, Unchecked
     from policygen.iam.resource_policy import Kind
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.findings import Level
@@ -142,7 +142,7 @@ def command(
     refuse_kind(kind, gate, account, role=role, api=api)
     refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
 
-    def subjects() -> Iterator[GateSubject | PrincipalSubject | Unchecked]:
+    def subjects() -> Iterator[Checked | Unchecked]:
         if kind in {"trust", "resource"} and gate.plan:
             from policygen.cli.principal_gate import planned_subject
 
@@ -232,26 +232,32 @@ def _level(fail_on: str) -> Level | None:
     return None if fail_on == "never" else cast("Level", fail_on)
 
 
-def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[GateSubject | Unchecked]:
+def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[Checked | Unchecked]:
     """Yield the roles of the plans, or every role of the configuration.
 
     Raises:
-        UsageError: PG-E247, the configuration names no role, or one role twice.
+        UsageError: PG-E247, the configuration names no role, or one role twice; as `read_older_role_map`.
+        NothingFoundError: PG-E349, there is no plan at all.
     """
     from policygen.cli.gate import by_plan
-    from policygen.cli.role_map import GateRole, read_role_map, wrong_role_map
+    from policygen.cli.plans import require_plans
+    from policygen.cli.role_map import GateRole, read_older_role_map, read_role_map, wrong_role_map
+    from policygen.cli.taken_out import of_same_role, removed_roles
 
+    older = read_older_role_map(gate.roles_before) if gate.roles_before else []
     if not gate.every:
         roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
         for text in gate.plan or ():
-            yield by_plan(text, gate.plans, role, roles)
+            yield by_plan(text, gate.plans, role, roles, () if policies else older)
         return
     roles = read_role_map()
-    if not roles:
+    if not (roles or older):
         raise wrong_role_map("", "there is no [[role]]")
+    if any(one.planned for one in roles):
+        require_plans(gate.plans)
     checked = set[tuple[str, str]]()
     for number, one in enumerate(roles):
-        subject = by_plan(one.name, gate.plans, "", [one._replace(name="")])
+        subject = by_plan(one.name, gate.plans, "", [one._replace(name="")], of_same_role(older, one))
         if (
             subject.account,
             subject.role,
@@ -260,6 +266,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
             raise wrong_role_map("", shown)
         checked.add((subject.account, subject.role))
         yield subject
+    yield from removed_roles(older, roles)
 
 
 def _from_logs(

@@ -63,6 +63,12 @@ RULES: Mapping[str, CheckRule] = {
             "names an action that AWS does not list",
             "Correct the name, or accept it in a baseline if it is newer than the list.",
         ),
+        CheckRule(
+            "PG110",
+            "error",
+            "taken out of the gate",
+            "Keep it checked, or accept it in a baseline before the change.",
+        ),
         CheckRule("PG201", "error", "observed calls would be denied", "Allow them, or the role breaks."),
         CheckRule(
             "PG202",

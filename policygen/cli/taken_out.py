@@ -1,0 +1,82 @@
+"""What a change takes out of the gate: roles and policies that the older policygen.toml has checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os.path import normpath
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from policygen.cli.plans import account_in
+from policygen.cli.role_map import GateRole, place_in_configuration
+from policygen.text import escape_controls
+
+if TYPE_CHECKING:
+    from policygen.rightsize.check.findings import Finding
+
+
+class TakenOut(NamedTuple):
+    """One role that the gate checked before the change, and does not check after it."""
+
+    role: str
+    account: str
+    """"" where the configuration does not say it."""
+    taken: tuple[Finding, ...]
+    sources: tuple[()] = ()
+    days: int = 0
+    days_with_events: int = 0
+    last: str = ""
+    plan: str = ""
+    gaps: int = 0
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return all findings."""
+        return self.taken
+
+
+def removed_roles(older: Sequence[GateRole], roles: Sequence[GateRole]) -> Iterator[TakenOut]:
+    """Yield the roles that no table names any more."""
+    for role in older:
+        if not of_same_role(roles, role):
+            found = _finding(role, "its [[role]]", "the base branch has this table, and the change does not")
+            yield TakenOut(role.name.rpartition("/")[2], account_in(role.name), (found,))
+
+
+def removed_policies(older: Sequence[GateRole], role: GateRole) -> tuple[Finding, ...]:
+    """Return a finding for each policy that was checked for a role and is not any more."""
+    now = {normpath(one) for one in role.policies}
+    return tuple(
+        _finding(before, name, "the base branch has it checked, and the change does not")
+        for before in of_same_role(older, role)
+        for name in dict.fromkeys(map(normpath, before.policies))
+        if name not in now and now.isdisjoint(map(str, Path(name).parents))
+    )
+
+
+def newly_unplanned(older: Sequence[GateRole], role: GateRole) -> tuple[Finding, ...]:
+    """Return a finding if a role without a plan failed the gate before, and `planned = false` lets it pass now."""
+    planned = [before for before in of_same_role(older, role) if before.planned and not role.planned]
+    return tuple(
+        _finding(before, "planned = false", "the base branch expects a plan of it, and the change does not")
+        for before in planned[:1]
+    )
+
+
+def of_same_role(older: Sequence[GateRole], role: GateRole) -> list[GateRole]:
+    """Return the older tables that can be about a role: a name stands for the role of that name in any account."""
+    return [one for one in older if not role.name or _same(one, role)]
+
+
+def _same(one: GateRole, other: GateRole) -> bool:
+    if one.name == other.name:
+        return True
+    accounts = {account_in(one.name), account_in(other.name)}
+    return one.name.rpartition("/")[2] == other.name.rpartition("/")[2] and "" in accounts
+
+
+def _finding(role: GateRole, subject: str, message: str) -> Finding:
+    from policygen.rightsize.check.findings import RULES, Finding
+
+    fix = "take it back, or have it accepted in the baseline of the base branch first"
+    file, place = place_in_configuration(role.name)
+    return Finding(RULES["PG110"], escape_controls(subject), message, fix, file, place)

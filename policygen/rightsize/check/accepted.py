@@ -34,7 +34,7 @@ class Accepted:
 
     def __init__(self, points: Iterable[Point]) -> None:
         self._points = frozenset(points)
-        self._granted: dict[tuple[str, str], list[_Granted]] = {}
+        self._granted: dict[tuple[str, str], list[_OfGrant]] = {}
         for point in self._points:
             if granted := _granted(point):
                 self._granted.setdefault((granted.what, granted.grant.action), []).append(granted)
@@ -49,7 +49,7 @@ class Accepted:
             asked.grant, [one.statement for one in self._about(asked) if one.denies <= asked.denies]
         )
 
-    def _about(self, asked: _Granted) -> list[_Granted]:
+    def _about(self, asked: _OfGrant) -> list[_OfGrant]:
         """Return what is granted of the same kind and action, also by a pattern of actions."""
         named = self._granted.get((asked.what, asked.grant.action), [])
         wild = (
@@ -60,7 +60,7 @@ class Accepted:
         return [*named, *(one for members in wild for one in members)]
 
 
-class _Granted(NamedTuple):
+class _OfGrant(NamedTuple):
     """A point about what is granted."""
 
     what: str
@@ -76,7 +76,7 @@ class _Granted(NamedTuple):
         return Statement("Allow", (grant.action,), resources, False, bool(grant.excluded), grant.conditions)
 
 
-def _granted(point: Point) -> _Granted | None:
+def _granted(point: Point) -> _OfGrant | None:
     """Return what a point is about; None where that is nothing that is granted, or not clear."""
     rule, subject, where = point
     scope = read_scope(where) if rule in _ABOUT else None
@@ -84,4 +84,4 @@ def _granted(point: Point) -> _Granted | None:
         return None
     risk, _, action = subject.rpartition(" ")
     grant = Grant(action, scope.resource, scope.conditions, scope.excluded)
-    return _Granted(f"{_ABOUT[rule]} {risk}", grant, scope.denies)
+    return _OfGrant(f"{_ABOUT[rule]} {risk}", grant, scope.denies)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from policygen.iam.document import Conditions
 
 
-class Scope(NamedTuple):
+class GrantedOn(NamedTuple):
     """Where something is granted."""
 
     resource: str
@@ -52,7 +52,7 @@ def _quoted(pattern: str) -> str:
 
 
 @lru_cache(maxsize=1 << 12)
-def read_scope(text: str) -> Scope | None:
+def read_scope(text: str) -> GrantedOn | None:
     """Read what `scopes` and `beside` write; None for any other text, and for one that could mean two things."""
     granted, *denies = text.split(f"{_BUT}{{")
     found = _SCOPE.fullmatch(granted)
@@ -66,7 +66,7 @@ def read_scope(text: str) -> Scope | None:
     except (ValueError, TypeError, RecursionError):
         return None
     resource, excluded = ("*", patterns) if found["but"] else (patterns[0], ())
-    return Scope(resource, excluded, conditions, frozenset(denies))
+    return GrantedOn(resource, excluded, conditions, frozenset(denies))
 
 
 def _conditions(blocks: list[tuple[str, list[tuple[str, list[str]]]]]) -> Conditions:

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from policygen.cli.plans import account_in
+from policygen.cli.plans import NIGHTLY, account_in
 from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
 from policygen.cli.taken_out import TakenOut, newly_unplanned, removed_policies
@@ -235,7 +235,8 @@ def too_old(report: FindingsReport, options: GateOptions) -> PolicygenError | No
     role, age = escape_controls(report.role), pluralize(report.age, "day")
     return IncompleteError(
         f"the plan of {role} is {age} old, and --max-plan-age is {most}",
-        "make it again: policygen suggest, or policygen batch",
+        NIGHTLY,
+        "elsewhere make it again: policygen suggest, or policygen batch",
         code="PG-E322",
     )
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from policygen.plan.model import Plan
 
 
+NIGHTLY = "in GitHub Actions run the workflow with mode: plan: Actions → policygen plans → Run workflow"
+"""How plans are made where the action makes them, by the name that the example has."""
+
+
 def own_folder() -> Path:
     """Return policygen's own folder of plans."""
     return cache_folder() / "plans"
@@ -195,7 +199,7 @@ def require_plans(folder: Path | None) -> None:
         where = f"{escape_controls(str(folder))!r} has" if folder else "there are"
         raise NothingFoundError(
             f"{where} no plans at all: nothing can be checked",
-            "in GitHub Actions run the workflow with mode: plan once: Actions, policygen plans, Run workflow",
+            NIGHTLY,
             "elsewhere make them: policygen batch, or policygen suggest --plans FOLDER",
             code="PG-E349",
         )

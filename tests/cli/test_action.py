@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from tests.support.command import Done
 from tests.support.shell import bash, judge, settled, stand_in
 
 ACTION = ROOT / "action.yml"
-WORKFLOWS = {name: ROOT / "docs" / "examples" / f"{name}.yml" for name in ("nightly", "pull-request")}
+WORKFLOWS = {
+    name: ROOT / "docs" / "examples" / f"{name}.yml" for name in ("nightly", "pull-request", "terraform")
+}
 
 Step = dict[str, Any]
 
@@ -91,7 +94,7 @@ def test_the_action_is_a_composite_one_whose_inputs_are_all_used_and_all_told() 
 
 
 def test_no_expression_stands_in_a_script() -> None:
-    assert len(SCRIPTS) == 7
+    assert len(SCRIPTS) == 8
     assert [name for name in SCRIPTS if "${{" in steps()[name]["run"]] == []
 
 
@@ -99,23 +102,41 @@ def test_what_others_made_is_pinned_to_a_commit() -> None:
     jobs = [job for path in WORKFLOWS.values() for job in loaded(path)["jobs"].values()]
     parts = [*steps().values(), *(one for job in jobs for one in job["steps"])]
     uses = [one["uses"] for one in parts if "uses" in one]
-    assert len(uses) == 11
+    assert len(uses) == 21
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one) for one in uses)
 
 
 def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_than_it_needs() -> None:
     rights = {
-        "nightly": {"contents", "id-token"},
-        "pull-request": {"contents", "pull-requests", "security-events"},
+        "nightly": {"plan": {"contents", "id-token"}},
+        "pull-request": {"check": {"contents", "pull-requests", "security-events"}},
+        "terraform": {
+            "plan": {"contents", "id-token"},
+            "check": {"contents", "pull-requests", "security-events"},
+        },
     }
     for name, path in WORKFLOWS.items():
-        (job,) = loaded(path)["jobs"].values()
+        jobs = loaded(path)["jobs"]
         assert loaded(path)["permissions"] == {}
-        assert set(job["permissions"]) == rights[name]
-        (used,) = [one for one in job["steps"] if one.get("uses", "").startswith("policygen/policygen@")]
+        assert {job: set(one["permissions"]) for job, one in jobs.items()} == rights[name]
+        parts = [one for job in jobs.values() for one in job["steps"]]
+        (used,) = [one for one in parts if one.get("uses", "").startswith("policygen/policygen@")]
         assert set(used["with"]) <= set(INPUTS)
         named = set(re.findall(r"steps\.policygen\.outputs\.(\w+)", path.read_text("utf-8")))
         assert named <= set(loaded(ACTION)["outputs"])
+
+
+def test_with_terraform_the_job_that_checks_has_no_access_and_never_passes_without_a_plan() -> None:
+    """A required check that is skipped counts as passed, so that it has to run where Terraform failed."""
+    jobs = loaded(WORKFLOWS["terraform"])["jobs"]
+    assert not any("aws-actions" in one.get("uses", "") for one in jobs["check"]["steps"])
+    assert (jobs["check"]["needs"], jobs["check"]["if"]) == ("plan", "always()")
+    first = jobs["check"]["steps"][0]
+    assert first["if"] == "needs.plan.result != 'success'"
+    assert first["run"].endswith("exit 1\n")
+    forks = jobs["plan"]["steps"][0]
+    assert forks["if"] == "github.event.pull_request.head.repo.fork"
+    assert forks["run"].endswith("exit 1\n")
 
 
 def test_a_required_check_runs_in_every_pull_request_and_in_the_merge_queue() -> None:
@@ -123,44 +144,30 @@ def test_a_required_check_runs_in_every_pull_request_and_in_the_merge_queue() ->
 
     https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/collaborating-on-repositories-with-code-quality-features/troubleshooting-required-status-checks
     """
+    for name in ("pull-request", "terraform"):
+        assert loaded(WORKFLOWS[name])[True] == {
+            "pull_request": None,
+            "merge_group": None,
+        }  # YAML 1.1 reads `on` as a truth value
     workflow = loaded(WORKFLOWS["pull-request"])
-    assert workflow[True] == {
-        "pull_request": None,
-        "merge_group": None,
-    }  # YAML 1.1 reads `on` as a truth value
     assert workflow["concurrency"]["group"].endswith("github.event.pull_request.number || github.ref }}")
     assert not any("if" in job for job in workflow["jobs"].values())
 
 
-def shown_steps() -> dict[str, str]:
-    """Steps that pages show, each as a job: the blocks in YAML that are a list with `run` or `uses`."""
-    found: dict[str, str] = {}
-    for page in sorted((ROOT / "docs").rglob("*.md")):
-        for number, block in enumerate(re.findall(r"```ya?ml\n(.*?)```", page.read_text("utf-8"), re.S)):
-            content = yaml.safe_load(block.replace("!", ""))  # a template's own tags are of no interest
-            if isinstance(content, list) and all({"run", "uses"} & set(one) for one in content):
-                found[f"{page.name}-{number}"] = actionlint.job_of(content)
-    return found
-
-
-def test_zizmor_finds_nothing(tmp_path: Path) -> None:
-    shown = [tmp_path / f"{name}.yml" for name in shown_steps()]
-    for path, text in zip(shown, shown_steps().values(), strict=True):
-        path.write_text(text, "utf-8")
-    files = map(str, (ACTION, *WORKFLOWS.values(), *shown))
-    judge("zizmor", "--offline", "--persona=auditor", "--no-progress", *files)
+def test_zizmor_finds_nothing() -> None:
+    judge(
+        "zizmor", "--offline", "--persona=auditor", "--no-progress", *map(str, (ACTION, *WORKFLOWS.values()))
+    )
 
 
 @pytest.mark.skipif(not actionlint.available(), reason="actionlint is not installed")
 def test_actionlint_finds_nothing_but_planted_faults() -> None:
     workflows = {path.name: path.read_text("utf-8") for path in WORKFLOWS.values()}
-    shown = shown_steps()
-    assert list(shown) == ["gate.md-0"]
     own = {"action.yml": actionlint.job_of(list(steps().values()), INPUTS)}
-    assert actionlint.findings(workflows | shown | own) == []
+    assert actionlint.findings(workflows | own) == []
     wrong = {
         name: text.replace("inputs.mode", "inputs.mod").replace("ubuntu-latest", "ubuntu-lates")
-        for name, text in (workflows | shown | own).items()
+        for name, text in (workflows | own).items()
     }
     found = actionlint.findings(wrong)
     assert {one.split(":")[0] for one in found} == set(wrong)
@@ -372,7 +379,12 @@ def test_an_old_plan_does_not_pass_and_a_baseline_may_come_later(place: Path) ->
 
 GH_BASELINE = """\
 printf '%s\\n' "$@" > said
-if [ -e base.json ]; then exec cat base.json; fi
+case "$*" in
+  *contents/policygen.toml*) file=base.toml;;
+  *contents/pyproject.toml*) file=base-pyproject.toml;;
+  *) file=base.json;;
+esac
+if [ -e "$file" ]; then exec cat "$file"; fi
 echo '{"message":"Not Found"}'
 echo "gh: ${GH_SAYS:-Not Found (HTTP 404)}" >&2
 exit 1
@@ -404,7 +416,7 @@ def test_a_pull_request_does_not_accept_its_own_finding(
     asked = passes_a_role(place)
     if base != "no file":
         (place / "base.json").write_text('{"policygen_baseline": 1, "accepted": []}', "utf-8")
-    read = step(place, "Baseline", **event, **asked)
+    read = step(place, "Base branch", **event, **asked)
     assert read.code == 0
     assert read.stdout.startswith("::notice::the base branch has no baseline") == (base == "no file")
     said = (place / "said").read_text("utf-8").splitlines()
@@ -440,15 +452,15 @@ def test_a_check_that_fails_writes_the_baseline_that_would_accept_it(place: Path
 def test_a_finding_that_the_base_branch_accepts_passes(place: Path) -> None:
     asked = passes_a_role(place)
     (place / "base.json").write_bytes((place / "k n.json").read_bytes())
-    assert step(place, "Baseline", base_ref="main", **asked) == Done("", "", 0)
+    assert step(place, "Base branch", base_ref="main", **asked) == Done("", "", 0)
     assert "newly accepted" not in step(place, "Check", base_ref="main", **asked).stdout
     assert step(place, "Gate").code == 0
 
 
 def test_on_a_branch_its_own_baseline_counts_and_none_of_an_earlier_step(place: Path) -> None:
     asked = passes_a_role(place)
-    assert step(place, "Baseline", base_ref="main", **asked).code == 0
-    assert step(place, "Baseline", **asked) == Done("", "", 0)
+    assert step(place, "Base branch", base_ref="main", **asked).code == 0
+    assert step(place, "Base branch", **asked) == Done("", "", 0)
     assert step(place, "Check", **asked).code == 0
     assert step(place, "Gate").code == 0
 
@@ -456,9 +468,113 @@ def test_on_a_branch_its_own_baseline_counts_and_none_of_an_earlier_step(place: 
 def test_a_base_branch_that_cannot_be_read_ends_the_job(place: Path) -> None:
     asked = passes_a_role(place)
     stand_in(place, "gh", f"GH_SAYS='Bad credentials (HTTP 401)'\n{GH_BASELINE}")
-    done = step(place, "Baseline", base_ref="main", **asked)
+    done = step(place, "Base branch", base_ref="main", **asked)
     assert done.code == 1
-    assert done.stdout.startswith("::error::the baseline of refs/heads/main could not be read: gh: Bad cred")
+    told = "policygen.toml of refs/heads/main could not be read: gh: Bad credentials (HTTP 401)"
+    assert done.stdout == f"::error title=policygen gate not checked::{told}\n"
+    assert (
+        (place / "summary.md")
+        .read_text("utf-8")
+        .endswith(f"### policygen: gate **not checked**\n\n    {told}\n")
+    )
+
+
+def test_an_empty_token_is_told_by_its_name(place: Path) -> None:
+    done = step(place, "Base branch", base_ref="main", github_token="", baseline="known.json")
+    assert done.code == 1
+    assert done.stdout.startswith("::error title=policygen gate not checked::github-token is empty, so what ")
+    assert "github-token is empty" in (place / "summary.md").read_text("utf-8")
+    assert step(place, "Base branch", github_token="") == Done("", "", 0)  # on a branch nothing is asked
+
+
+@pytest.mark.parametrize("file", ["base.toml", "base-pyproject.toml"])
+def test_a_pull_request_takes_no_role_out_of_the_gate(file: str, place: Path) -> None:
+    assert step(place, "Plan", **NIGHT).code == 0
+    stand_in(place, "gh", GH_BASELINE)
+    tables = {}
+    for role in ("orders-api", "image-resizer"):
+        plan = json.loads((place / "policygen-plans" / f"{role}.json").read_text("utf-8"))
+        (place / f"{role}.json").write_text(json.dumps(plan["policies"][0]["document"]), "utf-8")
+        tables[role] = f'name = "{role}"\npolicy = "{role}.json"\n'
+    head = "[[role]]\n" if file == "base.toml" else "[[tool.policygen.role]]\n"
+    (place / file).write_text("".join(f"{head}{table}" for table in tables.values()), "utf-8")
+    (place / "policygen.toml").write_text(f"[[role]]\n{tables['image-resizer']}", "utf-8")
+    assert step(place, "Base branch", base_ref="main").code == 0
+    done = step(place, "Check", base_ref="main")
+    assert "title=PG110 taken out of the gate::its [[role]]" in done.stdout
+    assert step(place, "Gate").code == 1
+    made = json.loads((place / outputs(place)["baseline"]).read_text("utf-8"))
+    assert [row["rule"] for row in made["accepted"]] == ["PG110"]
+
+
+# --- The folder of the plans -----------------------------------------------------------------------
+
+
+def git(place: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=place, check=True, capture_output=True)
+
+
+def test_the_plans_of_a_pull_request_are_none(place: Path) -> None:
+    git(place, "init", "-q")
+    forged = place / "policygen-plans" / "plans" / "orders-api.json"
+    forged.parent.mkdir(parents=True)
+    forged.write_text("{}", "utf-8")
+    assert step(place, "Empty plans", cache="false") == Done("", "", 0)  # another step brought them
+    assert forged.exists()
+    assert step(place, "Empty plans") == Done("", "", 0)
+    assert not (place / "policygen-plans").exists()
+    forged.parent.mkdir(parents=True)
+    forged.write_text("{}", "utf-8")
+    git(place, "add", "-f", "policygen-plans")
+    for cache in ("true", "false"):
+        done = step(place, "Empty plans", cache=cache)
+        assert done.code == 1
+        assert "the folder of the plans holds a file of the repository" in done.stdout
+        assert forged.exists()
+
+
+@pytest.mark.parametrize("plans", [".", "..", "/", "x/..", "./"])
+def test_a_folder_of_plans_that_holds_the_repository_is_left_alone(plans: str, place: Path) -> None:
+    (place / "x").mkdir()
+    done = step(place, "Empty plans", plans=plans)
+    assert done.code == 1
+    assert "holds the repository" in done.stdout
+    assert (place / "x").exists()
+
+
+def test_a_role_that_fails_keeps_the_plan_of_an_earlier_night(place: Path) -> None:
+    stand_in(place, "policygen", PLANNER)
+    plans = place / "policygen-plans"
+    plans.mkdir()
+    for old in ("stuck", "a", "c"):
+        (plans / f"{old}.json").write_text("of yesterday", "utf-8")
+    assert step(place, "Plan", roles="a\nstuck\n").code == 0
+    assert {one.name: one.read_text("utf-8") for one in plans.iterdir()} == {
+        "stuck.json": "of yesterday",
+        "a.json": "{}\n",
+        "c.json": "of yesterday",
+    }
+    assert outputs(place) == {"kept": "true", "status": "3"}
+
+
+@pytest.mark.parametrize("roles", ["a", ""], ids=["named roles", "all roles"])
+def test_a_new_plan_takes_the_place_of_older_ones_by_other_names(roles: str, place: Path) -> None:
+    stand_in(place, "policygen", PLANNER)
+    plans = place / "policygen-plans"
+    plans.mkdir()
+    for old in ("a.json.gz", "a-111122223333.json", "a-444455556666.json.gz", "a-1.json"):
+        (plans / old).touch()
+    assert step(place, "Plan", roles=roles).code == 0
+    assert {one.name for one in plans.iterdir()} == {"a.json", "a-1.json"}
+
+
+def test_a_night_that_makes_nothing_keeps_what_there_is_and_fails(place: Path) -> None:
+    stand_in(place, "policygen", "echo 'error: no call by x in 30 days  PG-E301, exit 4' >&2; exit 4")
+    (place / "policygen-plans").mkdir()
+    (place / "policygen-plans" / "x.json").touch()
+    assert step(place, "Plan", roles="x").stdout.endswith("::no plan was made\n")
+    assert kept(place) == {"x"}
+    assert outputs(place) == {"kept": "false", "status": "4"}
 
 
 BROKEN_INPUTS = {
@@ -515,7 +631,7 @@ def test_no_input_becomes_a_command_or_an_option(name: str, value: str, place: P
     if name == "baseline":
         (place / value).write_text("{}", "utf-8")
     stand_in(place, "gh", GH_BASELINE)
-    for one in ("Plan", "Baseline", "Check"):
+    for one in ("Empty plans", "Plan", "Base branch", "Check"):
         step(place, one, **({"roles": "x"} | {name: value}))
     said = (place / "said").read_bytes().decode().split("\0")
     assert not list(place.rglob("pwned"))

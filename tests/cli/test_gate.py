@@ -1345,6 +1345,27 @@ def test_a_folder_without_any_plan_is_one_message(place: Path) -> None:
     assert done.stderr.startswith(
         "error: 'none' has no plans at all: nothing can be checked  PG-E349, exit 4\n"
     )
-    assert "run the workflow with mode: plan once" in done.stderr
+    assert "run the workflow with mode: plan: Actions" in done.stderr
     write_roles(place, f"{NEW_ROLE}\nplanned = false")  # of which none is expected
     assert run(place, "check", "--all", "--plans", "none", "-q").code == 0
+
+
+def test_of_a_plan_that_is_too_old_only_its_age_is_told(place: Path) -> None:
+    allow(place, "orders-api", "route53:ChangeResourceRecordSets")
+    plan = json.loads((place / "plans" / "orders-api.json").read_text("utf-8"))
+    plan["window"]["end"] = "2026-10-18T00:00:00Z"
+    (place / "old").mkdir()
+    (place / "old" / "orders-api.json").write_text(json.dumps(plan), "utf-8")
+    shutil.copy(place / "plans" / "image-resizer.json", place / "old")
+    for words, title in (
+        (("--plan", "orders-api"), "`orders-api` in `111122223333`: gate **not checked**"),
+        (("--all",), "gate **not checked** for 1 of 2 roles"),
+    ):
+        old = ("check", *words, "--plans", "old", "--max-plan-age", "14", "-q")
+        done = run(place, *old, "--export", "comment.md")
+        assert done.code == 3
+        comment = (place / "comment.md").read_text("utf-8")
+        assert f"### policygen: {title}\n" in comment
+        assert "If a finding is meant" not in comment
+        assert "run the workflow with mode: plan: Actions" in comment
+        assert "gate failed" not in done.stdout

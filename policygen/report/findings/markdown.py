@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from policygen.report.figures import grouped
@@ -39,11 +40,12 @@ def _marker(*reports: FindingsReport) -> str:
 
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    failed = sum(1 for report in reports if report.failed or (report.error and not report.unplanned))
-    verdict = f"**failed** for {failed:,} of" if failed else "**passed** for"
-    unplanned = sum(1 for report in reports if report.unplanned)
-    roles = pluralize(len(reports) - (0 if failed else unplanned), "role")
-    yield f"### policygen: gate {verdict} {roles}" + (f", {unplanned:,} without a plan" if unplanned else "")
+    count = Counter(report.outcome for report in reports)
+    bad = [f"**{one}** for {count[one]:,}" for one in ("failed", "not checked") if count[one]]
+    unplanned = count["without a plan"]
+    roles = pluralize(len(reports) - (0 if bad else unplanned), "role")
+    verdict = f"{' and '.join(bad)} of {roles}" if bad else f"**passed** for {roles}"
+    yield f"### policygen: gate {verdict}" + (f", {unplanned:,} without a plan" if unplanned else "")
     rows = [
         row(
             code(report.name),

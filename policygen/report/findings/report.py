@@ -177,7 +177,7 @@ def files_without_role(reports: Sequence[FindingsReport]) -> list[str]:
 
 def way_to_accept(reports: Sequence[FindingsReport]) -> str:
     """Return how a finding that is meant is accepted, in words; "" where no gate failed."""
-    if not any(report.failed for report in reports):
+    if not any(report.outcome == "failed" for report in reports):
         return ""
     file = reports[0].baseline or "policygen-baseline.json"
     return (

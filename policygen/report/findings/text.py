@@ -29,8 +29,8 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    failed = [report.name for report in reports if report.failed]
-    unchecked = [report.name for report in reports if report.error and not report.unplanned]
+    failed = [report.name for report in reports if report.outcome == "failed"]
+    unchecked = [report.name for report in reports if report.outcome == "not checked"]
     unplanned = [report.name for report in reports if report.unplanned]
     roles = pluralize(len(reports), "role")
     if failed:

@@ -213,3 +213,26 @@ def test_the_baseline_begins_with_what_is_worst_and_leaves_out_what_the_suggesti
     assert {"error", "warning"} <= set(levels)
     needed = [replace(one, against=False) for one in found]
     assert json.loads(baseline_text({WHOSE: needed}))["accepted"] == []
+
+
+def test_what_a_change_newly_accepts_is_listed_worst_first_without_what_is_less() -> None:
+    rows = {
+        "PG301": ("sqs:listqueues", "*"),
+        "PG101": ("sns:publish", f"{TOPIC}a"),
+        "PG102": ("sqs:sendmessage", "*"),
+        "PG107": ("pe-53 iam:passrole", "*"),
+    }
+    text = [
+        {"role": "r", "rule": rule, "where": where, "subjects": [subject]}
+        for rule, (subject, where) in rows.items()
+    ]
+    own = parse_baseline(json.dumps({"policygen_baseline": 1, "accepted": text}), "own")
+    older = {"role": "r", "rule": "PG101", "where": "*", "subjects": ["sns:Publish"]}
+    before = parse_baseline(json.dumps({"policygen_baseline": 1, "accepted": [older]}), "before")
+    both = own.since(before)
+    assert both.newly_of(WHOSE) == [
+        "PG107 pe-53 iam:PassRole on * (1)",
+        "PG102 sqs:SendMessage on * (1)",
+        "1 note",
+    ]
+    assert both.accepted[WHOSE] == {("PG101", "sns:publish", f"{TOPIC}a")}

@@ -34,10 +34,13 @@ class Accepted:
 
     def __init__(self, points: Iterable[Point]) -> None:
         self._points = frozenset(points)
-        self._granted: dict[tuple[str, str], list[_OfGrant]] = {}
-        for point in self._points:
-            if granted := _granted(point):
-                self._granted.setdefault((granted.what, granted.grant.action), []).append(granted)
+        self._named: dict[tuple[str, str], list[_OfGrant]] = {}
+        self._wild: dict[str, list[_OfGrant]] = {}
+        for granted in filter(None, map(_granted, self._points)):
+            if is_pattern(granted.grant.action):
+                self._wild.setdefault(granted.what, []).append(granted)
+            else:
+                self._named.setdefault((granted.what, granted.grant.action), []).append(granted)
 
     def __contains__(self, point: Point) -> bool:
         if point in self._points:
@@ -45,19 +48,8 @@ class Accepted:
         asked = _granted(point)
         if asked is None:
             return False
-        return inside_statements(
-            asked.grant, [one.statement for one in self._about(asked) if one.denies <= asked.denies]
-        )
-
-    def _about(self, asked: _OfGrant) -> list[_OfGrant]:
-        """Return what is granted of the same kind and action, also by a pattern of actions."""
-        named = self._granted.get((asked.what, asked.grant.action), [])
-        wild = (
-            members
-            for (what, action), members in self._granted.items()
-            if what == asked.what and is_pattern(action) and action != asked.grant.action
-        )
-        return [*named, *(one for members in wild for one in members)]
+        about = [*self._named.get((asked.what, asked.grant.action), ()), *self._wild.get(asked.what, ())]
+        return inside_statements(asked.grant, [one.statement for one in about if one.denies <= asked.denies])
 
 
 class _OfGrant(NamedTuple):

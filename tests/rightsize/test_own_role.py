@@ -144,6 +144,8 @@ THE = "PG105 permissions boundary boundary: "
 BOUNDARIES: dict[str, tuple[Made, list[str]]] = {
     "stays": (Made(), []),
     "stays, in other letters": (Made(BOUNDARY.upper().replace("ARN:AWS:IAM", "arn:aws:iam")), []),
+    "stays, on another path": (Made(f"arn:aws:iam::{ACCOUNT}:policy/team/boundary"), []),
+    "is no text": (Made(["x"]), [f"{THE}"]),
     "is gone": (Made(NONE), [f"{THE}it is gone: nothing bounds the role any more"]),
     "is empty": (Made(""), [f"{THE}it is gone: nothing bounds the role any more"]),
     "is another that nobody knows": (
@@ -209,6 +211,15 @@ def test_a_policy_alone_that_is_the_boundary_is_compared_too(basis: CheckBasis, 
     context = replace(context_of_account(to_account(snapshot(TODAY)), ROLE), account=ACCOUNT)
     found = check(policies_of(tmp_path / "t.json", context), basis)
     assert "PG105 permissions boundary boundary" in {f"{one.rule.id} {one.subject}" for one in found}
+
+
+def test_a_path_that_is_not_told_hides_no_boundary(basis: CheckBasis, tmp_path: Path) -> None:
+    template = in_cloudformation(Made(managed={"boundary": document("*")}))
+    template["Resources"]["boundary"]["Properties"]["Path"] = {"Ref": "Path"}
+    (tmp_path / "t.json").write_text(json.dumps(template), "utf-8")
+    context = replace(context_of_account(to_account(snapshot(TODAY)), ROLE), account=ACCOUNT)
+    found = [one.subject for one in check(policies_of(tmp_path / "t.json", context), basis)]
+    assert "permissions boundary boundary" in found
 
 
 @pytest.mark.parametrize("form", FORMS)

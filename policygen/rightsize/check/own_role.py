@@ -16,7 +16,7 @@ from policygen.iam.resource_policy import ResourcePolicy, not_inside, parse_reso
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.denied import what_is_gained
 from policygen.rightsize.check.findings import RULES, Finding, PolicySource
-from policygen.rightsize.check.rest import TemplateRest, TemplateRole
+from policygen.rightsize.check.rest import TemplateRest, TemplateRole, policy_key
 
 
 class _Boundary(NamedTuple):
@@ -54,7 +54,7 @@ def _unchecked(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> I
         yield from _unchecked_boundary(rest, rest.role, basis)
         yield from _unchecked_trust(source, rest.role, basis)
     for arn, today in basis.attached.items():
-        document, path = rest.managed.get(arn.casefold(), (None, ()))
+        document, path = rest.managed.get(policy_key(arn), (None, ()))
         if path and path not in rest.counted and not _says_the_same(document, today, source):
             yield f"{arn}, which the role has today: its document changes, and nothing here attaches or detaches it"
 
@@ -84,20 +84,20 @@ def _boundary(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> _B
         return _Boundary("", None, path)
     if not wanted:
         return _Boundary("", None, path, is_gone=True) if rest.role else None
-    if (held := rest.managed.get(wanted.casefold())) is not None:
+    if (held := rest.managed.get(policy_key(wanted))) is not None:
         document = parse_policy(held[0], f"{source.name}, {wanted}", exact=True) if held[0] else None
         return _Boundary(wanted, _bound(document, basis), held[1])
-    if wanted.casefold() == today:
+    if policy_key(wanted) == today:
         return None
     return _Boundary(wanted, _bound(basis.attached.get(wanted), basis), path)
 
 
 def _todays_key(rest: TemplateRest, basis: CheckBasis) -> str:
-    """Return the ARN of today's boundary in small letters; of an older plan, one of the template with its name."""
+    """Return the key of today's boundary; of an older plan, that of one of the template with its name."""
     if basis.boundary_arn:
-        return basis.boundary_arn.casefold()
+        return policy_key(basis.boundary_arn)
     end = f"/{_todays_name(basis)}".casefold()
-    named = [*rest.managed, (rest.role.boundary or "").casefold() if rest.role else ""]
+    named = [*rest.managed, policy_key(rest.role.boundary or "") if rest.role else ""]
     return next((one for one in named if end != "/" and one.endswith(end)), "")
 
 
@@ -122,7 +122,7 @@ def _boundary_findings(source: PolicySource, rest: TemplateRest, basis: CheckBas
     elif not found.name:
         message = "the role gets one that the template does not tell"
     elif before is None or found.document is None:
-        is_other = found.name.casefold() != _todays_key(rest, basis)
+        is_other = policy_key(found.name) != _todays_key(rest, basis)
         message = f"the role gets {found.name} instead, " if is_other else "its document changes, "
         message += "and what it allows is not known"
     else:
@@ -145,7 +145,7 @@ def _unchecked_boundary(rest: TemplateRest, role: TemplateRole, basis: CheckBasi
     if basis.current is None:
         yield f"the permissions boundary of {role.name}, since today's is not known"
     elif not _todays_name(basis) and role.boundary != "":
-        held = rest.managed.get((role.boundary or "").casefold(), (None, ()))[0]
+        held = rest.managed.get(policy_key(role.boundary or ""), (None, ()))[0]
         if held is None and role.boundary not in basis.attached:
             yield f"whether calls pass the permissions boundary that {role.name} gets, whose document is not known"
 

@@ -24,7 +24,7 @@ class TemplateRole(msgspec.Struct, frozen=True):
     """Its address or logical name."""
     path: Path
     boundary: str | None = ""
-    """The ARN of its permissions boundary, or the key of `TemplateRest.managed`; "" for none, None for one not told."""
+    """The ARN of its permissions boundary, or what the template calls it; "" for none, None for one not told."""
     trust: Any = msgspec.UNSET
     """The document of its trust policy, or its text; None for one not told, unset where the template has none."""
     trust_path: Path = ()
@@ -43,8 +43,7 @@ class TemplateRest(msgspec.Struct, frozen=True):
     role: TemplateRole | None = None
     """The role itself; None where the template has its policies alone."""
     managed: Mapping[str, tuple[Any, Path]] = msgspec.field(default_factory=dict)
-    """ARN, or address or logical name, in small letters -> the document of a managed policy, None for one that is not
-    told, and its place."""
+    """`policy_key` of a managed policy -> its document, None for one that is not told, and its place."""
     counted: frozenset[Path] = frozenset()
     """The places of the documents that count as the role's."""
     places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
@@ -90,6 +89,19 @@ def _lines(file: str, rests: Sequence[TemplateRest], told: set[str], lead: str) 
     roles = {key: shown for one in rests for key, shown in one.roles.items() if key not in own}
     if roles:
         yield f"{lead}: {'role' if len(roles) == 1 else 'roles'} {_listed(sorted(roles.values()))} of {file}"
+
+
+def policy_key(text: str) -> str:
+    """Return account and name of a managed policy, by its ARN: no two have both, whatever their paths and letters.
+
+    Of AWS's own the path counts. What is no ARN is the address or logical name of one whose name nobody knows.
+    Source: IAM API Reference, CreatePolicy, PolicyName.
+    """
+    parts = text.split(":", 5)
+    if len(parts) < 6:
+        return text.casefold()
+    account, resource = parts[4:]
+    return f"{account}/{resource if account == 'aws' else resource.rpartition('/')[2]}".casefold()
 
 
 def role_name(text: str) -> str:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from policygen.errors import UsageError
 from policygen.iam.locations import Path
-from policygen.rightsize.check.rest import TemplateRest, TemplateRole, role_name
+from policygen.rightsize.check.rest import TemplateRest, TemplateRole, policy_key, role_name
 from policygen.rightsize.check.templates.context import (
     SAM_TEMPLATE,
     RolePolicies,
@@ -101,7 +101,7 @@ class _TemplateReader(TemplateValues):
             tuple(self._unread(own)),
             self._role(own[0]) if own else None,
             {
-                self._managed_key(name): (
+                policy_key(self._managed_name(name)): (
                     self._or_none(self._properties(name).get("PolicyDocument")),
                     ("Resources", name, "Properties", "PolicyDocument"),
                 )
@@ -122,13 +122,13 @@ class _TemplateReader(TemplateValues):
         holder, properties = self._holder(logical), self._all_of(logical)
         boundary = properties.get("PermissionsBoundary", "")
         here = self._managed_here(boundary)
-        found = self._managed_key(here) if here else self._or_none(boundary)
+        found = self._managed_name(here) if here else self._or_none(boundary)
         trust = properties.get("AssumeRolePolicyDocument", UNSET)
         path = ("Resources", holder, "Properties")
         return TemplateRole(
             logical,
             (*path, "PermissionsBoundary"),
-            "" if found is NO_VALUE else found,
+            "" if found is NO_VALUE else found if isinstance(found, str) else None,
             UNSET if trust is UNSET else self._or_none(trust),
             (*path, "AssumeRolePolicyDocument"),
         )
@@ -146,11 +146,14 @@ class _TemplateReader(TemplateValues):
         kind = str(self._resources[holder]["Type"]).rpartition("::")[2]
         return {**_object(_object(self._document.get("Globals")).get(kind)), **self._properties(holder)}
 
-    def _managed_key(self, logical: str) -> str:
-        """Return the ARN of a managed policy of the template, or its logical name, in small letters."""
+    def _managed_name(self, logical: str) -> str:
+        """Return the ARN of a managed policy of the template; its logical name where nothing tells its name."""
         properties = self._properties(logical)
-        name, path = (self._or_none(properties.get(key)) for key in ("ManagedPolicyName", "Path"))
-        return (self._context.policy_arn(name, path) or logical).casefold()
+        name, path = (
+            self._or_none(properties.get("ManagedPolicyName")),
+            self._or_none(properties.get("Path", "/")),
+        )
+        return self._context.policy_named(name, path) or logical
 
     def _attached_by(self, logical: str) -> Iterator[tuple[str, Path]]:
         """Yield the managed policies that a role names, each with its place; those of this template have documents."""

@@ -32,11 +32,16 @@ class TemplateContext(msgspec.Struct, frozen=True):
     part: str = ""
     """Its address or logical name in the template, where somebody named it; "" to find it by its name."""
 
-    def policy_arn(self, name: Any, path: Any) -> str:
-        """Return the ARN of a managed policy of the role's account; "" where a part of it is not known."""
-        known = isinstance(name, str) and name and self.account
-        own = path if isinstance(path, str) and path else "/"
-        return f"arn:{self.partition}:iam::{self.account}:policy{own}{name}" if known else ""
+    def policy_named(self, name: Any, path: Any) -> str:
+        """Return the ARN of a managed policy of the account, or account and name without a path; "" without a name."""
+        if not (self.account and name and isinstance(name, str)):
+            return ""
+        known = isinstance(path, str) and path.startswith("/")
+        return (
+            f"arn:{self.partition}:iam::{self.account}:policy{path}{name}"
+            if known
+            else f"{self.account}/{name}"
+        )
 
     def document_of(self, attached: str) -> Policy | None:
         """Return the document of a policy that the role has today, by its ARN; AWS's own also by its name, as in SAM.

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from policygen.iam.locations import Path
-from policygen.rightsize.check.rest import TemplateRest, TemplateRole, role_name
+from policygen.rightsize.check.rest import TemplateRest, TemplateRole, policy_key, role_name
 from policygen.rightsize.check.templates.context import (
     RolePolicies,
     TemplateContext,
@@ -143,14 +143,14 @@ class _Reader:
         others = {key: shown for key, shown in self._others.items() if key not in own}
         unread = tuple(one.address for one in self._resources if _is_unread(one))
         managed = {
-            self._managed_key(one): (one.values.get("policy"), one.place("policy"))
+            policy_key(self._managed_name(one)): (one.values.get("policy"), one.place("policy"))
             for one in self._of_kind("aws_iam_policy")
         }
         return TemplateRest(own, others, unread, self._role(self._own[0]) if self._own else None, managed)
 
     def _role(self, one: TerraformResource) -> TemplateRole:
         """Return what a role's resource says of the role itself."""
-        boundary = one.values.get("permissions_boundary") or ""
+        boundary: str | None = str(one.values.get("permissions_boundary") or "")
         if one.is_untold("permissions_boundary"):
             found = [
                 two for two in self._of_kind("aws_iam_policy") if one.refers_to("permissions_boundary", two)
@@ -158,7 +158,7 @@ class _Reader:
             is_one = len(found) == 1 and all(
                 ref.startswith(_POLICIES) for ref in one.references("permissions_boundary")
             )
-            boundary = self._managed_key(found[0]) if is_one else None
+            boundary = self._managed_name(found[0]) if is_one else None
         trust = one.values.get("assume_role_policy", UNSET)
         if one.is_untold("assume_role_policy"):
             trust = None
@@ -166,11 +166,10 @@ class _Reader:
             one.address, one.place("permissions_boundary"), boundary, trust, one.place("assume_role_policy")
         )
 
-    def _managed_key(self, one: TerraformResource) -> str:
-        arn = one.values.get("arn") or self._context.policy_arn(
-            one.values.get("name"), one.values.get("path")
-        )
-        return str(arn or one.address).casefold()
+    def _managed_name(self, one: TerraformResource) -> str:
+        """Return the ARN of a managed policy of the plan; its address where nothing tells its name."""
+        arn, name, path = (one.values.get(key) for key in ("arn", "name", "path"))
+        return str(arn or self._context.policy_named(name, path) or one.address)
 
     def _of_kind(self, kind: str) -> list[TerraformResource]:
         return [one for one in self._resources if one.kind == kind]

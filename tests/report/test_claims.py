@@ -40,7 +40,7 @@ def told(shop: Path, *words: str) -> str:
 def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(shop: Path) -> None:
     screen = told(shop, "suggest", "image-resizer", *LOGS)
     assert "no call of the workload in 30 days that today's policies allow would be denied" in screen
-    assert "2 permissions used that today's policies lack: not added, so nothing changes" in screen
+    assert "1 action used that today's policies lack: not added, so these calls go on as they do today" in screen
     assert "To grant them: --add-observed" in screen
     code = told(shop, "report", "image-resizer", "-q", "-f", "terraform")
     assert "nothing that the role did on 30 days and today's policies allow would be denied" in code
@@ -127,7 +127,7 @@ def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_gran
     reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; 2 more"
     assert f"by hand; 1 expired, 5 succeeded: {reached}; the new policy grants none" in screen
     assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
-    assert "If not yours: tell security, revoke sessions, rotate what was read" in screen
+    assert "If not yours: tell security today; then [[reported]], by --details" in screen
     kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")
     assert "; the new policy may grant dynamodb:Scan 54" in kept
 

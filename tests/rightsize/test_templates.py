@@ -351,6 +351,14 @@ UNTOLD: dict[str, tuple[Any, str]] = {
         {"Resources": {"R": inline({"Fn::ImportValue": "x"})}},
         "R cannot be checked: the template does not tell Fn::ImportValue",
     ),
+    "functions that are not as they should be": (
+        {"Resources": {"R": inline({"Fn::Join": ["", 5]})}},
+        "R cannot be checked: the template does not tell Fn::Join",
+    ),
+    "an attribute of nothing": (
+        {"Resources": {"R": inline({"Fn::GetAtt": 5})}},
+        "R cannot be checked: the template does not tell Fn::GetAtt",
+    ),
     "the ARN of what has no name": (
         {"Resources": {"T": {"Type": "AWS::DynamoDB::Table"}, "R": inline({"Fn::GetAtt": ["T", "Arn"]})}},
         "R cannot be checked: the template does not tell T.Arn",
@@ -596,6 +604,10 @@ NOT_TOLD: dict[str, tuple[dict[str, Any], str]] = {
     "the exclusive list": (
         attaching("role_policy_attachments_exclusive", {}, policy_arns="aws_iam_policy.p"),
         "aws_iam_role_policy_attachments_exclusive.x cannot be checked: which policy it attaches",
+    ),
+    "the exclusive names of inline policies": (
+        terraform(INLINE, resource("aws_iam_role_policies_exclusive.x", {"role_name": "orders"})),
+        "aws_iam_role_policies_exclusive.x cannot be checked: which policies it keeps",
     ),
     "the role of the exclusive list": (
         attaching("role_policy_attachments_exclusive", {"role_name": None, "policy_arns": [ADMIN]}),

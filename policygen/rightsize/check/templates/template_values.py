@@ -95,12 +95,21 @@ class TemplateValues:
         if function == "Ref":
             return self._ref(str(argument))
         if function == "Fn::GetAtt":
-            parts = argument.split(".", 1) if isinstance(argument, str) else list(map(str, argument))
+            parts = (
+                argument.split(".", 1)
+                if isinstance(argument, str)
+                else [str(one) for one in (argument if isinstance(argument, list) else ())]
+            )
             return self._attribute(*parts) if len(parts) == 2 else self._unknown(function)
         if function == "Fn::Sub":
             return self._substituted(argument)
         if function == "Fn::Join" and isinstance(argument, list) and len(argument) == 2:
-            return str(argument[0]).join(map(str, self._value(argument[1])))
+            joined = self._value(argument[1])
+            return (
+                str(argument[0]).join(map(str, joined))
+                if isinstance(joined, list)
+                else self._unknown(function)
+            )
         return self._unknown(function)
 
     def _unknown(self, what: str) -> Any:

@@ -246,14 +246,15 @@ class _Reader:
 
     def _add_kept(self, one: TerraformResource) -> None:
         """Add inline policies that stay on the role without being in the template, as the role has them today."""
-        if one.is_untold("policy_names"):
+        if _is_untold(one, "policy_names"):
             raise unknown_value(self._file, one.address, "which policies it keeps is known only after apply")
-        here = {policy.values.get("name") for policy in self._those_of("aws_iam_role_policy", "role")}
+        here = {str(policy.values.get("name")) for policy in self._those_of("aws_iam_role_policy", "role")}
         for role in self._own:
-            here |= {inline.get("name") for inline in map(mapping, items(role.values.get("inline_policy")))}
-        for number, name in enumerate(_values(one, "policy_names")):
+            inline = map(mapping, items(role.values.get("inline_policy")))
+            here |= {str(policy.get("name") or policy.get("policy_name")) for policy in inline}
+        for number, name in enumerate(map(str, _values(one, "policy_names"))):
             if name not in here:
-                place, today = one.place("policy_names", number), self._context.inline.get(str(name))
+                place, today = one.place("policy_names", number), self._context.inline.get(name)
                 if today:
                     self._documents[place] = (one.address, today.to_dict(), place)
                 else:

@@ -124,7 +124,7 @@ def _resources(
     prefix: str = "",
 ) -> Iterator[TerraformResource]:
     module = mapping(module)
-    written = {one.get("address"): one for one in map(mapping, items(configuration.get("resources")))}
+    written = {str(one.get("address")): one for one in map(mapping, items(configuration.get("resources")))}
     for number, one in enumerate(map(mapping, items(module.get("resources")))):
         if one.get("mode") == "data" and one.get("type") != "aws_iam_policy":
             continue  # what is there already, and the plan changes nothing of it

@@ -40,7 +40,9 @@ def told(shop: Path, *words: str) -> str:
 def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(shop: Path) -> None:
     screen = told(shop, "suggest", "image-resizer", *LOGS)
     assert "no call of the workload in 30 days that today's policies allow would be denied" in screen
-    assert "1 action used that today's policies lack: not added, so these calls go on as they do today" in screen
+    assert (
+        "1 action used that today's policies lack: not added, so these calls go on as they do today" in screen
+    )
     assert "To grant them: --add-observed" in screen
     code = told(shop, "report", "image-resizer", "-q", "-f", "terraform")
     assert "nothing that the role did on 30 days and today's policies allow would be denied" in code

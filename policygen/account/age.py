@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from datetime import date
 
 from policygen.account.model import Account
 from policygen.days import days_between
@@ -10,7 +10,6 @@ from policygen.text import pluralize
 
 DAYS_APART = 7
 """Days between a snapshot and the last event from which on one of them may be too old for the other."""
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def far_apart(account: Account, end: str) -> str:
@@ -21,7 +20,7 @@ def far_apart(account: Account, end: str) -> str:
         end: ISO date or time in UTC of the newest event.
     """
     read = account.generated_at[:10]
-    apart = days_between(end[:10], read) if _DATE.fullmatch(read) and end else 0
+    apart = days_between(end[:10], read) if _is_date(read) and end else 0
     days = pluralize(abs(apart), "day")
     if apart < -DAYS_APART:
         return (
@@ -34,3 +33,10 @@ def far_apart(account: Account, end: str) -> str:
             "show more"
         )
     return ""
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -23,10 +23,22 @@ END = "2026-11-24T22:36:06Z"
         ("2026-12-01T23:59:59Z", ""),
         ("", ""),
         ("some day", ""),
+        ("2026-99-99T00:00:00Z", ""),
+        ("20261101T00:00:00Z", ""),
         ("2026-11-16T23:59:59Z", "of 2026-11-16, 8 days before the last event"),
         ("2027-01-02T00:00:00Z", "the last event is of 2026-11-24, 39 days before the snapshot"),
     ],
-    ids=["the same day", "a week before", "a week after", "no day", "no date", "long before", "long after"],
+    ids=[
+        "the same day",
+        "a week before",
+        "a week after",
+        "no day",
+        "no date",
+        "a day that is none",
+        "another form",
+        "long before",
+        "long after",
+    ],
 )
 def test_a_snapshot_far_from_the_logs_is_named(read: str, said: str) -> None:
     sentence = far_apart(Account("111122223333", "aws", (), generated_at=read), END)

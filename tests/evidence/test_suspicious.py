@@ -172,7 +172,7 @@ def test_a_report_that_tells_of_nothing_is_named_and_one_of_days_to_come_is_refu
 
 def test_the_details_have_the_table_that_reports_the_calls(tmp_path: Path) -> None:
     details = run_in_root("suggest", ORDERS, *FILES, "--no-plan", "--details").stdout
-    tables = re.findall(r"^ {8}\[\[reported\]\]\n(?: {8}.*\n){3}", details, re.M)
+    tables = re.findall(r"^ {8}\[\[reported\]\]\n(?: {8}.*\n){4}", details, re.M)
     assert len(tables) == 1
     (tmp_path / "policygen.toml").write_text("".join(tables))
     done = run_in_root(

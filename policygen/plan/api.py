@@ -26,6 +26,7 @@ from policygen.plan.principals import (
     plan_checks,
     plan_removed,
     plan_requirements,
+    refuse_edited,
     saved_part,
 )
 from policygen.rightsize.api.callers import CallerPolicy
@@ -209,10 +210,12 @@ def api_suggestion_of(document: Mapping[str, Any], name: str) -> ApiSuggestion:
     """Return the suggestion of a plan of the kind ``api``; arguments as for `from_plan`.
 
     Raises:
-        UsageError: PG-E245, another version made it.
+        UsageError: PG-E245, it is damaged or was edited, or another version made it.
     """
     saved = from_plan(document, _SavedApi, name)
     found = saved.suggestion
+    written = found.policy.to_dict() if found.policy else None
+    refuse_edited(document, name, resource_policy=written, callers=[*map(_caller, found.callers)])
     return dataclasses.replace(
         found,
         usage=replace(found.usage, invoked=dict(saved.invoked)),

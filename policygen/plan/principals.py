@@ -108,7 +108,7 @@ def from_plan(document: Mapping[str, Any], kind: type[AnySuggestion], name: str)
         name: the file's name, for messages.
 
     Raises:
-        UsageError: PG-E245, another version made it.
+        UsageError: PG-E245, it is damaged, or another version made it.
     """
     try:
         packed = b64decode(str(document.get("suggestion", "")), validate=True)
@@ -116,7 +116,27 @@ def from_plan(document: Mapping[str, Any], kind: type[AnySuggestion], name: str)
     except (ValueError, RecursionError, UnreadableJson):  # msgspec's errors among them
         version = escape_controls(str(document.get("policygen", "")))[:40]
         raise UsageError(
-            f"the plan {escape_controls(name)!r} cannot be read back: policygen {version} made it",
+            f"the plan {escape_controls(name)!r} cannot be read back: it is damaged, or policygen {version} made it",
             "make it again with this version: policygen trust, or policygen api",
             code="PG-E245",
         ) from None
+
+
+def refuse_edited(document: Mapping[str, Any], name: str, **written: Any) -> None:
+    """Raise an error where the policies that people read in a plan are not those that policygen reads back.
+
+    Args:
+        document: the plan's values.
+        name: the file's name, for messages.
+        written: field -> its value by what was read back.
+
+    Raises:
+        UsageError: PG-E245.
+    """
+    for field, value in written.items():
+        if document.get(field) != json.loads(msgspec.json.encode(value)):
+            raise UsageError(
+                f"the plan {escape_controls(name)!r} was edited: {field} is not what was proved",
+                "keep what somebody added by a decision (--keep-principal, policygen.toml), and make the plan again",
+                code="PG-E245",
+            )

@@ -22,6 +22,7 @@ from policygen.plan.principals import (
     plan_checks,
     plan_removed,
     plan_requirements,
+    refuse_edited,
     saved_part,
 )
 from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
@@ -187,9 +188,11 @@ def trust_suggestion_of(document: Mapping[str, Any], name: str) -> TrustSuggesti
     """Return the suggestion of a plan of the kind ``trust``; arguments as for `from_plan`.
 
     Raises:
-        UsageError: PG-E245, another version made it.
+        UsageError: PG-E245, it is damaged or was edited, or another version made it.
     """
-    return from_plan(document, TrustSuggestion, name)
+    found = from_plan(document, TrustSuggestion, name)
+    refuse_edited(document, name, policy=found.policy.to_dict())
+    return found
 
 
 def _bare(suggestion: TrustSuggestion) -> TrustSuggestion:

@@ -144,6 +144,25 @@ def test_what_is_no_such_plan(tmp_path: Path) -> None:
         assert none.value.code == "PG-E270"
 
 
+def test_a_plan_whose_policy_somebody_edited_is_refused(tmp_path: Path) -> None:
+    anybody = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+    wide = {"Version": "2012-10-17", "Statement": [anybody]}
+    trust = read(render_trust("json", trust_world.suggestion_of(OF_FUNCTION, tmp_path)))
+    api = read(render_api("json", api_world.suggestion_of(three_callers(), tmp_path)))
+    trust_suggestion_of(trust, "p.json")
+    api_suggestion_of(api, "p.json")
+    edited: list[tuple[Any, dict[str, Any], str]] = [
+        (trust_suggestion_of, trust | {"policy": wide}, "policy"),
+        (api_suggestion_of, api | {"resource_policy": wide}, "resource_policy"),
+        (api_suggestion_of, api | {"callers": []}, "callers"),
+    ]
+    for back, plan, field in edited:
+        with pytest.raises(UsageError) as refused:
+            back(plan, "p.json")
+        assert refused.value.code == "PG-E245"
+        assert f"was edited: {field} is not what was proved" in refused.value.message
+
+
 def test_a_plan_has_the_callers_of_the_api_and_no_other_role(tmp_path: Path) -> None:
     case = three_callers()
     case["people"] |= {"role/idle": [], f"{PARTNER}:user/idle": []}

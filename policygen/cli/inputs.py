@@ -325,7 +325,7 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     elif configured.decides:
         found = decisions_of(configured.table, str(configured.path))
         log_line(found.note)
-    found.refuse_days_to_come(datetime.now(UTC).date())
+    found.refuse_reports_to_come(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     return with_flags(found, decisions.keep or (), decisions.drop or ())
 
 

@@ -76,7 +76,7 @@ NOT_YOURS = (
 
 def report_rule(plan: Plan, groups: Iterable[SuspectGroup]) -> str:
     """Write the table for policygen.toml that notes the calls of at least one group as reported."""
-    until = max(one.last for group in groups for one in group.members)[:10]
+    until = max(one.last for group in groups for one in group.members)
     whose = f"role = {json.dumps(plan.role.name)}\naccount = {json.dumps(plan.role.account)}\n"
     return f'[[reported]]\n{whose}until = {until}\nreason = "not ours: TICKET"\n'
 

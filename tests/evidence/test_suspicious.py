@@ -167,7 +167,7 @@ def test_a_report_that_tells_of_nothing_is_named_and_one_of_days_to_come_is_refu
         "suggest", ORDERS, *FILES, "--decisions", str(tmp_path / "policygen.toml"), "--no-plan"
     )
     assert (done.code, done.stdout) == (2, "")
-    assert "reported[0].until 2999-01-01 is a day to come  PG-E362" in done.stderr
+    assert "reported[0].until 2999-01-01 is yet to come  PG-E362" in done.stderr
 
 
 def test_the_details_have_the_table_that_reports_the_calls(tmp_path: Path) -> None:

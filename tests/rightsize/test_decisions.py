@@ -85,7 +85,7 @@ def test_the_example_of_the_page_is_read_as_the_page_says(tmp_path: Path) -> Non
     assert [one.role for one in found.protected] == ["break-glass-*"]
     (reported,) = found.reported
     assert (reported.role, reported.until, reported.reason) == (
-        "orders-api", date(2026, 11, 18), "stolen session, SEC-118; keys rotated",
+        "orders-api", "2026-11-18", "stolen session, SEC-118; keys rotated",
     )  # fmt: skip
     assert (found.min_days, found.quiet_days) == (30, 7)
     assert all(one.reason for one in found.rules)
@@ -121,6 +121,17 @@ def test_a_report_is_about_one_role_until_its_last_day(name: str, account: str, 
     report = found.report_of(role(name, account), last)
     assert (report.reason if report else "") == why
     assert "1 incident report" in replace(found, file="policygen.toml").note
+
+
+def test_a_report_may_end_within_a_day() -> None:
+    found = parse_decisions(
+        '[[reported]]\nrole = "orders-api"\nreason = "stolen"\nuntil = 2026-11-18T16:00:00+01:00'
+    )
+    assert found.report_of(role("orders-api"), "2026-11-18T15:00:00Z")
+    assert not found.report_of(role("orders-api"), "2026-11-18T15:00:01Z")
+    found.refuse_reports_to_come("2026-11-18T15:00:00Z")
+    with pytest.raises(UsageError, match="yet to come"):
+        found.refuse_reports_to_come("2026-11-18T14:59:59Z")
 
 
 def test_an_empty_file_decides_nothing() -> None:

@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,7 @@ class _DecisionsReader:
             self.string(table, "principal", path),
             self.string(table, "reason", path),
             self.role(table, path, "*"),
-            self.day(table, path, "expires"),
+            self.day(table, path),
             path,
         )
 
@@ -207,7 +207,7 @@ class _DecisionsReader:
             action=self.string(table, "action", path),
             resource=self.string(table, "resource", path, "*"),
             reason=self.string(table, "reason", path),
-            expires=self.day(table, path, "expires"),
+            expires=self.day(table, path),
             where=where,
         )
         for key, problem in (("action", _action_problem(rule)), ("resource", _resource_problem(rule))):
@@ -222,12 +222,9 @@ class _DecisionsReader:
 
     def reported(self, table: Mapping[str, Any], path: str) -> ReportedCalls:
         self.known(table, ("role", "account", "until", "reason"), f"{path}.")
-        until = self.day(table, path, "until")
-        if until is None:
-            raise self.error(f"{path}.until", "is missing: the last day of the calls, as 2026-11-18")
         return ReportedCalls(
             role=self.role(table, path),
-            until=until,
+            until=self.until(table, path),
             reason=self.string(table, "reason", path),
             account=self.account(table, path),
             where=path,
@@ -285,13 +282,25 @@ class _DecisionsReader:
             raise self.error(f"{path}.{key}", f"must be a text that is not empty, not {_shown(value)}")
         return escape_controls(value.strip())
 
-    def day(self, table: Mapping[str, Any], path: str, key: str) -> date | None:
-        value = table.get(key)
+    def until(self, table: Mapping[str, Any], path: str) -> str:
+        """Read a day, or a time with its zone; return it in UTC."""
+        value = table.get("until")
+        if value is None:
+            raise self.error(f"{path}.until", "is missing: the last day of the calls, as 2026-11-18")
+        if isinstance(value, datetime) and value.tzinfo:
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        if not isinstance(value, date) or isinstance(value, datetime):
+            problem = "must be a day or a time in UTC, without quotes, as 2026-11-18T15:00:00Z, not"
+            raise self.error(f"{path}.until", f"{problem} {_shown(value)}")
+        return value.isoformat()
+
+    def day(self, table: Mapping[str, Any], path: str) -> date | None:
+        value = table.get("expires")
         if value is None:
             return None
         if not isinstance(value, date) or isinstance(value, datetime):
             problem = f"must be a day without quotes, as 2027-01-31, not {_shown(value)}"
-            raise self.error(f"{path}.{key}", problem)
+            raise self.error(f"{path}.expires", problem)
         return value
 
     def number(self, table: Mapping[str, Any], key: str, least: int) -> int | None:

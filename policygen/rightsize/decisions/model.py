@@ -102,12 +102,12 @@ class Protection(NamedTuple):
 
 
 class ReportedCalls(msgspec.Struct, frozen=True):
-    """Suspicious calls of a role up to a day, which somebody looked at: they are not the workload's."""
+    """Suspicious calls of a role up to a time, which somebody looked at: they are not the workload's."""
 
     role: str
     """A pattern of role names."""
-    until: date
-    """The last day of such calls. It is no open end: a thief who comes back is suspicious again."""
+    until: str
+    """ISO date or time in UTC of the last such call. It is no open end: a thief who comes back is suspicious again."""
     reason: str
     account: str = ""
     """Of the role; "" for any."""
@@ -120,7 +120,7 @@ class ReportedCalls(msgspec.Struct, frozen=True):
 
     def tells_of(self, role: RoleKey, last: str) -> bool:
         """Return whether calls of a role, the last of them at an ISO date or time in UTC, are among these."""
-        return self.is_about(role) and last[:10] <= self.until.isoformat()
+        return self.is_about(role) and last[: len(self.until)] <= self.until
 
 
 Unverified = Literal["keep", "drop", "split"]
@@ -207,17 +207,20 @@ class Decisions(msgspec.Struct, frozen=True):
         """Return the report of suspicious calls, the last at an ISO date or time in UTC; None where nobody made one."""
         return next((one for one in self.reported if one.tells_of(role, last)), None)
 
-    def refuse_days_to_come(self, today: date) -> None:
-        """Raise an error for a report of calls up to a day that is to come: nobody can have looked at them.
+    def refuse_reports_to_come(self, now: str) -> None:
+        """Raise an error for a report of calls up to a time that is to come: nobody can have looked at them.
+
+        Args:
+            now: ISO time in UTC.
 
         Raises:
             UsageError: PG-E362.
         """
         for one in self.reported:
-            if one.until > today:
+            if one.until > now[: len(one.until)]:
                 raise UsageError(
-                    f"{self.file or FILE}: {one.where}.until {one.until} is a day to come",
-                    "write the day of the last of these calls: later ones have to be suspicious again",
+                    f"{self.file or FILE}: {one.where}.until {one.until} is yet to come",
+                    "write when the last of these calls was made: later ones have to be suspicious again",
                     code="PG-E362",
                 )
 

@@ -127,12 +127,12 @@ def _cells(
     """Return rows of cells, with a text at the end of each; and their numbers, where these are not too many."""
     shown = table.head(MOST)
     rows = [
-        HeatRow(str(name), tuple(map(int, counts)), (False,) * len(labels), 0)
+        HeatRow((str(name),), tuple(map(int, counts)), (False,) * len(labels), 0)
         for name, counts in zip(shown.index, shown.to_numpy(), strict=True)
     ]
     levels = levels or edges(rows)
     drawn: list[tuple[Any, ...]] = [
-        (row.service, charts.strip(row, labels, levels), total)
+        (row.services[0], charts.strip(row, labels, levels), total)
         for row, total in zip(rows, totals, strict=False)
     ]
     if drawn:  # the patterns that all cells share, and the labels below them
@@ -142,7 +142,7 @@ def _cells(
     picture = NotebookFigure(caption, (head, *heads), drawn)
     if len(rows) * len(labels) > _NUMBERS:
         return (picture,)
-    numbers = [(row.service, *(f"{n:,}" if n else "" for n in row.events)) for row in rows]
+    numbers = [(row.services[0], *(f"{n:,}" if n else "" for n in row.events)) for row in rows]
     return picture, NotebookFigure("In numbers", (head, *labels), numbers, folded=True)
 
 

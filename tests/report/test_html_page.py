@@ -32,7 +32,7 @@ from policygen.report.apply_steps import apply_steps
 from policygen.report.formats import render
 from policygen.report.html.batch_index import PAGE, render_index
 from policygen.report.html.changes import WORDS, ChangeLine, Changes, Pattern, changes_of
-from policygen.report.html.charts import states
+from policygen.report.html.charts import NAMES, states
 from policygen.report.html.facets import MOST, facets_of, tokens_of
 from policygen.report.html.heatmap import CELLS, HeatRow, edges, heat_of
 from policygen.report.html.role_page import LIMITS
@@ -418,8 +418,11 @@ def test_the_tables_say_what_the_plan_says(role: str, today: bool) -> None:
         name: sum(events) for name, events in sums.items()
     }
     (twin,) = section.all("table", class_="numbers")
-    columns = [head.text.split(", ") for head in twin.all("thead")[0].all("th")][1:]
-    assert sorted(service for column in columns for service in column) == sorted(row[0] for row in drawn)
+    shared = heat_of(found).rows
+    assert [name for name, *_ in drawn] == [row.named(2) for row in shared]
+    columns = [re.split(", | and ", head.text) for head in twin.all("thead")[0].all("th")][1:]
+    told_of = {service for row in shared for service in row.named(NAMES).replace(" and ", ", ").split(", ")}
+    assert {service for column in columns for service in column} == told_of
     days, *told = zip(*rows(twin), strict=True)
     assert days == tuple(found.calendar.days)
     assert len(set(told)) == len(told)
@@ -540,7 +543,9 @@ def cut_away(found: Plan) -> Iterator[int]:
     blind = keep_groups(found, "unknown")
     names = fair_share((len(group.actions) for group in blind[: LIMITS["blind"]]), 500)
     yield from (len(group.actions) - names for group in blind)
-    yield from (len(blind) - LIMITS["blind"], len(asked), len(asked) - LIMITS["questions"], len(heat.omitted))
+    yield from (len(blind) - LIMITS["blind"], len(asked), len(asked) - LIMITS["questions"])
+    yield sum(len(row.services) for row in heat.omitted)
+    yield from (len(row.services) - most for row in heat.rows for most in (2, NAMES))
     yield from (len({change.service for change in found.changes}) - LIMITS["services"],)
     yield len(found.risks.removed) - LIMITS["risks"]
     yield from (step for edge in edges(heat.rows) for step in (edge, edge + 1))
@@ -642,7 +647,15 @@ def calendar(days: int = 10, **changes: Any) -> dict[str, Any]:
 
 def drawn(made: dict[str, Any]) -> dict[str, str]:
     heat = heat_of(parse_plan(made))
-    return {row.service: "".join(map(str, states(row, edges(heat.rows)))) for row in heat.rows}
+    return {", ".join(row.services): "".join(map(str, states(row, edges(heat.rows)))) for row in heat.rows}
+
+
+def test_services_that_were_never_used_share_a_row_where_the_logs_tell_the_same_of_them() -> None:
+    made = calendar()
+    made["changes"] += [
+        gone | {"action": "sms:Any"} for gone in made["changes"] if gone["action"] == "sns:Publish"
+    ]
+    assert list(drawn(made)) == ["s3", "sqs", "dax", "sms, sns"]
 
 
 def test_a_day_without_events_is_a_zero_where_a_use_would_have_been_seen_and_hatched_where_not() -> None:
@@ -678,17 +691,15 @@ def test_long_windows_are_drawn_by_week_and_wide_roles_are_cut() -> None:
     assert len(heat.columns) == 58
     assert heat.rows[0].events == (89 * 7,) * 57 + (89,)
     assert len(heat.rows) * len(heat.columns) <= CELLS + 6 * 58
-    assert len(heat.rows) + len(heat.omitted) >= 89
+    left_out = sum(len(row.services) for row in heat.omitted)
+    assert sum(len(row.services) for row in heat.rows) + left_out >= 89
     text = " ".join(read(render("html", parse_plan(made))).all("section", id="activity")[0].words.split())
-    assert (
-        f"Not drawn: {len(heat.omitted)} services with {sum(row.total for row in heat.omitted):,} events"
-        in text
-    )
+    assert f"Not drawn: {left_out} services with {sum(row.total for row in heat.omitted):,} events" in text
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=60))
 def test_more_events_are_never_paler(events: list[int]) -> None:
-    row = HeatRow("s3", tuple(events), (False,) * len(events), 0)
+    row = HeatRow(("s3",), tuple(events), (False,) * len(events), 0)
     found = states(row, edges([row]))
     levels = [(n, state) for n, state in zip(events, found, strict=True) if isinstance(state, int)]
     assert [n for n, state in zip(events, found, strict=True) if state == "z"] == [
@@ -946,7 +957,7 @@ def test_an_index_of_many_roles_has_pages() -> None:
 
 def test_every_verdict_has_its_sign_in_the_style() -> None:
     (style,) = read(page("index")).all("style")
-    signs = dict(re.findall(r'\.v-([a-z-]+)::before\{content: "(.) "', style.text))
+    signs = dict(re.findall(r'\.v-([a-z-]+)::before\{content:"(.) "', style.text))
     assert set(signs) | {"review"} == set(VERDICT_MEANINGS)
     assert len({*signs.values(), "?"}) == len(VERDICT_MEANINGS)
 
@@ -955,7 +966,7 @@ def test_every_change_has_the_screen_s_sign_in_the_style() -> None:
     (style,) = read(page("role")).all("style")
     signs = {
         kind: sign
-        for kinds, sign in re.findall(r'(\.changes \[data-kind=[^{]*)\{content: "(.) " / ""', style.text)
+        for kinds, sign in re.findall(r'(\.changes \[data-kind=[^{]*)\{content:"(.) " / ""', style.text)
         for kind in re.findall(r"\[data-kind=([a-z]+)\] td:first-child::before", kinds)
     }
     assert signs == {

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CELL, BAR, CURVE, ABOVE = 20, 9, 120, 18
 """Heights in pixels, as in the style; the room above the curve is for its numbers."""
+NAMES = 12
+"""Most services of a row that are named over a column of numbers."""
 _LABELS = 5
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
@@ -115,7 +117,7 @@ def numbers(rows: Sequence[HeatRow], columns: Sequence[str]) -> tuple[list[str],
             f"<td>{n:,}" if n else "<td>?" if blind else "<td>0"
             for n, blind in zip(row.events, row.blind, strict=True)
         )
-        services.setdefault(cells, []).append(row.service)
+        services.setdefault(cells, []).append(row.named(NAMES))
     lines = zip(columns, zip(*services, strict=True), strict=True) if services else ()
     return (
         [", ".join(names) for names in services.values()],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import groupby
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.days import dates_from
 from policygen.evidence.coverage.observability import VISIBLE
@@ -26,20 +28,25 @@ _NEVER = "9999-12-31"
 
 
 class HeatRow(msgspec.Struct, frozen=True):
-    """The events of one service."""
+    """The events of a service, or of several that have none and of which the logs tell the same."""
 
-    service: str
+    services: tuple[str, ...]
     events: tuple[int, ...]
     """Events in each column."""
     blind: tuple[bool, ...]
     """For each column: whether zero events in it would prove nothing."""
     hidden: int
-    """Kept permissions of which the logs would not show the use."""
+    """Kept permissions of each service of which the logs would not show the use."""
 
     @property
     def total(self) -> int:
         """Events in the window."""
         return sum(self.events)
+
+    def named(self, limit: int) -> str:
+        """Return the services in words: so many names, and how many more."""
+        rest = len(self.services) - limit
+        return ", ".join(self.services[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
 class Heat(msgspec.Struct, frozen=True):
@@ -85,13 +92,24 @@ def heat_of(plan: Plan) -> Heat:
             since = _visible_since(removed.get(service, ()), seen=service in used)
         events = used.get(service)
         by_column = tuple(sum(events[i : i + step]) for i in starts) if events else nothing
-        return HeatRow(service, by_column, blind(since), hidden[service])
+        return HeatRow((service,), by_column, blind(since), hidden[service])
 
     rows = [row(service) for service in {*used, *hidden, *removed}]
     going = {service: count_changes(gone) for service, gone in removed.items()}
-    rows.sort(key=lambda one: (-one.total, -one.hidden, -going.get(one.service, 0), one.service))
+    rows.sort(key=lambda one: (-one.total, -one.hidden, -going.get(one.services[0], 0), one.services))
+    rows = list(_shared(rows))
     limit = min(SERVICES, max(6, CELLS // max(1, len(columns))))
     return Heat(columns, step, tuple(rows[:limit]), tuple(rows[limit:]), tuple(sorted(unlogged)))
+
+
+def _shared(rows: Iterable[HeatRow]) -> Iterator[HeatRow]:
+    """Yield the rows; those without events that look the same are one: of a wide role most services were never used."""
+    for (total, *_), group in groupby(rows, lambda row: (row.total, row.hidden, row.blind)):
+        if total:
+            yield from group
+        else:
+            first, *others = group
+            yield replace(first, services=tuple(name for row in (first, *others) for name in row.services))
 
 
 def edges(rows: Sequence[HeatRow]) -> tuple[int, ...]:

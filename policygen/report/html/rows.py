@@ -40,8 +40,8 @@ def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
         yield "</details>"
     yield "<td>"
     yield from _places(line, account)
-    yield f"\n<td>{line.times:,}" if line.times else '\n<td data-sort="0">–'
-    yield f"<td>{_safe(line.last[:10])}" if line.last else '<td data-sort="">–'
+    yield f"\n<td>{line.times:,}" if line.times else "\n<td>"
+    yield f"<td>{_safe(line.last[:10])}" if line.last else "<td>"
     yield f"<td>{_safe('; '.join(line.whys))}\n"
     if line.patterns:
         yield from _evidence(line.patterns, changes)

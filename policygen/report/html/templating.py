@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+_CSS_SPACE = re.compile(r'("[^"]*")|\s*([{};])\s*|([:,])\s+')
+"""Space that means nothing; that of a quoted text stays."""
+
 LONGEST = 600
 """Characters of a name that are shown; a longer one is cut, with its length."""
 
@@ -135,9 +138,12 @@ def _assets(names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _asset(name: str) -> str:
-    """Return a style or a script without its indentation: hundreds of pages carry it."""
+    """Return a style or a script without indentation and notes to its authors: hundreds of pages carry it."""
     text = (files("policygen.report.html") / "templates" / name).read_text("utf-8")
-    return re.sub(r"\s*([{};])\s*", r"\1", text) if name.endswith(".css") else re.sub(r"\n\s+", "\n", text)
+    if name.endswith(".css"):
+        text = _CSS_SPACE.sub(r"\1\2\3", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+        return text.replace(";}", "}")
+    return re.sub(r"\n\s+", "\n", re.sub(r"^//.*\n", "", text, flags=re.MULTILINE))
 
 
 def _hash(text: str) -> str:

@@ -59,7 +59,7 @@ for (const button of all("[data-copy]")) {
 
 // The numbers stand in the table below the picture, where services with the same numbers share a column.
 for (const strip of all("svg.strip")) strip.addEventListener("pointerenter", () => {
-  const service = strip.closest("tr").cells[0].textContent.trim();
+  const [service] = strip.closest("tr").cells[0].textContent.trim().split(/,| and /);
   const at = all(".numbers thead th").findIndex((head) => head.textContent.split(", ").includes(service));
   const days = all(".numbers > tbody > tr");
   days.forEach((day, i) => {

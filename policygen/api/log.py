@@ -159,7 +159,7 @@ class Log:
 
         Example:
             >>> log.sessions[["session", "manner", "days"]].values.tolist()[-1]
-            ['orders-api', 'runtime', 30]
+            ['orders-api', 'service', 30]
         """
         return log_frames.sessions_of_log(self._evidence())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from string import ascii_letters, digits
 from typing import Literal, NamedTuple
 
@@ -58,6 +59,7 @@ class NameClass(NamedTuple):
         return MANY_AT_TOP if self.pattern == "*" else MANY
 
 
+@lru_cache(maxsize=16_384)
 def name_class(name: str) -> NameClass:
     """Return the class of a name.
 

@@ -25,33 +25,39 @@ from policygen.logs.calls.dedup import CrossAccountCopies
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import Totals
 from policygen.logs.events.assumption import Assumption, Sighting
-from policygen.logs.packs import name_hash, packs_in, read_packs, remove_pack, write_pack
+from policygen.logs.packs import name_hash, packed, packs_in, read_packs, remove_pack, unpack, write_pack
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, ObjectVersion
 
-_FORM = "10"
+_FORM = "11"
 """Version of the form of a pack."""
 
 _MANY = 16
 """Packs of one request that are merged into one."""
 
 
-class CachedChunk(NamedTuple):
-    """What a chunk gave, and its objects."""
+class CachedChunk(msgspec.Struct, frozen=True):
+    """What a chunk gave, and its objects. Most of it is packed until it is asked for: there is a chunk for each day."""
 
     versions: tuple[ObjectVersion, ...]
-    counts: CallCounts
-    read_report: ReadReport
-    keys: frozenset[str]
-    """Keys of the records that it counts."""
     skipped: frozenset[str]
     """Keys of records that it does not count, because other chunks have them too."""
+    packed_keys: bytes
+    packed: bytes
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of the records that it counts."""
+        return _keys(unpack(self.packed_keys))
+
+    def counted(self, select: Select) -> tuple[CallCounts, ReadReport]:
+        """Return what it gave; `select` says which roles' calls the request keeps."""
+        return _from_saved(_saved(unpack(self.packed)), select)
 
 
-class _SavedChunk(msgspec.Struct):
-    """A chunk as it is written."""
+class _SavedCounts(msgspec.Struct):
+    """What a chunk gave, as it is written."""
 
-    versions: tuple[ObjectVersion, ...]
     calls: list[tuple[RoleKey, list[tuple[CallBucket, Evidence]]]]
     totals: bytes
     """As `Totals.to_json` writes them."""
@@ -64,12 +70,12 @@ class _SavedChunk(msgspec.Struct):
     passed_over: dict[str, int]
     items: int
     others: int
-    keys: list[str]
-    skipped: list[str]
 
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_decode = msgspec.msgpack.Decoder(list[_SavedChunk]).decode
+_chunks = msgspec.msgpack.Decoder(list[CachedChunk]).decode
+_saved = msgspec.msgpack.Decoder(_SavedCounts).decode
+_keys = msgspec.msgpack.Decoder(frozenset[str]).decode
 _copies_to_json = msgspec.json.Encoder(order="deterministic").encode
 _copies_from_json = msgspec.json.Decoder(CrossAccountCopies).decode
 
@@ -138,9 +144,15 @@ class Cache(msgspec.Struct):
         """Keep a chunk, if all its objects have a version and were read whole."""
         if read_report.damaged or read_report.unreadable or not all(one.version for one in objects):
             return
-        versions = tuple((one.locator, one.version) for one in objects)
         seen = counts.duplicates
-        self._waiting.append(CachedChunk(versions, counts, read_report, seen.keys, frozenset(seen.skipped)))
+        self._waiting.append(
+            CachedChunk(
+                tuple((one.locator, one.version) for one in objects),
+                frozenset(seen.skipped),
+                _packed(seen.keys),
+                _packed(_to_saved(counts, read_report)),
+            )
+        )
 
     def flush(self) -> None:
         """Write the chunks that are waiting. Where the cache cannot be written, warn once and go on without it."""
@@ -167,22 +179,21 @@ class Cache(msgspec.Struct):
                 remove_pack(pack)
 
     def _all(self) -> Iterator[CachedChunk]:
-        for chunks in read_packs(self.folder, self._decode):
+        for chunks in read_packs(self.folder, _chunks):
             yield from chunks
 
-    def _decode(self, content: bytes) -> list[CachedChunk]:
-        return [_from_saved(one, self.select) for one in _decode(content)]
+
+def _packed(value: object) -> bytes:
+    return packed(_encode(value))
 
 
 def _write(folder: Path, chunks: Sequence[CachedChunk]) -> Path:
     """Write chunks as a pack and return its path."""
-    return write_pack(folder, _encode([_to_saved(one) for one in chunks]))
+    return write_pack(folder, _encode(chunks))
 
 
-def _to_saved(chunk: CachedChunk) -> _SavedChunk:
-    counts, read_report = chunk.counts, chunk.read_report
-    return _SavedChunk(
-        versions=chunk.versions,
+def _to_saved(counts: CallCounts, read_report: ReadReport) -> _SavedCounts:
+    return _SavedCounts(
         calls=[(role, list(counts.calls[role].items())) for role in sorted(counts.calls)],
         totals=counts.totals.to_json(),
         copies=_copies_to_json(counts.copies),
@@ -193,12 +204,10 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
         passed_over=dict(read_report.passed_over),
         items=read_report.items,
         others=read_report.others,
-        keys=sorted(chunk.keys),
-        skipped=sorted(chunk.skipped),
     )
 
 
-def _from_saved(saved: _SavedChunk, select: Select) -> CachedChunk:
+def _from_saved(saved: _SavedCounts, select: Select) -> tuple[CallCounts, ReadReport]:
     copies = _copies_from_json(saved.copies)
     counts = CallCounts(
         select, totals=Totals.from_json(saved.totals), copies=copies, sightings=dict(saved.assumptions)
@@ -207,7 +216,7 @@ def _from_saved(saved: _SavedChunk, select: Select) -> CachedChunk:
     read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items, others=saved.others)
     read_report.kinds.update(saved.kinds)
     read_report.passed_over.update(saved.passed_over)
-    return CachedChunk(saved.versions, counts, read_report, frozenset(saved.keys), frozenset(saved.skipped))
+    return counts, read_report
 
 
 # --- size and removal ------------------------------------------------------------------------------------------

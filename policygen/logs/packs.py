@@ -13,9 +13,22 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-_DAMAGED = (OSError, ValueError, zlib.error)
+try:
+    from isal.igzip_lib import IsalError
+    from isal.isal_zlib import decompress
+
+    _DAMAGED: tuple[type[Exception], ...] = (
+        OSError,
+        ValueError,
+        zlib.error,
+        cast("type[Exception]", IsalError),
+    )
+except ImportError:  # the extra `fast` is not installed
+    from zlib import decompress
+
+    _DAMAGED = (OSError, ValueError, zlib.error)
 
 Content = TypeVar("Content")
 
@@ -57,7 +70,17 @@ def _read(pack: Path) -> bytes:
     data = pack.read_bytes()
     if _hash(data) != pack.name:
         raise ValueError(pack.name)
-    return zlib.decompress(data)
+    return unpack(data)
+
+
+def packed(content: bytes) -> bytes:
+    """Return bytes compressed."""
+    return zlib.compress(content, 5)
+
+
+def unpack(data: bytes) -> bytes:
+    """Return what `packed` compressed."""
+    return decompress(data)
 
 
 def write_pack(folder: Path, content: bytes) -> Path:
@@ -66,7 +89,7 @@ def write_pack(folder: Path, content: bytes) -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    data = zlib.compress(content, 5)
+    data = packed(content)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pack = folder / _hash(data)
     handle, unnamed = tempfile.mkstemp(prefix=".", dir=folder)

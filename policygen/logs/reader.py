@@ -182,6 +182,7 @@ def _read_objects(
     if not result.read_report.logs:
         raise source.no_logs_error(result.read_report.kinds)
     result.counts.resolve_cross_account_copies()
+    result.counts.duplicates.forget()
 
 
 def _list_objects(source: LogSource, scope: Scope, read_report: ReadReport) -> list[LogObject]:
@@ -278,7 +279,7 @@ class _Merger(msgspec.Struct):
         if compare and (again := duplicates.seen(cached.keys | cached.skipped)) != cached.skipped:
             self.result.merge(count_chunk(self.reader, objects, self.request, again))
             return
-        self.result.merge(ChunkResult(cached.counts, cached.read_report))
+        self.result.merge(ChunkResult(*cached.counted(self.request.select)))
         if compare:
             duplicates.add(cached.keys)
 

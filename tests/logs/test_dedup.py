@@ -92,7 +92,7 @@ def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_pat
         key_of(one) for one in (own, copy_of("shared-1", "copy-1"), copy_of("shared-2", "copy-2"))
     }
     whole = CallCounts(everybody)
-    whole.merge(cached.counts)
+    whole.merge(cached.counted(everybody)[0])
     whole.resolve_cross_account_copies()
     chunk.resolve_cross_account_copies()
     assert whole == chunk

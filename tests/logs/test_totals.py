@@ -76,4 +76,4 @@ def test_a_field_survives_the_cache(name: str, tmp_path: Path) -> None:
     written.add(objects, CallCounts(no_role, totals=with_only(name)), ReadReport())
     written.close()
     ((_, chunk),) = Cache.open(tmp_path, "job", no_role, pytest.fail).lookup(objects)
-    assert chunk.counts.totals == with_only(name)
+    assert chunk.counted(no_role)[0].totals == with_only(name)

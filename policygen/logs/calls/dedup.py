@@ -245,6 +245,10 @@ class DuplicateFilter:
         self._days.append({})
         del self._days[1:-DAYS_REMEMBERED]
 
+    def forget(self) -> None:
+        """Forget all records: everything was read, and the calls may need the memory."""
+        self._days = [{}]
+
     @property
     def keys(self) -> frozenset[str]:
         """Keys of the records read lately."""

@@ -24,7 +24,7 @@ class Memo(dict[Key, Value]):
     __slots__ = ("_held", "_make", "_room", "_size_of")
 
     def __init__(
-        self, make: Callable[[Key], Value], room: int = 8 << 20, size_of: Callable[[Key], int] = lambda _: 0
+        self, make: Callable[[Key], Value], room: int = 1 << 20, size_of: Callable[[Key], int] = lambda _: 0
     ) -> None:
         """Make an empty memo.
 

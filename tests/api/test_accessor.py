@@ -263,7 +263,7 @@ def test_a_figure_has_its_numbers_and_a_small_page(name: str) -> None:
         assert len(figure._repr_html_()) <= LARGEST
         assert "<svg" in page
         assert "<script" not in page
-        assert "prefers-color-scheme: dark" in page
+        assert "prefers-color-scheme:dark" in page
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -85,7 +85,7 @@ def test_a_notebook_shows_a_small_page_that_fetches_nothing(role: str, today: bo
         page = inner(thing._repr_html_())
         assert len(page) < 80_000
         assert "<script" not in page
-        assert "prefers-color-scheme: dark" in page
+        assert "prefers-color-scheme:dark" in page
         assert not re.search(r"(?:src|href)=\"(?!#)|url\((?!#)|@import", page)
     page = inner(found._repr_html_())
     assert "Safe to apply?" in page

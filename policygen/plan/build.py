@@ -90,6 +90,7 @@ def build_plan_document(analysis: Analysis, trust: TrustProposal | None = None) 
         "names": names_part(all_uses(suggestion.names)),
         "replay": replay_part(suggestion.replay),
         "changes": [_change(change) for change in suggestion.changes],
+        "cautions": [msgspec.to_builtins(one) for one in suggestion.cautions],
         "missing": [
             request_name(one.request) | {"cause": one.cause} | evidence_counts(one.evidence)
             for one in suggestion.missing

@@ -36,6 +36,13 @@ class PlanChange(msgspec.Struct, frozen=True):
         """The action's service prefix."""
         return service_of(self.action)
 
+    @property
+    def becomes(self) -> Kind:
+        """The kind in the words of every format: what stays without a call is narrowed, or as today, like the rest."""
+        if self.kind != "kept" or not self.now:
+            return self.kind
+        return "unchanged" if self.now == self.proposed else "narrowed"
+
 
 class ChangeGroup(NamedTuple):
     """Changes of one service, kind and reason; actions that stay as they are have groups of their own."""

@@ -1,8 +1,8 @@
-"""The permissions that a plan keeps without evidence, in groups."""
+"""The permissions that a plan keeps without evidence, and those that a person dropped without, in groups."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -10,7 +10,7 @@ from policygen.plan.model import Plan, PlanKeep
 
 
 class KeepGroup(msgspec.Struct, frozen=True):
-    """Permissions that are kept for one reason."""
+    """Permissions that are kept, or dropped, for one reason."""
 
     why: str
     remedy: str
@@ -22,12 +22,26 @@ class KeepGroup(msgspec.Struct, frozen=True):
 
 def keep_groups(plan: Plan, *kinds: str) -> tuple[KeepGroup, ...]:
     """Group what is kept without evidence by its reason, the largest group first."""
+    return _groups(keep for keep in plan.keeps if keep.kind in kinds)
+
+
+def dropped_groups(plan: Plan) -> tuple[KeepGroup, ...]:
+    """Group the unverified permissions that a person dropped by why the logs cannot tell, or by what dropped them."""
+    chosen = {keep.action for keep in plan.unverified.dropped}
+    why = {change.action: change.why for change in plan.changes}
+    rules = (
+        PlanKeep(one.action, "*", "unknown", why.get(one.action, "") or f"dropped by {one.rule}")
+        for one in plan.decisions.ruled_out
+        if one.action not in chosen
+    )
+    return _groups([*plan.unverified.dropped, *rules])
+
+
+def _groups(keeps: Iterable[PlanKeep]) -> tuple[KeepGroup, ...]:
     members_by_reason: dict[tuple[str, str, str, str], list[PlanKeep]] = {}
-    for keep in plan.keeps:
-        if keep.kind in kinds:
-            members_by_reason.setdefault(
-                (keep.blind_spot or "", keep.why, keep.remedy, keep.command), []
-            ).append(keep)
+    for keep in keeps:
+        reason = (keep.blind_spot or "", keep.why, keep.remedy, keep.command)
+        members_by_reason.setdefault(reason, []).append(keep)
     groups = [
         KeepGroup(
             why, remedy, command, _names(members), tuple(sorted({k.note for k in members if k.note})), spot

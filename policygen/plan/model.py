@@ -188,6 +188,16 @@ class Risks(msgspec.Struct, frozen=True):
     left: tuple[PlanRisk, ...] = ()
 
 
+class PlanCaution(msgspec.Struct, frozen=True):
+    """What changes for the role's code though no call that was seen is denied."""
+
+    id: str
+    action: str
+    resources: tuple[str, ...]
+    says: str
+    option: str
+
+
 class PlanQuestion(msgspec.Struct, frozen=True):
     """A question about unverified permissions: what it asks, and what answers it."""
 
@@ -250,6 +260,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     today: tuple[CurrentPolicy, ...] | None
     changes: tuple[PlanChange, ...]
     missing: tuple[PlanNotAllowed, ...]
+    cautions: tuple[PlanCaution, ...] = ()
+    """Older plans have none."""
     added: tuple[PlanGrant, ...] = ()
     """Grants beyond today's policies: ``--add-observed`` asked for them. Older plans have none."""
     wanted_but_denied: tuple[PlanDenied, ...]
@@ -336,6 +348,12 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     def actions_now(self) -> int | None:
         """Actions that today's policies allow; None where they are not known."""
         return None if self.today is None else sum([1 for change in self.changes if change.now])
+
+    @cached_property
+    def dropped_unverified(self) -> tuple[str, ...]:
+        """Unverified actions that a person dropped, by choice or by rules, though nothing says that they are unused."""
+        by_choice = {one.action for one in self.unverified.dropped}
+        return tuple(sorted(by_choice | {one.action for one in self.decisions.ruled_out}))
 
     @cached_property
     def support(self) -> Mapping[str, Support]:

@@ -138,6 +138,12 @@ def _places(grant: PlanGrant) -> Iterable[str]:
     return [f"!{one}" for one in grant.not_resource] or [grant.resource]
 
 
+def uses_not_covered(plan: Plan) -> Mapping[str, int]:
+    """Return service -> how often its calls asked for what today's policies do not allow, and no grant covers."""
+    found = grouped((service_of(one.action), one.count) for one in plan.missing)
+    return {service: sum(counts) for service, counts in sorted(found.items())}
+
+
 def spared_actions(plan: Plan) -> Mapping[tuple[str, str], list[str]]:
     """Return the needed actions that drop rules match and must not drop: by rule and why, each action once."""
     found = grouped(((one.rule, one.why or SEEN), one.action) for one in plan.decisions.spared)
@@ -145,9 +151,12 @@ def spared_actions(plan: Plan) -> Mapping[tuple[str, str], list[str]]:
 
 
 def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:
-    """Return how each observed action was used."""
+    """Return how each observed action was used: where it is granted, how often on what is granted."""
+    granted = {one.action for one in plan.evidence.granted}
     use: dict[str, ActionUse] = {}
     for one in plan.evidence.observed:
+        if one.action in granted and one.written_as is None:
+            continue
         before = use.get(one.action, ActionUse(0, "", possibly=True))
         possibly = before.possibly and one.grade == "optional"
         names = before.names + one.names

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from policygen.iam import arn
 from policygen.plan.change_groups import PlanChange
@@ -18,6 +19,10 @@ INFORMATIONAL_GRADES: Mapping[str, str] = {
     "hint": "May also be needed: calls of this kind often ask for it",
 }
 """Grade of a request that is not granted for its own sake -> what that means."""
+
+
+CAUTIONS: Mapping[str, str] = {"missing-keys": "Missing keys"}
+"""Id of a caution -> its name, of at most 12 columns."""
 
 
 def answer_of(verdict: str) -> str:
@@ -48,6 +53,32 @@ def also_needed(plan: Plan, actions: Iterable[str]) -> str:
     """Say how many of some unverified actions are needed on fewer resources, a clause; "" for none."""
     number = sum(1 for action in actions if action.lower() in plan.broader)
     return f", {number:,} of them needed, and unverified on more resources" if number else ""
+
+
+class CautionWords(Protocol):
+    """What changes for the role's code though no call that was seen is denied."""
+
+    @property
+    def says(self) -> str:
+        """What changes, a clause."""
+
+    @property
+    def option(self) -> str:
+        """The option of `suggest` that leaves it as it is."""
+
+
+def caution_words(one: CautionWords) -> str:
+    """Say what changes, and what leaves it as it is, a sentence without its full stop."""
+    return f"{one.says}; if the code minds: {one.option}"
+
+
+def dropped_words(actions: Sequence[str]) -> str:
+    """Say how many unverified actions a person dropped, and that no log shows their use; "" for none."""
+    if not actions:
+        return ""
+    some = pluralize(len(actions), "unverified permission")
+    them = "it" if len(actions) == 1 else "them"
+    return f"{some} dropped by a decision: the logs cannot show whether the role uses {them}"
 
 
 def why_and_confidence(changes: Iterable[PlanChange]) -> str:

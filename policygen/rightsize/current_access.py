@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 
 from policygen.account.current import CurrentAccess
-from policygen.iam.evaluate import IDENTITY, Decision
+from policygen.iam.arn import service_of
+from policygen.iam.document import Policy, Statement
+from policygen.iam.evaluate import BOUNDARY, IDENTITY, Decision
 from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.generate.intersect import current_parts
@@ -27,6 +30,8 @@ RESOURCE_POLICY = f"a resource policy allows it, or {POLICIES_CHANGED}"
 """The cause where one may have, and nothing of today forbids it."""
 ADDABLE = frozenset({POLICIES_CHANGED, RESOURCE_POLICY})
 """The causes of requests that an identity policy could allow: nothing of today forbids them."""
+_EVERYTHING = Policy((Statement("Allow", ("*",), ("*",)),))
+"""Beside the identity policies it shows what else of today forbids a request that they do not allow."""
 
 
 class NotCurrentlyAllowed(msgspec.Struct, frozen=True):
@@ -50,6 +55,7 @@ def split_by_current_access(
     if current is None:
         return dict(observed), []
     evaluator = current.evaluator()
+    limits = cache(lambda: current.evaluator((*current.policies, _EVERYTHING)))
     allowed: dict[AccessRequest, Evidence] = {}
     missing: list[NotCurrentlyAllowed] = []
     for request, evidence in observed.items():
@@ -59,7 +65,8 @@ def split_by_current_access(
                 if part == request or evaluator.refusal(part) is None:
                     allowed[part] = allowed[part] + evidence if part in allowed else evidence
         elif request.grade == "required":
-            missing.append(NotCurrentlyAllowed(request, evidence, _cause(request, refused)))
+            cause = _cause(request, limits().refusal(request) or refused)
+            missing.append(NotCurrentlyAllowed(request, evidence, cause))
     stand_ins = {without_path(request) for request in allowed if request.grade == "alternative"}
     return allowed, [one for one in missing if without_path(one.request) not in stand_ins]
 
@@ -68,8 +75,11 @@ def _cause(request: AccessRequest, refused: Decision) -> str:
     if refused.outcome == "EXPLICIT_DENY":
         owner = "of today" if refused.layer == IDENTITY else f"of {refused.layer}"
         return f"a Deny {owner} forbids it: {POLICIES_CHANGED}"
+    has_policy = service_of(request.action) in _RESOURCE_POLICIES
     if refused.layer != IDENTITY:
-        return f"{refused.layer} of today forbids it: it changed after the call"
-    if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:
+        # What a resource policy grants to the session itself, and not to the role, no boundary limits (4.1).
+        named = ", or a resource policy names the session" if has_policy and refused.layer == BOUNDARY else ""
+        return f"{refused.layer} of today forbids it: it changed after the call{named}"
+    if has_policy:
         return RESOURCE_POLICY
     return POLICIES_CHANGED

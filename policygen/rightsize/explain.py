@@ -28,6 +28,7 @@ from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import CallSignature
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Outcome
+from policygen.rightsize.assess.cautions import Caution
 from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.generate.names import NameUse, all_uses
@@ -134,6 +135,8 @@ class Explanation(msgspec.Struct, frozen=True):
     """The named risks of today's policies that this action is part of, and that the new policy closes."""
     risks_left: tuple[Risk, ...] = ()
     """Likewise those that the new policy leaves."""
+    cautions: tuple[Caution, ...] = ()
+    """What the loss of this action changes for the role's code, though no call that was seen is denied."""
 
     def __repr__(self) -> str:
         """Return its answer in a line; the fields hold a hundred thousand characters."""
@@ -206,6 +209,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
         has_own_event=visibility_of(name).kind != "implied",
         risks_closed=tuple(risk for risk in suggestion.risks_removed if name in risk.actions),
         risks_left=tuple(risk for risk in suggestion.risks_left if name in risk.actions),
+        cautions=tuple(one for one in suggestion.cautions if one.action == name),
     )
 
 

@@ -28,6 +28,17 @@ Dates = Mapping[AccessRequest, Collection[str]]
 """Observed request -> the dates on which it was seen."""
 
 
+_BEYOND = "beyond today's policies: as seen"
+
+
+def seen_beyond(requests: Collection[AccessRequest], options: SuggestOptions) -> dict[AccessRequest, str]:
+    """Return the requests beyond today's policies that are written as seen -> why.
+
+    Nothing of today bounds a pattern of them, so it takes a person who asks for patterns.
+    """
+    return dict.fromkeys(requests, _BEYOND) if options.resources == "auto" else {}
+
+
 class WrittenNames(NamedTuple):
     """How the resources of requests are written, and how their names were used."""
 
@@ -40,6 +51,7 @@ def written_names(
     days: Sequence[str],
     options: SuggestOptions,
     together: Mapping[AccessRequest, int] = MappingProxyType({}),
+    beyond: Collection[AccessRequest] = (),
 ) -> WrittenNames:
     """Return how each request's resource is written.
 
@@ -48,9 +60,11 @@ def written_names(
         days: the days that were read, in order.
         options: how to write names, and the types about which a person decided.
         together: those of the requests whose names were counted together -> about how many.
+        beyond: those of the requests that no current policy allows.
     """
-    uses = name_uses(requests, days, together)
-    as_seen = names_as_seen(uses, options.exact, decide=options.resources == "auto")
+    exact = seen_beyond(beyond, options)
+    uses = name_uses({one: seen for one, seen in requests.items() if one not in exact}, days, together)
+    as_seen = names_as_seen(uses, options.exact, decide=options.resources == "auto") | exact
     written = generalise(requests, options.resources, options.opened, as_seen, together)
     return WrittenNames(written, uses)
 
@@ -65,17 +79,24 @@ def notes_on_names(together: Mapping[AccessRequest, int], options: SuggestOption
         )
 
 
-def learner(options: SuggestOptions, first: str, given: Sequence[Grant] = ()) -> Learner:
+def learner(
+    options: SuggestOptions,
+    first: str,
+    given: Sequence[Grant] = (),
+    beyond: Collection[AccessRequest] = (),
+) -> Learner:
     """Return how the grants for observed requests would have been written earlier.
 
     Args:
         options: how to write names.
         first: the first day that was read; on days before it nothing can have been learnt.
         given: grants that rest on no evidence.
+        beyond: requests that no current policy allows.
     """
 
     def learn(requests: Dates, days: Sequence[str]) -> list[Grant]:
-        written = written_names(requests, [day for day in days if day >= first], options).written
+        read = [day for day in days if day >= first]
+        written = written_names(requests, read, options, beyond=beyond).written
         return [*candidate_grants(list(requests), written), *given]
 
     return learn

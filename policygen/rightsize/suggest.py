@@ -24,6 +24,7 @@ from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.as_chosen import write_as_chosen
+from policygen.rightsize.assess.cautions import cautions_of
 from policygen.rightsize.assess.changes import Change, Kind, compare
 from policygen.rightsize.assess.proof import grants_beyond, prove
 from policygen.rightsize.assess.readiness import (
@@ -38,6 +39,7 @@ from policygen.rightsize.assess.readiness import (
 from policygen.rightsize.assess.replay import Replay, parts_of, replay, split_of, timed_calls
 from policygen.rightsize.assess.risk import Risk, compare_risks, risks
 from policygen.rightsize.assess.tightness import tightness_of
+from policygen.rightsize.beyond import policy_beyond, split_addable
 from policygen.rightsize.current_access import (
     POLICIES_CHANGED,
     NotCurrentlyAllowed,
@@ -53,15 +55,13 @@ from policygen.rightsize.errors import (
     nothing_to_grant,
     proof_failed,
 )
-from policygen.rightsize.generate.generalise import generalise, open_names
+from policygen.rightsize.generate.generalise import open_names
 from policygen.rightsize.generate.names import growing_types
-from policygen.rightsize.generate.pack import statements_of
 from policygen.rightsize.keep.model import KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
 from policygen.rightsize.keep.widen import besides_note
 from policygen.rightsize.observed_grants import (
     WrittenNames,
-    candidate_grants,
     learner,
     notes_on_names,
     observed_grants,
@@ -116,7 +116,8 @@ def suggest(
     demand = _demand(usage, current, options, rules)
     days = dates_from(coverage.first_day or usage.window.start, usage.window.last_day)
     together = {one: seen.name_count for one, seen in demand.requests.items() if one.wild and seen.names}
-    names = written_names({one: seen.days for one, seen in demand.requests.items()}, days, options, together)
+    dates = {one: seen.days for one, seen in demand.requests.items()}
+    names = written_names(dates, days, options, together, demand.beyond)
     observed = observed_grants(names.written, demand.bounds)
     kept = keep_without_evidence(
         usage,
@@ -158,6 +159,7 @@ def suggest(
         current,
         demand.added,
         chosen.apart,
+        [one.evidence.count for one in demand.missing],
     )
     if not proof.held:
         raise proof_failed(usage.role, proof)
@@ -169,6 +171,7 @@ def suggest(
     # Without what was asked for, the proof says that no grant is beyond the current policies.
     added = tuple(grants_beyond(proposal.grants, current.policies)) if current and demand.added else ()
     removed_risks, remaining_risks = _risks(current, proposal.policies)
+    changes = _changes(current, current_actions, demand, kept, proposal, decided, added)
     suggestion = Suggestion(
         role=usage.role,
         usage=usage,
@@ -181,7 +184,8 @@ def suggest(
         added=added,
         today=current.policies if current else None,
         now=current_actions,
-        changes=_changes(current, current_actions, demand, kept, proposal, decided, added),
+        changes=changes,
+        cautions=cautions_of(changes, proposal.grants, {one.action for one in observed.written}),
         tightness=tightness,
         proof=proof.without([loss.sentence for loss in decided.losses]),
         predecessors=predecessors,
@@ -247,41 +251,27 @@ class _Demand(NamedTuple):
     """What the drop rules did to observed requests."""
     bounds: tuple[Policy, ...] | None
     """The current identity policies and `added`; None where the current ones are not known."""
+    beyond: frozenset[AccessRequest]
+    """Requests beyond the current policies that the user asked to grant."""
     added: tuple[Policy, ...]
-    """Requests beyond the current policies that the user asked to grant, as one policy; () where there are none."""
+    """These as one policy; () where there are none."""
 
 
 def _demand(
     usage: Usage, current: CurrentAccess | None, options: SuggestOptions, rules: Sequence[DecisionRule]
 ) -> _Demand:
     requests, missing = split_by_current_access(usage.requests, current)
-    added: tuple[Policy, ...] = ()
+    beyond: frozenset[AccessRequest] = frozenset()
     if options.add_observed and current and missing:
-        addable, missing = _split_addable(missing, current)
+        addable, missing = split_addable(missing, current)
         requests |= {one.request: one.evidence for one in addable}
-        if addable:
-            added = (_observed_policy([one.request for one in addable], options),)
+        beyond = frozenset(one.request for one in addable)
+    added = (policy_beyond(beyond, options),) if beyond else ()
     dropped = drop_observed(rules, usage.role.name, requests, usage.sources)
     if usage.requests and not dropped.kept:
         raise all_dropped(usage, dropped.losses) if dropped.losses else all_missing(usage, missing)
     bounds = (*current.policies, *added) if current else None
-    return _Demand(dropped.kept, tuple(missing), dropped, bounds, added)
-
-
-def _split_addable(
-    missing: Sequence[NotCurrentlyAllowed], current: CurrentAccess
-) -> tuple[list[NotCurrentlyAllowed], list[NotCurrentlyAllowed]]:
-    """Split missing requests: those that an identity policy could allow, those that a Deny or a bound forbids."""
-    everything = _observed_policy([one.request for one in missing], SuggestOptions())
-    evaluator = current.evaluator((*current.policies, everything))
-    addable = [one for one in missing if evaluator.refusal(one.request) is None]
-    return addable, [one for one in missing if one not in addable]
-
-
-def _observed_policy(requests: Sequence[AccessRequest], options: SuggestOptions) -> Policy:
-    """Write requests as a policy, so that what is added stays inside what was observed."""
-    candidates = candidate_grants(requests, generalise(requests, options.resources, options.opened))
-    return Policy(tuple(statements_of(sorted(candidates))), name="observed")
+    return _Demand(dropped.kept, tuple(missing), dropped, bounds, beyond, added)
 
 
 def _open_names(names: WrittenNames, options: SuggestOptions) -> dict[str, tuple[int, str]]:
@@ -307,7 +297,7 @@ def _replayed(
     given = [keep.grant for keep in kept.keeps if keep.kind == "decision"]
     window = usage.window
     parts = parts_of(timed_calls(usage, meant), window.dates(), split_of(window.days))
-    return replay(parts, learner(options, days[0], given))
+    return replay(parts, learner(options, days[0], given, demand.beyond))
 
 
 # --- Stage 2 is `observed_grants.py`, 3 `keep/retain.py`, 4 `propose.py`, 5 `assess/proof.py`. Stage 6: the changes ---

@@ -18,6 +18,7 @@ from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.assess.cautions import Caution
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.assess.readiness import ANSWERS, Readiness
@@ -102,6 +103,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     """Action -> the current Allow statements that grant it within the role's bounds; None where they are not known."""
     changes: tuple[Change, ...]
     """What becomes of each action."""
+    cautions: tuple[Caution, ...]
+    """What changes for the role's code though no call that was seen is denied."""
     tightness: Tightness
     """The actions of the policies by what speaks for them."""
     proof: Proof

@@ -41,8 +41,11 @@ def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(s
     screen = told(shop, "suggest", "image-resizer", *LOGS)
     assert "no call of the workload in 30 days that today's policies allow would be denied" in screen
     assert (
-        "1 action used that today's policies lack: not added, so these calls go on as they do today" in screen
+        "2 permissions used that today's policies of the role lack: not added, so these calls go on as they do today"
+        in screen
     )
+    for month in ("10", "11"):
+        assert f"on arn:aws:s3:::shop-partner-drop/logos/2026-{month}/brand.png" in screen
     assert "To grant them: --add-observed" in screen
     code = told(shop, "report", "image-resizer", "-q", "-f", "terraform")
     assert "nothing that the role did on 30 days and today's policies allow would be denied" in code
@@ -50,15 +53,29 @@ def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(s
 
 def test_what_is_added_beyond_today_s_policies_is_named_everywhere(shop: Path) -> None:
     screen = told(shop, "suggest", "image-resizer", *LOGS, "--add-observed")
-    assert "1 permission beyond today's policies, as you asked" in screen
-    assert "s3:GetObject on shop-partner-drop/logos/20??-*" in screen
-    assert "✔ never wider than today, but for 1 added" in screen
-    added = "s3:GetObject on arn:aws:s3:::shop-partner-drop/logos/20??-*"
-    assert added in told(shop, "report", "image-resizer", "-q", "-f", "terraform").replace("# ", "")
+    assert "2 permissions beyond today's policies, as you asked" in screen
+    assert "✔ never wider than today, but for 2 added" in screen
+    seen = [f"shop-partner-drop/logos/2026-{month}/brand.png" for month in ("10", "11")]
+    added = [f"s3:GetObject on arn:aws:s3:::{name}" for name in seen]
+    code = told(shop, "report", "image-resizer", "-q", "-f", "terraform").replace("# ", "")
+    for name, grant in zip(seen, added, strict=True):
+        assert f"s3:GetObject on {name}" in screen
+        assert grant in code
     made = json.loads(run(shop, "report", "image-resizer", "-q", "-f", "json").stdout)
-    assert [f"{one['action']} on {one['resource']}" for one in made["added"]] == [added]
+    assert [f"{one['action']} on {one['resource']}" for one in made["added"]] == added
+    written = {one["written_as"] for one in made["evidence"]["requests"] if "partner-drop" in one["resource"]}
+    assert written == {f"arn:aws:s3:::{name}" for name in seen}
     details = told(shop, "report", "image-resizer", "-q", "--details")
-    assert re.search(r"\+ s3:GetObject on shop-partner-drop/logos/20\?\?-\* why observed", details)
+    assert f"+ s3:GetObject on {seen[0]} and {seen[1]} why observed" in details
+
+
+def test_beyond_today_s_policies_patterns_are_granted_to_who_asks_for_them(shop: Path) -> None:
+    for words in (("--resources", "pattern"), ("--open", "s3:object")):
+        done = run(
+            shop, "suggest", "image-resizer", *LOGS, "--no-plan", "--add-observed", *words, "-f", "json"
+        )
+        (added,) = json.loads(done.stdout)["added"]
+        assert added["resource"].endswith("*")
 
 
 # --- Marks ---------------------------------------------------------------------------------------------

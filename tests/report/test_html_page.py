@@ -444,7 +444,7 @@ def test_the_tables_say_what_the_plan_says(role: str, today: bool) -> None:
     for request in found.evidence.requests:
         times[request.action] += request.count if request.written_as else 0
     for kind, action, _, number_, _, _ in rows(root.all("table", id="change-table")[0]):
-        if kind in {"narrowed", "unchanged", "granted"}:
+        if kind in {"narrowed", "unchanged", "granted"} and ":" in action and number_[:1].isdigit():
             assert number(number_) == times[action.replace(" ", "")]
 
 

@@ -92,6 +92,7 @@ LATER_FIELDS = {
     ("today", 0, "size"),
     ("today_unread",),
     ("added",),
+    ("cautions",),
     ("suspects", 0, "reported"),
     ("trust", "proposal"),
 }

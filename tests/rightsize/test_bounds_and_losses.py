@@ -117,6 +117,17 @@ def test_what_a_level_of_the_organization_refuses_now_is_missing_with_its_cause(
     ]
 
 
+def test_a_bound_is_the_cause_also_where_the_identity_policies_allow_nothing() -> None:
+    today = CurrentAccess((policy_of([allow("sqs:*")]),), policy_of([allow("sqs:*")]))
+    seen = [AccessRequest("s3:GetObject", KEY, "object"), AccessRequest("rds:StartDBInstance", "*")]
+    _, missing = split_by_current_access(usage_of_requests(seen).requests, today)
+    forbidden = "the permissions boundary of today forbids it: it changed after the call"
+    assert {one.request.action: one.cause for one in missing} == {
+        "s3:GetObject": f"{forbidden}, or a resource policy names the session",
+        "rds:StartDBInstance": forbidden,
+    }
+
+
 # --- What is lost in the meet ----------------------------------------------------------------------
 
 

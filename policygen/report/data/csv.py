@@ -8,6 +8,7 @@ from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan
 from policygen.report.data.cells import Cell, csv_table
 from policygen.report.figures import ActionUse, all_changes, use_by_action
+from policygen.report.not_allowed import fate_of
 from policygen.report.wording import denied_by
 from policygen.text import about_names
 
@@ -49,7 +50,9 @@ def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
         use = (seen.uses, seen.last)
         yield *role, change.service, change.action, becomes, *places, *use, why, *_decided(change)
     for one in plan.missing:
-        service, why = _service(one.action), _on(one.resource, one.cause)
+        next_run = fate_of(one.cause).next_run
+        service = _service(one.action)
+        why = _on(one.resource, "; ".join(filter(None, [one.cause, next_run])))
         yield *role, service, one.action, "missing", "", "", one.count, one.last, why, "", ""
     for denied in plan.wanted_but_denied:
         why = _on(denied.resource, denied_by(denied.policy_type, explicit=denied.explicit))

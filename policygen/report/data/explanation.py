@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from policygen.evidence.suspicious import CallOutcome
+from policygen.report.not_allowed import fate_of
+from policygen.report.wording import caution_words
 from policygen.rightsize.explain import Explanation
 from policygen.text import visible_json
 
@@ -54,6 +56,7 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         ],
         "not_added": [
             {"resource": one.request.resource, "count": one.evidence.count, "cause": one.cause}
+            | {"next_run": fate_of(one.cause).next_run}
             for one in explanation.not_added
         ],
         "events": {event: list(rules) for event, rules in explanation.use.events.items()},
@@ -112,6 +115,7 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "has_own_event": explanation.has_own_event,
         "risks_closed": [one.rule for one in explanation.risks_closed],
         "risks_left": [one.rule for one in explanation.risks_left],
+        "cautions": [caution_words(one) for one in explanation.cautions],
         "visible": blind_spot is None,
         "why_not_visible": blind_spot.why if blind_spot else "",
         "visible_since": explanation.observability.since,

@@ -17,7 +17,8 @@ from policygen.plan.model import Plan, PlanKeep, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.figures import grouped
 from policygen.report.findings.report import FindingsReport
-from policygen.report.wording import denied_by, where
+from policygen.report.not_allowed import fate_of
+from policygen.report.wording import caution_words, denied_by, where
 from policygen.rightsize.assess.risk import Family
 from policygen.rightsize.check.check import failing
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding, Level
@@ -137,15 +138,17 @@ def _call_key(one: PlanAnomaly) -> tuple[str, str]:
 def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
     """Report what the suggestion removes, narrows and adds."""
     dropped = {one.action for one in plan.decisions.losses}  # they have findings of their own
+    cautions = {one.action: f"; {caution_words(one)}" for one in plan.cautions}
     removed = (one for one in plan.changes if one.kind == "removed" and one.action not in dropped)
     gone = ((_removal_key(one), one) for one in removed)
     for (rule, service), changes in sorted(grouped(gone).items(), key=lambda one: -len(one[1])):
         names = [one.action for one in changes]
         reasons = sorted({one.why for one in changes})
+        known = "".join(cautions.get(name, "") for name in names)
         yield write(
             rule=RULES[rule],
             subject=names[0] if len(names) == 1 else f"{len(names):,} actions of {service}",
-            message=f"on {where(one.now for one in changes)}: {'; '.join(reasons[:3])}{some(names)}",
+            message=f"on {where(one.now for one in changes)}: {'; '.join(reasons[:3])}{known}{some(names)}",
             fix=f"{_TAKE}, which removes {'it' if len(names) == 1 else 'them'}, or keep what is needed with a reason",
             key=service,
         )
@@ -225,12 +228,13 @@ def _not_granted(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
     """Report requests that were seen and that today's policies do not allow."""
     missing = (((one.action, one.cause), one) for one in plan.missing)
     for (action, cause), seen in grouped(missing).items():
-        calls = pluralize(sum(one.count for one in seen), "call")
+        calls, fate = pluralize(sum(one.count for one in seen), "call"), fate_of(cause)
+        ends = f"; {fate.next_run}" if fate.next_run else ""
         yield write(
             rule=RULES["PG302"],
             subject=action,
-            message=f"{calls} on {where([one.resource] for one in seen)}: {cause}",
-            fix="look at what allowed it; --add-observed grants it",
+            message=f"{calls} on {where([one.resource] for one in seen)}: {cause}{ends}",
+            fix=f"if needed: {fate.step}",
             key=f"{action} {cause}",
         )
     for one in plan.wanted_but_denied:

@@ -15,7 +15,7 @@ from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
-from policygen.report.figures import all_change_groups, all_changes, grouped
+from policygen.report.figures import all_change_groups, all_changes, grouped, service_needs
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair_share
 from policygen.report.wording import why_and_confidence
@@ -136,16 +136,11 @@ def changes_of(plan: Plan) -> Changes:
 
 def bars_of(plan: Plan) -> tuple[ChartBar, ...]:
     """Count permissions by service, now and proposed; the most first."""
-    numbers_by_service: dict[str, Counter[str]] = {}
-    for group in all_change_groups(plan):
-        numbers = numbers_by_service.setdefault(group.service, Counter())
-        numbers["now"] += sum([1 for one in group.changes if one.now])
-        numbers["used" if group.kind in _USED else group.kind] += sum(
-            [1 for one in group.changes if one.proposed]
-        )
-    bars = [
-        ChartBar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in numbers_by_service.items()
-    ]
+    bars = []
+    for one in service_needs(plan):
+        seen = sum(1 for why in one.needed.values() if why == "seen")
+        bars.append(ChartBar(one.service, one.today, seen, len(one.needed) - seen, one.unverified))
+    bars = [bar for bar in bars if bar.now or bar.proposed]
     return tuple(sorted(bars, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
 
 
@@ -206,9 +201,8 @@ def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> Ch
     seen = [one for action in actions for one in requests.get(action.lower(), ())] if requests else []
     now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
     times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
-    return ChangeLine(
-        group.kind, group.service, actions, now, proposed, (why_and_confidence(group.changes),), times, last
-    )
+    kind, whys = group.changes[0].becomes, (why_and_confidence(group.changes),)
+    return ChangeLine(kind, group.service, actions, now, proposed, whys, times, last)
 
 
 def _shared(lines: Iterable[ChangeLine]) -> list[ChangeLine]:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from policygen.days import dates_from
 from policygen.evidence.coverage.observability import VISIBLE
+from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, count_changes
 from policygen.plan.model import Plan
 
@@ -36,7 +37,7 @@ class HeatRow(msgspec.Struct, frozen=True):
     blind: tuple[bool, ...]
     """For each column: whether zero events in it would prove nothing."""
     hidden: int
-    """Kept permissions of each service of which the logs would not show the use."""
+    """Permissions of each service, kept or dropped by a decision, of which the logs would not show the use."""
 
     @property
     def total(self) -> int:
@@ -70,7 +71,8 @@ def heat_of(plan: Plan) -> Heat:
     step = 1 if len(days) <= DAILY else 7
     columns = days[::step]
     unlogged = _unlogged(plan)
-    hidden = Counter(service for service, _ in {(k.service, k.action) for k in plan.keeps if not k.visible})
+    unseen = {keep.action for keep in plan.keeps if not keep.visible} | {*plan.dropped_unverified}
+    hidden = Counter(map(service_of, unseen))
     used = {row.service: row.events for row in plan.calendar.rows}
     removed: dict[str, list[ChangeGroup]] = {}
     for group in plan.change_groups:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from policygen.plan.keep_groups import keep_groups
+from policygen.evidence.coverage.observability import VISIBLE
+from policygen.plan.keep_groups import dropped_groups, keep_groups
 from policygen.plan.model import Plan, PlanRisk
 from policygen.report.apply_steps import apply_steps
 from policygen.report.figures import document_size, spared_actions
@@ -16,8 +17,17 @@ from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair_share, fill_template
+from policygen.report.not_allowed import by_fate
 from policygen.report.suspects import NOT_YOURS, suspects_by_sign
-from policygen.report.wording import INFORMATIONAL_GRADES, broader, denied_by, drop_options
+from policygen.report.wording import (
+    CAUTIONS,
+    INFORMATIONAL_GRADES,
+    also_needed,
+    broader,
+    denied_by,
+    drop_options,
+    dropped_words,
+)
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import pluralize
 
@@ -82,6 +92,8 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         anchors=_ANCHORS,
         drop_options=drop_options,
         suspects=suspects,
+        missing=by_fate(plan.missing),
+        cautions=CAUTIONS,
         not_yours=NOT_YOURS,
         others=others,
         functions=functions,
@@ -242,11 +254,12 @@ def _changes(plan: Plan) -> dict[str, Any]:
     for line in (*changes.lines, *changes.omitted):
         totals[line.kind] += len(line.actions)
     there = [kind for kind in WORDS if totals[kind]]
+    unsure = also_needed(plan, [one.action for one in plan.changes if one.kind == "unknown"])
     return {
         "changes": changes,
         "rows": request_rows(changes, plan.role.account),
         "kinds": [(kind, WORDS[kind]) for kind in there],
-        "totals": [(WORDS[kind], totals[kind]) for kind in there],
+        "totals": [(WORDS[kind] + unsure * (kind == "unknown"), totals[kind]) for kind in there],
         "omitted_actions": sum(len(line.actions) for line in changes.omitted),
     }
 
@@ -256,14 +269,32 @@ def _blind(plan: Plan) -> dict[str, Any]:
         keep_groups(plan, "unknown"),
         keep_groups(plan, "platform", "traced", "earlier", "decision"),
     )
-    sizes = [len(group.actions) for group in (*blind[: LIMITS["blind"]], *others[: LIMITS["blind"]])]
+    dropped = dropped_groups(plan)
+    shown = (groups[: LIMITS["blind"]] for groups in (blind, others, dropped))
+    sizes = [len(group.actions) for groups in shown for group in groups]
     return {
         "blind": blind,
         "kept": others,
+        "dropped": dropped,
+        "dropped_text": dropped_words(plan.dropped_unverified),
+        "removed_text": _removed_text(plan),
         "limits": {**LIMITS, "blind_names": fair_share(sizes, _BLIND_NAMES)},
         "blind_actions": len({action for group in blind for action in group.actions}),
         "several_commands": sum(1 for group in blind if group.command) > 1,
     }
+
+
+def _removed_text(plan: Plan) -> str:
+    """Say of a plan that keeps nothing unverified what the removals rest on, and how many on no log."""
+    removed = [one for one in plan.changes if one.kind == "removed"]
+    seen = sum(1 for one in removed if one.why.startswith(VISIBLE))
+    dropped = sum(1 for one in removed if one.action in plan.dropped_unverified)
+    parts = [f"of {pluralize(seen, 'removed permission')} the logs would have shown a use"] if seen else []
+    if others := len(removed) - seen - dropped:
+        parts.append(f"{pluralize(others, 'removed permission')} for other reasons, which “What changes” has")
+    if plan.dropped_unverified:
+        parts.append(dropped_words(plan.dropped_unverified))
+    return f"Nothing is kept unverified{': ' if parts else ''}{'; '.join(parts)}."
 
 
 def _documents(plan: Plan) -> dict[str, Any]:

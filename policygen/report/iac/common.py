@@ -7,13 +7,14 @@ nothing in a name can hide, reorder or end a line.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from policygen.plan.apply_list import ApplyList
 from policygen.plan.choices import choices_of
 from policygen.report.apply_steps import apply_steps, numbered_lines
-from policygen.report.wording import answer_of
+from policygen.report.not_allowed import NotAllowedCall, by_fate, not_allowed_words
+from policygen.report.wording import CautionWords, answer_of, caution_words, dropped_words
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.text import escape_controls, pluralize
 from policygen.version import VERSION
@@ -63,15 +64,11 @@ class ChosenUnverified(Protocol):
 
     @property
     def permissions(self) -> int:
-        """Actions that were dropped, or that stand apart."""
+        """Actions that stand apart."""
 
     @property
     def policies(self) -> Sequence[str]:
         """Names of the policies that hold such permissions alone."""
-
-    @property
-    def mode(self) -> str:
-        """``keep``, ``drop`` or ``split``."""
 
 
 class Answered(Protocol):
@@ -96,6 +93,18 @@ class Answer(Protocol):
 
 class AddedGrant(Protocol):
     """A permission beyond today's policies."""
+
+    @property
+    def action(self) -> str:
+        """Its action."""
+
+    @property
+    def resource(self) -> str:
+        """Its resource, a pattern."""
+
+
+class LackingPermission(NotAllowedCall, Protocol):
+    """A permission that calls asked for, and that today's policies do not allow."""
 
     @property
     def action(self) -> str:
@@ -149,6 +158,10 @@ class Planned(Protocol):
         """What became of unverified permissions."""
 
     @property
+    def dropped_unverified(self) -> Sequence[str]:
+        """Unverified actions that a person dropped."""
+
+    @property
     def strength(self) -> Answer | None:
         """The answer to "Safe to apply?"; None where it is not known."""
 
@@ -163,6 +176,14 @@ class Planned(Protocol):
     @property
     def added(self) -> Sequence[AddedGrant]:
         """What they allow beyond today's policies, because it was asked for."""
+
+    @property
+    def missing(self) -> Sequence[LackingPermission]:
+        """What was seen in use, is not allowed today, and is not granted."""
+
+    @property
+    def cautions(self) -> Sequence[CautionWords]:
+        """What changes for the role's code though no call that was seen is denied."""
 
     @property
     def apply_list(self) -> ApplyList:
@@ -181,6 +202,8 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
         *_chosen(plan),
         *_added(plan),
         *_answer(plan),
+        *(line for one in plan.cautions for line in _lines(f"To know: {caution_words(one)}")),
+        *_lacking(plan),
         *more,
     )
     return as_comment(map(visible, lines), mark)
@@ -189,11 +212,7 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
 def _made_with(plan: Planned) -> list[str]:
     """Return lines with the options that shaped the policies; () where there were none."""
     choices = choices_of(plan.inputs)
-    return (
-        textwrap.wrap(f"Made with {choices}", _WIDTH, subsequent_indent="  ", break_long_words=False)
-        if choices
-        else []
-    )
+    return _lines(f"Made with {choices}") if choices else []
 
 
 def _accepted(plan: Planned) -> list[str]:
@@ -203,8 +222,7 @@ def _accepted(plan: Planned) -> list[str]:
         return []
     names = ", ".join(sorted({one.event.partition(" ")[2] for one in found}))
     calls = pluralize(sum(one.count for one in found), "suspicious call")
-    text = f"{calls} count as the workload's, as asked (--accept): {names}"
-    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False)
+    return _lines(f"{calls} count as the workload's, as asked (--accept): {names}")
 
 
 def _added(plan: Planned) -> list[str]:
@@ -218,14 +236,30 @@ def _added(plan: Planned) -> list[str]:
     ]
 
 
+def _lacking(plan: Planned) -> Iterator[str]:
+    """Yield lines that name the calls which today's policies do not allow, and what becomes of them."""
+    for fate, missing in by_fate(plan.missing):
+        yield from _lines(f"{fate.name}: {not_allowed_words(fate, len(missing))}")
+        yield from (f"  {one.action} on {one.resource}" for one in missing[:_LISTED])
+        if len(missing) > _LISTED:
+            yield f"  and {len(missing) - _LISTED:,} more"
+
+
+def _lines(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False)
+
+
+_LISTED = 5
+"""Permissions that a comment names."""
+
+
 def _answer(plan: Planned) -> list[str]:
     """Return lines that answer "Safe to apply?", with the reasons."""
     strength = plan.strength
     if strength is None:
         return []
     reasons = "; ".join(one.sentence for one in strength.reasons)
-    answer = f"Safe to apply? {answer_of(strength.verdict)}{f': {reasons}' if reasons else ''}"
-    return textwrap.wrap(answer, _WIDTH, subsequent_indent="  ", break_long_words=False)
+    return _lines(f"Safe to apply? {answer_of(strength.verdict)}{f': {reasons}' if reasons else ''}")
 
 
 def as_comment(lines: Iterable[str], mark: str) -> str:
@@ -234,16 +268,15 @@ def as_comment(lines: Iterable[str], mark: str) -> str:
 
 
 def _chosen(plan: Planned) -> list[str]:
-    """Return lines that tell what a person chose to do with unverified permissions; () where they are kept."""
+    """Return lines that tell what a person chose to do with unverified permissions; [] where they are kept."""
     choice = plan.unverified
-    some = pluralize(choice.permissions, "unverified permission")
-    if choice.mode == "drop" and choice.permissions:
-        return [f"{some} dropped by choice: the logs cannot show whether the role uses them."]
+    dropped = [f"{words}."] if (words := dropped_words(plan.dropped_unverified)) else []
     if not choice.policies:
-        return []
+        return dropped
     apart = set(choice.policies)
     needed = [policy.name for policy in plan.policies if policy.name not in apart]
     return [
+        *dropped,
         *([f"Needed: {', '.join(needed)}."] if needed else []),
         f"Unverified ({choice.permissions:,} permissions): {', '.join(choice.policies)};",
         "detach what nothing needed for a month.",

@@ -10,16 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
+from policygen.plan.keep_groups import dropped_groups
 from policygen.plan.model import Document, Plan, PlanQuestion, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.apply_steps import apply_steps
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
+from policygen.report.not_allowed import by_fate, not_allowed_words
 from policygen.report.suspects import results_in_words
 from policygen.report.wording import (
+    CAUTIONS,
+    also_needed,
     answer_of,
     denied_by,
     drop_options,
+    dropped_words,
     how_tight,
     minute,
     where,
@@ -38,11 +43,13 @@ def render(plan: Plan) -> str:
     """Return the comment, of at most `escape.LIMIT` bytes."""
     parts = (
         _dropped,
+        _cautions,
         _apply,
         _changes,
         _risks,
         _questions,
         _blind_spots,
+        _dropped_unverified,
         _not_granted,
         _suspects,
         _unmapped,
@@ -93,6 +100,20 @@ def _foot(plan: Plan) -> str:
     return f"<sub>{versions}. Nothing in AWS was changed. All of it: {_command_for(plan, 'text')}</sub>"
 
 
+def _cautions(plan: Plan) -> Iterator[Section]:
+    """Say what changes for the role's code though no call that was seen is denied."""
+    yield from fitted_section(
+        "To know before you merge",
+        [
+            f"- **{CAUTIONS[one.id]}**: {prose(one.says)}. If the code minds: {code(one.option)}"
+            for one in plan.cautions
+        ],
+        noun="line",
+        rest=_command_for(plan, "json"),
+        folded=False,
+    )
+
+
 def _dropped(plan: Plan) -> Iterator[Section]:
     losses = plan.decisions.losses
     yield from fitted_section(
@@ -136,8 +157,11 @@ def _changes(plan: Plan) -> Iterator[Section]:
         folded=False,
     )
     lines = [line for name, members in services.items() for line in _service(name, members, used)]
-    kinds = {} if plan.today is None else Counter(change.kind for change in changes)
-    words = ", ".join(f"{number:,} {_KINDS[kind]}" for kind, number in sorted(kinds.items()))
+    kinds = {} if plan.today is None else Counter(change.becomes for change in changes)
+    unsure = also_needed(plan, [change.action for change in changes if change.kind == "unknown"])
+    words = ", ".join(
+        f"{number:,} {_KINDS[kind]}{unsure * (kind == 'unknown')}" for kind, number in sorted(kinds.items())
+    )
     ticks = fence(lines)
     yield from fitted_section(
         f"All {pluralize(len(changes), 'permission')}{': ' if words else ''}{words}",
@@ -153,13 +177,13 @@ def _changes(plan: Plan) -> Iterator[Section]:
 _KINDS: Mapping[Kind, str] = {
     "narrowed": "narrowed",
     "unchanged": "as today",
-    "kept": "kept without evidence",
+    "kept": "required or declared",
     "unknown": "unverified",
     "removed": "removed",
     "added": "added",
     "missing": "seen, and not allowed today",
 }
-_SIGNS: Mapping[Kind, str] = {"narrowed": "!", "kept": "=", "unknown": "?", "removed": "-", "added": "+"}
+_SIGNS: Mapping[Kind, str] = {"narrowed": "!", "unchanged": "=", "unknown": "?", "removed": "-", "added": "+"}
 """The first character of a line, which colours it where it is shown as a diff."""
 
 
@@ -201,12 +225,11 @@ def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, Act
             yield _line(
                 _SIGNS.get(change.kind, " "), f"{_name(change)} on {where([change.proposed])}: {uses}"
             )
-    others = ((one.kind, one.why) for one in changes)
-    for kind, why in dict.fromkeys(others):
-        if kind in {"kept", "unknown", "removed", "missing"}:
-            members = [one for one in changes if (one.kind, one.why) == (kind, why)]
+    others = [one for one in changes if one.kind in {"kept", "unknown", "removed", "missing"}]
+    for (becomes, _), members in grouped(((one.becomes, one.why), one) for one in others).items():
+        if members:
             names = [_name(one) for one in members]
-            sign = _SIGNS.get(kind, " ")
+            sign = _SIGNS.get(becomes, " ")
             yield _line(sign, f"{pluralize(len(names), 'action')}: {why_and_confidence(members)}")
             for line in textwrap.wrap(" ".join(names), 100, break_long_words=False, break_on_hyphens=False):
                 yield _line(sign, f"    {line}")
@@ -266,6 +289,20 @@ def _blind_spots(plan: Plan) -> Iterator[Section]:
     )
 
 
+def _dropped_unverified(plan: Plan) -> Iterator[Section]:
+    """List the unverified permissions that a person dropped: no log can show that nothing will fail."""
+    yield from fitted_section(
+        dropped_words(plan.dropped_unverified),
+        [
+            row(code(one.blind_spot), prose(one.why), _names(one.actions), prose(one.remedy))
+            for one in dropped_groups(plan)
+        ],
+        noun="blind spot",
+        rest=_command_for(plan, "json"),
+        opening=_columns("blind spot", "why", "permissions", "remedy"),
+    )
+
+
 def _questions(plan: Plan) -> Iterator[Section]:
     """List the unverified permissions as questions, and the names that may be new next time."""
     items = [_question(one) for one in plan.questions]
@@ -292,15 +329,17 @@ def _question(one: PlanQuestion) -> str:
 
 
 def _not_granted(plan: Plan) -> Iterator[Section]:
-    yield from fitted_section(
-        f"Observed, but not allowed by today's policies ({len(plan.missing):,}): not granted",
-        [
-            f"- {code(one.action)} on {code(one.resource)}: {prose(one.cause)} ({pluralize(one.count, 'call')})"
-            for one in plan.missing
-        ],
-        noun="request",
-        rest=_command_for(plan, "csv"),
-    )
+    for fate, missing in by_fate(plan.missing):
+        yield from fitted_section(
+            f"{fate.name}: {not_allowed_words(fate, len(missing))}",
+            [
+                f"- {code(one.action)} on {code(one.resource)}: {prose(one.cause)} ({pluralize(one.count, 'call')})"
+                for one in missing
+            ],
+            noun="request",
+            rest=_command_for(plan, "csv"),
+            end=f"If they are needed: {code(fate.step) if fate.step.startswith('--') else prose(fate.step)}.",
+        )
     yield from fitted_section(
         f"Wanted but denied ({len(plan.wanted_but_denied):,}): not granted",
         [

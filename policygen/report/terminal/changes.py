@@ -13,7 +13,7 @@ from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, count_changes
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
-from policygen.report.figures import grouped
+from policygen.report.figures import grouped, uses_not_covered
 from policygen.report.terminal.layout import Layout
 from policygen.report.wording import also_needed, list_resources, minute, short, where
 from policygen.rightsize.assess.changes import Kind
@@ -39,6 +39,8 @@ class _Section(msgspec.Struct, frozen=True):
         number = self.per_service.get(service, 0)
         # A call of one service may need a permission of another.
         calls = pluralize(number, "call") if number else "by calls of other services"
+        if beyond := uses_not_covered(self.plan).get(service):
+            calls += f", {pluralize(beyond, 'use')} not covered"
         return f"{calls}, last {minute(max(one.last for one in requests))}"
 
 

@@ -13,6 +13,7 @@ from policygen.plan.model import Plan
 from policygen.plan.model_decisions import PlanDroppedInUse
 from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
 from policygen.report.figures import Figure, figures, grouped, spared_actions
+from policygen.report.not_allowed import by_fate, not_allowed_words
 from policygen.report.suspects import (
     NOT_YOURS,
     call_name,
@@ -26,7 +27,7 @@ from policygen.report.terminal.layout import LISTED, Layout, sparks
 from policygen.report.terminal.questions import render_questions
 from policygen.report.terminal.records import render_records
 from policygen.report.terminal.replay import render_replay
-from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, minute, short
+from policygen.report.wording import CAUTIONS, INFORMATIONAL_GRADES, denied_by, minute, short
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import escape_controls, pluralize
 
@@ -37,6 +38,9 @@ def render_details(plan: Plan, layout: Layout) -> Iterator[str]:
     yield from ("", *_result(plan, layout), "")
     yield from render_changes(plan, layout)
     yield from render_questions(plan, layout)
+    for one in plan.cautions:
+        yield from layout.entries(CAUTIONS[one.id], "?", [(one.says, "")])
+        yield from layout.wrapped("      if the code minds:  ", one.option)
     yield from _decisions(plan, layout)
     yield from _losses(plan, layout)
     yield from _refused(plan, layout)
@@ -130,14 +134,16 @@ def _unmapped(plan: Plan, layout: Layout) -> Iterator[str]:
 
 def _refused(plan: Plan, layout: Layout) -> Iterator[str]:
     """List what today's policies do not allow, and what AWS denied: neither is granted."""
-    yield from layout.entries(
-        f"Used, but not allowed by today's policies ({len(plan.missing)}): not granted",
-        "!",
-        [
-            (f"{one.action} on {one.resource}", f"{one.cause} ({pluralize(one.count, 'call')})")
-            for one in plan.missing
-        ],
-    )
+    for fate, missing in by_fate(plan.missing):
+        yield from layout.entries(
+            f"{fate.name}: {not_allowed_words(fate, len(missing))}",
+            fate.mark,
+            [
+                (f"{one.action} on {one.resource}", f"{one.cause} ({pluralize(one.count, 'call')})")
+                for one in missing
+            ],
+        )
+        yield from layout.wrapped("    if needed  ", fate.step)
     yield from layout.entries(
         f"Tried, and denied by AWS ({len(plan.wanted_but_denied)}): not granted",
         "x",

@@ -10,8 +10,9 @@ from policygen.evidence.suspicious import CallOutcome
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.report.figures import grouped
+from policygen.report.not_allowed import fate_of
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
-from policygen.report.wording import list_resources, minute, short
+from policygen.report.wording import caution_words, list_resources, minute, short
 from policygen.rightsize.explain import Explanation, StatementRef, Verdict
 from policygen.text import about_names, pluralize
 
@@ -76,6 +77,9 @@ def render_explanation_text(
 def _head(explanation: Explanation, layout: Layout) -> Iterator[str]:
     words = {**_VERDICTS, **_FIXED} if explanation.fixed else _VERDICTS
     verdict = words.get(explanation.verdict, explanation.verdict)
+    fates = {fate_of(one.cause) for one in explanation.not_added}
+    if explanation.verdict == "not allowed today" and fates and all(one.next_run for one in fates):
+        verdict = "used, but denied today, and at the next run with or without the new policy"
     if explanation.verdict == "kept" and explanation.kept_in and not explanation.fixed:
         statements = "statement" if len(explanation.kept_in) == 1 else "statements"
         verdict = f"kept in {statements} {', '.join(explanation.kept_in)}"
@@ -118,7 +122,10 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
             yield "IAM says", explanation.last_accessed.removeprefix("IAM ")
         return
     seen, per_day = explanation.use.evidence, explanation.use.per_day
-    yield "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {pluralize(len(per_day), 'day')}"
+    number = pluralize(seen.count, "call")
+    if 0 < (beyond := _calls_not_added(explanation)) < seen.count:
+        number += f", {beyond:,} of them not allowed today,"
+    yield "seen", f"{number} on {len(seen.days)} of {pluralize(len(per_day), 'day')}"
     yield "", f"first {minute(seen.first)}, last {minute(seen.last)} UTC"
     if len(per_day) > 1:
         yield "", f"{sparks(per_day)}  a day, at most {max(per_day):,}"
@@ -184,7 +191,13 @@ def _not_added(explanation: Explanation) -> Iterator[Field]:
     for i, (cause, some) in enumerate(causes.items()):
         calls = pluralize(sum(one.evidence.count for one in some), "call")
         names = list_resources([[one.request.resource for one in some]])
-        yield "" if i else "not added", f"{calls} on {names}: today's policies do not allow them; {cause}"
+        fate = fate_of(cause)
+        ends = f"; {fate.next_run}" if fate.next_run else ""
+        yield (
+            "" if i else "not added",
+            f"{calls} on {names}: today's policies do not allow them; {cause}{ends}",
+        )
+        yield "if needed", fate.step
 
 
 def _reasons(explanation: Explanation) -> Iterator[Field]:
@@ -204,6 +217,7 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "granted by" if place.effect == "Allow" else "denied by", _statement(place)
     if explanation.granted_by == ():
         yield "granted by", "no current policy"
+    yield from _listed("to know", [caution_words(one) for one in explanation.cautions])
     risks = [f"{one.rule} {one.title}: the new policy still allows it" for one in explanation.risks_left]
     risks += [f"{one.rule} {one.title}: the new policy closes it" for one in explanation.risks_closed]
     yield from _listed("risk", risks)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanNotAllowed
 from policygen.report.figures import grouped, spared_actions
 from policygen.report.fixed_names import FixedNames, fixed_names
+from policygen.report.not_allowed import FATES, Fate, fate_of, not_allowed_words
 from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.terminal.notice import SHOWN, Notice, few, listed_notice
 from policygen.report.terminal.suspicious import (
@@ -17,8 +19,7 @@ from policygen.report.terminal.suspicious import (
     unusual_notice,
 )
 from policygen.report.terminal.unverified import dropped_notice, unverified_notice
-from policygen.report.wording import day, denied_by, list_resources
-from policygen.rightsize.current_access import ADDABLE, POLICIES_CHANGED
+from policygen.report.wording import CAUTIONS, day, denied_by, list_resources
 from policygen.text import pluralize
 
 
@@ -52,24 +53,30 @@ def _failing(plan: Plan) -> Notice | None:
     return listed_notice("✘", "Will fail", what, entries)
 
 
-def _not_allowed(plan: Plan) -> Notice | None:
-    count = pluralize(len({one.action for one in plan.missing}), "action")
-    groups = grouped(((one.action, one.cause), one) for one in plan.missing)
-    entries = [(action, f"{_let_through(some)}: {cause}") for (action, cause), some in groups.items()]
-    sentence = f"{count} used that today's policies lack: not added, so these calls go on as they do today"
-    to_add = (
-        ("To grant them:", "--add-observed") if any(one.cause in ADDABLE for one in plan.missing) else None
-    )
-    mark = "!" if any(one.cause == POLICIES_CHANGED for one in plan.missing) else "="
-    return listed_notice(mark, "Not allowed", sentence, entries, to_add)
+def _not_allowed(plan: Plan, fate: Fate) -> Notice | None:
+    missing = [one for one in plan.missing if fate_of(one.cause) is fate]
+    groups = grouped(((one.action, one.cause), one) for one in missing)
+    if not missing:
+        return None
+    shown = [one for key, some in [*groups.items()][:SHOWN] for one in _let_through(*key, some)]
+    rest = [("", f"and {len(groups) - SHOWN:,} more (--details)")] if len(groups) > SHOWN else []
+    step = ("To grant them:" if fate.step.startswith("--") else "If needed:", fate.step)
+    sentence = not_allowed_words(fate, len(missing))
+    return Notice(fate.mark, fate.name, sentence, [*shown, *rest, step])
 
 
-def _let_through(requests: Sequence[PlanNotAllowed]) -> str:
-    """Say how often AWS allowed requests and when last: ``4 calls that AWS allowed, last Nov 17, on a.csv``."""
-    number = sum(one.count for one in requests)
-    last = day(max(one.last for one in requests))
-    names = list_resources([[one.resource for one in requests]])
-    return f"{pluralize(number, 'call')} that AWS allowed, last {last}, on {names}"
+def _let_through(action: str, cause: str, requests: Sequence[PlanNotAllowed]) -> Iterator[tuple[str, str]]:
+    """Yield how often AWS allowed requests, and the ARNs, which are what ``--add-observed`` would grant."""
+    number = pluralize(sum(one.count for one in requests), "call")
+    yield action, f"{number} that AWS allowed, last {day(max(one.last for one in requests))}: {cause}"
+    arns = sorted({one.resource for one in requests})
+    yield from (("", f"on {one}") for one in arns[:_ARNS])
+    if len(arns) > _ARNS:
+        yield "", f"and on {len(arns) - _ARNS:,} more (--details)"
+
+
+_ARNS = 2
+"""ARNs that an entry names."""
 
 
 def _added(plan: Plan) -> Notice | None:
@@ -136,17 +143,11 @@ def _names_in(folder: FixedNames) -> str:
     return first + (f" +{len(others)}" if others else "")
 
 
-def _missing_keys(plan: Plan) -> Notice | None:
-    """Say that S3 will tell of keys that do not exist by another error: 1.10.8, and GetObject's API page."""
-    reads = {grant.action for grant in plan.grants} & {"s3:GetObject", "s3:GetObjectVersion"}
-    gone = any(one.action == "s3:ListBucket" and one.kind == "removed" for one in plan.changes)
-    if not reads or not gone:
-        return None
-    sentence = "s3:ListBucket goes: S3 will answer 403, not 404, for keys that do not exist"
-    # A call that met one would need the permission; without calls nobody knows.
-    if any(plan.support.get(action.lower()) == "seen" for action in reads):
-        sentence += "; no call seen met one"
-    return Notice("?", "Missing keys", sentence, [("If code minds:", "--keep s3:ListBucket")])
+def _caution(plan: Plan, id_: str) -> Notice | None:
+    for one in plan.cautions:
+        if one.id == id_:
+            return Notice("?", CAUTIONS[id_], one.says, [("If code minds:", one.option)])
+    return None
 
 
 def _spared(plan: Plan) -> Notice | None:
@@ -198,6 +199,7 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     reported_notice,
     accepted_notice,
     unusual_notice,
+    *(partial(_not_allowed, fate=fate) for fate in FATES if fate.mark == "!"),
     _added,
     _denied,
     _unmapped,
@@ -205,11 +207,11 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     _fixed,
     unverified_notice,
     dropped_notice,
-    _missing_keys,
+    *(partial(_caution, id_=id_) for id_ in CAUTIONS),
     _narrowed,
     _spared,
     _decisions,
-    _not_allowed,
+    *(partial(_not_allowed, fate=fate) for fate in FATES if fate.mark != "!"),
     _shared,
 )
 """The most serious first."""

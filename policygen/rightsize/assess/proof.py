@@ -98,6 +98,7 @@ def prove(
     current: CurrentAccess | None = None,
     added: Sequence[Policy] = (),
     apart: Apart | None = None,
+    not_allowed: Sequence[int] = (),
 ) -> Proof:
     """Check the promises.
 
@@ -112,6 +113,8 @@ def prove(
         added: what the user asked to be granted beyond the current policies.
         apart: policies of their own for what is unverified: the others must suffice without them, and nothing may be
             spare in either.
+        not_allowed: of each observed request that no current policy allows and that is not granted, the number of
+            calls behind it, for people.
     """
     grants = grants_in(policies)
     beside = grants_in(apart.policies) if apart else []
@@ -122,6 +125,7 @@ def prove(
             requests,
             None if current is None else (*current.policies, *added),
             current.evaluator if current else Evaluator,
+            not_allowed,
         ),
         _nothing_spare(
             every,
@@ -149,6 +153,7 @@ def _sufficient(
     requests: Mapping[AccessRequest, int],
     today: Sequence[Policy] | None,
     bounded: Callable[[Sequence[Policy]], Evaluator],
+    not_allowed: Sequence[int],
 ) -> Check:
     """Replay the requests.
 
@@ -175,6 +180,9 @@ def _sufficient(
     events = sum(requests.values())
     asked = f"{len(requests):,}, asked for {pluralize(events, 'time')}"
     finding = f"every permission that the calls asked for is allowed: {asked}"
+    if not_allowed:
+        times = pluralize(sum(not_allowed), "time")
+        finding += f"; {len(not_allowed):,} more, asked for {times}, not allowed today and not granted"
     if uncertain:
         finding += f"; {uncertain:,} under conditions carried over from today"
     if in_part:

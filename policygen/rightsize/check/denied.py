@@ -16,6 +16,7 @@ from policygen.rightsize.check.findings import RULES, CheckRule, Finding, Policy
 from policygen.rightsize.check.nearest import nearest
 from policygen.rightsize.check.scope import beside, scopes
 from policygen.rightsize.check.unused import some
+from policygen.rightsize.current_access import ADDABLE
 from policygen.rightsize.generate.intersect import statement_grants
 from policygen.text import pluralize
 
@@ -44,7 +45,8 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         on = resources[0] if len(resources) == 1 else f"{len(resources)} resources, as {resources[0]}"
         about = tuple((action, resource) for resource in resources)
         message = f"{calls} on {on}; {reason}"
-        fix = _FIXES[rule.id] + (replay.attached(members[0][0]) if rule.id == "PG201" else "")
+        fix = _LOST if rule.id == "PG302" and reason not in ADDABLE else _FIXES[rule.id]
+        fix += replay.attached(members[0][0]) if rule.id == "PG201" else ""
         yield found_at(nearest(sources, [action]), rule, action, message, fix, resource=on, about=about)
 
 
@@ -53,6 +55,9 @@ _FIXES = {
     "PG104": "drop the condition, or make sure that the key is there",
     "PG302": "nothing here; it may need a look at what allowed the call",
 }
+
+_LOST = "nothing here: it will be denied at the next run, unless what forbids it today allows it"
+"""What to do about a call that today's bounds or Denies forbid, whatever the policy under check says."""
 
 
 def _calls(members: Sequence[Evidence]) -> str:

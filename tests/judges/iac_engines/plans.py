@@ -14,8 +14,8 @@ from policygen.logs.window import Window, window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.plan.apply_list import ApplyList
 from policygen.plan.build import plan_from_analysis
-from policygen.plan.model import PlanGrant, PlanReadiness, PlanUnverified
-from policygen.plan.model_evidence import PlanAnomaly
+from policygen.plan.model import PlanCaution, PlanGrant, PlanReadiness, PlanUnverified
+from policygen.plan.model_evidence import PlanAnomaly, PlanNotAllowed
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.assess.tightness import Tightness
 from tests.judges.iac_engines import Document
@@ -46,6 +46,9 @@ class Plan:
     window: Window
     tightness: Tightness = field(default_factory=lambda: Tightness(seen=23, unverified=60))
     unverified: PlanUnverified = field(default_factory=PlanUnverified)
+    dropped_unverified: Sequence[str] = ()
+    missing: Sequence[PlanNotAllowed] = ()
+    cautions: Sequence[PlanCaution] = ()
     apply_list: ApplyList = field(default_factory=lambda: ApplyList(today_known=False))
     strength: PlanReadiness | None = None
     added: Sequence[PlanGrant] = ()

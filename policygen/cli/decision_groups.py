@@ -176,6 +176,34 @@ class GrantInput:
 
 
 @dataclass(frozen=True)
+class RoleGrantInput(GrantInput):
+    """How the policy of one role grants what was observed, and resource types that it grants whole or as seen."""
+
+    opened: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--open", metavar="TYPE", help="Grant all resources of a type, such as ec2:image. Repeatable."
+        ),
+    ] = None
+    exact: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exact", metavar="TYPE", help="Grant names of a type as seen, such as s3:object. Repeatable."
+        ),
+    ] = None
+
+    def suggest(
+        self,
+        decisions: Decisions,
+        on: date,
+        opened: Collection[str] = (),
+        exact: Collection[str] = (),
+    ) -> SuggestOptions:
+        """Return how to write the policy, with the types that were given too."""
+        return super().suggest(decisions, on, (*opened, *(self.opened or ())), (*exact, *(self.exact or ())))
+
+
+@dataclass(frozen=True)
 class PlanOutput:
     """The formats of a plan, and the files that they go to."""
 

@@ -21,6 +21,7 @@ from policygen.cli.decision_groups import (
     PlanOutput,
     PrincipalDecisionInput,
     PrincipalOutput,
+    RoleGrantInput,
 )
 from policygen.cli.grouping import with_option_groups
 from policygen.cli.input_groups import (
@@ -44,6 +45,7 @@ __all__ = [
     "PrincipalDecisionInput",
     "PrincipalOutput",
     "ReadInput",
+    "RoleGrantInput",
     "RoleInput",
     "RoleWindowInput",
     "WindowInput",

@@ -335,6 +335,27 @@ def _explained_alike(role: str, actions: Sequence[str]) -> str:
     return shlex.join(["policygen", "explain", *actions, "-r", role, *words]) if "--logs" in words else ""
 
 
+def other_choices(role: str, given: Sequence[Sequence[str]]) -> str:
+    """Say that a role's saved plan rests on other decisions than the options given; "" where it does not."""
+    from policygen.plan.choices import choices_of
+    from policygen.report.terminal.next_steps import EXPLAIN
+
+    try:
+        (plan,) = find_plan(role, None)
+    except UsageError:
+        return ""
+    if plan.inputs is None:
+        return ""
+    saved, now = (
+        choices_of(sorted(tuple(words) for words in inputs if words[0] in EXPLAIN))
+        for inputs in (plan.inputs, given)
+    )
+    if saved == now:
+        return ""
+    made = f"with {saved}" if saved else f"without {now}"
+    return sanitize(f"the saved plan of {plan.role.name} was made {made}: this explains another one")
+
+
 def told_of(plan: Plan) -> str:
     """Return what a saved plan rests on: when it was saved, which days it read of which logs, and what was chosen."""
     from policygen.plan.choices import choices_of

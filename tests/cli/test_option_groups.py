@@ -183,7 +183,7 @@ def test_what_else_commands_share_is_declared_once() -> None:
         "check",
         "explain",
     ]
-    assert [name for name in READING_COMMANDS if takes(name, GrantInput)] == ["suggest", "batch"]
+    assert [name for name in READING_COMMANDS if takes(name, GrantInput)] == ["suggest", "batch", "explain"]
     for module in (suggest, report):
         assert takes(module.__name__.rsplit(".", 1)[1], PlanOutput)
 

@@ -202,3 +202,49 @@ def test_signs_of_iam_and_numbers_of_rules_are_explained_where_they_stand() -> N
     assert "${*}, ${?} and ${$} stand for the characters *, ? and $ themselves" in details
     assert "Risk (1 left; the rules: docs/concepts/risk.md)\n" in details
     assert "| EX-21 |" in (ROOT / "docs/concepts/risk.md").read_text()
+
+
+# --- The next command ----------------------------------------------------------------------------------
+
+
+def next_why(shop: Path, screen: str) -> str:
+    """What the command prints that a screen gives for why an action stays or goes."""
+    command = re.search(r"^        why +(policygen explain (?:.*\\\n)*.*)$", screen, re.M)
+    assert command, screen
+    done = run(shop, *shlex.split(command[1].replace("\\\n", " "))[1:], "-q")
+    assert done.code == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("words", [("--unverified", "drop"), ("--drop", "dynamodb:Get*")])
+def test_the_next_command_explains_what_a_decision_dropped_as_the_plan_does(
+    words: tuple[str, ...], shop: Path
+) -> None:
+    screen = run(shop, "suggest", "image-resizer", *LOGS, "--no-plan", *words).stdout
+    assert "dynamodb:GetRecords for image-resizer: removed" in next_why(shop, screen)
+
+
+def test_the_next_command_explains_what_was_added_as_added(shop: Path) -> None:
+    screen = run(
+        shop, "suggest", "image-resizer", *LOGS, "--no-plan", "--add-observed", "--unverified", "drop"
+    ).stdout
+    assert "--add-observed" in screen.split("        why ")[1].split("        details")[0]
+    explained = told(shop, "explain", "s3:GetObject", "-r", "image-resizer", *LOGS, "--add-observed")
+    assert "not added" not in explained
+    assert "written by rule: beyond today's policies: as seen" in explained
+
+
+def test_explain_says_that_the_saved_plan_rests_on_other_decisions(shop: Path) -> None:
+    loud = LOGS[:-1]
+    assert run(shop, "suggest", "image-resizer", *loud, "--unverified", "drop").code == 0
+    asked = ("explain", "dynamodb:GetRecords", "-r", "image-resizer", *loud)
+    other = " ".join(run(shop, *asked).stderr.split())
+    assert (
+        "the saved plan of image-resizer was made with --unverified drop: this explains another one" in other
+    )
+    assert "saved plan" not in run(shop, *asked, "--unverified", "drop").stderr
+    assert "made with --unverified drop" not in run(shop, *asked, "--unverified", "drop").stderr
+    assert run(shop, "suggest", "image-resizer", *LOGS).code == 0
+    assert "was made without --keep s3:Get*" in " ".join(
+        run(shop, *asked, "--keep", "s3:Get*").stderr.replace("'", "").split()
+    )

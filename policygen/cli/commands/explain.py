@@ -23,6 +23,7 @@ from policygen.cli.option_groups import (
     DigestInput,
     LogInput,
     ReadInput,
+    RoleGrantInput,
     RoleWindowInput,
     WitnessInput,
     with_option_groups,
@@ -46,6 +47,7 @@ def command(
         bool, typer.Option("--events", help="List the calls with their event IDs.", rich_help_panel="Output")
     ] = False,
     allow_incomplete: IncompleteOption = False,
+    grants: RoleGrantInput,
     decisions: DecisionInput,
     digests: DigestInput,
     read: ReadInput,
@@ -57,7 +59,7 @@ def command(
     policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
     """
     from policygen.cli.output import summarise, write_stdout
-    from policygen.cli.plans import saved_inputs_hint
+    from policygen.cli.plans import other_choices, saved_inputs_hint
     from policygen.cli.screen import screen_width, write_screen
     from policygen.report.data.explanation import render_explanation_json
     from policygen.report.formats import require_format
@@ -65,7 +67,6 @@ def command(
     from policygen.report.terminal.next_steps import DOCTOR
     from policygen.rightsize.analysis import analyse
     from policygen.rightsize.explain import explain
-    from policygen.rightsize.suggestion import SuggestOptions
 
     require_format(format_, ("json", "text"))
     on = datetime.now(UTC).date()
@@ -74,7 +75,7 @@ def command(
         allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
     )
     notify = message_sink(quiet=quiet)
-    suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
+    suggest = grants.suggest(open_decisions(decisions), on)
     with saved_inputs_hint(role, actions, logs):
         current = open_account(account.live_by_default(logs), notify, role)
     current = with_witnesses(current, witnesses, traces, notify)
@@ -92,6 +93,8 @@ def command(
     explanations = [explain(analysis.suggestion, action) for action in actions]
     if not quiet:
         summarise(analysis.observed)
+        if told := other_choices(role, given_options(context, but=())):
+            notify(told)
     if format_ == "json":
         write_stdout("".join(map(render_explanation_json, explanations)), utf8=True)
         return

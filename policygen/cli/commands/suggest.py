@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
@@ -22,10 +20,10 @@ from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
     DigestInput,
-    GrantInput,
     LogInput,
     PlanOutput,
     ReadInput,
+    RoleGrantInput,
     RoleInput,
     RoleWindowInput,
     WitnessInput,
@@ -43,25 +41,6 @@ from policygen.cli.options import (
 )
 from policygen.cli.screen import Color, ColorOption
 
-
-@dataclass(frozen=True)
-class SuggestGrantInput(GrantInput):
-    """How the policy grants what was observed, and resource types that it grants whole."""
-
-    opened: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--open", metavar="TYPE", help="Grant all resources of a type, such as ec2:image. Repeatable."
-        ),
-    ] = None
-    exact: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exact", metavar="TYPE", help="Grant names of a type as seen, such as s3:object. Repeatable."
-        ),
-    ] = None
-
-
 _LEFT_OUT = LEFT_OUT | {"role_given", "role_option"}
 """The role has a form of its own."""
 
@@ -77,7 +56,7 @@ def command(
     witnesses: WitnessInput,
     output: PlanOutput,
     allow_incomplete: IncompleteOption = False,
-    grants: SuggestGrantInput,
+    grants: RoleGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
     show_all: DetailsOption = False,
@@ -118,7 +97,7 @@ def command(
         allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
     )
     notify = message_sink(quiet=quiet)
-    suggest = grants.suggest(open_decisions(decisions), on, grants.opened or (), grants.exact or ())
+    suggest = grants.suggest(open_decisions(decisions), on)
     current = open_account(account.live_by_default(logs), notify, wanted)
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)

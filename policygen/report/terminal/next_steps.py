@@ -53,6 +53,7 @@ DOCTOR = frozenset(
 
 EXPLAIN = DOCTOR | {
     "--traces", "--code", "--no-last-accessed", "--no-inventory", "--accept", "--keep", "--drop", "--decisions",
+    "--unverified", "--add-observed", "--resources", "--open", "--exact", "--policy-name",
     "--all-accounts", "--own-account",
 }  # fmt: skip
 """The options of `suggest` that `explain` has too."""
@@ -67,7 +68,13 @@ def _of_role(plan: Plan, options: Container[str] | None = None) -> str:
 
 
 def _puzzling(plan: Plan) -> str:
-    """Return the action that a reader may ask about first: the riskiest unverified one, else the most used; or ""."""
+    """Return the action that a reader may ask about first; "" for none.
+
+    It is the riskiest unverified one, else one that a decision dropped unverified, else the most used.
+    """
     if risky := [action for question in plan.questions for action in question.riskiest]:
         return risky[0]
+    if dropped := plan.dropped_unverified:
+        tried = {*plan.unverified.tried} | {one.action for one in plan.decisions.ruled_out if one.tried}
+        return min(dropped, key=lambda action: (action not in tried, action))
     return max(plan.evidence.granted, key=lambda one: one.count).action if plan.evidence.granted else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from policygen.errors import UsageError
+from policygen.iam.document import parse_policy
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
 from policygen.report.formats import render, render_all
@@ -40,6 +42,9 @@ AWS = """#!/bin/sh
 case "$2" in
   list-role-policies) tr ' ' '\\n' < "has.$4" | grep -v : ; exit 0 ;;
   list-attached-role-policies) tr ' ' '\\n' < "has.$4" | grep : ; exit 0 ;;
+  get-role-policy) cat "doc.$4.$6" ; exit ;;
+  get-policy) echo v3 ; exit 0 ;;
+  get-policy-version) [ "$6" = v3 ] && cat "doc.${4##*/}" ; exit ;;
 esac
 printf '%s\\0' "$@" >> "$CALLS"
 printf '\\n\\0' >> "$CALLS"
@@ -53,13 +58,17 @@ def called(
     account: str = "111122223333",
     aws: str = AWS,
     has: Mapping[str, str] | None = None,
+    documents: Mapping[str, Any] | None = None,
 ) -> tuple[int, list[list[str]]]:
-    """The exit code of a script, and the calls of ``aws`` that it made but for those that list policies.
+    """The exit code of a script, and the calls of ``aws`` that it made but for those that list and read policies.
 
-    `has` is role -> the names and ARNs of its policies; as the plans say, where it is left out.
+    `has` is role -> the names and ARNs of its policies; `documents` is the name of a managed policy, or role, dot and
+    name of an inline one -> its document. Where they are left out, they are as the plans say.
     """
     for name, policies in {**_as_planned(script), **(has or {})}.items():
         (folder / f"has.{name}").write_text(policies)
+    for name, content in {**_documents_as_planned(script), **(documents or {})}.items():
+        (folder / f"doc.{name}").write_text(content if isinstance(content, str) else as_aws_prints(content))
     for name, text in (("aws", aws), ("sleep", "#!/bin/sh\n")):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
@@ -85,6 +94,24 @@ def _as_planned(script: str) -> dict[str, str]:
     roles = re.findall(r"^roles?=\(?(.*?)\)?$", script, re.M)[0].split()
     known = re.findall(r"^  unchanged (?:'([^']*)'|(\S+))", script, re.M)
     return dict(zip(roles, ["".join(one) for one in known] or [""] * len(roles), strict=True))
+
+
+def _documents_as_planned(script: str) -> dict[str, Any]:
+    """The documents of the policies of a script, of the plan or, where that has none, of the proposal."""
+    texts = dict(re.findall(r"^(document_\d+)=('(?:[^']|'\"'\"')*')$", script, re.M))
+    roles = re.findall(r"^roles?=\(?(.*?)\)?$", script, re.M)[0].split()
+    found: dict[str, Any] = {}
+    checks = re.split(r"^(?=  unchanged )", script, flags=re.M)[1:]
+    for role, check in zip(roles, checks, strict=True) if checks else ():
+        for name, variable in re.findall(r'^  same (\S+) "\$(\w+)"', check, re.M):
+            place = name.rpartition("/")[2] if name.startswith("arn:") else f"{role}.{name}"
+            found[place] = json.loads(shlex.split(texts[variable])[0])
+    return found
+
+
+def as_aws_prints(content: Mapping[str, Any]) -> str:
+    """A document as the AWS CLI prints it: with other spaces, and as somebody wrote it, with other keys first."""
+    return json.dumps(dict(reversed(content.items())), indent=4)
 
 
 class FakeIam:
@@ -207,7 +234,7 @@ def test_what_is_gone_already_does_not_stop_the_script_and_a_refusal_does(
 
 def test_the_new_policies_have_time_to_reach_iam_before_the_old_ones_go() -> None:
     waits = [
-        render("aws-cli", changed([new("policygen")], today)).count("sleep ") for today in ([], [old("a")])
+        render("aws-cli", changed([new("policygen")], today)).count("  sleep ") for today in ([], [old("a")])
     ]
     assert waits == [0, 1]
 
@@ -269,6 +296,101 @@ def test_what_makes_room_may_be_gone_and_what_is_replaced_is_no_sign_of_a_run(tm
     assert called(tmp_path, render("aws-cli", room), "apply", has={"orders-api": "b c"}) == (1, [])
     replaced = changed([new("policygen")], [old("policygen"), old("a")])
     assert called(tmp_path, render("aws-cli", replaced), "apply", has={"orders-api": "policygen"}) == (1, [])
+
+
+def _two(*actions: str) -> dict[str, Any]:
+    """A document in which each of two buckets has an action of its own."""
+    buckets = [f"arn:aws:s3:::{name}/*" for name in ("one", "other")]
+    pairs = zip(actions, buckets, strict=True)
+    statements = [{"Effect": "Allow", "Action": f"s3:{one}", "Resource": on} for one, on in pairs]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+TWO, TWO_TURNED = _two("GetObject", "PutObject"), _two("PutObject", "GetObject")
+
+EDITED = {
+    "another action": ("a", document("Edited")),
+    "another version of a managed one": ("b", document("Edited")),
+    "another effect": ("a", document("a", Effect="Deny")),
+    "a condition": ("b", document("b", Condition={"Bool": {"aws:SecureTransport": "true"}})),
+    "one statement more": ("two", {**TWO, "Statement": [*TWO["Statement"], *document("x")["Statement"]]}),
+    "no statement": ("b", {"Version": "2012-10-17", "Statement": []}),
+    "actions that changed their places": ("two", TWO_TURNED),
+    "not all of it could be read": ("a", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "now"), EDITED.values(), ids=EDITED)
+def test_it_stops_where_somebody_edited_a_policy_since(name: str, now: Any, tmp_path: Path) -> None:
+    today = [old("a"), old("b", managed=True), old("two", document=TWO)]
+    script = render("aws-cli", changed([new("policygen")], today))
+    place = name if name == "b" else f"orders-api.{name}"
+    assert called(tmp_path, script, "apply", documents={place: now}) == (1, [])
+    which = f"{ACCOUNT}/b" if name == "b" else name
+    assert f"nothing was changed: somebody edited the policy {which} of orders-api since" in stderr(tmp_path)
+    code, calls = called(tmp_path, script, "undo", documents={place: now})
+    assert code == 0
+    assert calls
+
+
+WRITTEN_OTHERWISE = {
+    "as a word": {"Version": "2012-10-17", "Id": "mine", "Statement": {"Sid": "Own", **document("a")["Statement"][0]}},
+    "in lists": {
+        "Statement": [{"Resource": ["*"], "Action": ["s3:a", "s3:a"], "Effect": "Allow"}],
+        "Version": "2012-10-17",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("now", WRITTEN_OTHERWISE.values(), ids=WRITTEN_OTHERWISE)
+def test_a_document_that_is_written_otherwise_is_the_same(now: Any, tmp_path: Path) -> None:
+    script = render("aws-cli", changed([new("policygen")], [old("a")]))
+    assert called(tmp_path, script, "apply", documents={"orders-api.a": now})[0] == 0
+
+
+def test_a_document_of_the_old_version_is_compared_by_its_meaning(tmp_path: Path) -> None:
+    before = {
+        "Version": "2008-10-17",
+        "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/${aws:username}"},
+    }  # fmt: skip
+    known = old("a", document=parse_policy(before).to_dict())
+    script = render("aws-cli", changed([new("policygen")], [known]))
+    assert called(tmp_path, script, "apply", documents={"orders-api.a": before})[0] == 0
+    newer = before | {"Version": "2012-10-17"}
+    assert called(tmp_path, script, "apply", documents={"orders-api.a": newer}) == (1, [])
+
+
+def test_a_policy_of_the_proposal_s_name_is_left_alone_where_a_run_did_not_make_it(tmp_path: Path) -> None:
+    script = render("aws-cli", changed([new("policygen")], [old("a")]))
+    has = {"orders-api": "a policygen"}
+    assert called(tmp_path, script, "apply", has=has)[0] == 0
+    foreign = {"orders-api.policygen": document("Other")}
+    assert called(tmp_path, script, "apply", has=has, documents=foreign) == (1, [])
+
+
+def test_a_policy_that_is_replaced_may_be_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    script = render("aws-cli", changed([new("policygen")], [old("policygen"), old("a")]))
+    for now, code in ((document("policygen"), 0), (document("New"), 0), (document("Other"), 1)):
+        assert called(tmp_path, script, "apply", documents={"orders-api.policygen": now})[0] == code
+
+
+def test_aws_s_own_managed_policies_are_not_compared(tmp_path: Path) -> None:
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    made = changed([new("policygen")], [old("ReadOnlyAccess", managed=True) | {"arn": arn}])
+    script = render("aws-cli", made)
+    assert called(tmp_path, script, "apply", documents={"ReadOnlyAccess": document("Newer")})[0] == 0
+
+
+def test_it_stops_where_a_document_cannot_be_read(tmp_path: Path) -> None:
+    made = changed([new("policygen")], [old("a")])
+    refusing = AWS.replace('case "$2" in', 'case "$2" in get-role-p*) echo AccessDenied >&2; exit 254 ;;')
+    assert called(tmp_path, render("aws-cli", made), "apply", aws=refusing) == (254, [])
+    assert "AccessDenied" in stderr(tmp_path)
+
+
+def test_it_says_that_it_waits(tmp_path: Path) -> None:
+    assert called(tmp_path, render("aws-cli", changed([new("policygen")], [old("a")])), "apply")[0] == 0
+    assert stderr(tmp_path).startswith("waiting 15 seconds: what is new has to reach all of IAM")
 
 
 def test_it_stops_where_the_policies_cannot_be_listed(tmp_path: Path) -> None:

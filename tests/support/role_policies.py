@@ -17,8 +17,8 @@ State = dict[tuple[str, str], Mapping[str, Any]]
 """(name, ARN) of each policy of a role -> its document."""
 
 
-def document(word: str) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": f"s3:{word}", "Resource": "*"}
+def document(word: str, **more: Any) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": f"s3:{word}", "Resource": "*"} | more
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 

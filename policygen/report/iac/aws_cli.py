@@ -9,6 +9,7 @@ from policygen.plan.model import Plan
 from policygen.report.iac.aws_cli_commands import (
     ACCOUNT_CHECK,
     OFF,
+    SAME,
     TRUSTED,
     UNCHANGED,
     Documents,
@@ -102,7 +103,7 @@ def _render_role(plan: Plan) -> str:
     parts = [
         f"#!/usr/bin/env bash\n{_head(plan)}",
         start,
-        *([UNCHANGED] if commands.check else []),
+        *([UNCHANGED, SAME] if commands.check else []),
         *([TRUSTED] if trust and trust.check else []),
         OFF,
         *documents.assignments,
@@ -131,7 +132,8 @@ def _head(plan: Plan) -> str:
         *([] if apply.today_known else ["Today's policies are not known: what else the role has stays."]),
         *(f"{one} stays: its document was not read." for one in apply.unread),
         "bash FILE apply   attaches the new policies, then detaches and deletes the old ones; it stops",
-        "                  before that where the role has other policies than when the plan was made",
+        "                  before that where the role has other policies than when the plan was made, or",
+        "                  somebody edited one of them since",
         "bash FILE undo    gives the role back the policies that it had when the plan was made",
         *(_TRUST_WORDS if apply.trust else []),
     )

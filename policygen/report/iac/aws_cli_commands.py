@@ -27,15 +27,15 @@ off() {
 """The function of the shell that takes something away; the commands use it."""
 
 UNCHANGED = """\
-# Stops where somebody added or took away a policy since the plan was made: the plan does not know of it. Documents are
-# not compared. $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that
-# such a run takes away before it makes any.
+# Stops where somebody added or took away a policy since the plan was made: the plan does not know of it.
+# $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that such a run
+# takes away before it makes any. Leaves the role's policies in $has.
 unchanged() {
   local inline attached one begun='' more='' gone=''
   inline=$(aws iam list-role-policies --role-name "$role" --query PolicyNames --output text)
   attached=$(aws iam list-attached-role-policies --role-name "$role" \\
     --query 'AttachedPolicies[].PolicyArn' --output text)
-  local has=" ${inline//[[:space:]]/ } ${attached//[[:space:]]/ } "
+  has=" ${inline//[[:space:]]/ } ${attached//[[:space:]]/ } "
   for one in $2; do
     [[ " $1 " == *" $one "* || $has != *" $one "* ]] || begun=yes
   done
@@ -54,6 +54,62 @@ unchanged() {
 }
 """
 """The function of the shell that compares a role's policies with those of the plan, before they are changed."""
+
+SAME = r"""# Writes a policy document in one form, a line for each statement: the order of keys, lists and statements
+# does not count, nor do Sids, and a word is a list of one. $1: the document.
+plain() {
+  local token word='' depth=0 statement='' statements='' version='' path=('' '' '' '' '')
+  local dollar='$'
+  local variable="${dollar}{" escaped="${dollar}{${dollar}}{"
+  while IFS= read -r token; do
+    case $token in
+      '{') depth=$((depth + 1)) ;;
+      ':') path[depth]=$word word='' ;;
+      '[') ;;
+      ',' | ']' | '}')
+        if [[ -n $word && $depth -gt 1 && ${path[2]} != =Sid ]]; then
+          statement+="${path[*]:2:depth-1} $word"$'\n'
+        elif [[ -n $word && ${path[1]} == =Version ]]; then
+          version=$word
+        fi
+        word=''
+        [ "$token" != '}' ] || depth=$((depth - 1))
+        if [ -n "$statement" ] && [ "$depth" = 1 ]; then
+          statements+="$(LC_ALL=C sort -u <<< "$statement" | tr '\n' ' ')"$'\n'
+          statement=''
+        fi
+        ;;
+      *)
+        word=${token#'"'}
+        word="=${word%'"'}"
+        ;;
+    esac
+  done < <(grep -oE '"([^"\\]|\\.)*"|[][{}:,]|[[:alnum:].+-]+' <<< "$1")
+  # Before version 2012-10-17 a policy has no variables: the plan has such a document in words of that version.
+  [ "$version" = =2012-10-17 ] || statements=${statements//"$variable"/"$escaped"}
+  LC_ALL=C sort -u <<< "$statements"
+}
+
+# Stops where somebody edited a policy since the plan was made. $1: its name or ARN; $2: its document in the plan;
+# $3: that of the proposal, where it is replaced: a run that was stopped may have written it.
+same() {
+  local now version
+  [[ $has == *" $1 "* ]] || return 0
+  if [[ $1 == arn:* ]]; then
+    version=$(aws iam get-policy --policy-arn "$1" --query Policy.DefaultVersionId --output text)
+    now=$(aws iam get-policy-version --policy-arn "$1" --version-id "$version" \
+      --query PolicyVersion.Document --output json)
+  else
+    now=$(aws iam get-role-policy --role-name "$role" --policy-name "$1" --query PolicyDocument --output json)
+  fi
+  now=$(plain "$now")
+  [[ $now != "$(plain "$2")" && $now != "$(plain "${3:-$2}")" ]] || return 0
+  echo "stopped, nothing was changed: somebody edited the policy $1 of $role since the plan was made" >&2
+  echo "  make the plan and this script again, from a new snapshot" >&2
+  return 1
+}
+"""
+"""The functions of the shell that compare the documents of a role's policies with those of the plan."""
 
 ACCOUNT_CHECK = """\
 if ! caller=$(aws sts get-caller-identity --query Account --output text); then
@@ -81,7 +137,10 @@ trusted() {
 """
 """The function of the shell that compares a role's trust policy with that of the plan, before it is replaced."""
 
-_SETTLE = "sleep 15 # what is new has to reach all of IAM before the old goes"
+_SETTLE = (
+    "echo 'waiting 15 seconds: what is new has to reach all of IAM before the old goes' >&2",
+    "sleep 15",
+)
 
 
 class RoleCommands(NamedTuple):
@@ -108,8 +167,10 @@ def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
     apply = plan.apply_list
     on = [*_commands(apply.first_off, documents), *_commands(apply.on, documents)]
     off = list(_commands(apply.off, documents))
-    settle = [_SETTLE] if on and off else []
-    return RoleCommands(_checks(plan), [*on, *settle, *off], list(_commands(apply.undo, documents)))
+    settle = _SETTLE if on and off else ()
+    return RoleCommands(
+        _checks(plan, documents), [*on, *settle, *off], list(_commands(apply.undo, documents))
+    )
 
 
 def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
@@ -132,7 +193,7 @@ def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
     return RoleCommands(check, apply, undo)
 
 
-def _checks(plan: Plan) -> list[str]:
+def _checks(plan: Plan, documents: Documents) -> list[str]:
     if plan.today is None:
         return []
     apply = plan.apply_list
@@ -142,7 +203,24 @@ def _checks(plan: Plan) -> list[str]:
         [one.arn or one.name for one in apply.on],
         [one.arn or one.name for one in apply.first_off],
     )
-    return [f"unchanged {' '.join(shlex.quote(' '.join(some)) for some in words)}"]
+    return [
+        f"unchanged {' '.join(shlex.quote(' '.join(some)) for some in words)}",
+        *_same(plan, documents),
+    ]
+
+
+def _same(plan: Plan, documents: Documents) -> Iterator[str]:
+    """Yield the commands that compare documents; nobody but AWS edits AWS's own managed policies."""
+    new = {(one.name, one.arn): one.after for one in plan.apply_list.on}
+    own = [one for one in plan.today or () if ":iam::aws:" not in one.arn]
+    known: dict[tuple[str, str], list[Mapping[str, Any]]] = {
+        (one.name, one.arn): [one.document] for one in own
+    }
+    for key, after in new.items():
+        # What a run that was stopped made is as it is proposed.
+        known[key] = [*known.get(key, ()), *([after] if after else [])]
+    for (name, arn), some in known.items():
+        yield f"same {shlex.quote(arn or name)} {' '.join(map(documents.variable, some))}"
 
 
 class Documents:

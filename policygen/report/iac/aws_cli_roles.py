@@ -13,6 +13,7 @@ from policygen.plan.model import Plan
 from policygen.report.iac.aws_cli_commands import (
     ACCOUNT_CHECK,
     OFF,
+    SAME,
     UNCHANGED,
     Documents,
     role_commands,
@@ -150,6 +151,7 @@ def render_roles(plans: Sequence[Plan]) -> str:
         f"#!/usr/bin/env bash\n{as_comment(_head(plans, chosen), '#')}",
         start,
         UNCHANGED,
+        SAME,
         OFF,
         *documents.assignments,
         *functions,

@@ -91,7 +91,8 @@ class GrantInput:
     add_observed: Annotated[
         bool,
         typer.Option(
-            "--add-observed", help="Also grant calls that were seen but are not allowed by current policies."
+            "--add-observed",
+            help="Also grant calls that were seen but are not allowed by current policies, on the names seen.",
         ),
     ] = False
     resources: Annotated[

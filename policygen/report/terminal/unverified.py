@@ -116,7 +116,9 @@ def dropped_notice(plan: Plan) -> Notice | None:
 def _ruled_out(plan: Plan) -> Notice | None:
     """Name what rules drop, and what of it IAM may have seen in use."""
     found = plan.decisions.ruled_out
-    what = f"{pluralize(len(found), 'unverified permission')} dropped by your rules"
+    what = f"{pluralize(len({one.action for one in found}), 'unverified permission')} dropped by your rules"
+    if chosen := len({one.action for one in plan.unverified.dropped}):
+        what += f", {chosen:,} by your choice"
     perhaps = "IAM saw the role try it, or its service, and no log shows which"
     entries = [(one.action, perhaps if one.tried else f"by {one.rule}") for one in found]
     return listed_notice("!", "Dropped", what, sorted(entries, key=lambda entry: entry[1] != perhaps))

@@ -45,7 +45,7 @@ def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(s
         in screen
     )
     for month in ("10", "11"):
-        assert f"on arn:aws:s3:::shop-partner-drop/logos/2026-{month}/brand.png" in screen
+        assert f"arn:aws:s3:::shop-partner-drop/logos/2026-{month}/brand.png" in screen
     assert "To grant them: --add-observed" in screen
     code = told(shop, "report", "image-resizer", "-q", "-f", "terraform")
     assert "nothing that the role did on 30 days and today's policies allow would be denied" in code

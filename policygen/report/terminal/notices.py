@@ -68,11 +68,11 @@ def _not_allowed(plan: Plan, fate: Fate) -> Notice | None:
 def _let_through(action: str, cause: str, requests: Sequence[PlanNotAllowed]) -> Iterator[tuple[str, str]]:
     """Yield how often AWS allowed requests, and the ARNs, which are what ``--add-observed`` would grant."""
     number = pluralize(sum(one.count for one in requests), "call")
-    yield action, f"{number} that AWS allowed, last {day(max(one.last for one in requests))}: {cause}"
+    yield action, f"{number} that AWS allowed, last {day(max(one.last for one in requests))}: {cause}; on"
     arns = sorted({one.resource for one in requests})
-    yield from (("", f"on {one}") for one in arns[:_ARNS])
+    yield from (("", one) for one in arns[:_ARNS])
     if len(arns) > _ARNS:
-        yield "", f"and on {len(arns) - _ARNS:,} more (--details)"
+        yield "", f"and {len(arns) - _ARNS:,} more (--details)"
 
 
 _ARNS = 2

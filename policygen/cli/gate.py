@@ -8,22 +8,22 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from policygen.cli.gate_policies import context_of, policies_of_role
 from policygen.cli.plans import NIGHTLY, account_in
 from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
-from policygen.cli.taken_out import TakenOut, newly_unplanned, removed_policies
+from policygen.cli.still_attached import attached_findings, attached_lines
+from policygen.cli.taken_out import TakenOut, deleted_files, newly_unplanned, removed_policies
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
 if TYPE_CHECKING:
-    from policygen.account.model import Account
     from policygen.evidence.observe import RoleEvidence
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.baseline import Baseline
     from policygen.rightsize.check.basis import CheckBasis
     from policygen.rightsize.check.findings import Finding, Level, PolicySource
-    from policygen.rightsize.check.templates.context import TemplateContext
 
 
 class GateSubject(NamedTuple):
@@ -43,18 +43,24 @@ class GateSubject(NamedTuple):
     """Log files that could not be read or verified, and other gaps of the evidence."""
     taken: tuple[Finding, ...] = ()
     """What the change takes out of the gate of the role; errors."""
+    deleted: Sequence[str] = ()
+    """What the change deletes, a sentence for each."""
+    table: GateRole | None = None
+    """Which policies somebody named, in the configuration or on the command line."""
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return all findings, the worst first."""
+        """Return all findings, the worst first; what may be forgotten stands before what follows from it."""
         from policygen.rightsize.check.check import check
 
-        return (*self.taken, *check(self.sources, self.basis))
+        forgotten = attached_findings(self.sources, self.basis, self.table)
+        return (*self.taken, *forgotten, *check(self.sources, self.basis))
 
     def unchecked(self) -> list[str]:
-        """Return what of the role itself nothing judged, a sentence for each."""
+        """Return what of the role nothing judged, a sentence for each."""
         from policygen.rightsize.check.own_role import unchecked_of_role
 
-        return unchecked_of_role(self.sources, self.basis)
+        attached = attached_lines(self.sources, self.basis, self.table)
+        return [*attached, *self.deleted, *unchecked_of_role(self.sources, self.basis)]
 
 
 class PrincipalSubject(NamedTuple):
@@ -189,7 +195,14 @@ def by_plan(
         name, account = plan.role.name, plan.role.account
         subject = of_plan(plan, policies_of_role(context_of(plan), roles))
         named_so = configured_role(roles, name, account)
-        return subject._replace(taken=removed_policies(older, named_so)) if named_so else subject
+        if named_so is None:
+            return subject
+        knows = subject.basis.current is not None
+        return subject._replace(
+            taken=removed_policies(older, named_so, knows_attached=knows),
+            deleted=deleted_files(older, named_so),
+            table=named_so._replace(name=wanted),
+        )
     except PolicygenError as error:
         found = configured_role(roles, name, account)
         named = [escape_controls(str(one)) for one in (found.policies if found else ())]
@@ -324,70 +337,3 @@ def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
             instead=("", f"--role={escape_controls(fitting[0].role.arn or fitting[0].role.name)}"),
         )
     return fitting[0]
-
-
-def context_of(plan: Plan) -> TemplateContext:
-    """Return what templates need to know of a plan's role."""
-    from policygen.iam.arn import parse
-    from policygen.iam.document import parse_policy
-    from policygen.rightsize.check.templates.context import TemplateContext
-
-    own, regions = parse(plan.role.arn), plan.evidence.regions
-    return TemplateContext(
-        plan.role.name,
-        plan.role.account,
-        own.partition if own else "aws",
-        regions[0] if len(regions) == 1 else "",
-        {one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
-        {one.name: parse_policy(one.document, one.name) for one in plan.today or () if not one.arn},
-    )
-
-
-def context_of_account(account: Account | None, role: str) -> TemplateContext:
-    """Return what templates need to know of a role whose logs are read, by its name or ARN."""
-    from msgspec.structs import replace
-
-    from policygen.rightsize.check.templates.context import TemplateContext
-
-    context = TemplateContext(role.rpartition("/")[2], account_in(role))
-    if account is None:
-        return context
-    try:
-        found = account.role(role)
-    except PolicygenError:  # a function's name, or an error that reading the logs will say
-        return context
-    return replace(
-        context,
-        known={one.arn: one.policy for one in found.attached if one.policy},
-        inline={one.name: one for one in found.policies},
-    )
-
-
-def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> list[PolicySource]:
-    """Read the policies under check: those of the command line, or else those that policygen.toml names for the role.
-
-    Raises:
-        UsageError: PG-E248, there are none; PG-E210 and PG-E219, as `policies_of`.
-    """
-    named = configured_role(roles, context.role, context.account)
-    if named is None:
-        role = escape_controls(context.role)
-        raise UsageError(
-            f"no policy to check for {role}",
-            "name its file after the command",
-            f'or write it into policygen.toml: [[role]], name = "{role}", policy = "FILE"',
-            code="PG-E248",
-        )
-    return [source for one in named.policies for source in _policies_of(one, context, named)]
-
-
-def _policies_of(policy: Path, context: TemplateContext, role: GateRole) -> list[PolicySource]:
-    """Read the policies of a file or a folder, or one that is attached, by its ARN."""
-    from policygen.cli.policy_files import attached_policy, policies_of
-    from policygen.iam.locations import Location
-
-    if not is_arn(policy):
-        return policies_of(policy, context)
-    arn = str(policy)
-    file, place = place_in_configuration(arn) if role.configured else (arn, Location(1, 1))
-    return attached_policy(arn, escape_controls(file), place, context)

@@ -67,8 +67,16 @@ class GateInput:
     ] = None
     write_baseline: Annotated[
         Path | None,
-        typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
+        typer.Option(
+            "--write-baseline",
+            metavar="FILE",
+            help="Write a baseline of all that is found today; it keeps what --baseline accepts.",
+        ),
     ] = None
+    accept_denied: Annotated[
+        bool,
+        typer.Option("--accept-denied", help="With --write-baseline, accept calls that would be denied too."),
+    ] = False
     max_plan_age: Annotated[
         int | None,
         typer.Option("--max-plan-age", metavar="DAYS", min=0, help="Refuse a plan that is older (exit 3)."),
@@ -161,6 +169,12 @@ def refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Se
         raise UsageError(
             f"--roles-before and {'POLICY' if policies else 'logs'} cannot be used together",
             "it compares what policygen.toml has checked: --all, or --plan without POLICY",
+            code="PG-E248",
+        )
+    if gate.accept_denied and not gate.write_baseline:
+        raise UsageError(
+            "--accept-denied is about what --write-baseline writes, and that is missing",
+            "give a file: --write-baseline policygen-baseline.json",
             code="PG-E248",
         )
     if len(gate.plan or ()) > 1 and (role or policies):

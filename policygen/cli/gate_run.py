@@ -25,11 +25,12 @@ from policygen.report.findings.report import FindingsReport, by_level
 from policygen.rightsize.check.baseline import (
     EMPTY,
     Baseline,
+    BaselineFile,
     baseline_text,
     no_baseline,
     parse_baseline,
 )
-from policygen.rightsize.check.findings import PolicySource
+from policygen.rightsize.check.findings import BREAKING, PolicySource
 from policygen.rightsize.check.rest import rest_lines
 from policygen.text import escape_controls, pluralize
 
@@ -122,25 +123,48 @@ def today() -> date:
     return (datetime.fromtimestamp(int(told), UTC) if told.isdecimal() else datetime.now(UTC)).date()
 
 
-def write_baseline(path: Path, subjects: Sequence[Checked | Unchecked]) -> str:
+def write_baseline(
+    path: Path,
+    subjects: Sequence[Checked | Unchecked],
+    kept: Sequence[Path] = (),
+    *,
+    denied_too: bool = False,
+) -> str:
     """Write a file that accepts all that is found today; what it accepts of other roles stays. Return the message.
 
+    Args:
+        path: of the file.
+        subjects: the roles.
+        kept: baselines of which every row stays: those of the change and of the base branch.
+        denied_too: whether it also accepts that the role would break.
+
     Raises:
-        UsageError: PG-E220, it cannot be written; PG-E246, what is there is no baseline.
+        UsageError: PG-E220, it cannot be written; PG-E246, what is there, or one of `kept`, is no baseline.
         PolicygenError: a role cannot be checked.
     """
     check_writable(path)
-    found = {}
+    found, denied = {}, 0
     for subject in subjects:
         if isinstance(subject, Unchecked):
             if subject.unplanned:
                 continue
             raise subject.error
-        found[subject.role, subject.account] = subject.findings()
-    before = path.read_text("utf-8-sig", "replace") if path.is_file() else ""
-    write_file(path, baseline_text(found, before, str(path)))
-    findings = by_level([one for findings in found.values() for one in findings if one.against])
-    return (
-        f"{escape_controls(str(path))} accepts {findings or 'nothing'} of {pluralize(len(found), 'role')}"
-        + "; what it accepts of other roles is as it was" * bool(before)
+        against = [one for one in subject.findings() if one.against]
+        taken = [one for one in against if denied_too or one.rule.id not in BREAKING]
+        found[subject.role, subject.account] = taken
+        denied += len(against) - len(taken)
+    files = [BaselineFile(one.read_text("utf-8-sig", "replace"), str(one)) for one in kept]
+    before = BaselineFile(path.read_text("utf-8-sig", "replace"), str(path)) if path.is_file() else None
+    write_file(path, baseline_text(found, before, files))
+    findings = by_level([one for findings in found.values() for one in findings])
+    return "; ".join(
+        [
+            f"{escape_controls(str(path))} accepts {findings or 'nothing'} of {pluralize(len(found), 'role')}",
+            *["all that was accepted before stays"] * bool(files),
+            *["what it accepts of other roles is as it was"] * bool(before and not files),
+            *[f"left out: {pluralize(denied, 'finding')} of PG201 and PG202: {_WOULD_BREAK}"] * bool(denied),
+        ]
     )
+
+
+_WOULD_BREAK = "the role would break; --accept-denied accepts that too"

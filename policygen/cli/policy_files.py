@@ -134,7 +134,7 @@ def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
         named: policy files and folders, also ``FILE#NAME``.
         root: the folder of the configuration, of which only its own files are looked at; of others, all below too.
     """
-    known = {Path(os.path.normpath(file)) for one in named for file in (one, _without_name(one))}
+    known = {Path(os.path.normpath(file)) for one in named for file in (one, without_name(one))}
     top = Path(os.path.normpath(root))
     found = set[Path]()
     for folder in {one.parent for one in known}:
@@ -145,7 +145,7 @@ def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
     return [str(one) for one in others if _holds_policies(one)]
 
 
-def _without_name(path: Path) -> Path:
+def without_name(path: Path) -> Path:
     """Return the file of ``FILE#NAME``."""
     return Path(str(path).rpartition("#")[0] or path)
 

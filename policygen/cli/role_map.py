@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.cli.configuration import OWN, Configuration, read_configuration, table_of
 from policygen.cli.plans import names_role
+from policygen.cli.policy_files import is_arn
 from policygen.errors import UsageError
 from policygen.text import escape_controls
 
@@ -83,7 +86,7 @@ def unnamed_policies() -> list[str]:
     Raises:
         UsageError: as `read_role_map`.
     """
-    from policygen.cli.policy_files import is_arn, unnamed_files
+    from policygen.cli.policy_files import unnamed_files
 
     named = [one for role in read_role_map() for one in role.policies if not is_arn(one)]
     path = read_configuration().path
@@ -91,8 +94,6 @@ def unnamed_policies() -> list[str]:
 
 
 def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:
-    from policygen.cli.policy_files import is_arn
-
     if not isinstance(table, Mapping):
         raise wrong_role_map(file, f"role[{number}] must be a table")
     for key in table:
@@ -123,6 +124,14 @@ def place_in_configuration(text: str) -> tuple[str, Location]:
     lines = configuration.path.read_text("utf-8-sig").splitlines() if configuration.path else []
     found = (number for number, line in enumerate(lines, 1) if f'{text}"' in line or f"{text}'" in line)
     return configuration.name, Location(next(found, 1), 1)
+
+
+def policy_key_of(policies: Iterable[Path | str]) -> str:
+    """Return the key of a ``[[role]]`` that names policies: ``policy = ["iam/orders-api.json", "arn:..."]``."""
+    path = read_configuration().path
+    folder = path.parent if path else Path()
+    named = (str(one) if is_arn(one) else os.path.relpath(one, folder) for one in policies)
+    return f"policy = {json.dumps([*named], ensure_ascii=False)}"
 
 
 def wrong_role_map(file: str, reason: str) -> UsageError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.plans import account_in
+from policygen.cli.policy_files import is_arn, without_name
 from policygen.cli.role_map import GateRole, place_in_configuration
 from policygen.text import escape_controls
 
@@ -46,15 +47,57 @@ def removed_roles(older: Sequence[GateRole], roles: Sequence[GateRole]) -> Itera
             yield TakenOut(role.name.rpartition("/")[2], account_in(role.name), (found,))
 
 
-def removed_policies(older: Sequence[GateRole], role: GateRole) -> tuple[Finding, ...]:
-    """Return a finding for each policy that was checked for a role and is not any more."""
-    now = {normpath(one) for one in role.policies}
+def removed_policies(
+    older: Sequence[GateRole], role: GateRole, *, knows_attached: bool
+) -> tuple[Finding, ...]:
+    """Return a finding for each policy that was checked for a role, is not any more, and may be as it was or wider.
+
+    A file that is deleted with its name grants nothing more. Of an attached policy the plan knows whether it is there
+    today: it is told as such, and not here.
+
+    Args:
+        older: the tables of the configuration before the change.
+        role: the table of the change.
+        knows_attached: whether it is known which policies the role has today.
+    """
+    message = "the base branch has it checked, and the change does not"
     return tuple(
-        _finding(before, name, "the base branch has it checked, and the change does not")
-        for before in of_same_role(older, role)
-        for name in dict.fromkeys(map(normpath, before.policies))
-        if name not in now and now.isdisjoint(map(str, Path(name).parents))
+        _finding(before, name, f"{message}, though {_why_it_counts(name)}")
+        for before, name in _not_named_any_more(older, role)
+        if (not knows_attached if is_arn(name) else _file_of(name).exists())
     )
+
+
+def deleted_files(older: Sequence[GateRole], role: GateRole) -> list[str]:
+    """Return a sentence about the files that were checked for a role and that the change deletes."""
+    gone = [
+        escape_controls(name)
+        for _, name in _not_named_any_more(older, role)
+        if not is_arn(name) and not _file_of(name).exists()
+    ]
+    if not gone:
+        return []
+    return [
+        f"deleted in this change: {', '.join(gone)}; take what it granted from the role when this is merged"
+    ]
+
+
+def _not_named_any_more(older: Sequence[GateRole], role: GateRole) -> Iterator[tuple[GateRole, str]]:
+    now = {normpath(one) for one in role.policies}
+    for before in of_same_role(older, role):
+        for name in dict.fromkeys(map(normpath, before.policies)):
+            if name not in now and now.isdisjoint(map(str, Path(name).parents)):
+                yield before, name
+
+
+def _why_it_counts(name: str) -> str:
+    return "nothing tells whether it is attached" if is_arn(name) else "the file is still there"
+
+
+def _file_of(name: str) -> Path:
+    """Return the file of ``FILE`` or ``FILE#NAME``."""
+    path = Path(name)
+    return path if path.exists() else without_name(path)
 
 
 def newly_unplanned(older: Sequence[GateRole], role: GateRole) -> tuple[Finding, ...]:

@@ -113,6 +113,7 @@ def basis_from_plan(plan: Plan) -> CheckBasis:
         current=current,
         barred={one.action: one.by for one in plan.barred},
         attached={one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
+        attached_unread=plan.today_unread,
         suggested=_policies(plan.policies),
         arn=plan.role.arn,
         boundary_arn=part.boundary_arn,

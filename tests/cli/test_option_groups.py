@@ -148,7 +148,7 @@ def test_a_new_field_is_an_option_of_every_command_with_the_group(monkeypatch: p
             "suggest": ["-r", "x"],
         }
         words = ["first", "-l", "logs", *needed.get(name, [])]
-        monkeypatch.setattr("policygen.cli.gate.policies_of_role", lambda *_: [])
+        monkeypatch.setattr("policygen.cli.gate_policies.policies_of_role", lambda *_: [])
         assert repr(CliRunner().invoke(program, words).exception) == "Reached(7)"
         assert repr(CliRunner().invoke(program, [*words, "--shuffle", "9"]).exception) == "Reached(9)"
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from policygen.account.snapshot import to_account
-from policygen.cli.gate import context_of_account
+from policygen.cli.gate_policies import context_of_account
 from policygen.cli.policy_files import policies_of
 from policygen.evidence.observe import collect_evidence
 from policygen.rightsize.check.basis import CheckBasis

@@ -170,7 +170,8 @@ def command(
             )  # fmt: skip
 
     if gate.write_baseline:
-        notify(write_baseline(gate.write_baseline, list(subjects())))
+        kept = [one for one in (gate.baseline, gate.baseline_before) if one]
+        notify(write_baseline(gate.write_baseline, list(subjects()), kept, denied_too=gate.accept_denied))
         return
     reports, errors = gate_reports(subjects(), options)
     for path, name in exports:
@@ -284,9 +285,10 @@ def _from_logs(
     quiet: bool,
 ) -> GateSubject:
     """Read the logs and the account."""
-    from policygen.cli.gate import context_of_account, of_evidence, policies_of_role
+    from policygen.cli.gate import of_evidence
+    from policygen.cli.gate_policies import context_of_account, policies_of_role
     from policygen.cli.output import summarise
-    from policygen.cli.role_map import GateRole, read_role_map
+    from policygen.cli.role_map import GateRole, configured_role, read_role_map
     from policygen.evidence.observe import collect_evidence
     from policygen.rightsize.check.from_logs import check_basis
 
@@ -310,7 +312,9 @@ def _from_logs(
         )
     if not quiet:
         summarise(evidence)
-    return of_evidence(evidence, sources, check_basis(evidence, decided, datetime.now(UTC).date()))
+    subject = of_evidence(evidence, sources, check_basis(evidence, decided, datetime.now(UTC).date()))
+    name, held_by = subject.role, subject.account
+    return subject._replace(table=configured_role(roles, name, held_by))
 
 
 def _write(reports: Sequence[FindingsReport], format_: str, color: Color) -> None:

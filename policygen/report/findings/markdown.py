@@ -83,8 +83,8 @@ def _head(report: FindingsReport) -> Iterator[str]:
 
 
 def _tail(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    if way := way_to_accept(reports):
-        yield prose(way)
+    if way := way_to_accept(reports, code):
+        yield way
     if unnamed := files_without_role(reports):
         yield f"**Not checked, since no `[[role]]` names them**:\n\n{_listed(unnamed, code)}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -175,14 +175,21 @@ def files_without_role(reports: Sequence[FindingsReport]) -> list[str]:
     return [escape_controls(one) for report in reports for one in report.unnamed]
 
 
-def way_to_accept(reports: Sequence[FindingsReport]) -> str:
-    """Return how a finding that is meant is accepted, in words; "" where no gate failed."""
-    if not any(report.outcome == "failed" for report in reports):
+def way_to_accept(reports: Sequence[FindingsReport], command: Callable[[str], str] = str) -> str:
+    """Return how a finding that is meant is accepted, in words; "" where none fails that a baseline may accept.
+
+    Args:
+        reports: of all roles.
+        command: writes what is to be typed.
+    """
+    from policygen.rightsize.check.findings import BREAKING
+
+    failing = [one for report in reports if report.outcome == "failed" for one in report.failing]
+    if all(one.rule.id in BREAKING for one in failing):
         return ""
     file = reports[0].baseline or "policygen-baseline.json"
-    return (
-        f"If a finding is meant: --write-baseline {file} accepts it. Merge that file first, then the policy."
-    )
+    typed = command(f"--write-baseline {file}")
+    return f"If a finding is meant: {typed} accepts it. Merge that file first, then the policy."
 
 
 UNNAMED = "not checked, since no [[role]] names them"

@@ -114,40 +114,71 @@ def _spelled(subject: str) -> str:
     return " ".join(action.name if action else word for word, action in found)
 
 
-def baseline_text(findings: Mapping[Whose, Sequence[Finding]], before: str = "", name: str = "") -> str:
-    """Return the file that accepts findings, errors first: a line for each role, rule and place, for diffs.
+class BaselineFile(NamedTuple):
+    """A baseline as it is written."""
 
-    What the suggestion for the role has too needs no acceptance, and is left out.
+    text: str
+    name: str
+    """For messages."""
+
+
+def baseline_text(
+    findings: Mapping[Whose, Sequence[Finding]],
+    before: BaselineFile | None = None,
+    kept: Sequence[BaselineFile] = (),
+) -> str:
+    """Return the file that accepts findings, errors first: a row for each role, rule and place.
+
+    A subject has a line of its own, for diffs. What the suggestion for the role has too needs no acceptance, and is
+    left out.
 
     Args:
         findings: of each role.
-        before: a baseline, whose rows about other roles stay as they are; "" for none.
-        name: its file, for messages.
+        before: a baseline that is replaced: its rows about other roles stay as they are.
+        kept: baselines of which every row stays; only what they do not accept is added.
 
     Raises:
-        UsageError: PG-E246, `before` is no baseline.
+        UsageError: PG-E246, `before` or one of `kept` is no baseline.
     """
-    rows: dict[tuple[Whose, str, str], set[str]] = {}
+    rows: dict[_Row, dict[str, str]] = {}
+    for row in (row for file in kept for row in _rows(*file)):
+        _add(rows, _whose(row), row["rule"], row["where"], row["subjects"])
+    accepted = [parse_baseline(*file).accepted for file in kept]
     for role, found in findings.items():
-        for rule, subject, where in (point for one in found if one.against for point in one.points):
-            rows.setdefault((role, rule, where), set()).add(subject)
-    for row in _rows(before, name) if before else ():
+        known = Accepted(point for one in accepted for point in _of_role(one, role))
+        for finding in (one for one in found if one.against):
+            for subject, where in finding.subjects:
+                if (finding.rule.id, subject.lower(), where) not in known:
+                    _add(rows, role, finding.rule.id, where, [subject])
+    for row in _rows(*before) if before else ():
         role = _whose(row)
         if role not in findings and (role[1] or role[0] not in {name for name, _ in findings}):
-            rows[role, row["rule"], row["where"]] = set(row["subjects"])
-    lines = [
-        json.dumps(
-            {"level": RULES[rule].level, "role": role[0]}
-            | ({"account": role[1]} if role[1] else {})
-            | {"rule": rule, "where": where, "subjects": sorted(subjects)},
-            ensure_ascii=False,
-        )
-        for (role, rule, where), subjects in sorted(
-            rows.items(), key=lambda row: (_worst_first(row[0][1]), row[0])
-        )
-    ]
-    listed = ",\n    ".join(lines)
-    return visible_json(f'{{\n  "{_KEY}": {_VERSION},\n  "accepted": [\n    {listed}\n  ]\n}}\n')
+            _add(rows, role, row["rule"], row["where"], row["subjects"])
+    ordered = sorted(rows.items(), key=lambda row: (_worst_first(row[0][1]), row[0]))
+    listed = ",\n".join(_written(row, subjects.values()) for row, subjects in ordered)
+    return visible_json(f'{{\n  "{_KEY}": {_VERSION},\n  "accepted": [\n{listed}\n  ]\n}}\n')
+
+
+_Row = tuple[Whose, str, str]
+"""Role, rule, and where it holds."""
+
+
+def _add(
+    rows: dict[_Row, dict[str, str]], role: Whose, rule: str, where: str, subjects: Iterable[str]
+) -> None:
+    """Add subjects to a row, each once in whatever letters."""
+    row = rows.setdefault((role, rule, where), {})
+    for subject in subjects:
+        row[subject.lower()] = _spelled(subject)
+
+
+def _written(row: _Row, subjects: Iterable[str]) -> str:
+    """Return a row of the file, with a line for each subject."""
+    (role, account), rule, where = row
+    head = {"level": RULES[rule].level, "role": role} | ({"account": account} if account else {})
+    opening = json.dumps(head | {"rule": rule, "where": where}, ensure_ascii=False).removesuffix("}")
+    listed = ",\n".join(f"      {json.dumps(one, ensure_ascii=False)}" for one in sorted(subjects))
+    return f'    {opening}, "subjects": [\n{listed}\n    ]}}'
 
 
 def parse_baseline(text: str, name: str) -> Baseline:

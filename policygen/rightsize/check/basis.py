@@ -40,6 +40,8 @@ class CheckBasis(msgspec.Struct, frozen=True):
     """Action that the current policies grant and a bound never allows -> the bound's name."""
     attached: Mapping[str, Policy] = msgspec.field(default_factory=dict)
     """ARN of a managed policy that the role has today -> its document, as far as it is known."""
+    attached_unread: tuple[str, ...] = ()
+    """ARNs of the other managed policies that the role has today: those whose documents are not known."""
     suggested: tuple[Policy, ...] = ()
     """The policies that `suggest` proposes for the role; () where it proposes none."""
     arn: str = ""

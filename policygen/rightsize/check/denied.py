@@ -18,6 +18,7 @@ from policygen.rightsize.check.scope import beside, scopes
 from policygen.rightsize.check.unused import some
 from policygen.rightsize.current_access import ADDABLE
 from policygen.rightsize.generate.intersect import statement_grants
+from policygen.rightsize.keep.model import Keep
 from policygen.text import pluralize
 
 
@@ -28,13 +29,8 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
     """
     replay = _Replay(sources, basis)
     groups: dict[tuple[CheckRule, str, str], list[tuple[AccessRequest, Evidence]]] = {}
-    alternatives = [request for request in basis.requests if request.grade == "alternative"]
-    stand_ins = {without_path(request) for request in alternatives if not replay.judge(request)}
-    for request, evidence in basis.requests.items():
-        broken = replay.judge(request)
-        if broken and request.grade == "required" and without_path(request) not in stand_ins:
-            rule, reason = broken
-            groups.setdefault((rule, request.action, reason), []).append((request, evidence))
+    for request, (rule, reason) in _broken(replay, basis):
+        groups.setdefault((rule, request.action, reason), []).append((request, basis.requests[request]))
     for missing in basis.missing:
         if not replay.allows(missing.request):
             key = RULES["PG302"], missing.request.action, missing.cause
@@ -48,6 +44,16 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         fix = _LOST if rule.id == "PG302" and reason not in ADDABLE else _FIXES[rule.id]
         fix += replay.attached(members[0][0]) if rule.id == "PG201" else ""
         yield found_at(nearest(sources, [action]), rule, action, message, fix, resource=on, about=about)
+
+
+def _broken(replay: _Replay, basis: CheckBasis) -> Iterator[tuple[AccessRequest, tuple[CheckRule, str]]]:
+    """Yield the observed requests that break a rule, with the rule and the reason."""
+    alternatives = [request for request in basis.requests if request.grade == "alternative"]
+    stand_ins = {without_path(request) for request in alternatives if not replay.judge(request)}
+    for request in basis.requests:
+        broken = replay.judge(request)
+        if broken and request.grade == "required" and without_path(request) not in stand_ins:
+            yield request, broken
 
 
 _FIXES = {
@@ -133,22 +139,32 @@ class _Replay:
         )
 
 
+def required_and_denied(sources: Sequence[PolicySource], basis: CheckBasis) -> list[AccessRequest]:
+    """Return the observed requests and the needs of AWS's own services that the policies deny: PG201 and PG202."""
+    replay = _Replay(sources, basis)
+    seen = [request for request, (rule, _) in _broken(replay, basis) if rule.id == "PG201"]
+    return seen + [request for _, request in _denied_needs(replay, basis)]
+
+
+def _denied_needs(replay: _Replay, basis: CheckBasis) -> Iterator[tuple[Keep, AccessRequest]]:
+    for keep in basis.keeps:
+        request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
+        if keep.kind == "platform" and replay.denies(request):
+            yield keep, request
+
+
 def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find platform needs that the policies deny: AWS's own service needs them, by the configuration."""
     replay = _Replay(sources, basis)
-    for keep in basis.keeps:
-        if keep.kind != "platform":
-            continue
-        request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
-        if replay.denies(request):
-            yield found_at(
-                nearest(sources, [keep.grant.action]),
-                RULES["PG202"],
-                keep.grant.action,
-                f"on {keep.grant.resource}: {keep.why}",
-                "allow it there" + replay.attached(request),
-                resource=keep.grant.resource,
-            )
+    for keep, request in _denied_needs(replay, basis):
+        yield found_at(
+            nearest(sources, [keep.grant.action]),
+            RULES["PG202"],
+            keep.grant.action,
+            f"on {keep.grant.resource}: {keep.why}",
+            "allow it there" + replay.attached(request),
+            resource=keep.grant.resource,
+        )
 
 
 def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:

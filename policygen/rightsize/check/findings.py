@@ -69,6 +69,12 @@ RULES: Mapping[str, CheckRule] = {
             "taken out of the gate",
             "Keep it checked, or accept it in a baseline before the change.",
         ),
+        CheckRule(
+            "PG111",
+            "error",
+            "attached today, and not checked",
+            "Name the policies that stay attached, by their ARNs.",
+        ),
         CheckRule("PG201", "error", "observed calls would be denied", "Allow them, or the role breaks."),
         CheckRule(
             "PG202",
@@ -186,6 +192,10 @@ RULES: Mapping[str, CheckRule] = {
 from PG601 on are about APIs, of which a resource policy decides some, and those from PG701 on about trust policies."""
 
 
+BREAKING = frozenset({"PG201", "PG202"})
+"""Rules of what the role would break by: nobody accepts that along with the rest."""
+
+
 class Spot(NamedTuple):
     """Where a finding points."""
 
@@ -252,10 +262,14 @@ class Finding(msgspec.Struct, frozen=True):
     """Whether it speaks against the policy. If not, the suggestion for the role has it too, and it fails no gate."""
 
     @property
+    def subjects(self) -> tuple[tuple[str, str], ...]:
+        """All that it is about, as people spell it, each a subject and where it holds."""
+        return self.about or ((self.key or self.subject, self.resource),)
+
+    @property
     def points(self) -> frozenset[tuple[str, str, str]]:
         """Rule, subject and where it holds, for all that it is about: what two findings have in common."""
-        about = self.about or ((self.key or self.subject, self.resource),)
-        return frozenset((self.rule.id, subject.lower(), where) for subject, where in about)
+        return frozenset((self.rule.id, subject.lower(), where) for subject, where in self.subjects)
 
     @property
     def level(self) -> Level:

@@ -65,6 +65,7 @@ def check_basis(
         current=current,
         barred=effective.blocked if effective else {},
         attached={one.arn: one.policy for one in role.attached if one.policy} if role else {},
+        attached_unread=tuple(one.arn for one in role.attached if one.policy is None) if role else (),
         suggested=proposed,
         arn=role.key.arn if role else "",
         boundary_arn=role.boundary_arn if role else "",

@@ -1,0 +1,59 @@
+"""Managed policies that the role has today and that nothing under check names: they may stay attached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+from policygen.iam.document import Policy
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.check.basis import CheckBasis
+from policygen.rightsize.check.denied import required_and_denied
+from policygen.rightsize.check.findings import PolicySource
+from policygen.rightsize.check.rest import policy_key
+
+
+def unnamed_attachments(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[str, ...]:
+    """Return the ARNs of today's managed policies that nothing under check names; () where a template has the role.
+
+    Such a template says what is attached. A managed policy of the account may be what a file under check holds: one
+    that has a statement or the name of the file is taken for it.
+    """
+    if any(source.rest and source.rest.role for source in sources):
+        return ()
+    told = {name for source in sources for name, _ in source.unread}
+    held = (arn for arn, policy in basis.attached.items() if not _is_held(arn, policy, sources))
+    return (*held, *(arn for arn in basis.attached_unread if arn not in told))
+
+
+def denied_without(
+    arns: Sequence[str], sources: Sequence[PolicySource], basis: CheckBasis
+) -> tuple[AccessRequest, ...]:
+    """Return what the role needs, the policies under check deny, and some of today's managed policies allow."""
+    known = [basis.attached[arn] for arn in arns if arn in basis.attached]
+    if not known:
+        return ()
+    with_them = basis.evaluator([*(source.policy for source in sources), *known])
+    needed = required_and_denied(sources, basis)
+    return tuple(one for one in needed if with_them.evaluate(one).outcome == "ALLOWED")
+
+
+def _is_held(arn: str, policy: Policy, sources: Sequence[PolicySource]) -> bool:
+    checked = {statement for source in sources for statement in source.policy.statements}
+    if set(policy.statements) <= checked or any(
+        source.rest and policy_key(arn) in source.rest.managed for source in sources
+    ):
+        return True
+    is_aws_s = arn.split(":", 5)[4:5] == ["aws"]
+    return not is_aws_s and (
+        not checked.isdisjoint(policy.statements) or any(_have_one_name(arn, one) for one in _stems(sources))
+    )
+
+
+def _stems(sources: Sequence[PolicySource]) -> Iterator[str]:
+    yield from (PurePath(source.name).stem.casefold() for source in sources if not source.part)
+
+
+def _have_one_name(arn: str, stem: str) -> bool:
+    name = arn.rpartition("/")[2].casefold()
+    return name in stem or stem in name

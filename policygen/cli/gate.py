@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.gate_policies import context_of, policies_of_role
+from policygen.cli.gate_subjects import Checked, GateSubject, PrincipalSubject, Unchecked
+from policygen.cli.other_templates import OtherTemplates, policies_by_name, without_plan
 from policygen.cli.plans import NIGHTLY, account_in
 from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
-from policygen.cli.still_attached import attached_findings, attached_lines
 from policygen.cli.taken_out import TakenOut, deleted_files, newly_unplanned, removed_policies
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
@@ -23,90 +25,7 @@ if TYPE_CHECKING:
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.baseline import Baseline
     from policygen.rightsize.check.basis import CheckBasis
-    from policygen.rightsize.check.findings import Finding, Level, PolicySource
-
-
-class GateSubject(NamedTuple):
-    """One role: the policies under check, and what is known of the role."""
-
-    role: str
-    account: str
-    sources: Sequence[PolicySource]
-    basis: CheckBasis
-    days: int
-    days_with_events: int
-    last: str
-    """The time of the role's last event, ISO 8601 in UTC."""
-    plan: str = ""
-    """The last day that its plan knows of, ISO 8601; "" where the logs were read."""
-    gaps: int = 0
-    """Log files that could not be read or verified, and other gaps of the evidence."""
-    taken: tuple[Finding, ...] = ()
-    """What the change takes out of the gate of the role; errors."""
-    deleted: Sequence[str] = ()
-    """What the change deletes, a sentence for each."""
-    table: GateRole | None = None
-    """Which policies somebody named, in the configuration or on the command line."""
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Return all findings, the worst first; what may be forgotten stands before what follows from it."""
-        from policygen.rightsize.check.check import check
-
-        forgotten = attached_findings(self.sources, self.basis, self.table)
-        return (*self.taken, *forgotten, *check(self.sources, self.basis))
-
-    def unchecked(self) -> list[str]:
-        """Return what of the role nothing judged, a sentence for each."""
-        from policygen.rightsize.check.own_role import unchecked_of_role
-
-        attached = attached_lines(self.sources, self.basis, self.table)
-        return [*attached, *self.deleted, *unchecked_of_role(self.sources, self.basis)]
-
-
-class PrincipalSubject(NamedTuple):
-    """A policy that names principals, under check: of a role or an API, and what is known of who came."""
-
-    role: str
-    """The role's name, or the API's with ``API`` before it."""
-    account: str
-    sources: Sequence[PolicySource]
-    found: Callable[[], tuple[Finding, ...]]
-    """Returns all findings, the worst first."""
-    days: int
-    """Days of the window; 0 where no logs were read."""
-    days_with_events: int
-    last: str
-    """The time of the last assumption or call, ISO 8601 in UTC; "" for none."""
-    plan: str = ""
-    """As `GateSubject` has it."""
-    gaps: int = 0
-    """As `GateSubject` has it."""
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Return all findings, the worst first."""
-        return self.found()
-
-    def unchecked(self) -> list[str]:
-        """Return nothing: the findings have what the logs could not have shown."""
-        return []
-
-
-class Unchecked(NamedTuple):
-    """One role that cannot be checked, and why."""
-
-    role: str
-    account: str
-    """"" where its plan cannot be read."""
-    files: Sequence[str]
-    error: PolicygenError
-    place: tuple[str, int]
-    """The file that is to be mended, and its line; "" for none."""
-    unplanned: bool = False
-    """Whether it has no plan, and the configuration says that none is to be expected."""
-
-
-Checked = GateSubject | PrincipalSubject | TakenOut
-"""What there are findings of."""
+    from policygen.rightsize.check.findings import Level, PolicySource
 
 
 class GateOptions(NamedTuple):
@@ -177,7 +96,8 @@ def by_plan(
     role: str,
     roles: Sequence[GateRole],
     older: Sequence[GateRole] = (),
-) -> GateSubject | TakenOut | Unchecked:
+    others: OtherTemplates | None = None,
+) -> GateSubject | PrincipalSubject | TakenOut | Unchecked:
     """Read a plan and the policies of its role; what fails is kept, so that other roles are checked all the same.
 
     Args:
@@ -186,6 +106,7 @@ def by_plan(
         role: as `plan_of`.
         roles: the policies of the command line, or the tables of the configuration.
         older: those of the configuration before a change, which may take nothing out of the gate.
+        others: the templates of all roles, of which those that name this one count too.
     """
     wanted = role or text
     name = Path(wanted).name.removesuffix(".json")
@@ -193,8 +114,12 @@ def by_plan(
     try:
         plan = plan_of(text, folder, role)
         name, account = plan.role.name, plan.role.account
-        subject = of_plan(plan, policies_of_role(context_of(plan), roles))
-        named_so = configured_role(roles, name, account)
+        context, named_so = context_of(plan), configured_role(roles, name, account)
+        sources = policies_of_role(context, roles)
+        if others and named_so:
+            beside = others.of_role(named_so._replace(name=named_so.name or wanted))
+            sources += policies_by_name(beside, context)
+        subject = of_plan(plan, sources)
         if named_so is None:
             return subject
         knows = subject.basis.current is not None
@@ -209,10 +134,19 @@ def by_plan(
         if error.code == "PG-E349" and found and (taken := newly_unplanned(older, found)):
             return TakenOut(name, account, taken)
         if error.code == "PG-E349" and found and not found.planned:
-            return Unchecked(name, account, named, _no_plan(), (_first_file(found), 1), unplanned=True)
+            return _unplanned(Path(wanted).name, account, found)
         if error.code == "PG-E349" and found and found.configured:
             error.hints = (*error.hints, "no plan can be made of it: planned = false in its [[role]]")
         return Unchecked(name, account, named, error, _place_of(error, text, found))
+
+
+def _unplanned(name: str, account: str, role: GateRole) -> PrincipalSubject | Unchecked:
+    """Return a role of which no plan is to be expected: with what speaks against its policies whatever it does."""
+    why = "planned = false says that none is to be expected"
+    if found := without_plan(name, account, role.policies, why, risks=False):
+        return found
+    named = [escape_controls(str(one)) for one in role.policies]
+    return Unchecked(name, account, named, _no_plan(), (_first_file(role), 1), unplanned=True)
 
 
 def _no_plan() -> PolicygenError:
@@ -300,6 +234,13 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
         if options.today and subject.plan
         else None,
     )
+
+
+def account_of(role: str, folder: Path | None) -> str:
+    """Return a role's account, by its ARN or else by its plan in a folder; "" where neither tells it."""
+    with suppress(PolicygenError):
+        return account_in(role) or plan_of(role, folder).role.account
+    return ""
 
 
 def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:

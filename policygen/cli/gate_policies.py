@@ -71,16 +71,29 @@ def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> lis
             f'or write it into policygen.toml: [[role]], name = "{role}", policy = "FILE"',
             code="PG-E248",
         )
-    return [source for one in named.policies for source in _policies_of(one, context, named)]
+    return [
+        source
+        for one in named.policies
+        for source in policies_named(one, context, configured=named.configured)
+    ]
 
 
-def _policies_of(policy: Path, context: TemplateContext, role: GateRole) -> list[PolicySource]:
-    """Read the policies of a file or a folder, or one that is attached, by its ARN."""
+def policies_named(policy: Path, context: TemplateContext, *, configured: bool = True) -> list[PolicySource]:
+    """Read the policies of a file or a folder, or one that is attached, by its ARN.
+
+    Args:
+        policy: the file, folder or ARN.
+        context: the role.
+        configured: whether the configuration names it, and not the command line.
+
+    Raises:
+        UsageError: as `policies_of`.
+    """
     from policygen.cli.policy_files import attached_policy, policies_of
     from policygen.iam.locations import Location
 
     if not is_arn(policy):
         return policies_of(policy, context)
     arn = str(policy)
-    file, place = place_in_configuration(arn) if role.configured else (arn, Location(1, 1))
+    file, place = place_in_configuration(arn) if configured else (arn, Location(1, 1))
     return attached_policy(arn, escape_controls(file), place, context)

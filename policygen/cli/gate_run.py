@@ -11,14 +11,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from policygen.cli.console import log_line
-from policygen.cli.gate import (
-    Checked,
-    GateOptions,
-    Unchecked,
-    gate_report,
-    too_old,
-    unchecked_report,
-)
+from policygen.cli.gate import GateOptions, gate_report, too_old, unchecked_report
+from policygen.cli.gate_subjects import Checked, Unchecked
 from policygen.errors import PolicygenError, UsageError
 from policygen.files import check_writable, write_file
 from policygen.report.findings.report import FindingsReport, by_level

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,33 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(place, one) for one in files if one.lower().endswith(_SUFFIXES))
 
 
+def files_of(policy: Path) -> list[Path]:
+    """Return the files that a policy of a ``[[role]]`` means: also of ``FILE#NAME``, and those of a folder."""
+    if policy.is_dir():
+        return [Path(place, one) for place, _, files in os.walk(policy) for one in files]
+    return [policy if policy.exists() else without_name(policy)]
+
+
+def roles_in(file: Path) -> frozenset[str]:
+    """Return the names of the roles that a template tells, as IAM compares them; none of what cannot be read.
+
+    Who names the file for a role is told why it cannot.
+    """
+    from policygen.rightsize.check.templates.cloudformation import is_cloudformation, roles_in_cloudformation
+    from policygen.rightsize.check.templates.context import TemplateContext
+    from policygen.rightsize.check.templates.terraform import is_terraform, roles_in_terraform
+
+    if not file.name.lower().endswith(_SUFFIXES):
+        return frozenset()
+    with suppress(PolicygenError):
+        content, _ = _content(*policy_text(file))
+        if isinstance(content, dict) and is_terraform(content):
+            return roles_in_terraform(content)
+        if isinstance(content, dict) and is_cloudformation(content):
+            return roles_in_cloudformation(content, TemplateContext(""))
+    return frozenset()
+
+
 def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
     """Return the files beside named ones that seem to hold policies of roles, and that nobody names.
 
@@ -181,20 +209,24 @@ def _is_of_a_role(document: Any) -> bool:
     return any(isinstance(one, dict) and {"Principal", "NotPrincipal"}.isdisjoint(one) for one in listed)
 
 
+def _content(name: str, text: str) -> tuple[Any, dict[Place, Location] | None]:
+    """Return the value of a file's text, and of YAML the places of its parts."""
+    if not name.lower().endswith(_YAML):
+        return _json_of(name, text), None
+    from policygen.rightsize.check.templates.yaml_template import parse_yaml_template
+    from policygen.text import escape_controls
+
+    content, places = parse_yaml_template(text, escape_controls(name))
+    return content, dict(places)
+
+
 def _sources(name: str, text: str, context: TemplateContext | None) -> list[PolicySource]:
     from policygen.iam.document import parse_policy
     from policygen.rightsize.check.findings import PolicySource, policy_source
     from policygen.text import escape_controls
 
     shown = escape_controls(name)
-    places: dict[Place, Location] | None = None
-    if name.lower().endswith(_YAML):
-        from policygen.rightsize.check.templates.yaml_template import parse_yaml_template
-
-        content, found = parse_yaml_template(text, shown)
-        places = dict(found)
-    else:
-        content = _json_of(name, text)
+    content, places = _content(name, text)
     if isinstance(content, dict) and isinstance(content.get("policies"), list):
         if not content["policies"]:
             raise _unreadable(name, "it holds no policy")

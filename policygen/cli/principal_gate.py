@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policygen.cli.gate import PrincipalSubject
+from policygen.cli.gate_subjects import PrincipalSubject
 from policygen.cli.inputs import message_sink, open_decisions, open_logs, read_options
 from policygen.cli.option_groups import DecisionInput, DigestInput, LogInput, ReadInput, RoleWindowInput
 from policygen.cli.several_accounts import read_snapshots

@@ -1171,7 +1171,7 @@ def beside(place: Path) -> Path:
 
 
 NOT_READ = "not read in t.json: aws_cloudformation_stack.more; it may grant more"
-OF_OTHERS = "roles New\\u202e, image-resizer of t.json"
+OF_OTHERS = "role New\\u202e of t.json"
 
 
 @pytest.mark.parametrize(
@@ -1565,3 +1565,169 @@ def test_a_baseline_has_short_lines_and_actions_as_iam_spells_them(place: Path) 
     first = (place / "known.json").read_bytes()
     run(place, *OWN, "--baseline", "known.json", "--write-baseline", "known.json")
     assert (place / "known.json").read_bytes() == first
+
+
+# --- Roles that a template of another role names ---------------------------------------------------
+
+TO_EVERYBODY = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+TO_LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+def trust(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def grants(*actions: str, on: Any = "*") -> dict[str, Any]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": on}],
+    }
+
+
+def stack(place: Path, **resources: dict[str, Any]) -> None:
+    """A template that belongs to orders-api, with more in it; image-resizer has a file of its own."""
+    own = json.loads((place / "iam" / "orders-api.json").read_text("utf-8"))
+    held = {
+        "Own": {"Type": "AWS::IAM::Policy", "Properties": {"Roles": ["orders-api"], "PolicyDocument": own}}
+    }
+    (place / "stack.json").write_text(json.dumps({"Resources": held | resources}), "utf-8")
+    write_roles(place, 'name = "orders-api"\npolicy = "stack.json"', IMAGES_ROLE)
+
+
+def gives(role: Any, document: dict[str, Any]) -> dict[str, Any]:
+    return {"Type": "AWS::IAM::Policy", "Properties": {"Roles": [role], "PolicyDocument": document}}
+
+
+def makes(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::IAM::Role", "Properties": properties}
+
+
+def against(place: Path, *words: str) -> set[tuple[str, str, str]]:
+    """Role, rule and subject of what fails."""
+    document = json.loads(run(place, *ALL, "-f", "json", *words).stdout)
+    return {
+        (report["role"], one["rule"], one["subject"])
+        for report in document.get("reports", [document])
+        for one in report["findings"]
+        if one["against"] and one["level"] != "note"
+    }
+
+
+def test_a_template_of_one_role_is_checked_for_the_other_roles_that_it_names(place: Path) -> None:
+    stack(place, More=gives("Image-Resizer", grants("iam:PassRole")))
+    assert ("image-resizer", "PG105", "iam:PassRole") in against(place)
+    one = run(place, "check", "--plan", "image-resizer", "--plans", "plans", "-q")
+    assert (one.code, "iam:PassRole" in one.stdout) == (1, True)
+    stack(
+        place,
+        More=gives("image-resizer", grants("s3:GetObject", on="arn:aws:s3:::shop-images-111122223333/*")),
+    )
+    assert {role for role, *_ in against(place)} <= {"image-resizer"}
+    # In a template the logical name of another role is no name.
+    stack(place, **{"image-resizer": makes(Policies=[{"PolicyDocument": grants("iam:PassRole")}])})
+    assert "image-resizer" not in {role for role, *_ in against(place)}
+
+
+def test_a_plan_of_terraform_of_one_role_is_checked_for_the_others_too(place: Path) -> None:
+    passes = (
+        "aws_iam_role_policy.more",
+        {"role": "image-resizer", "policy": json.dumps(grants("iam:PassRole"))},
+    )
+    (place / "t.json").write_text(terraform_plan(own_policy(place), passes), "utf-8")
+    write_roles(place, 'name = "orders-api"\npolicy = "t.json"', IMAGES_ROLE)
+    assert ("image-resizer", "PG105", "iam:PassRole") in against(place)
+
+
+def test_what_a_template_does_not_tell_of_another_role_is_an_error_of_that_role(place: Path) -> None:
+    stack(place, More=gives("image-resizer", grants("s3:GetObject", on={"Fn::ImportValue": "bucket"})))
+    done = run(place, *ALL)
+    assert done.code == 2
+    assert "not checked: image-resizer\n" in done.stdout
+
+
+def test_a_template_of_another_account_is_about_the_roles_of_that_account(two_accounts: Path) -> None:
+    """Its role of the same name is another one."""
+    other = "arn:aws:iam::444455556666:role/orders-api"
+    passes = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [passes]}
+    (two_accounts / "own.json").write_text(
+        json.dumps({"Resources": {"P": gives("orders-api", document)}}), "utf-8"
+    )
+    write_roles(
+        two_accounts,
+        f'name = "{ROLE_ARN}"\npolicy = "iam/orders-api.json"',
+        f'name = "{other}"\npolicy = "own.json"',
+    )
+    done = run(two_accounts, *EACH)
+    assert done.stdout.startswith("gate failed for 1 of 2 roles: orders-api in 444455556666\n")
+
+
+# What a template makes of a role that no table is about -> rule and subject of what fails, none for nothing.
+NEW_ROLES: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
+    "that everybody may assume": (
+        makes(AssumeRolePolicyDocument=trust(TO_EVERYBODY)),
+        {("PG701", "*")},
+    ),
+    "with AdministratorAccess": (makes(ManagedPolicyArns=[ADMIN]), {("PG108", ADMIN)}),
+    "with all of a service": (
+        makes(ManagedPolicyArns=["arn:aws:iam::aws:policy/AmazonS3FullAccess"]),
+        {("PG108", "arn:aws:iam::aws:policy/AmazonS3FullAccess")},
+    ),
+    "that may do everything": (
+        makes(Policies=[{"PolicyDocument": grants("*")}]),
+        {("PG107", "all actions")},
+    ),
+    "that may do everything, beside what nobody knows": (
+        makes(
+            RoleName={"Fn::ImportValue": "name"},
+            Policies=[
+                {"PolicyDocument": grants("s3:PutObject", on={"Fn::ImportValue": "bucket"})},
+                {"PolicyDocument": grants("*")},
+            ],
+        ),
+        {("PG107", "all actions")},
+    ),
+    "with a risk": (
+        makes(Policies=[{"PolicyDocument": grants("iam:AttachRolePolicy")}]),
+        {("PG401", "PE-09 attach a managed policy to a role")},
+    ),
+    "that does little": (
+        makes(
+            AssumeRolePolicyDocument=trust(TO_LAMBDA),
+            ManagedPolicyArns=[BASIC],
+            Policies=[{"PolicyDocument": grants("sqs:SendMessage", on="arn:aws:sqs:eu-west-1:1:a")}],
+        ),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEW_ROLES)
+def test_a_role_that_no_table_is_about_is_judged_without_a_plan(name: str, place: Path) -> None:
+    made, rules = NEW_ROLES[name]
+    stack(place, New=made)
+    assert {(rule, subject) for role, rule, subject in against(place) if role == "New"} == rules
+    done = run(place, *ALL)
+    assert done.code == bool(rules)
+    assert ("judged without a plan, since no [[role]] names it" in done.stdout) == bool(rules)
+    assert ("not checked, since no [[role]] of theirs names the" in done.stdout) == (not rules)
+    run(place, *ALL, "--write-baseline", "known.json")
+    assert run(place, *ALL, "--baseline", "known.json").code == 0
+
+
+def test_a_new_role_of_terraform_is_judged_though_a_policy_of_it_is_not_known_yet(place: Path) -> None:
+    new = "aws_iam_role.new", {"name": "new", "assume_role_policy": json.dumps(trust(TO_EVERYBODY))}
+    more = "aws_iam_role_policy.new", {"role": "new", "policy": None}
+    (place / "t.json").write_text(terraform_plan(own_policy(place), new, more), "utf-8")
+    write_roles(place, 'name = "orders-api"\npolicy = "t.json"')
+    assert ("new", "PG701", "*") in against(place)
+
+
+def test_a_role_of_which_no_plan_is_expected_fails_for_what_needs_none(place: Path) -> None:
+    (place / "iam" / "audit-reader.json").write_text(json.dumps(grants("*")), "utf-8")
+    write_roles(place, BOTH_ROLES[0], UNUSED)
+    assert ("audit-reader", "PG107", "all actions") in against(place)
+    done = run(place, *ALL)
+    assert "judged without a plan, since planned = false says that none is to be expected" in (
+        " ".join(done.stdout.split())
+    )

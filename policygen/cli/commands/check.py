@@ -43,7 +43,8 @@ from policygen.cli.several_accounts import AccountsInput
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
-    from policygen.cli.gate import Checked, GateOptions, GateSubject, Unchecked
+    from policygen.cli.gate import GateOptions
+    from policygen.cli.gate_subjects import Checked, GateSubject, Unchecked
     from policygen.iam.resource_policy import Kind
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.findings import Level
@@ -240,7 +241,9 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         UsageError: PG-E247, the configuration names no role, or one role twice; as `read_older_role_map`.
         NothingFoundError: PG-E349, there is no plan at all.
     """
-    from policygen.cli.gate import by_plan
+    from policygen.cli.gate import account_of, by_plan
+    from policygen.cli.gate_subjects import GateSubject
+    from policygen.cli.other_templates import OtherTemplates, UnlistedRoles
     from policygen.cli.plans import require_plans
     from policygen.cli.role_map import GateRole, read_older_role_map, read_role_map, wrong_role_map
     from policygen.cli.taken_out import of_same_role, removed_roles
@@ -248,17 +251,21 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     older = read_older_role_map(gate.roles_before) if gate.roles_before else []
     if not gate.every:
         roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
+        others = OtherTemplates([] if policies else roles, lambda name: account_of(name, gate.plans))
         for text in gate.plan or ():
-            yield by_plan(text, gate.plans, role, roles, () if policies else older)
+            yield by_plan(text, gate.plans, role, roles, () if policies else older, others)
         return
     roles = read_role_map()
     if not (roles or older):
         raise wrong_role_map("", "there is no [[role]]")
     if any(one.planned for one in roles):
         require_plans(gate.plans)
+    others = OtherTemplates(roles, lambda name: account_of(name, gate.plans))
+    unlisted = UnlistedRoles(others)
     checked = set[tuple[str, str]]()
     for number, one in enumerate(roles):
-        subject = by_plan(one.name, gate.plans, "", [one._replace(name="")], of_same_role(older, one))
+        own = [one._replace(name="")]
+        subject = by_plan(one.name, gate.plans, "", own, of_same_role(older, one), others)
         if (
             subject.account,
             subject.role,
@@ -266,7 +273,10 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
             shown = f"role[{number}].name {one.name!r} is {subject.role}, which is there before"
             raise wrong_role_map("", shown)
         checked.add((subject.account, subject.role))
+        if isinstance(subject, GateSubject):
+            unlisted.see(subject.account, subject.sources)
         yield subject
+    yield from unlisted.subjects()
     yield from removed_roles(older, roles)
 
 

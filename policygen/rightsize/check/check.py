@@ -25,7 +25,7 @@ from policygen.rightsize.check.findings import (
 )
 from policygen.rightsize.check.own_role import own_role_findings, with_boundary_to_come
 from policygen.rightsize.check.risks import opened_risks
-from policygen.rightsize.check.templates.context import SAM_TEMPLATE
+from policygen.rightsize.check.unknown_policies import unknown_policies
 from policygen.rightsize.check.unused import unused_permissions
 
 __all__ = [
@@ -73,25 +73,12 @@ def _is_suggested(sources: Sequence[PolicySource], basis: CheckBasis) -> bool:
 
 def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find everything but what is wider than today's policies, which takes the longest."""
-    yield from _unread(sources)
+    yield from unknown_policies(sources)
     yield from denied(sources, basis)
     yield from platform(sources, basis)
     yield from set_apart(sources, basis)
     yield from opened_risks(sources, basis)
     yield from unused_permissions(sources, basis)
-
-
-def _unread(sources: Sequence[PolicySource]) -> Iterator[Finding]:
-    """Find attached policies whose documents are not known: they may grant everything."""
-    for source in sources:
-        for name, place in source.unread:
-            if name.startswith(SAM_TEMPLATE):
-                message = "SAM makes its document at deployment, and it is not expanded here"
-                fix = "write its statements into the template, or accept it in a baseline"
-            else:
-                message = "it is attached, and the role does not have it today: what it grants is not known"
-                fix = "check its document too, or make the plan again once it is attached"
-            yield Finding(RULES["PG108"], name, message, fix, source.name, place)
 
 
 def failing(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:

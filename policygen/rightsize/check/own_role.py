@@ -36,7 +36,8 @@ def own_role_findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Ite
         if source.rest:
             yield from _boundary_findings(source, source.rest, basis)
         if source.rest and source.rest.role:
-            yield from _trust_findings(source, source.rest, source.rest.role, basis)
+            account = basis.current.account if basis.current else ""
+            yield from trust_findings(source, source.rest, source.rest.role, _todays_trust(basis), account)
 
 
 def unchecked_of_role(sources: Sequence[PolicySource], basis: CheckBasis) -> list[str]:
@@ -168,19 +169,27 @@ def _todays_trust(basis: CheckBasis) -> ResourcePolicy | None:
     return parse_resource_policy(basis.trust, "today's trust policy", "trust") if basis.trust else None
 
 
-def _trust_findings(
-    source: PolicySource, rest: TemplateRest, role: TemplateRole, basis: CheckBasis
+def trust_findings(
+    source: PolicySource, rest: TemplateRest, role: TemplateRole, today: ResourcePolicy | None, account: str
 ) -> Iterator[Finding]:
+    """Find what the trust policy that a template gives a role lets in beyond today's, and what makes it unsafe.
+
+    Args:
+        source: a part of the template.
+        rest: the rest of the template.
+        role: what it says of the role.
+        today: today's trust policy; None where it is not known, or there is none.
+        account: the role's account; "" where it is not known.
+    """
     from policygen.rightsize.check.trust import trust_beyond_today  # heavy, and most files have none
 
-    policy, today = _trust(source, role), _todays_trust(basis)
+    policy = _trust(source, role)
     if policy is None or (today and _is_same(policy, today)):
         return
     bare = Policy(tuple(one.statement for one in policy.statements), name=policy.name)
     at = PolicySource(
         source.name, "", bare, rest.below(role.trust_path), part=f"the trust policy of {role.name}"
     )
-    account = basis.current.account if basis.current else ""
     yield from trust_beyond_today(at, policy, today, account)
 
 

@@ -21,9 +21,11 @@ def opened_risks(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator
     known = basis.known_statements()
     for risk in _within([source.policy for source in sources], basis):
         if risk.rule not in needed:
-            yield _finding("PG107", risk, "remove one of its actions, or name what was used", sources, known)
+            yield risk_finding(
+                "PG107", risk, "remove one of its actions, or name what was used", sources, known
+            )
         elif risk.family == "escalation":
-            yield _finding(
+            yield risk_finding(
                 "PG401",
                 risk,
                 "no action needed: the role uses these permissions, or the logs can't tell",
@@ -40,9 +42,18 @@ def _within(policies: Sequence[Policy], basis: CheckBasis) -> tuple[Risk, ...]:
     return risks(policies, current.boundary, current.guardrails, current.account)
 
 
-def _finding(
+def risk_finding(
     rule: str, risk: Risk, fix: str, sources: Sequence[PolicySource], known: Collection[Statement]
 ) -> Finding:
+    """Return the finding about a risk, at the statement that opens it.
+
+    Args:
+        rule: its id.
+        risk: what the policies open.
+        fix: what to do.
+        sources: the policies.
+        known: statements that nobody added.
+    """
     spot = nearest(sources, risk.actions[::-1], risk.resources, known)
     names = ", ".join(risk.actions[:4]) + (
         f" and {len(risk.actions) - 4} more" if len(risk.actions) > 4 else ""

@@ -25,6 +25,7 @@ from policygen.rightsize.check.templates.context import (
 from policygen.rightsize.check.templates.other_ways import added_by_sam, unread_macros, unread_resources
 from policygen.rightsize.check.templates.template_values import (
     NO_VALUE,
+    NOT_TOLD,
     TemplateValues,
     UnresolvedError,
     is_expanded,
@@ -59,6 +60,14 @@ def cloudformation_policies(document: Mapping[str, Any], file: str, context: Tem
     return _TemplateReader(document, file, context).policies()
 
 
+def roles_in_cloudformation(document: Mapping[str, Any], context: TemplateContext) -> frozenset[str]:
+    """Return the names of the roles that a template makes or gives policies, as IAM compares them.
+
+    Those that a deployment makes up are not among them.
+    """
+    return frozenset(map(role_name, _TemplateReader(document, "", context).names()))
+
+
 class _TemplateReader(TemplateValues):
     """Finds the policies of one role among the resources."""
 
@@ -66,6 +75,7 @@ class _TemplateReader(TemplateValues):
         super().__init__(document, file, context)
         self._document = document
         self._others: dict[str, str] = {}
+        self._names: set[str] = set()
 
     def policies(self) -> RolePolicies:
         documents: list[tuple[str, Any, Path]] = []
@@ -88,6 +98,15 @@ class _TemplateReader(TemplateValues):
         if not (documents or attached or own):
             raise no_such_role(self._file, self._context, self._roles())
         return RolePolicies(tuple(documents), tuple(attached), self._rest(own))
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of roles that the template tells."""
+        yield from filter(None, map(self._name_of, self._roles()))
+        for logical, one in self._resources.items():
+            if one["Type"] in _ATTACHED:
+                with suppress(UsageError):  # who names the template for a role is told
+                    self._is_attached(logical, ())
+        yield from self._others
 
     def _rest(self, own: Sequence[str]) -> TemplateRest:
         mine = frozenset({*own, *self._names})
@@ -205,9 +224,9 @@ class _TemplateReader(TemplateValues):
     def _is_ours(self, logical: str) -> bool:
         """Return whether the role under check is the one of a logical name: a stack's name stands before it."""
         if self._context.part:
-            return self._context.part == logical
+            return self._context.part in (logical, self._name_of(logical))
         role = self._context.role
-        if self._properties(logical).get("RoleName") is not None:
+        if self._context.by_name or self._properties(logical).get("RoleName") is not None:
             return role_name(self._name_of(logical) or "") == role_name(role)
         return role == logical or f"-{logical}-" in role
 
@@ -217,7 +236,8 @@ class _TemplateReader(TemplateValues):
         if name is None:
             return None
         with suppress(UnresolvedError):
-            return str(self._value(name))
+            found = str(self._value(name))
+            return None if found == NOT_TOLD else found
         return None
 
     def _is_attached(self, logical: str, own: Sequence[str]) -> bool:

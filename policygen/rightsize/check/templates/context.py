@@ -31,6 +31,10 @@ class TemplateContext(msgspec.Struct, frozen=True):
     """Name of an inline policy that the role has today -> its document."""
     part: str = ""
     """Its address or logical name in the template, where somebody named it; "" to find it by its name."""
+    by_name: bool = False
+    """Whether it is found by the name alone that it gives itself: of a template that nobody named for it."""
+    lenient: bool = False
+    """Whether what the template does not tell is left out, where no more is asked than what it tells."""
 
     def policy_named(self, name: Any, path: Any) -> str:
         """Return the ARN of a managed policy of the account, or account and name without a path; "" without a name."""

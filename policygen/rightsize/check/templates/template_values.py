@@ -25,6 +25,9 @@ _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 NO_VALUE: Any = object()
 """What stands for a value that is left out."""
 
+NOT_TOLD = "not-told"
+"""What stands for a value that the template does not tell, where no more is asked than what it tells."""
+
 
 class UnresolvedError(Exception):
     """A function of the template whose value is not certain; its text is the argument."""
@@ -81,6 +84,19 @@ class TemplateValues:
         return None if found is NO_VALUE else found
 
     def _value(self, value: Any) -> Any:
+        """Return a value; of a lenient reader `NOT_TOLD` where the template does not tell it.
+
+        Raises:
+            UnresolvedError: the template does not tell it.
+        """
+        try:
+            return self._told(value)
+        except UnresolvedError:
+            if self._context.lenient:
+                return NOT_TOLD
+            raise
+
+    def _told(self, value: Any) -> Any:
         if isinstance(value, list):
             return [found for one in value if (found := self._value(one)) is not NO_VALUE]
         if isinstance(value, str) and "{{resolve:" in value:

@@ -46,6 +46,19 @@ def terraform_policies(document: Mapping[str, Any], file: str, context: Template
     return found._replace(rest=replace(found.rest, unread=unread))
 
 
+def roles_in_terraform(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the roles that a plan makes or gives policies, as IAM compares them, where it knows them."""
+    attributes = {"aws_iam_role": "name", _KEEPING: "role_name", **_OF_A_ROLE}
+    attributes |= {kind: role_is for kind, (role_is, _) in _ATTACHING.items()}
+    return frozenset(
+        role_name(name)
+        for one in resources_in(document)
+        if one.kind in attributes
+        for name in _values(one, attributes[one.kind])
+        if isinstance(name, str)
+    )
+
+
 def _left_out(document: Mapping[str, Any], planned: Collection[str]) -> Iterator[str]:
     """Yield what a plan says that its planned values do not hold: what Terraform forgets stays in AWS."""
     for one in map(mapping, items(document.get("resource_changes"))):
@@ -204,12 +217,13 @@ class _Reader:
         references = one.references(attribute)
         if attribute != "roles" and references and all(ref.startswith(_ROLES) for ref in references):
             return False
-        raise unknown_value(self._file, one.address, "which role it is of is known only after apply")
+        self._untold(one.address, "which role it is of is known only after apply")
+        return False
 
     def _add_inline(self, role: TerraformResource) -> None:
         where = f"{role.address}.inline_policy"
         if role.is_untold("inline_policy"):
-            raise unknown_value(self._file, where, "it is known only after apply")
+            self._untold(where, "it is known only after apply")
         for number, inline in enumerate(map(mapping, items(role.values.get("inline_policy")))):
             key = "policy_document" if "policy_name" in inline else "policy"  # the first is awscc's
             if inline:
@@ -233,7 +247,7 @@ class _Reader:
             ref.startswith(_POLICIES) for ref in one.references(attribute)
         )
         if not (found and is_one):
-            raise unknown_value(self._file, one.address, "which policy it attaches is known only after apply")
+            self._untold(one.address, "which policy it attaches is known only after apply")
         for policy in found:
             self._add_document(policy)
 
@@ -247,7 +261,7 @@ class _Reader:
     def _add_kept(self, one: TerraformResource) -> None:
         """Add inline policies that stay on the role without being in the template, as the role has them today."""
         if _is_untold(one, "policy_names"):
-            raise unknown_value(self._file, one.address, "which policies it keeps is known only after apply")
+            self._untold(one.address, "which policies it keeps is known only after apply")
         here = {str(policy.values.get("name")) for policy in self._those_of("aws_iam_role_policy", "role")}
         for role in self._own:
             inline = map(mapping, items(role.values.get("inline_policy")))
@@ -264,9 +278,19 @@ class _Reader:
         self._add(one.address, one.values.get("policy"), one.place("policy"))
 
     def _add(self, name: str, document: Any, path: Path) -> None:
-        if not isinstance(document, str | dict):
-            raise unknown_value(self._file, name, "its policy is known only after apply")
-        self._documents[path] = (name, document, path)
+        if isinstance(document, str | dict):
+            self._documents[path] = (name, document, path)
+        else:
+            self._untold(name, "its policy is known only after apply")
+
+    def _untold(self, where: str, what: str) -> None:
+        """Say that the plan does not tell something.
+
+        Raises:
+            UsageError: PG-E251, unless it may be left out.
+        """
+        if not self._context.lenient:
+            raise unknown_value(self._file, where, what)
 
 
 _OPTIONAL = {"roles", "managed_policy_arns"}

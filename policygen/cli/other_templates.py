@@ -1,0 +1,138 @@
+"""Templates that one role's table names, and that say something of other roles too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from policygen.cli.gate_policies import policies_named
+from policygen.cli.gate_subjects import PrincipalSubject
+from policygen.cli.policy_files import files_of, is_arn, policies_of, roles_in
+from policygen.cli.role_map import GateRole
+from policygen.errors import PolicygenError
+from policygen.rightsize.check.rest import role_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policygen.rightsize.check.findings import PolicySource
+    from policygen.rightsize.check.templates.context import TemplateContext
+
+
+class OtherTemplates:
+    """The templates of all tables, and which roles each of them names."""
+
+    def __init__(self, roles: Sequence[GateRole], account_of: Callable[[str], str]) -> None:
+        """Look at the files of the tables.
+
+        Args:
+            roles: the tables.
+            account_of: takes a role's name or ARN; returns its account, "" where it is not known.
+        """
+        self._roles, self._account_of = roles, account_of
+        self._owners: dict[Path, list[GateRole]] = {}
+        self._named = cache(roles_in)
+        for role in roles if len(roles) > 1 else ():
+            for file in {one for policy in role.policies if not is_arn(policy) for one in files_of(policy)}:
+                self._owners.setdefault(file, []).append(role)
+
+    def of_role(self, role: GateRole) -> list[Path]:
+        """Return the templates of other tables that give a role policies by its name, in its own account.
+
+        A template that a role of the same name has in another account is about that one.
+        """
+        wanted = role_name(role.name)
+        return [
+            file
+            for file, owners in self._owners.items()
+            if wanted not in {role_name(one.name) for one in owners}
+            and wanted in self._named(file)
+            and self._is_of_account(owners, self._account_of(role.name))
+        ]
+
+    def lists(self, name: str, account: str) -> bool:
+        """Return whether a table is about a role of an account."""
+        return any(
+            role_name(one.name) == role_name(name) and self._account_of(one.name) in ("", account)
+            for one in self._roles
+        )
+
+    def _is_of_account(self, owners: Iterable[GateRole], account: str) -> bool:
+        return not {account, ""}.isdisjoint(self._account_of(one.name) for one in owners)
+
+
+def policies_by_name(files: Sequence[Path], context: TemplateContext) -> list[PolicySource]:
+    """Return what templates say of a role, by the name that it gives itself there; [] where they say nothing.
+
+    Raises:
+        UsageError: as `policies_of`.
+    """
+    found: list[PolicySource] = []
+    for file in files:
+        try:
+            found += policies_of(file, replace(context, by_name=True))
+        except PolicygenError as error:
+            if error.code != "PG-E250":
+                raise
+    return found
+
+
+class UnlistedRoles:
+    """Roles of the checked templates that no table is about: no plan tells what they need."""
+
+    def __init__(self, templates: OtherTemplates) -> None:
+        self._templates = templates
+        self._seen: dict[tuple[str, str, str], str] = {}
+        self._own = set[tuple[str, str, str]]()
+
+    def see(self, account: str, sources: Sequence[PolicySource]) -> None:
+        """Remember the other roles of the templates of a role that is checked."""
+        for source in sources:
+            if source.rest:
+                self._own |= {(source.name, account, key) for key in source.rest.own}
+                for key, shown in source.rest.roles.items():
+                    if not self._templates.lists(key, account):
+                        self._seen[source.name, account, key] = shown
+
+    def subjects(self) -> Iterator[PrincipalSubject]:
+        """Yield those with findings that need no plan."""
+        for place, shown in self._seen.items():
+            file, account, _ = place
+            if place not in self._own:
+                found = without_plan(shown, account, [Path(file)], "no [[role]] names it")
+                yield from [found] if found else ()
+
+
+def without_plan(
+    role: str, account: str, policies: Sequence[Path], why: str, *, risks: bool = True
+) -> PrincipalSubject | None:
+    """Return a role without a plan whose policies have findings that need none; None where they have none.
+
+    Args:
+        role: its name, or what a template calls it.
+        account: its account; "" where it is not known.
+        policies: its files, and ARNs of attached policies.
+        why: why it has no plan.
+        risks: whether risks are told too, and not errors alone.
+    """
+    from policygen.rightsize.check.templates.context import TemplateContext
+    from policygen.rightsize.check.without_plan import findings_without_plan, untold_without_plan
+
+    context = TemplateContext(role, account, part=role, lenient=True)
+    sources: list[PolicySource] = []
+    for policy in policies:
+        with suppress(PolicygenError):  # what cannot be read is not checked, as its line says
+            sources += policies_named(policy, context)
+    found = tuple(one for one in findings_without_plan(sources, account) if risks or one.level == "error")
+    if not found:
+        return None
+    judged = f"who may assume it, {'risks, ' * risks}and what allows everything"
+    told = f"judged without a plan, since {why}: only {judged}"
+    return PrincipalSubject(
+        role, account, sources, lambda: found, 0, 0, "", told=(told, *untold_without_plan(sources))
+    )

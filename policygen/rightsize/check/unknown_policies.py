@@ -1,0 +1,48 @@
+"""Attached policies whose documents are not known: they may grant everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from policygen.rightsize.check.findings import RULES, Finding, PolicySource
+from policygen.rightsize.check.templates.context import SAM_TEMPLATE
+
+_WIDE = ("administrator", "poweruser", "fullaccess", "full_access")
+"""What the names of AWS's policies have that grant a service or all of them. None of these is right-sized."""
+
+
+def is_wide_by_name(name: str) -> bool:
+    """Return whether a policy's ARN or name is that of one of AWS's own that grants all of a service, or of them all.
+
+    Source: AWS Managed Policy Reference Guide, lists of AWS managed policies.
+    """
+    is_aws_s = not name.startswith("arn:") or name.split(":", 5)[4:5] == ["aws"]
+    return is_aws_s and any(one in name.rpartition("/")[2].lower() for one in _WIDE)
+
+
+def unknown_policies(sources: Sequence[PolicySource]) -> Iterator[Finding]:
+    """Find attached policies whose documents nobody gave."""
+    for source in sources:
+        for name, place in source.unread:
+            message, fix = _said_of(name)
+            yield Finding(RULES["PG108"], name, message, fix, source.name, place)
+
+
+def _said_of(name: str) -> tuple[str, str]:
+    """Return what is wrong with an attached policy, and what to do."""
+    if name.startswith(SAM_TEMPLATE):
+        return (
+            "SAM makes its document at deployment, and it is not expanded here",
+            "write its statements into the template, or accept it in a baseline",
+        )
+    if is_wide_by_name(name):
+        shown = name.rpartition("/")[2]
+        grants = "everything" if "administrator" in shown.lower() else "a whole service or more"
+        return (
+            f"{shown} is one of AWS's own that may grant {grants}, and the role does not have it today",
+            "take it out, and write what is needed as a policy of its own",
+        )
+    return (
+        "the role does not have it today, and what it grants is not known: it may grant everything",
+        "write what is needed as a policy of its own; if this one is meant, accept it in a baseline",
+    )

@@ -44,6 +44,8 @@ class GateOptions(NamedTuple):
     """Days after which a plan is too old to rest on; None for never."""
     unnamed: Sequence[str] = ()
     """Policy files beside those of the roles that no role of the configuration has."""
+    unread: Sequence[str] = ()
+    """What lies beside them and is not read, a sentence for each kind."""
     every: bool = False
     """Whether all roles of the configuration are checked."""
 

@@ -57,7 +57,7 @@ def gate_reports(
             if options.every
             else "not checked by this command"
         )
-        lines = [*reports[0].unchecked, *rest_lines(checked, lead)]
+        lines = [*reports[0].unchecked, *rest_lines(checked, lead), *options.unread]
         reports[0] = replace(reports[0], unnamed=options.unnamed, unchecked=lines)
     if options.baseline and reports:
         others = options.baseline.newly_of_others((report.role, report.account) for report in reports)

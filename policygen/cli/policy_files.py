@@ -24,7 +24,8 @@ _SUFFIXES = (".json", *_YAML)
 
 _TERRAFORM = (".tf", ".tofu")
 _ZIP = b"PK\x03\x04"
-_SHOW = "terraform plan -out=tfplan && terraform show -json tfplan > tfplan.json, and check tfplan.json"
+SHOW = "terraform plan -out=tfplan && terraform show -json tfplan > tfplan.json, and check tfplan.json"
+"""How Terraform's code is checked: by its plan."""
 
 _LARGEST = 100_000
 """Characters without white space of a document, ten times what IAM takes of a role: no more is compared."""
@@ -73,11 +74,11 @@ def policy_text(path: Path) -> tuple[str, str]:
         return "standard input", _standard_input()
     name = str(path)
     if name.lower().endswith(_TERRAFORM):
-        raise _unreadable(name, "it is Terraform's code, and only a plan has its values", _SHOW)
+        raise _unreadable(name, "it is Terraform's code, and only a plan has its values", SHOW)
     try:
         data = path.read_bytes()
         if data.startswith(_ZIP):
-            raise _unreadable(name, "it is a plan of Terraform as it saves it, or another archive", _SHOW)
+            raise _unreadable(name, "it is a plan of Terraform as it saves it, or another archive", SHOW)
         return name, data.decode("utf-8-sig")
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error)) from None

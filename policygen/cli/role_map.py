@@ -88,9 +88,25 @@ def unnamed_policies() -> list[str]:
     """
     from policygen.cli.policy_files import unnamed_files
 
+    return unnamed_files(*_named_and_root())
+
+
+def unread_beside() -> list[str]:
+    """Return a sentence for each kind of code beside the policies of the configuration that is not read.
+
+    Raises:
+        UsageError: as `read_role_map`.
+    """
+    from policygen.cli.unread_code import unread_code
+
+    return unread_code(*_named_and_root())
+
+
+def _named_and_root() -> tuple[list[Path], Path]:
+    """Return the files and folders that the tables name, and the folder of the configuration."""
     named = [one for role in read_role_map() for one in role.policies if not is_arn(one)]
     path = read_configuration().path
-    return unnamed_files(named, path.parent if path else Path())
+    return named, path.parent if path else Path()
 
 
 def _role(file: str, folder: Path, number: int, table: Any) -> GateRole:

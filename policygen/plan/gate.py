@@ -109,6 +109,7 @@ def basis_from_plan(plan: Plan) -> CheckBasis:
         requests=requests,
         missing=missing,
         keeps=[_keep(one) for one in (*plan.keeps, *plan.unverified.dropped)],
+        attempts={one.action: one.says for one in plan.last_accessed if one.action in plan.unverified.tried},
         suspicious=_requests(part.suspicious),
         current=current,
         barred={one.action: one.by for one in plan.barred},

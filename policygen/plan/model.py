@@ -124,8 +124,8 @@ class PlanUnverified(msgspec.Struct, frozen=True):
     """Kept actions that ``--unverified drop`` would drop. None in older plans, which do not say it."""
 
 
-class PlanSeasonal(msgspec.Struct, frozen=True):
-    """An action that stays because IAM saw it, or its service, before or after the window."""
+class PlanAttempt(msgspec.Struct, frozen=True):
+    """What IAM's last-accessed report says of an action, or of its service."""
 
     action: str
     says: str
@@ -289,7 +289,9 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     """Actions that AWS's own services need of the role. Older plans have none."""
     decisions: PlanDecisions = PlanDecisions()
     unverified: PlanUnverified = PlanUnverified()
-    seasonal: tuple[PlanSeasonal, ...] = ()
+    seasonal: tuple[PlanAttempt, ...] = ()
+    """Actions that stay because IAM saw them, or their service, before or after the window."""
+    last_accessed: tuple[PlanAttempt, ...] = ()
     boundary: Document | None = None
     """The role's permissions boundary; None where it has none, or is not known. Older plans have none."""
     predecessors: tuple[PlanPredecessor, ...] = ()

@@ -1731,3 +1731,44 @@ def test_a_role_of_which_no_plan_is_expected_fails_for_what_needs_none(place: Pa
     assert "judged without a plan, since planned = false says that none is to be expected" in (
         " ".join(done.stdout.split())
     )
+
+
+# --- Code that lies beside the checked files, and is not read --------------------------------------
+
+ADMIN_TF = f"""resource "aws_iam_role_policy_attachment" "admin" {{
+  role       = "orders-api"
+  policy_arn = "{ADMIN}"
+}}
+"""
+# Files beside those of the roles -> what is said of them, nothing where their result is checked.
+CODE: dict[str, tuple[dict[str, str], str]] = {
+    "terraform": ({"iam/main.tf": ADMIN_TF}, f"not read: iam/main.tf; it may grant more: {SHOW}"),
+    "terraform in JSON, below": (
+        {"iam/more/main.tf.json": '{"resource": {"aws_iam_role": {"a": {}}}}'},
+        f"not read: iam/more/main.tf.json; it may grant more: {SHOW}",
+    ),
+    "a module, beside the configuration": (
+        {"main.tofu": 'module "roles" {}'},
+        f"not read: main.tofu; it may grant more: {SHOW}",
+    ),
+    "a CDK app": ({"cdk.json": "{}"}, "not read: cdk.json; it may grant more: cdk synth, and check cdk.out/"),
+    "serverless": ({"serverless.yml": "service: a"}, "serverless package, and check .serverless/"),
+    "nothing about roles": ({"iam/variables.tf": 'variable "a" {}', "iam/notes.md": ADMIN_TF}, ""),
+    "far away": ({"infra/main.tf": ADMIN_TF}, ""),
+    "code whose plan is checked": ({"iam/main.tf": ADMIN_TF, "iam/image-resizer.json": ""}, ""),
+}
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_code_beside_the_checked_files_is_told(name: str, place: Path) -> None:
+    files, told = CODE[name]
+    for file, text in files.items():
+        (place / file).parent.mkdir(exist_ok=True)
+        plan = text or terraform_plan(own_policy(place, "image-resizer"))
+        (place / file).write_text(plan, "utf-8")
+    write_roles(place, *BOTH_ROLES)
+    done = run(place, *ALL, "-f", "github")
+    assert done.code == 0
+    assert "::warning title=policygen gate not checked::orders-api: not read: " in done.stdout or not told
+    assert told in done.stdout
+    assert ("not read: " in done.stdout) == bool(told)

@@ -199,7 +199,7 @@ def _options(gate: GateInput) -> GateOptions:
     """
     from policygen.cli.gate import GateOptions
     from policygen.cli.gate_run import read_baselines, today
-    from policygen.cli.role_map import unnamed_policies
+    from policygen.cli.role_map import unnamed_policies, unread_beside
     from policygen.text import escape_controls
 
     level = _level(gate.fail_on)
@@ -214,6 +214,7 @@ def _options(gate: GateInput) -> GateOptions:
         today(),
         gate.max_plan_age,
         unnamed_policies() if gate.every else (),
+        unread_beside() if gate.every else (),
         gate.every,
     )
 

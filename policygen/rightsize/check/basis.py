@@ -32,6 +32,8 @@ class CheckBasis(msgspec.Struct, frozen=True):
     """Observed requests that the current policies do not allow."""
     keeps: Sequence[Keep] = ()
     """What stays without evidence: platform needs, people's decisions, and what the logs cannot show."""
+    attempts: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Unverified action -> what IAM saw of an attempt at it, or at its service, of which no event was read."""
     suspicious: Mapping[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
     """The requests behind calls that do not look like the workload."""
     current: CurrentAccess | None = None

@@ -27,6 +27,7 @@ from policygen.rightsize.check.own_role import own_role_findings, with_boundary_
 from policygen.rightsize.check.risks import opened_risks
 from policygen.rightsize.check.unknown_policies import unknown_policies
 from policygen.rightsize.check.unused import unused_permissions
+from policygen.rightsize.check.unverified import removed_unverified
 
 __all__ = [
     "LEVELS",
@@ -77,6 +78,7 @@ def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fi
     yield from denied(sources, basis)
     yield from platform(sources, basis)
     yield from set_apart(sources, basis)
+    yield from removed_unverified(sources, basis)
     yield from opened_risks(sources, basis)
     yield from unused_permissions(sources, basis)
 

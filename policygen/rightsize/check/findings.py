@@ -89,6 +89,12 @@ RULES: Mapping[str, CheckRule] = {
             "Usually what you want. Look at who made these calls.",
         ),
         CheckRule(
+            "PG204",
+            "warning",
+            "what IAM saw attempted would be denied",
+            "No event tells whether the role needs it: leave it, or ask the role's owner.",
+        ),
+        CheckRule(
             "PG301",
             "note",
             "the logs can't tell whether it is used",
@@ -105,6 +111,12 @@ RULES: Mapping[str, CheckRule] = {
             "warning",
             "the evidence is incomplete",
             "Give what is missing and make the plan again: a pass must not mean that nothing was known.",
+        ),
+        CheckRule(
+            "PG304",
+            "note",
+            "what the logs can't show would be denied",
+            "No action needed if you know that nothing uses it.",
         ),
         CheckRule(
             "PG401",

@@ -61,6 +61,7 @@ def check_basis(
         requests=requests,
         missing=missing,
         keeps=kept.keeps,
+        attempts={action: says for action, says in kept.last_accessed.items() if action in kept.tried},
         suspicious=evidence.anomalous_usage.requests if evidence.anomalous_usage else {},
         current=current,
         barred=effective.blocked if effective else {},

@@ -45,6 +45,14 @@ class GateInput:
             help="Lowest level that fails the gate.",
         ),
     ] = "warning"
+    before: Annotated[
+        str,
+        typer.Option(
+            "--before",
+            metavar="REF",
+            help="Compare with policygen.toml and the baseline of this git branch, as in a pull request.",
+        ),
+    ] = ""
     baseline: Annotated[
         Path | None,
         typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
@@ -164,6 +172,13 @@ def refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Se
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
             code="PG-E248",
             instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
+        )
+    if gate.before and (gate.baseline_before or gate.roles_before):
+        other = "--baseline-before" if gate.baseline_before else "--roles-before"
+        raise UsageError(
+            f"--before and {other} cannot be used together",
+            "--before REF takes both files from git; give it alone",
+            code="PG-E248",
         )
     if gate.roles_before and (policies or not offline):
         raise UsageError(

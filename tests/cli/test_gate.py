@@ -1733,6 +1733,67 @@ def test_a_role_of_which_no_plan_is_expected_fails_for_what_needs_none(place: Pa
     )
 
 
+# --- The base branch, by git -----------------------------------------------------------------------
+
+
+def commit(place: Path) -> None:
+    """Make what is there the base branch."""
+    for words in (
+        ("init", "-q", "-b", "main"),
+        ("add", "iam", "policygen.toml", *map(str, place.glob("policygen-*.json"))),
+        ("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "base"),
+    ):
+        subprocess.run(["git", *words], cwd=place, check=True, capture_output=True)
+
+
+BEFORE = ("--before", "main")
+
+
+def test_a_change_is_checked_against_the_base_branch_as_the_action_does(place: Path) -> None:
+    write_roles(place, *BOTH_ROLES)
+    allow(place, "orders-api", "sns:TagResource")
+    run(place, *ALL, "--write-baseline", "policygen-baseline.json")
+    commit(place)
+    assert run(place, *ALL, *BEFORE).code == 0
+    allow(place, "orders-api", "iam:PassRole")
+    done = run(place, *ALL[:-1], *BEFORE, "--write-baseline", "policygen-baseline.json")
+    assert "policygen-baseline.json accepts " in done.stderr
+    done = run(place, *ALL, *BEFORE)
+    assert done.code == 1
+    assert "newly accepted in this change, not counted yet:\n    " in done.stdout
+    assert "PG101 iam:PassRole on * (1)\n" in done.stdout
+    subprocess.run(["git", "checkout", "-q", "iam"], cwd=place, check=True)
+    write_roles(place, IMAGES_ROLE)
+    assert "its [[role]]" in run(place, *ALL, *BEFORE).stdout
+    # Of policies of the command line the baseline alone is compared.
+    assert run(place, *OWN, *BEFORE).code == 0
+
+
+def test_a_base_branch_without_a_baseline_accepts_nothing(place: Path) -> None:
+    write_roles(place, *BOTH_ROLES)
+    commit(place)
+    assert run(place, *ALL, *BEFORE).code == 0
+    allow(place, "orders-api", "iam:PassRole")
+    run(place, *ALL, "--write-baseline", "policygen-baseline.json")
+    assert run(place, *ALL, "--baseline", "policygen-baseline.json").code == 0
+    assert run(place, *ALL, *BEFORE).code == 1
+
+
+@pytest.mark.parametrize("ref", ["other", "--output=x", ""])
+def test_a_base_branch_that_git_does_not_know_is_an_error(ref: str, place: Path) -> None:
+    write_roles(place, *BOTH_ROLES)
+    if ref == "":
+        ref = "main"  # without a repository
+    else:
+        commit(place)
+    done = run(place, *ALL, f"--before={ref}")
+    assert (done.code, done.stdout) == (2, "")
+    assert f"error: --before {ref!r}: git has no such branch or commit here  PG-E248, exit 2\n" in done.stderr
+    assert not (place / "x").exists()
+    done = run(place, *ALL, *BEFORE, "--roles-before", "policygen.toml")
+    assert "--before and --roles-before cannot be used together" in done.stderr
+
+
 # --- Code that lies beside the checked files, and is not read --------------------------------------
 
 ADMIN_TF = f"""resource "aws_iam_role_policy_attachment" "admin" {{

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -126,6 +127,7 @@ def command(
 
     policygen check trust.json --kind trust --plan ci
     """
+    from policygen.cli.base_branch import of_base_branch
     from policygen.cli.console import log_line
     from policygen.cli.gate_run import gate_reports, write_baseline
     from policygen.cli.output import add_to_summary, summary_file
@@ -133,6 +135,10 @@ def command(
     from policygen.report.findings.report import render
     from policygen.report.formats import format_of, require_format
 
+    refuse_kind(kind, gate, account, role=role, api=api)
+    refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
+    folder = ctx.with_resource(TemporaryDirectory()) if gate.before else ""
+    gate = of_base_branch(gate, Path(folder), roles=bool(gate.plan or gate.every) and not policies)
     options = _options(gate)
     require_format(format_, FORMATS)
     exports = [(path, require_format(format_of(str(path)), FORMATS)) for path in export or ()]
@@ -140,8 +146,6 @@ def command(
         check_writable(path)
     step = summary_file() if summary else None
     notify = message_sink(quiet=quiet)
-    refuse_kind(kind, gate, account, role=role, api=api)
-    refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
 
     def subjects() -> Iterator[Checked | Unchecked]:
         if kind in {"trust", "resource"} and gate.plan:
@@ -209,7 +213,7 @@ def _options(gate: GateInput) -> GateOptions:
         gate.notes,
         read_baselines(gate.baseline, gate.baseline_before),
         escape_controls(str(gate.baseline or "")),
-        escape_controls(str(gate.baseline_before or "")),
+        escape_controls(gate.before or str(gate.baseline_before or "")),
         pages,
         today(),
         gate.max_plan_age,

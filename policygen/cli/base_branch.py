@@ -1,0 +1,79 @@
+"""What the base branch has checked and accepts, read from git as the action reads it from GitHub."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policygen.cli.configuration import OWN, SHARED, read_configuration
+from policygen.errors import UsageError
+from policygen.files import write_file
+from policygen.text import escape_controls
+
+if TYPE_CHECKING:
+    from policygen.cli.gate_input import GateInput
+
+_BASELINE = "policygen-baseline.json"
+"""What the guide calls the baseline."""
+
+
+def of_base_branch(gate: GateInput, folder: Path, *, roles: bool) -> GateInput:
+    """Return the options with the files of the base branch, where ``--before`` names one.
+
+    Without ``--baseline`` it is ``policygen-baseline.json`` beside the configuration, if it is there. A file that the
+    base branch does not have accepts nothing.
+
+    Args:
+        gate: the options.
+        folder: where the files are written.
+        roles: whether the configuration says what is checked.
+
+    Raises:
+        UsageError: PG-E248, git does not know the branch.
+    """
+    if not gate.before:
+        return gate
+    from policygen.rightsize.check.baseline import EMPTY
+
+    place = read_configuration().path
+    root = place.parent if place else Path()
+    _require_commit(gate.before, root)
+    if roles:
+        for name in (OWN, SHARED):
+            if (text := _file_at(gate.before, root / name)) is not None:
+                write_file(folder / name, text)
+                gate = replace(gate, roles_before=folder / name)
+                break
+    baseline = gate.baseline or root / _BASELINE
+    if gate.baseline is None and not baseline.is_file():
+        return gate
+    accepted = _file_at(gate.before, baseline)
+    write_file(folder / _BASELINE, EMPTY if accepted is None else accepted)
+    return replace(gate, baseline=baseline, baseline_before=folder / _BASELINE)
+
+
+def _require_commit(ref: str, root: Path) -> None:
+    if ref.startswith("-") or _git(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}") is None:
+        raise UsageError(
+            f"--before {escape_controls(ref)[:80]!r}: git has no such branch or commit here",
+            "git fetch origin main, and give --before origin/main",
+            code="PG-E248",
+        )
+
+
+def _file_at(ref: str, file: Path) -> str | None:
+    """Return a file as a commit has it; None where it does not have it."""
+    return _git(file.parent, "show", f"{ref}:./{file.name}")
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """Return what git says in a folder; None where it fails, or is not there."""
+    command: Sequence[str] = ("git", "-C", str(folder), *words)
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no shell, no option
+    except OSError:
+        return None
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None

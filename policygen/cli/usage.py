@@ -73,7 +73,7 @@ def _problem(error: Any, words: Sequence[str]) -> str:
 
 
 def next_command(error: PolicygenError, words: Sequence[str]) -> str:
-    """Return the command to try after an error; "" where its hints have one, or where no command is at fault.
+    """Return the command to try after an error; "" where its hints have one, or a file is at fault.
 
     Args:
         error: what happened.
@@ -81,7 +81,7 @@ def next_command(error: PolicygenError, words: Sequence[str]) -> str:
     """
     if error.instead and (corrected := _replaced(words, *error.instead)):
         return shlex.join(["policygen", *corrected])
-    if any(hint.startswith("policygen ") for hint in error.hints):
+    if error.place[0] or any(hint.startswith("policygen ") for hint in error.hints):
         return ""
     if error.code in _NO_ROLE and (inputs := _inputs(words)):
         return shlex.join(["policygen", "roles", *inputs])

@@ -17,7 +17,8 @@ from policygen.iam.implication import comparison_of, operator_kind
 from policygen.iam.reference import Action
 from policygen.iam.reference import service as service_of
 
-_ACCOUNT = "123456789012"
+ACCOUNT = "123456789012"
+"""The account of examples, where a pattern leaves it open."""
 _REGION = "us-east-1"
 _CONTEXTS = 24
 _NAMES = 16
@@ -90,18 +91,18 @@ def _names_of_types(action: Action | None) -> Iterator[str]:
     for type_name in action.types if action and known else ():
         resource_type = known.types.get(type_name) if known else None
         for arn_pattern in resource_type.patterns if resource_type else ():
-            location = {"Partition": "aws", "Region": _REGION, "Account": _ACCOUNT}
+            location = {"Partition": "aws", "Region": _REGION, "Account": ACCOUNT}
             values = {name: location.get(name, "other") for name in arn_pattern.placeholders}
             yield arn_pattern.fill(values).replace("*", "other")
     if not action or not action.types:
         yield "*"
-    yield f"arn:aws:{action.name.split(':')[0] if action else 'service'}:{_REGION}:{_ACCOUNT}:other"
+    yield f"arn:aws:{action.name.split(':')[0] if action else 'service'}:{_REGION}:{ACCOUNT}:other"
 
 
 def _fill_arn(pattern: str, star: str, mark: str) -> str:
     """Return a name for a pattern: open regions and accounts are filled, `star` and `mark` replace other wildcards."""
     parts = pattern.split(":", 5)
-    defaults = ("arn", "aws", "", _REGION, _ACCOUNT)
+    defaults = ("arn", "aws", "", _REGION, ACCOUNT)
     location = [
         default if part == "*" and default else _fill(part, "", "a")
         for part, default in zip(parts[:5], defaults, strict=False)

@@ -670,7 +670,8 @@ def test_wrong_usage_says_what_and_what_next(name: str, place: Path) -> None:
         (place / file).write_text(text, "utf-8")
     done = run(place, *args)
     assert done.stdout == ""
-    if not hints[-1].startswith("policygen "):
+    is_of_a_file = any(f"'{file}'" in error and args[1] == file for file in files)
+    if not (hints[-1].startswith("policygen ") or is_of_a_file):
         hints.append("policygen check --help")
     assert done.stderr == f"error: {error}\n" + "".join(f"  hint: {hint}\n" for hint in hints)
     assert done.code == int(error.rsplit(maxsplit=1)[1])
@@ -1833,3 +1834,87 @@ def test_code_beside_the_checked_files_is_told(name: str, place: Path) -> None:
     assert "::warning title=policygen gate not checked::orders-api: not read: " in done.stdout or not told
     assert told in done.stdout
     assert ("not read: " in done.stdout) == bool(told)
+
+
+# --- What people read --------------------------------------------------------------------------------
+
+
+def test_a_role_that_failed_is_told_first(place: Path) -> None:
+    write_roles(place, *BOTH_ROLES)
+    allow(place, "image-resizer", "iam:PassRole")
+    done = run(place, *ALL)
+    assert done.stdout.index("gate failed  image-resizer") < done.stdout.index("gate passed  orders-api")
+    told = run(place, *ALL, "-f", "markdown").stdout
+    assert told.startswith("<!-- policygen:check:111122223333:%2A -->")
+    assert told.index("| `image-resizer` |") < told.index("| `orders-api` |")
+    first = run(place, *ALL, "-f", "github").stdout.splitlines()[0]
+    assert first.startswith("::error file=iam/image-resizer.json")
+
+
+# Statement -> the subject of what is wider, and where, and nothing of an account that is made up.
+SAID: dict[str, tuple[dict[str, Any], str, str]] = {
+    "everything": ({"Action": "*", "Resource": "*"}, "all actions", "on *: "),
+    "a pattern": ({"Action": "ec2:Stop*", "Resource": "*"}, "ec2:Stop*", "on *: "),
+    "one action": ({"Action": "iam:PassRole", "Resource": "*"}, "iam:PassRole", "on *: "),
+    "roles of any account": (
+        {"Action": "iam:PassRole", "Resource": "arn:aws:iam::*:role/ci-*"},
+        "iam:PassRole",
+        "on arn:aws:iam::*:role/ci-*: ",
+    ),
+    "a pattern of names": (
+        {"Action": "s3:DeleteBucketPolicy", "Resource": "arn:aws:s3:::shop-*"},
+        "s3:DeleteBucketPolicy",
+        "on arn:aws:s3:::shop-*, for example arn:aws:s3:::shop-",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_wider_is_told_as_the_policy_has_it(name: str, place: Path) -> None:
+    statement, subject, where = SAID[name]
+    allow(place, "image-resizer", statement["Action"], on=statement["Resource"])
+    file = ("check", "iam/image-resizer.json", "--plan", "plans/image-resizer.json", "-q", "-f", "json")
+    found = json.loads(run(place, *file).stdout)["findings"]
+    ((told, message),) = [(one["subject"], one["message"]) for one in found if one["rule"] == "PG105"]
+    assert told == subject
+    assert message.startswith(where)
+    assert "123456789012" not in message
+
+
+def test_of_a_plan_of_terraform_the_address_comes_first(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole")
+    (place / "t.json").write_text(terraform_plan(own_policy(place)), "utf-8")
+    done = run(place, "check", "t.json", "--plan", "plans/orders-api.json", "-q")
+    assert "\n  aws_iam_role_policy.orders-api, t.json:1:" in done.stdout
+    assert "in aws_iam_role_policy.orders-api" not in done.stdout
+    told = run(place, "check", "t.json", "--plan", "plans/orders-api.json", "-q", "-f", "markdown").stdout
+    assert "| `aws_iam_role_policy.orders-api, t.json:1:" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "fix"),
+    [
+        ("AdministratorAccess", "may grant everything", "take it out"),
+        ("PowerUserAccess", "may grant a whole service or more", "take it out"),
+        ("service-role/AWSLambda_FullAccess", "may grant a whole service or more", "take it out"),
+        ("ReadOnlyAccess", "it may grant everything", "write what is needed as a policy of its own; if this"),
+    ],
+)
+def test_an_attached_policy_that_nobody_knows_is_not_to_be_attached_first(
+    name: str, told: str, fix: str, place: Path
+) -> None:
+    write_roles(
+        place, f'name = "orders-api"\npolicy = ["iam/orders-api.json", "arn:aws:iam::aws:policy/{name}"]'
+    )
+    found = json.loads(run(place, *ALL, "-f", "json").stdout)["findings"]
+    (one,) = [one for one in found if one["rule"] == "PG108"]
+    assert told in one["message"]
+    assert one["fix"].startswith(fix)
+    assert "once it is attached" not in one["fix"]
+
+
+def test_after_a_damaged_file_no_command_s_help_is_of_use(place: Path) -> None:
+    (place / "iam" / "orders-api.json").write_text(BROKEN, "utf-8")
+    done = run(place, *OWN)
+    assert "a comma, a quotation mark or a bracket is missing" in done.stderr
+    assert "--help" not in done.stderr

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from policygen.report.figures import grouped
-from policygen.report.findings.places import told
-from policygen.report.findings.report import FindingsReport, files_without_role, way_to_accept
+from policygen.report.findings.places import message_of, place_of, told
+from policygen.report.findings.report import FindingsReport, failed_first, files_without_role, way_to_accept
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
@@ -26,7 +26,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
     overview = [_marker(*reports), *_overview(reports), *_tail(reports)]
     parts = [
         section
-        for report in reports
+        for report in failed_first(reports)
         if report.shown or report.newly or report.unchecked
         for section in (Section("\n\n".join(_head(report))), *_table(report))
     ]
@@ -53,7 +53,7 @@ def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
             prose(report.verdict),
             prose(report.hidden),
         )
-        for report in reports
+        for report in failed_first(reports)
     ]
     yield "\n".join([row("role", "gate", "against the policy", "not shown"), row(*[":--"] * 4), *rows])
 
@@ -113,19 +113,15 @@ def _rows(report: FindingsReport) -> Iterator[str]:
         for alike in equal:
             first = alike[0]
             subjects = _several([code(one.subject) for one in alike])
-            places = _several(list(dict.fromkeys(code(_place(one)) for one in alike)))
-            yield _row(first, report.rules_url, subjects, places, prose(first.message), prose(first.fix))
+            places = _several(list(dict.fromkeys(code(place_of(one)) for one in alike)))
+            yield _row(first, report.rules_url, subjects, places, prose(message_of(first)), prose(first.fix))
         for first, rest in more:
-            yield _row(first, report.rules_url, "", code(_place(first)), prose(rest), "")
+            yield _row(first, report.rules_url, "", code(place_of(first)), prose(rest), "")
 
 
 def _several(texts: Sequence[str]) -> str:
     more = f" and {len(texts) - _NAMED:,} more" if len(texts) > _NAMED else ""
     return ", ".join(texts[:_NAMED]) + more
-
-
-def _place(finding: Finding) -> str:
-    return f"{finding.file}:{finding.place.line}:{finding.place.column}"
 
 
 def _row(first: Finding, pages: str, subjects: str, places: str, what: str, fix: str) -> str:

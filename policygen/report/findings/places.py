@@ -27,6 +27,25 @@ class Told(NamedTuple):
     """Of a line with too many of them: the first one, and what is left, in words."""
 
 
+def place_of(finding: Finding) -> str:
+    """Return where a finding stands: of a plan of Terraform, whose lines help nobody, the address comes first."""
+    file = f"{finding.file}:{finding.place.line}:{finding.place.column}"
+    return f"{finding.within}, {file}" if is_by_address(finding) else file
+
+
+def message_of(finding: Finding) -> str:
+    """Return the message, without what its place says already."""
+    return (
+        finding.message.removesuffix(f"; in {finding.within}") if is_by_address(finding) else finding.message
+    )
+
+
+def is_by_address(finding: Finding) -> bool:
+    """Return whether a finding stands at an address of Terraform, or in a file that is one line."""
+    address = finding.within.partition(",")[0]
+    return bool(address) and (finding.place.line == 1 or ("." in address and not address.startswith("arn:")))
+
+
 def by_place(report: FindingsReport, findings: Sequence[Finding]) -> list[list[Finding]]:
     """Group the findings of a gate by rule and line, in their order; those of a plan all stand on its first line."""
     if report.command != "check":
@@ -42,7 +61,7 @@ def told(report: FindingsReport, findings: Sequence[Finding]) -> Told:
     """Put findings of one rule together for a page."""
     lines = by_place(report, findings)
     listed = [one for line in lines for one in line[:LISTED]]
-    equal = grouped(((one.message, one.fix), one) for one in listed).values()
+    equal = grouped(((message_of(one), one.fix), one) for one in listed).values()
     return Told(list(equal), [(line[0], more_here(line, LISTED)) for line in lines if len(line) > LISTED])
 
 

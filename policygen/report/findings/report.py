@@ -196,6 +196,12 @@ UNNAMED = "not checked, since no [[role]] names them"
 """What stands before these files."""
 
 
+def failed_first(reports: Sequence[FindingsReport]) -> list[FindingsReport]:
+    """Return the reports as people read them: those that failed, then those that were not checked."""
+    order = ("failed", "not checked")
+    return sorted(reports, key=lambda one: order.index(one.outcome) if one.outcome in order else len(order))
+
+
 def by_level(findings: Sequence[Finding]) -> str:
     """Count findings by level, the worst first: ``1 error, 2 warnings``; "" for none."""
     counts = Counter(one.level for one in findings)
@@ -209,4 +215,5 @@ def render(name: str, *reports: FindingsReport) -> str:
     Raises:
         UsageError: PG-E207, no such format; PG-E281, more reports than the format can hold.
     """
-    return FORMATS[require_format(name, FORMATS)].render(reports)
+    in_order = failed_first(reports) if name == "github" else reports
+    return FORMATS[require_format(name, FORMATS)].render(in_order)

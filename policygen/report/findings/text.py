@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from policygen.report.figures import grouped
-from policygen.report.findings.places import LISTED, told
-from policygen.report.findings.report import UNNAMED, FindingsReport, files_without_role, way_to_accept
+from policygen.report.findings.places import LISTED, message_of, place_of, told
+from policygen.report.findings.report import (
+    UNNAMED,
+    FindingsReport,
+    failed_first,
+    files_without_role,
+    way_to_accept,
+)
 from policygen.report.terminal.layout import wrapped
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
@@ -15,7 +21,7 @@ from policygen.text import escape_controls, pluralize
 def render(reports: Sequence[FindingsReport]) -> str:
     """Return the verdict of each role, then its findings; where there are several roles, first how many failed."""
     lines = [*_overview(reports)] if len(reports) > 1 else []
-    for report in reports:
+    for report in failed_first(reports):
         lines += [""] * bool(lines)
         lines += [*_head(report), *_findings(report)]
     if unnamed := files_without_role(reports):
@@ -91,7 +97,7 @@ def _group(report: FindingsReport, findings: Sequence[Finding]) -> Iterator[str]
             yield from wrapped(f"  {_place(one):<{width}}  ", one.subject, " " * 6)
         if len(members) > LISTED:
             yield f"  and {len(members) - LISTED:,} more (-f json lists them)"
-        yield from wrapped("      ", members[0].message)
+        yield from wrapped("      ", message_of(members[0]))
         if not one_fix:
             yield from wrapped("      fix: ", members[0].fix)
     for one, rest in more:
@@ -103,4 +109,4 @@ def _group(report: FindingsReport, findings: Sequence[Finding]) -> Iterator[str]
 
 
 def _place(finding: Finding) -> str:
-    return f"{escape_controls(finding.file)}:{finding.place.line}:{finding.place.column}"
+    return escape_controls(place_of(finding))

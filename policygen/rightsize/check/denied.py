@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from policygen.iam.compare import Counterexample, gained_by
 from policygen.iam.document import Policy, allow_statements, deny_statements
 from policygen.iam.evaluate import Decision, Evaluator
-from policygen.iam.grants import Grant
+from policygen.iam.example_requests import ACCOUNT
+from policygen.iam.grants import Grant, is_pattern
 from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
@@ -181,13 +182,14 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
         gained.setdefault((spot, "" if spot.negated else str(gain.request)), []).append(gain)
     for (spot, _), (gain, *more) in gained.items():
         names = [one.request.action for one in (gain, *more)]
+        on, said = where_gained(gain)
         yield found_at(
             spot,
             RULES["PG105"],
-            f"{len(names):,} actions of a NotAction" if more else names[0],
-            f"for example on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}{some(names)}",
+            f"{len(names):,} actions of a NotAction" if more else _spelled(gain),
+            f"on {said}: {gain.allowed_by}; of today's, {gain.refused}{some(names)}",
             "remove it, or narrow it to what today's policies grant; if it is meant, accept it in a baseline",
-            resource=gain.request.resource,
+            resource=on,
             key="NotAction" if more else "",
             about=what_is_gained((gain, *more), policies),
         )
@@ -200,6 +202,23 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             "write it as today's policies do, or narrower",
             about=_scoped([undecided.of], policies),
         )
+
+
+def where_gained(gain: Counterexample) -> tuple[str, str]:
+    """Return where a policy grants what it gains, and that with an example; an example's account is made up."""
+    grant = gain.grants[0]
+    on = grant.resource if not grant.excluded else f"all but {', '.join(grant.excluded)}"
+    example = gain.request.resource
+    is_made_up = f":{ACCOUNT}:" in example and ACCOUNT not in on
+    return on, on if example == on or is_made_up or on == "*" else f"{on}, for example {example}"
+
+
+def _spelled(gain: Counterexample) -> str:
+    """Return the actions that are gained, as the policy has them where it has a pattern."""
+    granted = gain.grants[0].action
+    if granted in {"*", "*:*"}:
+        return "all actions"
+    return granted if is_pattern(granted) else gain.request.action
 
 
 def what_is_gained(

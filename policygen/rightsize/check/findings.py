@@ -55,7 +55,7 @@ RULES: Mapping[str, CheckRule] = {
             "PG108",
             "error",
             "attaches a policy that is not known",
-            "What it grants was not checked: check its document too, or make the plan once it is attached.",
+            "What it grants was not checked: take it out, and write what is needed as a policy of its own.",
         ),
         CheckRule(
             "PG109",
@@ -270,6 +270,8 @@ class Finding(msgspec.Struct, frozen=True):
     """A text that is the same in the next run, for a subject that is not, as "3 actions"; else ""."""
     about: tuple[tuple[str, str], ...] = ()
     """All that it is about, each a subject and where it holds; () for its own subject and resource."""
+    within: str = ""
+    """The part of a template that it points at, and the statement, with which the message ends; "" for another file."""
     against: bool = True
     """Whether it speaks against the policy. If not, the suggestion for the role has it too, and it fails no gate."""
 
@@ -303,4 +305,6 @@ def found_at(
 ) -> Finding:
     """Return a finding that points at a spot."""
     seen = f"{message}; in {spot.within}" if spot.within else message
-    return Finding(rule, subject, seen, fix, spot.file, spot.place, resource, key, about, against)
+    return Finding(
+        rule, subject, seen, fix, spot.file, spot.place, resource, key, about, spot.within, against
+    )

@@ -14,7 +14,7 @@ from policygen.iam.locations import Path
 from policygen.iam.principal import bound_by, principal_facts
 from policygen.iam.resource_policy import ResourcePolicy, not_inside, parse_resource_policy
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.denied import what_is_gained
+from policygen.rightsize.check.denied import what_is_gained, where_gained
 from policygen.rightsize.check.findings import RULES, Finding, PolicySource
 from policygen.rightsize.check.rest import TemplateRest, TemplateRole, policy_key
 
@@ -129,7 +129,7 @@ def _boundary_findings(source: PolicySource, rest: TemplateRest, basis: CheckBas
     else:
         compared = compare_policies([before], [found.document])
         unsure = [one.grant for one in compared.unsure if one.side == "new"]
-        examples = [f"{one.request.action} on {one.request.resource}" for one in compared.gained] or unsure
+        examples = [f"{one.request.action} on {where_gained(one)[1]}" for one in compared.gained] or unsure
         if not examples:
             return
         message = f"{found.name} allows more than that of today, for example {examples[0]}"

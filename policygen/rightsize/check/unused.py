@@ -99,7 +99,10 @@ class _UnusedFinder:
             kept = rule.id == "PG301" and self._is_kept(action, granted.statement)
             groups.setdefault((rule, why, kept), []).append(action)
         for (rule, why, kept), members in groups.items():
-            subject = members[0] if len(members) == 1 else f"{len(members)} actions of {granted.text}"
+            of = "all actions" if granted.text == "*" else f"actions of {granted.text}"
+            subject = (
+                members[0] if len(members) == 1 else f"{len(members):,} {'of ' * (granted.text == '*')}{of}"
+            )
             fix = _as_clause(rule)
             message = f"{why}{some(members)}"
             about = tuple((action, where) for action in members for where in granted.scopes)

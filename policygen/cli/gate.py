@@ -238,7 +238,7 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
     )
 
 
-def account_of(role: str, folder: Path | None) -> str:
+def account_of_plan(role: str, folder: Path | None) -> str:
     """Return a role's account, by its ARN or else by its plan in a folder; "" where neither tells it."""
     with suppress(PolicygenError):
         return account_in(role) or plan_of(role, folder).role.account

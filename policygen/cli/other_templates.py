@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from policygen.cli.gate_policies import policies_named
 from policygen.cli.gate_subjects import PrincipalSubject
-from policygen.cli.policy_files import files_of, is_arn, policies_of, roles_in
+from policygen.cli.policy_files import files_of, is_arn, policies_of, roles_of_template
 from policygen.cli.role_map import GateRole
 from policygen.errors import PolicygenError
 from policygen.rightsize.check.rest import role_name
@@ -36,7 +36,7 @@ class OtherTemplates:
         """
         self._roles, self._account_of = roles, account_of
         self._owners: dict[Path, list[GateRole]] = {}
-        self._named = cache(roles_in)
+        self._named = cache(roles_of_template)
         for role in roles if len(roles) > 1 else ():
             for file in {one for policy in role.policies if not is_arn(policy) for one in files_of(policy)}:
                 self._owners.setdefault(file, []).append(role)

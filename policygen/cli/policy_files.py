@@ -136,7 +136,7 @@ def files_of(policy: Path) -> list[Path]:
     return [policy if policy.exists() else without_name(policy)]
 
 
-def roles_in(file: Path) -> frozenset[str]:
+def roles_of_template(file: Path) -> frozenset[str]:
     """Return the names of the roles that a template tells, as IAM compares them; none of what cannot be read.
 
     Who names the file for a role is told why it cannot.

@@ -246,7 +246,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         UsageError: PG-E247, the configuration names no role, or one role twice; as `read_older_role_map`.
         NothingFoundError: PG-E349, there is no plan at all.
     """
-    from policygen.cli.gate import account_of, by_plan
+    from policygen.cli.gate import account_of_plan, by_plan
     from policygen.cli.gate_subjects import GateSubject
     from policygen.cli.other_templates import OtherTemplates, UnlistedRoles
     from policygen.cli.plans import require_plans
@@ -256,7 +256,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     older = read_older_role_map(gate.roles_before) if gate.roles_before else []
     if not gate.every:
         roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
-        others = OtherTemplates([] if policies else roles, lambda name: account_of(name, gate.plans))
+        others = OtherTemplates([] if policies else roles, lambda name: account_of_plan(name, gate.plans))
         for text in gate.plan or ():
             yield by_plan(text, gate.plans, role, roles, () if policies else older, others)
         return
@@ -265,7 +265,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         raise wrong_role_map("", "there is no [[role]]")
     if any(one.planned for one in roles):
         require_plans(gate.plans)
-    others = OtherTemplates(roles, lambda name: account_of(name, gate.plans))
+    others = OtherTemplates(roles, lambda name: account_of_plan(name, gate.plans))
     unlisted = UnlistedRoles(others)
     checked = set[tuple[str, str]]()
     for number, one in enumerate(roles):

@@ -24,11 +24,11 @@ from policygen.text import pluralize
 
 
 def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
-    """Replay the observed requests, one finding for each rule, action and reason.
+    """PolicyReplay the observed requests, one finding for each rule, action and reason.
 
     What the boundary denies is no fault of the policy, but the call would fail all the same.
     """
-    replay = Replay(sources, basis)
+    replay = PolicyReplay(sources, basis)
     groups: dict[tuple[CheckRule, str, str], list[tuple[AccessRequest, Evidence]]] = {}
     for request, (rule, reason) in _broken(replay, basis):
         groups.setdefault((rule, request.action, reason), []).append((request, basis.requests[request]))
@@ -47,7 +47,7 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         yield found_at(nearest(sources, [action]), rule, action, message, fix, resource=on, about=about)
 
 
-def _broken(replay: Replay, basis: CheckBasis) -> Iterator[tuple[AccessRequest, tuple[CheckRule, str]]]:
+def _broken(replay: PolicyReplay, basis: CheckBasis) -> Iterator[tuple[AccessRequest, tuple[CheckRule, str]]]:
     """Yield the observed requests that break a rule, with the rule and the reason."""
     alternatives = [request for request in basis.requests if request.grade == "alternative"]
     stand_ins = {without_path(request) for request in alternatives if not replay.judge(request)}
@@ -72,7 +72,7 @@ def _calls(members: Sequence[Evidence]) -> str:
     return f"{pluralize(total.count, 'call')}, last {total.last}" if total else ""
 
 
-class Replay:
+class PolicyReplay:
     """Evaluates observed requests by the policies under check, and by the current ones for comparison."""
 
     def __init__(self, sources: Sequence[PolicySource], basis: CheckBasis) -> None:
@@ -142,12 +142,12 @@ class Replay:
 
 def required_and_denied(sources: Sequence[PolicySource], basis: CheckBasis) -> list[AccessRequest]:
     """Return the observed requests and the needs of AWS's own services that the policies deny: PG201 and PG202."""
-    replay = Replay(sources, basis)
+    replay = PolicyReplay(sources, basis)
     seen = [request for request, (rule, _) in _broken(replay, basis) if rule.id == "PG201"]
     return seen + [request for _, request in _denied_needs(replay, basis)]
 
 
-def _denied_needs(replay: Replay, basis: CheckBasis) -> Iterator[tuple[Keep, AccessRequest]]:
+def _denied_needs(replay: PolicyReplay, basis: CheckBasis) -> Iterator[tuple[Keep, AccessRequest]]:
     for keep in basis.keeps:
         request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
         if keep.kind == "platform" and replay.denies(request):
@@ -156,7 +156,7 @@ def _denied_needs(replay: Replay, basis: CheckBasis) -> Iterator[tuple[Keep, Acc
 
 def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find platform needs that the policies deny: AWS's own service needs them, by the configuration."""
-    replay = Replay(sources, basis)
+    replay = PolicyReplay(sources, basis)
     for keep, request in _denied_needs(replay, basis):
         yield found_at(
             nearest(sources, [keep.grant.action]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.denied import Replay
+from policygen.rightsize.check.denied import PolicyReplay
 from policygen.rightsize.check.findings import RULES, Finding, PolicySource, found_at
 from policygen.rightsize.check.nearest import nearest
 from policygen.rightsize.check.scope import scopes
@@ -22,7 +22,7 @@ _FIXES = {
 
 def removed_unverified(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find them: a warning for each attempt that IAM saw, and one note for the rest."""
-    replay = Replay(sources, basis)
+    replay = PolicyReplay(sources, basis)
     groups: dict[str, list[Keep]] = {}
     for keep in basis.keeps:
         action = keep.grant.action

@@ -156,9 +156,11 @@ def write_baseline(
             f"{escape_controls(str(path))} accepts {findings or 'nothing'} of {pluralize(len(found), 'role')}",
             *["all that was accepted before stays"] * bool(files),
             *["what it accepts of other roles is as it was"] * bool(before and not files),
-            *[f"left out: {pluralize(denied, 'finding')} of PG201 and PG202: {_WOULD_BREAK}"] * bool(denied),
+            *[f"left out: {pluralize(denied, 'finding')} {_WOULD_BREAK}"] * bool(denied),
         ]
     )
 
 
-_WOULD_BREAK = "the role would break; --accept-denied accepts that too"
+_WOULD_BREAK = (
+    f"after which the role would break ({', '.join(sorted(BREAKING))}); --accept-denied takes them too"
+)

@@ -204,7 +204,7 @@ RULES: Mapping[str, CheckRule] = {
 from PG601 on are about APIs, of which a resource policy decides some, and those from PG701 on about trust policies."""
 
 
-BREAKING = frozenset({"PG201", "PG202"})
+BREAKING = frozenset({"PG111", "PG201", "PG202"})
 """Rules of what the role would break by: nobody accepts that along with the rest."""
 
 

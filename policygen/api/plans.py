@@ -66,7 +66,7 @@ def check_policies(policies: Written | Sequence[Written], plan: Plan | str | Pat
         >>> log = pg.load("samples/trail", "orders-api", snapshot="samples/account.json")
         >>> nothing = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
         >>> sorted({finding.level for finding in pg.check(nothing, log.plan())})
-        ['error', 'warning']
+        ['error', 'note', 'warning']
     """
     several = [policies] if isinstance(policies, Policy | Mapping | str | Path) else list(policies)
     basis = basis_from_plan(plan if isinstance(plan, Plan) else read_plan_file(plan))

@@ -1487,7 +1487,8 @@ def test_a_policy_of_the_account_is_what_a_file_of_its_name_or_statements_holds(
         return unnamed_attachments([policy_source(name, text, parse_policy(text, name))], basis)
 
     assert unnamed("iam/orders-queue.json", narrower) == ("arn:aws:iam::1:policy/x",)
-    assert unnamed("iam/a.json", narrower) == (own, "arn:aws:iam::1:policy/x")
+    for other in ("iam/a.json", "iam/queue.json"):
+        assert unnamed(other, narrower) == (own, "arn:aws:iam::1:policy/x")
     more = json.dumps(
         {"Version": "2012-10-17", "Statement": [statement, statement | {"Action": "sqs:ReceiveMessage"}]}
     )

@@ -17,7 +17,7 @@ def unnamed_attachments(sources: Sequence[PolicySource], basis: CheckBasis) -> t
     """Return the ARNs of today's managed policies that nothing under check names; () where a template has the role.
 
     Such a template says what is attached. A managed policy of the account may be what a file under check holds: one
-    that has a statement or the name of the file is taken for it.
+    that has the name of the file, or half of whose statements are under check, is taken for it.
     """
     if any(source.rest and source.rest.role for source in sources):
         return ()
@@ -38,6 +38,10 @@ def denied_without(
     return tuple(one for one in needed if with_them.evaluate(one).outcome == "ALLOWED")
 
 
+_TELLING = len("policy")
+"""Letters of a file's name that say nothing of which policy it holds, if there are no more."""
+
+
 def _is_held(arn: str, policy: Policy, sources: Sequence[PolicySource]) -> bool:
     checked = {statement for source in sources for statement in source.policy.statements}
     if set(policy.statements) <= checked or any(
@@ -45,8 +49,9 @@ def _is_held(arn: str, policy: Policy, sources: Sequence[PolicySource]) -> bool:
     ):
         return True
     is_aws_s = arn.split(":", 5)[4:5] == ["aws"]
+    shared = checked.intersection(policy.statements)
     return not is_aws_s and (
-        not checked.isdisjoint(policy.statements) or any(_have_one_name(arn, one) for one in _stems(sources))
+        2 * len(shared) >= len(policy.statements) or any(_have_one_name(arn, one) for one in _stems(sources))
     )
 
 
@@ -56,4 +61,4 @@ def _stems(sources: Sequence[PolicySource]) -> Iterator[str]:
 
 def _have_one_name(arn: str, stem: str) -> bool:
     name = arn.rpartition("/")[2].casefold()
-    return name in stem or stem in name
+    return name in stem or (len(stem) > _TELLING and stem in name)

@@ -130,9 +130,10 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def files_of(policy: Path) -> list[Path]:
-    """Return the files that a policy of a ``[[role]]`` means: also of ``FILE#NAME``, and those of a folder."""
+    """Return the files that a policy of a ``[[role]]`` means: also of ``FILE#NAME``, and of a folder those read."""
     if policy.is_dir():
-        return [Path(place, one) for place, _, files in os.walk(policy) for one in files]
+        found = (Path(place, one) for place, _, files in os.walk(policy) for one in files)
+        return [one for one in found if one.name.lower().endswith(_SUFFIXES)]
     return [policy if policy.exists() else without_name(policy)]
 
 

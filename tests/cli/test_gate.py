@@ -1836,6 +1836,15 @@ def test_code_beside_the_checked_files_is_told(name: str, place: Path) -> None:
     assert ("not read: " in done.stdout) == bool(told)
 
 
+def test_code_in_a_folder_that_a_role_names_is_told_too(place: Path) -> None:
+    in_folders(place)
+    (place / "iam" / "orders-api" / "main.tf").write_text(ADMIN_TF, "utf-8")
+    assert (
+        f"not read: iam/orders-api/main.tf; it may grant more: {SHOW}"
+        in run(place, *ALL, "-f", "json").stdout
+    )
+
+
 # --- What people read --------------------------------------------------------------------------------
 
 

@@ -85,6 +85,13 @@ class GateInput:
         bool,
         typer.Option("--accept-denied", help="With --write-baseline, accept calls that would be denied too."),
     ] = False
+    write_roles: Annotated[
+        bool,
+        typer.Option(
+            "--write-roles",
+            help="Write a [[role]] for each saved plan that has none: its files, at or below POLICY, and ARNs.",
+        ),
+    ] = False
     max_plan_age: Annotated[
         int | None,
         typer.Option("--max-plan-age", metavar="DAYS", min=0, help="Refuse a plan that is older (exit 3)."),
@@ -203,5 +210,30 @@ def refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Se
             "no role given",
             "a saved plan needs no logs: --plan ROLE",
             "or name the role and its logs: --role ROLE --logs LOGS --snapshot account.json",
+            code="PG-E248",
+        )
+
+
+def refuse_beside_write_roles(gate: GateInput, kind: str, role: str, given: Sequence[str]) -> None:
+    """Refuse what says nothing of the tables that ``--write-roles`` writes.
+
+    Raises:
+        UsageError: PG-E248.
+    """
+    from policygen.errors import UsageError
+
+    named = {
+        f"--kind {kind}": kind != KINDS[0],
+        "--role": role,
+        "--all": gate.every,
+        "--baseline": gate.baseline,
+        "--write-baseline": gate.write_baseline,
+        "--roles-before": gate.roles_before,
+    }
+    others = [*(name for name, value in named.items() if value), *given]
+    if others:
+        raise UsageError(
+            f"--write-roles and {others[0]} cannot be used together: it checks nothing, and reads saved plans alone",
+            "policygen check --write-roles, for some of the roles --plan NAME",
             code="PG-E248",
         )

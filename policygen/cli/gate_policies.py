@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,7 @@ def policies_of_role(context: TemplateContext, roles: Sequence[GateRole]) -> lis
             f"no policy to check for {role}",
             "name its file after the command",
             f'or write it into policygen.toml: [[role]], name = "{role}", policy = "FILE"',
+            f"from its plan and the files here: policygen check --write-roles --plan {shlex.quote(role)}",
             code="PG-E248",
         )
     return [

@@ -205,6 +205,27 @@ def require_plans(folder: Path | None) -> None:
         )
 
 
+def every_plan(folder: Path | None, warn: Callable[[str], None]) -> list[Plan]:
+    """Return the plans of all roles in a folder, or in that of a batch; None is policygen's own.
+
+    Args:
+        folder: of the plans.
+        warn: takes why a file cannot be read as one.
+
+    Raises:
+        NothingFoundError: PG-E349, there is none.
+    """
+    require_plans(folder)
+    place = folder or own_folder()
+    found: list[Plan] = []
+    for path in _plans_in(place / "plans") or _plans_in(place):
+        try:
+            found += read_plans([path])
+        except UsageError as error:
+            warn(f"warning: {error.message}  {error.code}")
+    return found
+
+
 def names_role(text: str, name: str, account: str) -> bool:
     """Return whether a role's name or ARN names a role; a name is that of a role of any account.
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.errors import PolicygenError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from policygen.rightsize.check.templates.context import TemplateContext
 
 _YAML = (".yaml", ".yml")
-_SUFFIXES = (".json", *_YAML)
+SUFFIXES = (".json", *_YAML)
 """How the files of a folder end that are read, in any case."""
 
 _TERRAFORM = (".tf", ".tofu")
@@ -57,7 +57,7 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
             raise _unreadable(str(path), "the folder holds no .json and no .yaml file")
         return [source for file in files for source in policies_of(file, context)]
     try:
-        return _sources(*policy_text(path), context)
+        return sources_of(parse_file(*policy_text(path)), context)
     except PolicygenError as error:
         if path.is_file() and not error.place[0]:
             error.place = str(path), 1
@@ -126,14 +126,14 @@ def _files_below(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder, onerror=fail):
         if links := [str(Path(place, one)) for one in folders if Path(place, one).is_symlink()]:
             raise _unreadable(links[0], "it is a link to another folder")
-        yield from (Path(place, one) for one in files if one.lower().endswith(_SUFFIXES))
+        yield from (Path(place, one) for one in files if one.lower().endswith(SUFFIXES))
 
 
 def files_of(policy: Path) -> list[Path]:
     """Return the files that a policy of a ``[[role]]`` means: also of ``FILE#NAME``, and of a folder those read."""
     if policy.is_dir():
         found = (Path(place, one) for place, _, files in os.walk(policy) for one in files)
-        return [one for one in found if one.name.lower().endswith(_SUFFIXES)]
+        return [one for one in found if one.name.lower().endswith(SUFFIXES)]
     return [policy if policy.exists() else without_name(policy)]
 
 
@@ -146,10 +146,10 @@ def roles_of_template(file: Path) -> frozenset[str]:
     from policygen.rightsize.check.templates.context import TemplateContext
     from policygen.rightsize.check.templates.terraform import is_terraform, roles_in_terraform
 
-    if not file.name.lower().endswith(_SUFFIXES):
+    if not file.name.lower().endswith(SUFFIXES):
         return frozenset()
     with suppress(PolicygenError):
-        content, _ = _content(*policy_text(file))
+        content = parse_file(*policy_text(file)).content
         if isinstance(content, dict) and is_terraform(content):
             return roles_in_terraform(content)
         if isinstance(content, dict) and is_cloudformation(content):
@@ -170,9 +170,9 @@ def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
     for folder in {one.parent for one in known}:
         for place, folders, files in os.walk(folder):
             folders[:] = [] if folder == top else folders
-            found |= {Path(place, one) for one in files if one.lower().endswith(_SUFFIXES)}
+            found |= {Path(place, one) for one in files if one.lower().endswith(SUFFIXES)}
     others = sorted(one for one in found if known.isdisjoint((one, *one.parents)))
-    return [str(one) for one in others if _holds_policies(one)]
+    return [str(one) for one in others if holds_policies(one)]
 
 
 def without_name(path: Path) -> Path:
@@ -180,7 +180,7 @@ def without_name(path: Path) -> Path:
     return Path(str(path).rpartition("#")[0] or path)
 
 
-def _holds_policies(path: Path) -> bool:
+def holds_policies(path: Path) -> bool:
     """Return whether a file seems to hold policies of roles: in doubt it does."""
     from policygen.rightsize.check.templates.cloudformation import is_cloudformation
     from policygen.rightsize.check.templates.terraform import is_terraform
@@ -211,24 +211,51 @@ def _is_of_a_role(document: Any) -> bool:
     return any(isinstance(one, dict) and {"Principal", "NotPrincipal"}.isdisjoint(one) for one in listed)
 
 
-def _content(name: str, text: str) -> tuple[Any, dict[Place, Location] | None]:
-    """Return the value of a file's text, and of YAML the places of its parts."""
-    if not name.lower().endswith(_YAML):
-        return _json_of(name, text), None
-    from policygen.rightsize.check.templates.yaml_template import parse_yaml_template
+class PolicyFile(NamedTuple):
+    """A file that holds policies, as the language says in which it is written."""
+
+    name: str
+    text: str
+    content: Any
+    """Its value; None for a document that is URL-encoded."""
+    places: dict[Place, Location] | None
+    """Of the parts of a file in YAML; None for one in JSON, whose places are found where they are wanted."""
+
+    @property
+    def is_template(self) -> bool:
+        """Whether it is a template: which policies it holds depends on the role."""
+        from policygen.rightsize.check.templates.cloudformation import is_cloudformation
+        from policygen.rightsize.check.templates.terraform import is_terraform
+
+        return isinstance(self.content, dict) and (
+            is_terraform(self.content) or is_cloudformation(self.content)
+        )
+
+
+def parse_file(name: str, text: str) -> PolicyFile:
+    """Parse the text of a policy file.
+
+    Raises:
+        UsageError: PG-E210 and PG-E219, it is no JSON or YAML, or has a key twice; PG-E252, PyYAML is not installed.
+    """
     from policygen.text import escape_controls
 
-    content, places = parse_yaml_template(text, escape_controls(name))
-    return content, dict(places)
+    if not name.lower().endswith(_YAML):
+        return PolicyFile(name, text, _json_of(name, text), None)
+    from policygen.rightsize.check.templates.yaml_template import parse_yaml_template
+
+    content, found = parse_yaml_template(text, escape_controls(name))
+    return PolicyFile(name, text, content, dict(found))
 
 
-def _sources(name: str, text: str, context: TemplateContext | None) -> list[PolicySource]:
+def sources_of(file: PolicyFile, context: TemplateContext | None) -> list[PolicySource]:
+    """Return the policies of a file, of a template those of one role; arguments and errors as `policies_of`."""
     from policygen.iam.document import parse_policy
     from policygen.rightsize.check.findings import PolicySource, policy_source
     from policygen.text import escape_controls
 
+    name, text, content, places = file
     shown = escape_controls(name)
-    content, places = _content(name, text)
     if isinstance(content, dict) and isinstance(content.get("policies"), list):
         if not content["policies"]:
             raise _unreadable(name, "it holds no policy")
@@ -240,9 +267,8 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
             )
             for number, document in enumerate(documents, 1)
         ]
-    template = _of_template(shown, text, content, places, context) if isinstance(content, dict) else None
-    if template is not None:
-        return template
+    if file.is_template:
+        return _of_template(file, shown, context)
     if places is not None:
         raise _unreadable(name, "it is no template of CloudFormation or SAM")
     size = len(json.dumps(content, separators=(",", ":"))) if len(text) > _LARGEST else 0
@@ -270,26 +296,19 @@ def _json_of(name: str, text: str) -> Any:
     return None
 
 
-def _of_template(
-    shown: str,
-    text: str,
-    content: dict[str, Any],
-    places: dict[Place, Location] | None,
-    context: TemplateContext | None,
-) -> list[PolicySource] | None:
-    """Return the policies of the role in a template; None for what is no template."""
+def _of_template(file: PolicyFile, shown: str, context: TemplateContext | None) -> list[PolicySource]:
+    """Return the policies of the role in a template."""
     from policygen.iam.locations import locations
-    from policygen.rightsize.check.templates.cloudformation import cloudformation_policies, is_cloudformation
+    from policygen.rightsize.check.templates.cloudformation import cloudformation_policies
     from policygen.rightsize.check.templates.context import template_sources
     from policygen.rightsize.check.templates.terraform import is_terraform, terraform_policies
 
-    read = terraform_policies if is_terraform(content) else cloudformation_policies
-    if not (is_terraform(content) or is_cloudformation(content)):
-        return None
     if context is None:
         raise _unreadable(shown, "it is a template, and this command compares documents")
-    found = read(content, shown, context)
-    return template_sources(found, shown, locations(text) if places is None else places, context)
+    read = terraform_policies if is_terraform(file.content) else cloudformation_policies
+    found = read(file.content, shown, context)
+    places = locations(file.text) if file.places is None else file.places
+    return template_sources(found, shown, places, context)
 
 
 def _unreadable(

@@ -150,10 +150,11 @@ def policy_key_of(policies: Iterable[Path | str]) -> str:
     return f"policy = {json.dumps([*named], ensure_ascii=False)}"
 
 
-def wrong_role_map(file: str, reason: str) -> UsageError:
-    """Return the error for a configuration that does not say which policy a role has."""
+def wrong_role_map(file: str, reason: str, *hints: str) -> UsageError:
+    """Return the error for a configuration that does not say which policy a role has; the hints say what else helps."""
     return UsageError(
         f"{file or OWN} does not say which policy a role has: {escape_controls(reason)}",
         'write into it, for each role: [[role]], name = "orders-api", policy = "iam/orders-api.json"',
+        *hints,
         code="PG-E247",
     )

@@ -400,7 +400,7 @@ def accepted(place: Path) -> Path:
 def test_a_change_does_not_accept_its_own_finding(accepted: Path) -> None:
     done = run(accepted, *OWN, *SINCE)
     assert done.code == 1
-    assert "  newly accepted in this change, not counted yet:\n" in done.stdout
+    assert "  newly accepted in this change, counts once the base branch has it:\n" in done.stdout
     assert "    PG101 iam:PassRole on * (1)\n" in done.stdout
     run(accepted, *ALL, "--write-baseline", "before.json")  # merged
     done = run(accepted, *OWN, *SINCE)
@@ -412,7 +412,7 @@ def test_a_change_does_not_accept_its_own_finding(accepted: Path) -> None:
     ("kind", "shown"),
     [
         ("github", "::warning file=known.json,line=1,title=policygen baseline::orders-api: newly accepted "),
-        ("markdown", "**Newly accepted in this change, not counted yet**:\n\n- "),
+        ("markdown", "**Newly accepted in this change, counts once the base branch has it**:\n\n- "),
         ("json", '"newly_accepted": [\n'),
         ("junit", '<property name="newly accepted" value="PG1'),
         ("sarif", '"newly_accepted": [\n'),
@@ -573,6 +573,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
             "no policy to check for orders-api  PG-E248, exit 2",
             "name its file after the command",
             'or write it into policygen.toml: [[role]], name = "orders-api", policy = "FILE"',
+            "from its plan and the files here: policygen check --write-roles --plan orders-api",
         ),
     ),
     "a file without roles": (
@@ -581,6 +582,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         (
             f"{NO_ROLES}: there is no [[role]]  PG-E247, exit 2",
             NO_MAP,
+            "of saved plans: policygen check --write-roles",
         ),
     ),
     "a role with a key too many": (
@@ -1761,7 +1763,7 @@ def test_a_change_is_checked_against_the_base_branch_as_the_action_does(place: P
     assert "policygen-baseline.json accepts " in done.stderr
     done = run(place, *ALL, *BEFORE)
     assert done.code == 1
-    assert "newly accepted in this change, not counted yet:\n    " in done.stdout
+    assert "newly accepted in this change, counts once the base branch has it:\n    " in done.stdout
     assert "PG101 iam:PassRole on * (1)\n" in done.stdout
     subprocess.run(["git", "checkout", "-q", "iam"], cwd=place, check=True)
     write_roles(place, IMAGES_ROLE)

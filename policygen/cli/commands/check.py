@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from policygen.cli.gate_input import GateInput, given_about_logs, refuse_kind, refuse_mixed
+from policygen.cli.gate_input import (
+    GateInput,
+    given_about_logs,
+    refuse_beside_write_roles,
+    refuse_kind,
+    refuse_mixed,
+)
 from policygen.cli.inputs import (
     message_sink,
     open_account,
@@ -135,6 +141,13 @@ def command(
     from policygen.report.findings.report import render
     from policygen.report.formats import format_of, require_format
 
+    notify = message_sink(quiet=quiet)
+    if gate.write_roles:
+        from policygen.cli.write_roles import write_roles
+
+        refuse_beside_write_roles(gate, kind, role or api, given_about_logs(ctx))
+        write_roles(gate.plan or (), gate.plans, policies or (), notify, log_line)
+        return
     refuse_kind(kind, gate, account, role=role, api=api)
     refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
     folder = ctx.with_resource(TemporaryDirectory()) if gate.before else ""
@@ -145,7 +158,6 @@ def command(
     for path, _ in exports:
         check_writable(path)
     step = summary_file() if summary else None
-    notify = message_sink(quiet=quiet)
 
     def subjects() -> Iterator[Checked | Unchecked]:
         if kind in {"trust", "resource"} and gate.plan:
@@ -262,7 +274,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         return
     roles = read_role_map()
     if not (roles or older):
-        raise wrong_role_map("", "there is no [[role]]")
+        raise wrong_role_map("", "there is no [[role]]", "of saved plans: policygen check --write-roles")
     if any(one.planned for one in roles):
         require_plans(gate.plans)
     others = OtherTemplates(roles, lambda name: account_of_plan(name, gate.plans))

@@ -159,7 +159,7 @@ class FindingsReport:
     @property
     def newly_accepted(self) -> str:
         """What stands before the list of newly accepted entries; "" where there is none."""
-        return "newly accepted in this change, not counted yet" if self.newly else ""
+        return "newly accepted in this change, counts once the base branch has it" if self.newly else ""
 
     @property
     def accepted(self) -> str:

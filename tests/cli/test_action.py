@@ -264,11 +264,29 @@ def test_a_night_without_a_list_of_roles_plans_the_whole_account(place: Path) ->
     assert {"orders-api", "image-resizer", "report-monthly"} <= kept(place)
 
 
+def test_a_night_without_a_list_of_roles_plans_those_of_the_file(place: Path) -> None:
+    tables = ("image-resizer", "arn:aws:iam::111122223333:role/service-role/orders-api")
+    text = "".join(f'[[role]]\nname = "{one}"\npolicy = "a.json"\n' for one in tables)
+    (place / "policygen.toml").write_text(text, "utf-8")
+    assert step(place, "Plan", **NIGHT | {"roles": ""}).code == 0
+    assert kept(place) == {"orders-api", "image-resizer"}
+
+
+def test_a_night_with_a_file_that_cannot_be_read_plans_nothing_and_says_why(place: Path) -> None:
+    (place / "policygen.toml").write_text("[[role]\n", "utf-8")
+    done = step(place, "Plan", **NIGHT | {"roles": ""})
+    assert (done.code, kept(place)) == (0, set())
+    assert "::error title=policygen plan::policygen.toml " in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("PG-E360")
+    assert step(place, "Night").code == 2
+
+
 def kept(place: Path) -> set[str]:
     return {path.name.partition(".")[0] for path in (place / "policygen-plans").iterdir()}
 
 
 PLANNER = """\
+if [ "$1" = config ]; then echo '{"roles": []}'; exit; fi
 for word in "$@"; do
   case "$word" in
     --role=*) role=${word#*=};;

@@ -131,6 +131,14 @@ def test_config_prints_each_value_with_its_origin(world: Path) -> None:
     assert document["settings"]["days"] == {"value": "50", "from": "POLICYGEN_DAYS"}
     assert document["settings"]["logs"] == {"value": "../logs s3://trail", "from": "../policygen.toml"}
     assert set(document["settings"]) == set(SETTINGS)
+    assert document["roles"] == []
+
+
+def test_config_prints_the_roles_of_the_file(world: Path) -> None:
+    tables = '[[role]]\nname = "b"\npolicy = "b.json"\n[[role]]\nname = "a"\npolicy = "a.json"\n'
+    (world / "policygen.toml").write_text(tables)
+    assert run(world, "config").stdout.endswith("\nread: policygen.toml\nroles: b, a\n")
+    assert json.loads(run(world, "config", "-f", "json").stdout)["roles"] == ["b", "a"]
 
 
 def test_whose_logs_are_read_is_configured_and_said(tmp_path: Path) -> None:

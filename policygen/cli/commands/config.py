@@ -1,4 +1,4 @@
-"""policygen config: prints each setting with its value and where it comes from."""
+"""policygen config: prints each setting with its value and where it comes from, and the roles of the file."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def command(
 
     from policygen.cli.configuration import SETTINGS, check_variable, read_configuration, text_of
     from policygen.cli.output import write_stdout
+    from policygen.cli.role_map import read_role_map
     from policygen.report.formats import require_format
     from policygen.rightsize.decisions.load import decisions_of
     from policygen.text import escape_controls
@@ -39,9 +40,11 @@ def command(
             rows.append((key, text_of(value), found.name))
         else:
             rows.append((key, setting.default, "default"))
+    roles = [one.name for one in read_role_map()]
     if format_ == "json":
         settings = {key: {"value": value, "from": origin} for key, value, origin in rows}
-        write_stdout(json.dumps({"file": found.name, "settings": settings}, indent=2) + "\n", utf8=True)
+        document = {"file": found.name, "settings": settings, "roles": roles}
+        write_stdout(json.dumps(document, indent=2) + "\n", utf8=True)
         return
     width = max(len(value) for _, value, _ in rows)
     lines = [f"{key:<12} {value:<{width}}  {origin}" for key, value, origin in rows]
@@ -51,6 +54,5 @@ def command(
         if found.path
         else "no policygen.toml in this folder, or above it in the repository"
     )
-    write_stdout(
-        "".join(f"{escape_controls(line)}\n" for line in [*lines, "", file, *([note] if note else [])])
-    )
+    told = [file, *([f"roles: {', '.join(roles)}"] if roles else []), *([note] if note else [])]
+    write_stdout("".join(f"{escape_controls(line)}\n" for line in [*lines, "", *told]))

@@ -1,6 +1,7 @@
 """Write the samples, the same bytes on every run: ``python samples/make.py``.
 
-These are trail/, the snapshots of two accounts, account.json and staging.json, and api/, an API with its access log.
+These are trail/, the snapshots of two accounts, account.json and staging.json, repository/, which has the policy of
+a role, and api/, an API with its access log.
 README.md describes the shop; shop/ has its events. A file whose content is already right is not written again.
 """
 
@@ -52,13 +53,23 @@ def main(target: Path) -> None:
         "staging.json": staging.snapshot(),
         **gateway.snapshots(),
     }
-    texts = ((name, _json(one, indent=2)) for name, one in snapshots.items())
+    texts = ((name, _json(one, indent=2)) for name, one in (snapshots | repository()).items())
     access = ("api/access/orders-prod.log.gz", _gzip(gateway.access_log().encode()))
     for path, data in chain(trail(), texts, [access]):
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if not (file.exists() and _content(file.read_bytes()) == _content(data)):
             file.write_bytes(data)
+
+
+def repository() -> dict[str, Any]:
+    """Return the files of a repository that holds the inline policy of a role, as it is in the account."""
+    roles = production.snapshot()["authorization"]["RoleDetailList"]
+    return {
+        f"repository/iam/{role['RoleName']}.json": role["RolePolicyList"][0]["PolicyDocument"]
+        for role in roles
+        if role["RoleName"] == "image-resizer"
+    }
 
 
 def trail() -> Iterator[tuple[str, bytes]]:

@@ -11,7 +11,9 @@ import os
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
+import textwrap
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,7 @@ from tests.support.command import run, run_in_root
 from tests.support.shell import stand_in
 
 README = ROOT / "README.md"
+GATE_PAGE = ROOT / "docs" / "guides" / "gate.md"
 SCREEN = re.compile(
     r"<!-- screen(?:, first (?P<lines>\d+) lines)?: policygen (?P<words>.+?) -->\n"
     r"```(?P<language>\w+)\n(?P<shown>.*?)```\n",
@@ -162,15 +165,45 @@ def test_every_command_of_the_page_on_reviews_runs_in_this_order(tmp_path: Path)
 
 
 @pytest.mark.system
-def test_every_command_of_the_page_on_the_gate_runs_in_this_order(tmp_path: Path) -> None:
+def test_what_the_page_on_the_gate_tries_on_the_samples_passes_and_then_fails(tmp_path: Path) -> None:
     place = settled(tmp_path)
-    stand_in(place, "git", "exec cat policygen-baseline.json")  # the base branch accepts what this one does
-    text = (ROOT / "docs" / "guides" / "gate.md").read_text("utf-8")
-    commands = [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
-    assert len(commands) >= 5
-    for line in commands:
-        done = bash(place, line)
-        assert done.code == 0, (line, done.stderr)
+    done = bash(place, commands_of(GATE_PAGE)[0])
+    assert done.code == 1, done.stderr
+    assert "\ngate passed  image-resizer: nothing against the policy\n" in "\n" + done.stdout
+    (shown,) = re.findall(r"<!-- the last check -->\n```text\n(.*?)```", GATE_PAGE.read_text("utf-8"), re.S)
+    assert shown in done.stdout
+    error, where = shown.splitlines()[-2:]
+    assert f"`{error}{where}`" in README.read_text("utf-8")
+
+
+@pytest.mark.system
+def test_every_command_of_the_page_on_the_gate_runs_in_a_repository_of_ones_own(tmp_path: Path) -> None:
+    """Beside the checkout, with git that knows its commit and a base branch that has what this one has."""
+    place = settled(tmp_path)
+    stand_in(
+        place,
+        "git",
+        'case "$*" in *"rev-parse HEAD") printf "%040d" 7;; *show*) exec cat "$2/${4#*:}";; esac',
+    )
+    (place / "policygen").symlink_to(ROOT)
+    own = Path(shutil.copytree(ROOT / "samples" / "repository", place / "own"))
+    (own / "bin").symlink_to(place / "bin")
+    account = {"POLICYGEN_LOGS": "../samples/trail", "POLICYGEN_SNAPSHOT": "../samples/account.json"}
+    blocks = commands_of(GATE_PAGE)[1:]
+    assert len(blocks) >= 8
+    for block in blocks:
+        done = bash(own, block.replace("ROLE", "image-resizer"), **account)
+        assert done.code == 0, (block, done.stderr)
+    for name in ("nightly", "pull-request"):
+        assert f"policygen/policygen@{7:040} #" in (own / ".github/workflows" / f"{name}.yml").read_text(
+            "utf-8"
+        )
+
+
+def commands_of(page: Path) -> list[str]:
+    """The commands of a page, a text for each block, also of those within a list."""
+    blocks = re.findall(r"^( *)```sh\n(.*?)^\1```", page.read_text("utf-8"), re.S | re.M)
+    return [textwrap.dedent(block) for _, block in blocks]
 
 
 def test_the_python_that_a_page_shows_runs(
@@ -416,7 +449,10 @@ def test_every_page_that_the_program_names_exists() -> None:
     ("page", "rows"),
     [
         ("concepts/odd-usage.md", [(f"`{sign}`", text) for sign, text in ANOMALY_RULES.items()]),
-        ("guides/gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
+        (
+            "reference/rules/README.md",
+            [(f"[{rule.id}]({rule.id}.md)", rule.level, rule.title) for rule in RULES.values()],
+        ),
     ],
 )
 def test_a_page_lists_what_the_program_knows(page: str, rows: list[tuple[str, ...]]) -> None:

@@ -284,8 +284,14 @@ def _decisions(decided: DecisionEffects, tried: Collection[str]) -> dict[str, An
         ],
         "expired": [rule.where for rule in decided.expired],
         "ruled_out": [
-            {"action": action, "rule": rule.where, "tried": action in tried}
-            for action, rule in sorted(decided.ruled_out.items())
+            {
+                "action": action,
+                "rule": one.rule.where,
+                "tried": action in tried,
+                "reason": "" if one.rule.flag else one.rule.reason,
+                "sign": one.sign,
+            }
+            for action, one in sorted(decided.ruled_out.items())
         ],
         "unused": [rule.where for rule in decided.unused],
         "reasons": {rule.where: rule.reason for rule in (*decided.expired, *decided.unused)},

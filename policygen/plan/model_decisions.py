@@ -29,6 +29,15 @@ class PlanRuledOut(msgspec.Struct, frozen=True):
     rule: str
     tried: bool
     """Whether IAM saw an attempt at it, or at its service, of which no event was read."""
+    reason: str = ""
+    """Why the rule drops it; "" where it was given on the command line, and in older plans."""
+    sign: str = ""
+    """What says that it is used, or well may be, a clause; "" for nothing. Older plans have none."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether a person wrote why it goes, and nothing says that it is used: then nothing is left to decide."""
+        return bool(self.reason) and not self.sign
 
 
 class PlanDecisions(msgspec.Struct, frozen=True):

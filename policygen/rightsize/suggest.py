@@ -193,7 +193,7 @@ def suggest(
             *(current.notes if current else ()),
             *decided.notes,
             *notes_on_names(together, options),
-            *filter(None, [chosen.choice.note, besides_note(kept)]),
+            *filter(None, [chosen.choice.apart_note, besides_note(kept)]),
         ),
         unverified=chosen.choice,
         boundary=current.boundary if current else None,
@@ -365,6 +365,10 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
 def _open_issues(suggestion: Suggestion) -> OpenIssues:
     """Count what a person should look at before the policy is applied."""
     split, decided = suggestion.split, suggestion.decided
+    ruled_out = decided.ruled_out.values()
+    settled = sum(one.settled for one in ruled_out)
+    doubted = sum(1 for one in ruled_out if one.sign)
+    chosen = {keep.grant.action for keep in suggestion.unverified.dropped}
     odd = [
         (one.sign, seen.count)
         for one, seen in split.anomalies.items()
@@ -383,6 +387,7 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         unmapped=len(suggestion.usage.unmapped),
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
-        dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
-        ruled_out=len(decided.ruled_out),
+        dropped=len(chosen - decided.ruled_out.keys()) + len(ruled_out) - settled - doubted,
+        doubted=doubted,
+        decided=settled,
     )

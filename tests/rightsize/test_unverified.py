@@ -56,7 +56,7 @@ def allows(policies: tuple[Policy, ...], request: AccessRequest) -> bool:
 def test_unverified_permissions_are_kept_unless_a_person_chose_otherwise(tmp_path: Path) -> None:
     found = run(CASE, tmp_path).suggestion
     assert found.unverified.mode == "keep"
-    assert found.unverified.note == ""
+    assert found.unverified.apart_note == ""
     assert allows(found.policies, SEND)
 
 
@@ -86,7 +86,59 @@ def test_rules_that_drop_what_is_unverified_are_counted_like_the_choice(tmp_path
     assert strength is not None
     assert "unverified-dropped" not in {reason.id for reason in plain.reasons}
     assert strength.verdict in {"review", "wait"}
-    assert "1 unverified permission dropped by your rules" in [one.sentence for one in strength.reasons]
+    assert "1 unverified permission dropped, and nobody wrote why" in [
+        one.sentence for one in strength.reasons
+    ]
+
+
+RULE = """
+[[drop]]
+role = "orders"
+action = "sqs:SendMessage"
+reason = "OPS-12: the queue has another sender"
+"""
+
+
+def test_a_drop_with_a_written_reason_is_a_decision_and_holds_nothing_up(tmp_path: Path) -> None:
+    plain = run(CASE, tmp_path).suggestion.strength
+    analysis = run({**CASE, "decisions": RULE.splitlines()}, tmp_path)
+    strength = analysis.suggestion.strength
+    assert plain is not None
+    assert strength is not None
+    assert strength.verdict == plain.verdict
+    assert "unverified-dropped" not in {reason.id for reason in strength.reasons}
+    assert not allows(analysis.suggestion.policies, SEND)
+    for show_all in (False, True):
+        text = " ".join(render("text", plan_from_analysis(analysis), show_all=show_all).split())
+        assert "OPS-12: the queue has another sender" in text
+        assert "drop[0]" in text
+
+
+@pytest.mark.parametrize(
+    ("reports", "spoken_for"),
+    [({}, False), ({"sqs": "2026-11-02T10:00:00Z"}, True)],
+)
+def test_a_drop_of_what_something_speaks_for_is_looked_at_first(
+    reports: dict[str, str], spoken_for: bool, tmp_path: Path
+) -> None:
+    current = CASE["today"] | ({"last_accessed": reports} if reports else {})
+    analysis = run({**CASE, "today": current, "decisions": RULE.splitlines()}, tmp_path)
+    strength = analysis.suggestion.strength
+    assert strength is not None
+    assert ("unverified-dropped" in {reason.id for reason in strength.reasons}) is spoken_for
+    (one,) = plan_from_analysis(analysis).decisions.ruled_out
+    assert one.settled is not spoken_for
+    assert ("IAM saw" in one.sign) is spoken_for
+
+
+def test_the_table_that_settles_a_drop_settles_it(tmp_path: Path) -> None:
+    analysis = run({**CASE, "drop": ["sqs:SendMessage"]}, tmp_path / "flag")
+    text = render("text", plan_from_analysis(analysis))
+    lines = text[text.index("[[drop]]") :].splitlines()[:4]
+    table = "\n".join(line.strip() for line in lines)
+    strength = run({**CASE, "decisions": table.splitlines()}, tmp_path / "file").suggestion.strength
+    assert strength is not None
+    assert "unverified-dropped" not in {reason.id for reason in strength.reasons}
 
 
 @pytest.mark.parametrize("name", [*CODE, "text", "html", "markdown", "json", "csv", "sarif", "junit"])
@@ -97,8 +149,7 @@ def test_every_format_says_that_unverified_permissions_were_dropped(name: str, t
     if name in ("json", "csv", "sarif", "junit"):
         assert "dropped as unverified by your choice" in text
     else:
-        assert f"{number} unverified permissions" in " ".join(text.split())
-        assert "dropped by" in " ".join(text.split())
+        assert f"{number} unverified permissions dropped" in " ".join(text.split())
 
 
 def test_split_writes_policies_that_suffice_without_the_unverified_ones(tmp_path: Path) -> None:
@@ -234,4 +285,4 @@ def test_what_alone_explains_an_attempt_is_not_dropped_and_the_others_are_named(
     found = made(tmp_path, "drop", today=today).suggestion
     assert allows(found.policies, AccessRequest("sns:Publish", "arn:aws:sns:us-east-1:123456789012:t"))
     assert not allows(found.policies, SEND)
-    assert "IAM saw it try 2 of them or their services" in found.unverified.note
+    assert len({keep.grant.action for keep in found.unverified.dropped} & found.unverified.tried) == 2

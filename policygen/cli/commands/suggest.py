@@ -114,8 +114,6 @@ def command(
     if not quiet:
         summarise(analysis.observed)
         warn_of_age([current] if current else [], analysis.observed.usage.window.end)
-        if analysis.suggestion.unverified.note:
-            notify(analysis.suggestion.unverified.note)
     plan = plan_from_analysis(analysis, [("--role", wanted), *given_options(context, but=_LEFT_OUT)])
     plan.unsaved = no_plan
     folder = None if no_plan else plans

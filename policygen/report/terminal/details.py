@@ -23,6 +23,7 @@ from policygen.report.suspects import (
     suspects_by_sign,
 )
 from policygen.report.terminal.changes import render_changes
+from policygen.report.terminal.dropped import render_dropped
 from policygen.report.terminal.layout import LISTED, Layout, sparks
 from policygen.report.terminal.questions import render_questions
 from policygen.report.terminal.records import render_records
@@ -42,6 +43,7 @@ def render_details(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.entries(CAUTIONS[one.id], "?", [(one.says, "")])
         yield from layout.wrapped("      if the code minds:  ", one.option)
     yield from _decisions(plan, layout)
+    yield from render_dropped(plan, layout)
     yield from _losses(plan, layout)
     yield from _refused(plan, layout)
     yield from _suspects(plan, layout)

@@ -16,6 +16,8 @@ class Notice(NamedTuple):
     name: str
     sentence: str
     details: Sequence[tuple[str, str]] = ()
+    paste: Sequence[str] = ()
+    """What to paste where, and its lines, which are never broken."""
 
 
 def listed_notice(

@@ -10,6 +10,7 @@ from policygen.plan.model_evidence import PlanNotAllowed
 from policygen.report.figures import grouped, spared_actions
 from policygen.report.fixed_names import FixedNames, fixed_names
 from policygen.report.not_allowed import FATES, Fate, fate_of, not_allowed_words
+from policygen.report.terminal.dropped import decided_notice, dropped_notice
 from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.terminal.notice import SHOWN, Notice, few, listed_notice
 from policygen.report.terminal.suspicious import (
@@ -18,7 +19,7 @@ from policygen.report.terminal.suspicious import (
     suspicious_notice,
     unusual_notice,
 )
-from policygen.report.terminal.unverified import dropped_notice, unverified_notice
+from policygen.report.terminal.unverified import unverified_notice
 from policygen.report.wording import CAUTIONS, day, denied_by, list_resources
 from policygen.text import pluralize
 
@@ -42,6 +43,7 @@ def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
                 yield from layout.joined(lead, [f"{words}:", *option_words(f"--{options}")], " ")
             else:
                 yield from layout.wrapped(lead, text, " " * (23 if len(name) < 16 else 9))
+        yield from (f"{'         ' if i else '       '}{line}" for i, line in enumerate(notice.paste))
 
 
 def _failing(plan: Plan) -> Notice | None:
@@ -207,6 +209,7 @@ _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     _fixed,
     unverified_notice,
     dropped_notice,
+    decided_notice,
     *(partial(_caution, id_=id_) for id_ in CAUTIONS),
     _narrowed,
     _spared,

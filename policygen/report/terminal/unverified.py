@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 
-from policygen.iam.arn import service_of
 from policygen.plan.model import Plan, PlanKeep
 from policygen.report.figures import grouped
-from policygen.report.terminal.notice import Notice, listed_notice
-from policygen.report.wording import counted, day
+from policygen.report.terminal.notice import Notice
+from policygen.report.wording import day
 from policygen.text import pluralize
 
 
@@ -63,7 +62,7 @@ def _how_to_drop(plan: Plan) -> str:
         return ""
     if unverified.droppable is None:  # an older plan
         return "--unverified drop"
-    gone, narrowed = _parted(unverified.droppable, plan.broader)
+    gone, narrowed = parted(unverified.droppable, plan.broader)
     tried = len({*unverified.droppable} & {*unverified.tried})
     parts = [
         f"{len(gone):,} go",
@@ -74,7 +73,7 @@ def _how_to_drop(plan: Plan) -> str:
     return f"{', '.join(filter(None, parts))}{perhaps}: --unverified drop"
 
 
-def _parted(actions: Iterable[str], needed: Container[str]) -> tuple[set[str], set[str]]:
+def parted(actions: Iterable[str], needed: Container[str]) -> tuple[set[str], set[str]]:
     """Part unverified actions into those that go when they are dropped, and those that are needed, on less."""
     narrowed = {action for action in actions if action.lower() in needed}
     return {*actions} - narrowed, narrowed
@@ -100,25 +99,3 @@ CAUSES = {
 }
 """Blind spot -> why the logs can't tell, in 13 columns: docs/concepts/questions.md explains them. All others are about
 logs that were not written or not read."""
-
-
-def dropped_notice(plan: Plan) -> Notice | None:
-    """Tell of the unverified permissions that a person dropped; None where there are none."""
-    if plan.decisions.ruled_out:
-        return _ruled_out(plan)
-    dropped = sorted({one.action for one in plan.unverified.dropped})
-    gone, narrowed = _parted(dropped, {one.action.lower() for one in plan.grants})
-    how = f"{len(gone):,} go" + (f", {len(narrowed):,} narrow" if narrowed else "")
-    what = f"{pluralize(len(dropped), 'unverified permission')} dropped by your choice: {how}"
-    return listed_notice("!", "Dropped", what, [("", counted(map(service_of, dropped)))] if dropped else [])
-
-
-def _ruled_out(plan: Plan) -> Notice | None:
-    """Name what rules drop, and what of it IAM may have seen in use."""
-    found = plan.decisions.ruled_out
-    what = f"{pluralize(len({one.action for one in found}), 'unverified permission')} dropped by your rules"
-    if chosen := len({one.action for one in plan.unverified.dropped}):
-        what += f", {chosen:,} by your choice"
-    perhaps = "IAM saw the role try it, or its service, and no log shows which"
-    entries = [(one.action, perhaps if one.tried else f"by {one.rule}") for one in found]
-    return listed_notice("!", "Dropped", what, sorted(entries, key=lambda entry: entry[1] != perhaps))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from policygen.days import days_between
 from policygen.plan.model import Plan, PlanReason
+from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, more, sparks
 from policygen.report.wording import broader
 from policygen.text import pluralize
@@ -95,16 +96,20 @@ def _percent(before: int, after: int) -> str:
 
 def _reasons(reasons: tuple[PlanReason, ...]) -> list[str]:
     """Return the reasons, a line each; those that notices explain as numbers in one line."""
-    brief = [_BRIEF[one.id] and _counted(one) for one in reasons if one.id in _BRIEF]
+    known = grouped((one.id, one) for one in reasons if one.id in _BRIEF)
+    brief = [_counted(some) for some in known.values()]
     return [
         *([" · ".join(brief)] if brief else []),
         *(one.sentence for one in reasons if one.id not in _BRIEF),
     ]
 
 
-def _counted(reason: PlanReason) -> str:
-    number = reason.sentence.partition(" ")[0].replace(",", "")
-    return pluralize(int(number), _BRIEF[reason.id]) if number.isdecimal() else reason.sentence
+def _counted(reasons: Sequence[PlanReason]) -> str:
+    """Return what the numbers of some reasons with one id count together."""
+    numbers = [one.sentence.partition(" ")[0].replace(",", "") for one in reasons]
+    if not all(map(str.isdecimal, numbers)):
+        return " · ".join(one.sentence for one in reasons)
+    return pluralize(sum(map(int, numbers)), _BRIEF[reasons[0].id])
 
 
 def _proved(plan: Plan) -> str:

@@ -90,9 +90,11 @@ class OpenIssues(msgspec.Struct, frozen=True):
     expired: int = 0
     """Decisions to keep a permission that have expired."""
     dropped: int = 0
-    """Unverified permissions that a person chose to drop."""
-    ruled_out: int = 0
-    """Unverified permissions that a rule of a person drops."""
+    """Unverified permissions that a person dropped, and did not write why."""
+    doubted: int = 0
+    """Unverified permissions that a rule drops although something says that they are used."""
+    decided: int = 0
+    """Unverified permissions that a rule drops with its reason: no reason to wait."""
 
 
 class ReportGain(NamedTuple):
@@ -246,12 +248,19 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
         return tuple(found)
     allowed = " and today's policies allow" if points.not_allowed else ""
     who = "workload" if points.reported else "role"
-    left_out = f"; {pluralize(points.reported, 'reported call')} left out" if points.reported else ""
+    decided = [
+        f"; {pluralize(number, noun)} {done}"
+        for number, noun, done in (
+            (points.reported, "reported call", "left out"),
+            (points.decided, "unverified permission", "dropped by decisions"),
+        )
+        if number
+    ]
     return (
         Reason(
             "enough",
             f"nothing that the {who} did on {pluralize(len(facts.active), 'day')}{allowed} would be denied; last new "
-            f"permission {pluralize(facts.quiet or 0, 'day')} before the end{left_out}",
+            f"permission {pluralize(facts.quiet or 0, 'day')} before the end{''.join(decided)}",
             "ready",
         ),
     )
@@ -318,8 +327,8 @@ _POINTS = {
     "unmapped": ("unmapped", "call", "not mapped to permissions"),
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "to keep a permission has expired"),
-    "dropped": ("unverified-dropped", "unverified permission", "dropped by your choice"),
-    "ruled_out": ("unverified-dropped", "unverified permission", "dropped by your rules"),
+    "doubted": ("unverified-dropped", "unverified permission", "dropped that may be in use"),
+    "dropped": ("unverified-dropped", "unverified permission", "dropped, and nobody wrote why"),
 }
 
 

@@ -220,12 +220,25 @@ class Spared(NamedTuple):
         return f"{self.rule.where} does not drop {self.action}: {self.why}"
 
 
+class RuledOut(NamedTuple):
+    """How a rule drops an unverified permission."""
+
+    rule: DecisionRule
+    sign: str = ""
+    """What says that the permission is used, or well may be, a clause; "" for nothing."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether a person decided it for good: wrote why, about what nothing speaks for."""
+        return not self.rule.flag and not self.sign
+
+
 class DroppedNeeds(NamedTuple):
     """What the drop rules did to needs of AWS's own services, and to what is unverified."""
 
     losses: tuple[DroppedNeed, ...] = ()
     spared: tuple[Spared, ...] = ()
-    ruled_out: Mapping[str, DecisionRule] = MappingProxyType({})
+    ruled_out: Mapping[str, RuledOut] = MappingProxyType({})
     """Unverified action -> the rule that drops it, on some resource."""
 
 

@@ -15,6 +15,7 @@ from policygen.rightsize.decisions.apply import (
     DroppedInUse,
     DroppedNeeds,
     Loss,
+    RuledOut,
     Spared,
     unused_rules,
 )
@@ -33,7 +34,7 @@ class DecisionEffects(msgspec.Struct, frozen=True):
     """Rules about the role that no longer apply."""
     unused: tuple[DecisionRule | ReportedCalls, ...] = ()
     """Rules in force that match nothing of the role, and reports of no suspicious call: one for each table."""
-    ruled_out: Mapping[str, DecisionRule] = msgspec.field(default_factory=dict)
+    ruled_out: Mapping[str, RuledOut] = msgspec.field(default_factory=dict)
     """Unverified action -> the rule that drops it."""
     notes: tuple[str, ...] = ()
     """Where the decisions were read from, a sentence; () where no file was."""
@@ -70,7 +71,7 @@ def decision_effects(
     """
     losses: tuple[Loss, ...] = (*dropped.losses, *needs.losses)
     spared = (*dropped.spared, *needs.spared)
-    acted = {*(one.rule for one in (*losses, *spared)), *needs.ruled_out.values()}
+    acted = {*(one.rule for one in (*losses, *spared)), *(one.rule for one in needs.ruled_out.values())}
     rules = decisions.for_role(usage.role, day)
     idle = {rule for rule in unused_rules(rules, now, usage.requests) if rule not in acted}
     # A table about many actions and roles did something if one of its rules did.

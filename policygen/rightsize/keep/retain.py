@@ -6,7 +6,7 @@ use (`unobservable`), or a person decided so (`decisions`). Each keep stays insi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -30,6 +30,7 @@ from policygen.iam.request import AccessRequest
 from policygen.rightsize.decisions.apply import (
     DroppedNeed,
     DroppedNeeds,
+    RuledOut,
     Spared,
     apply_keeps,
     drop_need,
@@ -43,7 +44,7 @@ from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
 from policygen.rightsize.keep.seen_before import seen_before
 from policygen.rightsize.keep.unobservable import keep_unobservable
-from policygen.rightsize.keep.witness import RoleFacts
+from policygen.rightsize.keep.witness import RoleFacts, sign_of_use
 from policygen.rightsize.keep.witnesses.code import with_calls_of_code
 from policygen.rightsize.removal import LOGS, Removal
 
@@ -114,7 +115,7 @@ def keep_without_evidence(
     # Where nothing shows whether there is such a need, the permission is unverified like any other.
     unverified = [keep for keep in inside if keep.kind != "platform"]
     doubtful = with_calls_of_code((*unverified, *unobservable.keeps), current, current_actions)
-    keeps, ruled_out = _drop(doubtful, rules, role)
+    keeps, ruled_out = _drop(doubtful, rules, role, unobservable.tried)
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
@@ -124,7 +125,7 @@ def keep_without_evidence(
         unobservable,
         # What is carried over was used: `drop_observed` has decided about it before.
         keeps=_maximal_keeps([*wanted, *needed.keeps, *carried_over, *keeps]),
-        removed={**removed, **{action: _by_rule(rule) for action, rule in ruled_out.items()}},
+        removed={**removed, **{action: _by_rule(one.rule) for action, one in ruled_out.items()}},
         needed=needed.actions,
         dropped=needed.dropped._replace(ruled_out=ruled_out),
     )
@@ -226,18 +227,22 @@ def _drop_needs(keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str)
 
 
 def _drop(
-    keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str
-) -> tuple[list[Keep], dict[str, DecisionRule]]:
+    keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str, tried: Collection[str]
+) -> tuple[list[Keep], dict[str, RuledOut]]:
     """Return the keeps that no drop rule drops, and for the actions of the others the rule."""
     left: list[Keep] = []
-    ruled_out: dict[str, DecisionRule] = {}
+    ruled_out: dict[str, RuledOut] = {}
     for keep in keeps:
-        rule = dropped(rules, role, keep.grant.action, keep.grant.resource)
-        if rule:
-            ruled_out[keep.grant.action] = rule
-        else:
+        action = keep.grant.action
+        rule = dropped(rules, role, action, keep.grant.resource)
+        if rule is None:
             left.append(keep)
+        elif action not in ruled_out or not ruled_out[action].sign:
+            ruled_out[action] = RuledOut(rule, sign_of_use(keep) or (_TRIED if action in tried else ""))
     return left, ruled_out
+
+
+_TRIED = "IAM saw the role try it, or its service, and no log shows which"
 
 
 def _by_rule(rule: DecisionRule) -> Removal:

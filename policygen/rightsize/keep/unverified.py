@@ -35,21 +35,15 @@ class UnverifiedChoice(msgspec.Struct, frozen=True):
     """Unverified actions that ``drop`` would drop, where they are kept: IAM saw no attempt that they alone explain."""
 
     @property
-    def note(self) -> str:
-        """What the choice did, a sentence; "" where it did nothing."""
+    def apart_note(self) -> str:
+        """Where the unverified permissions stand apart, a sentence; "" where they do not."""
+        if not self.policies:
+            return ""
         some = pluralize(self.permissions, "unverified permission")
-        if self.dropped:
-            told = f"{some} dropped by your choice (unverified = drop): the logs cannot show whether the role uses them"
-            tried = len({keep.grant.action for keep in self.dropped} & self.tried)
-            if tried:
-                told += f", and IAM saw it try {tried:,} of them or their services: look at these first"
-            return told
-        if self.policies:
-            return (
-                f"{some} stand apart in {', '.join(self.policies)}: detach what nothing needed for a month; the other "
-                "policies hold what was seen and what is required"
-            )
-        return ""
+        return (
+            f"{some} stand apart in {', '.join(self.policies)}: detach what nothing needed for a month; the other "
+            "policies hold what was seen and what is required"
+        )
 
 
 class Parted(NamedTuple):

@@ -21,7 +21,7 @@ from policygen.catalog.visibility import visibility_of
 from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.rightsize.assess.action_risk import risk_rank, riskiest
-from policygen.rightsize.keep.model import CALLED, Keep
+from policygen.rightsize.keep.model import CALLED, LOOKED, ONLY_CODE, Keep
 from policygen.rightsize.question_rules import drop_patterns, exact_drops, rule_text
 from policygen.text import pluralize
 
@@ -357,8 +357,8 @@ def _whys(group: _Group) -> list[str]:
 
 
 def _called(group: _Group) -> list[str]:
-    """Return what code calls of the actions: it may run some day, though nothing shows that it did."""
-    return sorted({keep.note for keep in group.keeps if keep.note.startswith(CALLED)})
+    """Return what is known of code that may use the actions: what it calls, or that nothing but it could."""
+    return sorted({keep.note for keep in group.keeps if keep.note.startswith((CALLED, LOOKED, ONLY_CODE))})
 
 
 _PERSON = "ask the role's owner, or try a month without them"

@@ -49,8 +49,7 @@ def numbers(pattern: str, text: str) -> list[int]:
 
 def rows(text: str) -> list[tuple[int, int, int, int]]:
     """The table of services: actions today, actions needed, unverified ones, calls."""
-    table = text.split("\nServices ")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
-    table = [line for line in table if not line.startswith("    asked for ")]
+    table = text.split("\nServices ")[1].split("\n    ~ ", maxsplit=1)[0].splitlines()[1:]
     found = [
         re.fullmatch(r"  [~=+?-] .+? +([\d,]+) +([\d,]+) +(?:\+([\d,]+)  )?.*?(?: ([\d,]+) .{7})?", line)
         for line in table
@@ -189,7 +188,7 @@ def test_numbers_are_whole_at_every_width(width: int) -> None:
 
 
 def _narrow(width: int) -> list[tuple[int, ...]]:
-    table = screen("orders-api", width=width).split("\nServices ")[1].split("\n\n")[0].splitlines()[1:]
+    table = screen("orders-api", width=width).split("\nServices ")[1].split("\n    ~ ")[0].splitlines()[1:]
     found = [re.match(r"  [~=+?-] .+? +([\d,]+) +([\d,]+) +(?:\+([\d,]+))?", line) for line in table]
     return [tuple(int((n or "0").replace(",", "")) for n in one.groups()) for one in found if one]
 
@@ -326,8 +325,8 @@ def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
 
 
 def test_what_a_drop_would_do_is_said_before_it_is_offered(shop: Path) -> None:
-    gone, stay, narrower, tried = numbers(
-        r"If dropped +(\d+) go, (\d+) stay, (\d+) narrow; (\d+) maybe used: --unverified drop",
+    gone, narrower, tried, stay = numbers(
+        r"If dropped +(\d+) go, (\d+) needed ones narrow \((\d+) maybe used\); (\d+) stay: --unverified drop",
         " ".join(screen("orders-api").split()),
     )
     (unverified,) = numbers(r"Unverified   (\d+) actions kept", screen("orders-api"))

@@ -48,7 +48,7 @@ def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(s
         assert f"arn:aws:s3:::shop-partner-drop/logos/2026-{month}/brand.png" in screen
     assert "To grant them: --add-observed" in screen
     code = told(shop, "report", "image-resizer", "-q", "-f", "terraform")
-    assert "nothing that the role did on 30 days and today's policies allow would be denied" in code
+    assert "every call of the role on 30 days that today's policies allow stays allowed" in code
 
 
 def test_what_is_added_beyond_today_s_policies_is_named_everywhere(shop: Path) -> None:
@@ -146,7 +146,7 @@ def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_gran
     reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; 2 more"
     assert f"by hand; 1 expired, 5 succeeded: {reached}; the new policy grants none" in screen
     assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
-    assert "If not yours: tell security today; then [[reported]], by --details" in screen
+    assert "If not yours: tell security today; paste the [[reported]] of --details" in screen
     kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")
     assert "; the new policy may grant dynamodb:Scan 54" in kept
 

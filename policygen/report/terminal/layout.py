@@ -67,7 +67,10 @@ class Layout(NamedTuple):
         lines = [""]
         to_file = _TO_FILE.search(command)
         words = option_words(command[: to_file.start()] if to_file else command)
-        for word in [*words, *([to_file[0].strip()] if to_file else [])]:
+        words += [to_file[0].strip()] if to_file else []
+        for number, word in enumerate(words, 1):
+            if number == len(words):
+                room += len(" \\")  # no line follows
             if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
                 lines.append(f"  {word}")
             else:

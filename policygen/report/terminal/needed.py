@@ -11,6 +11,8 @@ from policygen.report.terminal.layout import WIDTH, Layout
 from policygen.report.wording import day, fitted, places
 from policygen.text import pluralize
 
+LEGEND = "~ narrowed  = as today  ? unverified  - removed  + new"
+"""What the marks of the rows mean."""
 SERVICES = 12
 """Services that have a row of their own."""
 _NAME = 19
@@ -61,6 +63,7 @@ def render_needed(plan: Plan, layout: Layout) -> Iterator[str]:
             f"{calls:,}" if calls else "",
             day(max(one.last for one in row.services)),
         )
+    yield from layout.wrapped("    ", LEGEND)
     if beyond := uses_not_covered(plan):
         times = ", ".join(f"{service} {pluralize(number, 'time')}" for service, number in beyond.items())
         yield from layout.wrapped("    ", f"asked for what is not allowed today, so not covered: {times}")

@@ -13,7 +13,7 @@ from policygen.text import file_name
 def render_next(plan: Plan, layout: Layout, *, show_all: bool) -> Iterator[str]:
     """Render how to get the policy, why an action stays and, below the short screen, how to get the details."""
     for i, (purpose, command) in enumerate(next_commands(plan, show_all=show_all)):
-        yield from layout.command(f"{'' if i else 'Next':<8}{purpose:<9}", command)
+        yield from layout.command(f"{'' if i else 'Next':<8}{purpose:<8}", command)
 
 
 def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, str]]:

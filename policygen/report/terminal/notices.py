@@ -29,7 +29,7 @@ def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
     notices = [notice for make in _NOTICES if (notice := make(plan))]
     if not notices:
         return
-    yield from ("", "Before you merge")
+    yield "Before you merge (options go with policygen suggest)"
     for number, notice in enumerate(notices, 1):
         yield from layout.wrapped(f"{number:>2} {notice.mark} {notice.name:<12} ", notice.sentence)
         for name, text in notice.details:

@@ -24,7 +24,7 @@ def suspicious_notice(plan: Plan) -> Notice | None:
         return None
     options = " ".join(f"--accept {group.sign}" for group in groups if group.acceptable)
     details = [(_addresses(group), _left_out(plan, group)) for group in groups]
-    details.append(("If not yours:", "tell security today; then [[reported]], by --details"))
+    details.append(("If not yours:", "tell security today; paste the [[reported]] of --details"))
     details += [("If legitimate:", options)] if options else []
     return Notice("!", "Suspicious", f"{_calls_on_days(plan, groups)}, left out of the policy", details)
 

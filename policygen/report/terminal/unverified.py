@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 
 from policygen.plan.model import Plan, PlanKeep
 from policygen.report.figures import grouped
 from policygen.report.terminal.notice import Notice
 from policygen.report.wording import day
+from policygen.rightsize.keep.model import ONLY_CODE
 from policygen.text import pluralize
 
 
@@ -22,8 +23,24 @@ def unverified_notice(plan: Plan) -> Notice | None:
     most = sorted(causes.items(), key=lambda one: (-len(one[1]), one[0]))
     details = [(f"{len(keeps):>2} {cause}", _services(keeps)) for cause, keeps in most]
     sentence = f"{pluralize(number, 'action')} kept as today: the logs can't tell if they are used"
+    asked = _asked(first.values())
     drop = _how_to_drop(plan)
-    return Notice("?", "Unverified", sentence, [*details, *([("If dropped", drop)] if drop else [])])
+    lead = "If it does not:" if asked and len(_for_code(first.values())) == number else "If dropped"
+    return Notice("?", "Unverified", sentence, [*details, *asked, *([(lead, drop)] if drop else [])])
+
+
+def _for_code(keeps: Iterable[PlanKeep]) -> list[PlanKeep]:
+    return [keep for keep in keeps if keep.note.startswith(ONLY_CODE)]
+
+
+def _asked(keeps: Collection[PlanKeep]) -> list[tuple[str, str]]:
+    """Ask whether the code uses what nothing else could, where that answers most; `--details` always asks."""
+    theirs = _for_code(keeps)
+    if 2 * len(theirs) <= len(keeps):
+        return []
+    told = "; ".join(dict.fromkeys(keep.note.removeprefix(f"{ONLY_CODE}: ") for keep in theirs))
+    some = "them" if len(theirs) == len(keeps) else _services(theirs)
+    return [("Only your code", f"could use {some}: {told}. Does it?")]
 
 
 _FEW = 2
@@ -64,13 +81,10 @@ def _how_to_drop(plan: Plan) -> str:
         return "--unverified drop"
     gone, narrowed = parted(unverified.droppable, plan.broader)
     tried = len({*unverified.droppable} & {*unverified.tried})
-    parts = [
-        f"{len(gone):,} go",
-        f"{number - len(gone):,} stay" if number > len(gone) else "",
-        f"{len(narrowed):,} narrow" if narrowed else "",
-    ]
-    perhaps = f"; {tried:,} maybe used" if tried else ""
-    return f"{', '.join(filter(None, parts))}{perhaps}: --unverified drop"
+    some = f"{len(gone):,} go" + (f", {len(narrowed):,} needed ones narrow" if narrowed else "")
+    perhaps = f" ({tried:,} maybe used)" if tried else ""
+    stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
+    return f"{some}{perhaps}{stay}: --unverified drop"
 
 
 def parted(actions: Iterable[str], needed: Container[str]) -> tuple[set[str], set[str]]:

@@ -246,8 +246,12 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
     ]
     if found:
         return tuple(found)
-    allowed = " and today's policies allow" if points.not_allowed else ""
-    who = "workload" if points.reported else "role"
+    who, when = "workload" if points.reported else "role", f"on {pluralize(len(facts.active), 'day')}"
+    safe = (
+        f"every call of the {who} {when} that today's policies allow stays allowed"
+        if points.not_allowed
+        else f"nothing that the {who} did {when} would be denied"
+    )
     decided = [
         f"; {pluralize(number, noun)} {done}"
         for number, noun, done in (
@@ -259,8 +263,7 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
     return (
         Reason(
             "enough",
-            f"nothing that the {who} did on {pluralize(len(facts.active), 'day')}{allowed} would be denied; last new "
-            f"permission {pluralize(facts.quiet or 0, 'day')} before the end{''.join(decided)}",
+            f"{safe}; last new permission {pluralize(facts.quiet or 0, 'day')} before the end{''.join(decided)}",
             "ready",
         ),
     )

@@ -30,13 +30,22 @@ class Feature(NamedTuple):
     """URL."""
     whole: bool = False
     """Whether the configuration names everything for which a role may need those that CloudTrail never shows."""
+    polled: str = ""
+    """What Lambda reads for a trigger: ``a queue``; "" for any other feature."""
+    reading: tuple[str, ...] = ()
+    """The actions with which code would read it by itself."""
+    found_by: tuple[str, ...] = ()
+    """The actions with which such code finds out where to read; () where it needs none."""
 
 
 @cache
 def features() -> Mapping[str, Feature]:
     """Return the rows of platform.toml by name."""
     rows = read_package_table("policygen.rightsize.keep", "platform.toml")
-    return {name: Feature(**row | {"actions": tuple(row["actions"])}) for name, row in rows.items()}
+    return {
+        name: Feature(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+        for name, row in rows.items()
+    }
 
 
 def needs(feature: str, resource: str, why: str) -> Iterator[Keep]:
@@ -61,7 +70,8 @@ def poller_needs(
     source = arn.parse(mapping.source_arn)
     kind = source.service if source else "kafka of your own"
     paused = f" (the mapping is {mapping.state.lower()})" if mapping.state.startswith("Disab") else ""
-    why = f"Lambda polls {_SOURCES.get(kind, kind)} for {function.name}{paused}"
+    row = features().get(kind)
+    why = f"Lambda polls {row.polled if row and row.polled else kind} for {function.name}{paused}"
     if source is not None:
         yield from _source_needs(source, mapping, why)
     if _inside_a_vpc(source, mapping):
@@ -83,23 +93,14 @@ def poller_needs(
         yield from destination_needs(mapping.on_failure, used, lost, source)
 
 
-_SOURCES = {
-    "sqs": "a queue",
-    "kinesis": "a stream of Kinesis",
-    "dynamodb": "a stream of DynamoDB",
-    "kafka": "a cluster of MSK",
-    "mq": "a broker of Amazon MQ",
-    "rds": "a change stream of DocumentDB",
-}
-
-
 def unknown_sources(mappings: Iterable[EventSourceMapping]) -> frozenset[str]:
     """Return the IAM prefixes of event sources that the table lacks, so that the poller's needs are not known.
 
     The poller may need any permission of these services.
     """
     places = (arn.parse(mapping.source_arn) for mapping in mappings)
-    return frozenset(place.service for place in places if place and place.service not in _SOURCES)
+    known = {name for name, row in features().items() if row.polled}
+    return frozenset(place.service for place in places if place and place.service not in known)
 
 
 _VPC_SOURCES = frozenset({"kafka", "mq", "rds"})

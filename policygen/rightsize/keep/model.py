@@ -16,6 +16,11 @@ from policygen.rightsize.removal import Removal
 CALLED = "the code calls"
 """How the note begins of permissions that code asks for: that proves no use, but the wish for one."""
 
+ONLY_CODE = "only the function's own code could use it"
+"""How the note begins of permissions to read what no trigger of a function reads: a person can tell."""
+LOOKED = "the role looked for something to read"
+"""How the note begins of such permissions where a call shows that code may read: that speaks for a use."""
+
 
 class Keep(msgspec.Struct, frozen=True):
     """A grant that stays without evidence of its use."""

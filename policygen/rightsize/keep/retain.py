@@ -39,6 +39,7 @@ from policygen.rightsize.decisions.apply import (
 from policygen.rightsize.decisions.model import DecisionRule
 from policygen.rightsize.generate.generalise import Mode
 from policygen.rightsize.generate.intersect import cut_to_policies
+from policygen.rightsize.keep.consumers import with_consumers
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
@@ -115,6 +116,7 @@ def keep_without_evidence(
     # Where nothing shows whether there is such a need, the permission is unverified like any other.
     unverified = [keep for keep in inside if keep.kind != "platform"]
     doubtful = with_calls_of_code((*unverified, *unobservable.keeps), current, current_actions)
+    doubtful = with_consumers(doubtful, current, usage, coverage)
     keeps, ruled_out = _drop(doubtful, rules, role, unobservable.tried)
     removed = dict(unobservable.removed)
     if anomalous_usage:

@@ -18,7 +18,7 @@ from policygen.evidence.coverage.role_report import RoleReport
 from policygen.evidence.usage import Usage
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.keep.model import CALLED, Keep
+from policygen.rightsize.keep.model import CALLED, LOOKED, Keep
 from policygen.rightsize.keep.seen_before import SeenBefore
 from policygen.rightsize.removal import Removal
 
@@ -32,7 +32,7 @@ def sign_of_use(keep: Keep) -> str:
     """Return what says that a permission kept without evidence is used, or well may be, a clause; "" for nothing."""
     if keep.kind != "unknown" or keep.blind_spot is None or keep.blind_spot.id in _MAY_BE_USED:
         return keep.why
-    return keep.note if keep.note.startswith(CALLED) else ""
+    return keep.note if keep.note.startswith((CALLED, LOOKED)) else ""
 
 
 _MAY_BE_USED = USE_PROVED | {"role-passed-by-name"}

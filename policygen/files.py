@@ -36,6 +36,11 @@ def cache_folder() -> Path:
     return Path(base) / "policygen"
 
 
+def looked_in(path: Path) -> tuple[str, ...]:
+    """Return a hint that says in which folder a path was looked for; () for one that says it itself."""
+    return () if path.is_absolute() else (f"looked in {escape_controls(os.getcwd())}",)
+
+
 def check_writable(path: Path) -> None:
     """Check that a file can be written, before the work and not after it.
 

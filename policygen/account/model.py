@@ -306,13 +306,15 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         return index
 
     def role(self, name_or_arn: str) -> Role:
-        """Return the role with a name, path and name, role ARN, session ARN or role id, in any letter case (1.3.8).
+        """Return the role with a name, path and name, role ARN or its last part, session ARN or role id.
+
+        Letter case does not count (1.3.8).
 
         Raises:
             NothingFoundError: no such role (PG-E310), with similar names.
         """
         wanted = self._session_role(name_or_arn.strip()).lstrip("/").casefold()
-        role = self._index.get(wanted)
+        role = self._index.get(wanted) or self._index.get(wanted.removeprefix("role/"))
         if role is None:
             raise role_not_found(
                 name_or_arn, self.account_id, [role.name for role in self.roles], self._hints()

@@ -46,6 +46,7 @@ from policygen.account.snapshot_schema import (
 )
 from policygen.account.snapshot_shape import MAKE_ONE, convert, wrong_shape
 from policygen.errors import UsageError
+from policygen.files import looked_in
 from policygen.iam.arn import is_role, parse
 from policygen.text import escape_controls, sanitize
 
@@ -77,7 +78,10 @@ def load_snapshot(path: str | Path) -> Account:
         data = file.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"cannot read {escape_controls(str(file))}: {error.strerror or error}", MAKE_ONE, code="PG-E211"
+            f"cannot read {escape_controls(str(file))}: {error.strerror or error}",
+            *looked_in(file),
+            MAKE_ONE,
+            code="PG-E211",
         ) from error
     name = escape_controls(str(file))
     return to_account(_decode(data, name), name)

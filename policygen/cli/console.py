@@ -43,11 +43,10 @@ def unwritable_stdout(reason: str) -> UsageError:
 
 def report_error(error: PolicygenError) -> int:
     """Print an expected failure, its hints and the command to try next; return its exit code."""
-    from policygen.cli.usage import next_command
+    from policygen.cli.usage import last_hints
 
     log_line(f"error: {error.message}  {error.code}, exit {error.exit_code}")
-    command = next_command(error, sys.argv[1:])
-    for hint in (*error.hints, *([command] if command else [])):
+    for hint in (*error.hints, *last_hints(error, sys.argv[1:])):
         log_line(f"  hint: {hint}")
     return error.exit_code
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -70,11 +70,23 @@ def _require_role(account: Account, role: str, source: Source, read: ReadOptions
     try:
         account.role(role)
     except NothingFoundError as error:
-        if not (accounts := accounts_in_logs(source, role, read)):
+        if accounts := accounts_in_logs(source, role, read):
+            hints, instead = (_elsewhere(accounts, account.account_id),), None
+        elif role.startswith("arn:") and role.rpartition("/")[2] in {one.name for one in account.roles}:
+            # A role of another account, of which the logs have nothing.
+            own = account.role(role.rpartition("/")[2]).key.arn
+            hints, instead = (
+                (f"the logs have no call of it; account {account.account_id} has {own}",),
+                (role, own),
+            )
+        else:
             raise
-        where = ", ".join(accounts)
-        raise NothingFoundError(
-            error.message,
-            f"the logs have it in account {where}: give a snapshot of that account, or leave the snapshot out",
-            code=error.code,
-        ) from None
+        raise NothingFoundError(error.message, *hints, code=error.code, instead=instead) from None
+
+
+def _elsewhere(accounts: Sequence[str], own: str) -> str:
+    """Say what to do about a role that the logs have and the snapshot does not."""
+    others = ", ".join(one for one in accounts if one != own)
+    if not others:
+        return "the logs have calls of it: make a newer snapshot, or leave the snapshot out if the role is deleted"
+    return f"the logs have it in account {others}: give a snapshot of that account, or leave the snapshot out"

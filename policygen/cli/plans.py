@@ -66,7 +66,7 @@ def save_content(
     """
     from policygen.cli.console import log_line
 
-    path, choices, mine = name, "", _head_of(content)
+    path, options, mine = name, "", _head_of(content)
     for place in (own_folder(), *([folder] if folder else [])):
         path = place / name
         try:
@@ -75,7 +75,7 @@ def save_content(
             path.parent.mkdir(mode=0o700, exist_ok=True)
             theirs = _head_before(path)
             before = _other_window(theirs, mine) if place == folder else ""
-            choices = _other_choices(theirs, mine)
+            options = _other_options(theirs, mine)
             write_file(path, content, private=True)
         except (OSError, UsageError) as error:
             why = error.message if isinstance(error, UsageError) else str(error)
@@ -83,7 +83,7 @@ def save_content(
             return
         if before:
             log_line(f"warning: {escape_controls(str(path))} held the plan {before}, and is replaced")
-    saved = f"Plan saved{choices}"
+    saved = f"Plan saved{options}"
     notify(f"{saved}: {path}" if folder else f"{saved}; to print it: {command}")
 
 
@@ -133,16 +133,18 @@ def _head_of(content: bytes) -> _PlanHead | None:
         return None
 
 
-def _other_choices(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:
-    """Say that a plan was made with other decisions than the one that replaces it; "" where not."""
-    from policygen.plan.choices import choices_of
+def _other_options(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:
+    """Say that a plan read or decided something else than the one that replaces it; "" where not."""
+    from policygen.plan.choices import options_lost
 
     if theirs is None or mine is None or theirs.inputs is None:
         return ""
-    choices = choices_of(theirs.inputs)
-    if choices == choices_of(mine.inputs):
+    lost, differs = options_lost(theirs.inputs, mine.inputs)
+    if not differs:
         return ""
-    return f", in place of the one made {f'with {escape_controls(choices)}' if choices else 'without these options'}"
+    return (
+        f", in place of the one made {f'with {escape_controls(lost)}' if lost else 'without these options'}"
+    )
 
 
 def _other_window(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:
@@ -165,6 +167,7 @@ def find_plan(text: str, folder: Path | None) -> list[Plan]:
         UsageError: PG-E249, several accounts have a role of that name; PG-E270, a file is not a plan; PG-E272, it
             cannot be read.
     """
+    text = text.removeprefix("role/")  # as its ARN has it
     name = text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
     place = folder or own_folder()
     if "/" not in name and not name.endswith(_SUFFIXES) and (saved := _saved_plans(name, place)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from policygen.cli.commands import COMMANDS
+from policygen.cli.other_command import commands_with, other_command
 from policygen.errors import NothingFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
         words: the command line, without the program.
     """
     message = _problem(error, words).split(" (Possible")[0].split(" Did you mean")[0]
+    option = str(getattr(error, "option_name", "")) if "NoSuchOption" in type(error).__name__ else ""
+    if option and (owners := commands_with(option)):
+        return other_command(option, words, owners)
+    if (value := _as_days(error, words)) is not None:
+        return UsageError(message, "write days as a number", code="PG-E237", instead=value)
     wrong, known = str(getattr(error, "option_name", "")), tuple(getattr(error, "possibilities", None) or ())
     context = getattr(error, "ctx", None)
     if extra := re.search(r"unexpected extra arguments? *(?:\(s\))? *\((\S+?)[ )]", message):
@@ -43,6 +49,10 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
     commands = tuple(getattr(context and context.command, "commands", ()))
     if commands and not wrong:
         wrong = next((word for word in words if not word.startswith("-")), "")
+        if flag := _root_option(context, wrong):
+            return UsageError(
+                f"no such command {wrong!r}", f"did you mean {flag}?", f"policygen {flag}", code="PG-E237"
+            )
         known = tuple(difflib.get_close_matches(wrong, commands, 1))
     close = next(iter(difflib.get_close_matches(wrong, known, 1, 0.0)), "")
     return UsageError(
@@ -52,6 +62,30 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
         code="PG-E237",
         instead=(wrong, close) if close else None,
     )
+
+
+def _root_option(context: Any, word: str) -> str:
+    """Return the option of the program itself that a word may mean: ``--install-completion`` for completion."""
+    names = [name for param in context.command.params for name in param.opts] if context else []
+    return next((name for name in names if len(word) > 3 and word in name.split("-")), "")
+
+
+_DAYS = {"d": 1, "day": 1, "days": 1, "w": 7, "week": 7, "weeks": 7}
+
+
+def _as_days(error: Any, words: Sequence[str]) -> tuple[str, str] | None:
+    """Return a number of days that has a unit, and the same without it: ``30d``, ``30``; None for anything else."""
+    param = getattr(error, "param", None)
+    if param is None or "--days" not in param.opts:
+        return None
+    given = [
+        word.removeprefix("--days=")
+        for i, word in enumerate(words)
+        if i and "--days" in (words[i - 1], word[:6])
+    ]
+    found = re.fullmatch(r"([1-9]\d{0,3}) ?([a-z]+)", given[-1]) if given else None
+    unit = _DAYS.get(found[2]) if found else None
+    return (given[-1], str(int(found[1]) * unit)) if found and unit else None
 
 
 def _problem(error: Any, words: Sequence[str]) -> str:
@@ -72,27 +106,43 @@ def _problem(error: Any, words: Sequence[str]) -> str:
     return f"{where} is {value!r}: {problem}"
 
 
-def next_command(error: PolicygenError, words: Sequence[str]) -> str:
-    """Return the command to try after an error; "" where its hints have one, or a file is at fault.
+def last_hints(error: PolicygenError, words: Sequence[str]) -> list[str]:
+    """Return the command to try after an error, with what it is for where that is not plain; [] for none.
+
+    Its hints may have one already, and a file may be at fault.
 
     Args:
         error: what happened.
         words: the command line, without the program.
     """
     if error.instead and (corrected := _replaced(words, *error.instead)):
-        return shlex.join(["policygen", *corrected])
+        return [shlex.join(["policygen", *corrected])]
     if error.place[0] or any(hint.startswith("policygen ") for hint in error.hints):
-        return ""
+        return []
     if error.code in _NO_ROLE and (inputs := _inputs(words)):
-        return shlex.join(["policygen", "roles", *inputs])
+        return [shlex.join(["policygen", "roles", *inputs])]
+    if error.code in _NO_INPUT and words[0] in _READING_AWS:
+        what, command = _NO_INPUT[error.code]
+        return [f"{what}, with these permissions:", f"policygen permissions {command or words[0]}"]
     if error.exit_code not in {UsageError.exit_code, NothingFoundError.exit_code}:
-        return ""
+        return []
     name = next((word for word in words if not word.startswith("-")), "")
-    return shlex.join(["policygen", *([name] if name in COMMANDS else []), "--help"])
+    return [shlex.join(["policygen", *([name] if name in COMMANDS else []), "--help"])]
 
 
-_NO_ROLE = frozenset({"PG-E236", "PG-E301", "PG-E310", "PG-E311", "PG-E312", "PG-E313"})
-"""Errors after which a list of the roles helps."""
+_NO_ROLE = frozenset({"PG-E236", "PG-E301", "PG-E303", "PG-E310", "PG-E311", "PG-E312", "PG-E313"})
+"""Errors after which a list of the roles and their calls helps."""
+
+_OWN_LOGS = "or leave --logs out: the account's trails are read"
+_NO_INPUT = {
+    "PG-E201": (_OWN_LOGS, ""),
+    "PG-E302": (_OWN_LOGS, ""),
+    "PG-E211": ("policygen snapshot reads the account", "snapshot"),
+}
+"""Errors about files that are not there -> what reads the same from AWS, and its command; "" for the same one."""
+
+_READING_AWS = frozenset({"suggest", "batch", "roles", "explain", "doctor", "backtest", "trust", "check"})
+"""Commands that read logs and the account from AWS where no option names them: `permissions` says with which rights."""
 
 _INPUTS = ("--logs", "-l", "--snapshot", "-s", "--profile")
 

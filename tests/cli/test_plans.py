@@ -77,6 +77,9 @@ def test_a_plan_with_other_decisions_says_which_it_replaces(world: Path) -> None
     )
     assert saved().startswith("Plan saved, in place of the one made with --accept interactive-agent; ")
     assert saved() == "Plan saved; to print it: policygen report orders"
+    assert saved("--days", "20").startswith("Plan saved, in place of the one made without these options; ")
+    assert saved("--jobs", "1").startswith("Plan saved, in place of the one made with --days 20; ")
+    assert saved() == "Plan saved; to print it: policygen report orders"
 
 
 def test_a_quiet_export_prints_no_screen_and_a_format_that_is_asked_for(world: Path) -> None:

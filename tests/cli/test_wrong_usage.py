@@ -17,7 +17,10 @@ from tests.support.command import READ, run
 from tests.support.records import ACCOUNT, write_logs
 
 CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/cases/usage/wrong.json").read_text("utf-8"))
-"""words: the command line; exit: its code; error: the first line; next: the last hint."""
+"""words: the command line; exit: its code; error: the first line; next: the last hint.
+
+First stand those that need the plan of the world: the hints of others replace it.
+"""
 
 WIDE = {
     "Version": "2012-10-17",
@@ -67,3 +70,36 @@ def test_a_wrong_usage_says_what_and_what_next(case: dict[str, Any], world: Path
     assert re.fullmatch(r".+  PG-[EW]\d{3}, exit [1-5]", errors[0])
     assert "…" not in done.stderr
     assert run(world, *shlex.split(case["next"])[1:]).code == 0
+
+
+def test_a_command_that_completes_commands_is_an_option(world: Path) -> None:
+    done = run(world, "completion")
+    assert done.code == 2
+    assert done.stderr.splitlines()[-2:] == [
+        "  hint: did you mean --install-completion?",
+        "  hint: policygen --install-completion",  # which would change the shell of whoever runs this test
+    ]
+
+
+def test_a_path_that_is_not_there_says_where_it_was_looked_for(world: Path) -> None:
+    for words in (("-l", "trails"), ("-l", "logs", "-s", "nothing.json")):
+        done = run(world / "notes", "suggest", "orders", *words)
+        assert done.code == 2
+        assert f"  hint: looked in {world / 'notes'}" in done.stderr.splitlines()
+    assert "looked in" not in run(world, "suggest", "orders", "-l", "/nowhere").stderr
+
+
+def test_the_last_part_of_an_arn_names_the_role(world: Path) -> None:
+    asked = ("-l", "logs", "-s", "account.json", "-q", "-f", "policy")
+    plain = run(world, "suggest", "orders", *asked)
+    assert run(world, "suggest", "role/orders", *asked) == plain
+    assert run(world, "report", "role/orders", "-q", "-f", "policy") == plain
+
+
+def test_a_role_that_the_logs_have_and_the_snapshot_lacks_is_not_sent_to_the_same_account(
+    world: Path,
+) -> None:
+    done = run(world, "suggest", "payments", "-l", "logs", "-s", "account.json")
+    assert (done.stdout, done.code) == ("", 4)
+    assert f"in account {ACCOUNT}: give" not in done.stderr
+    assert "the logs have calls of it: make a newer snapshot" in done.stderr

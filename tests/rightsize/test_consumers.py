@@ -78,9 +78,10 @@ def test_what_a_trigger_reads_is_named_and_the_rest_is_asked(tmp_path: Path) -> 
         f"{ONLY_CODE}: Lambda reads orders for a trigger of carts and needs no more for that"
     )
     two = [function("carts"), function("baskets")]
-    assert "no trigger of the 2 functions reads a queue" in notes(suggested(tmp_path, functions=two))[
-        "sqs:ReceiveMessage"
-    ]
+    assert (
+        "no trigger of the 2 functions reads a queue"
+        in notes(suggested(tmp_path, functions=two))["sqs:ReceiveMessage"]
+    )
 
 
 def test_who_looked_for_a_stream_may_read_it_so_a_drop_is_looked_at_first(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
+from policygen.files import looked_in
 from policygen.logs.decode.compression import CHUNK, LIMIT, reason_of
 from policygen.logs.decode.object_key import has_log_suffix, kind_of_name, parse_log_name
 from policygen.logs.decode.unpack import looks_like_log, read_stored
@@ -43,6 +44,7 @@ def open_files(specs: Sequence[str]) -> FileSource:
             raise UsageError(
                 f"no file or folder {escape_controls(str(path))!r}",
                 *([f"did you mean {escape_controls(near)!r}?"] if near else []),
+                *looked_in(path),
                 "name a file or a folder of logs",
                 code="PG-E201",
                 instead=(spec, near) if near else None,

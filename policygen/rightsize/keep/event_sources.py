@@ -43,7 +43,9 @@ def features() -> Mapping[str, Feature]:
     """Return the rows of platform.toml by name."""
     rows = read_package_table("policygen.rightsize.keep", "platform.toml")
     return {
-        name: Feature(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+        name: Feature(
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        )
         for name, row in rows.items()
     }
 

@@ -1,0 +1,89 @@
+"""An option that another command has: which, and its whole line for the same role and what was read."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import typer
+
+from policygen.cli.commands import COMMANDS
+from policygen.errors import PolicygenError, UsageError
+
+
+def commands_with(option: str) -> list[str]:
+    """Return the commands that have an option, in the order of the help."""
+    return [name for name in COMMANDS if option in _options(name)]
+
+
+def _options(command: str) -> dict[str, bool]:
+    """Return the options of a command, each with whether it takes a value."""
+    from policygen.cli.app import program
+
+    made = typer.main.get_command(program([command]))
+    params = getattr(made, "commands", {}).get(command, made).params
+    return {
+        name: not getattr(param, "is_flag", False)
+        for param in params
+        for name in param.opts
+        if name[0] == "-"
+    }
+
+
+def other_command(option: str, words: Sequence[str], owners: Sequence[str]) -> UsageError:
+    """Return the error for an option that only other commands have, with that command for the same role (PG-E237).
+
+    Args:
+        option: the option, ``--unverified``.
+        words: the command line, without the program.
+        owners: the commands that have it.
+    """
+    here = words[0]
+    hint = f"{option} is an option of policygen {', '.join(owners)}"
+    command = _suggest_with(words) if "suggest" in owners and here in COMMANDS else []
+    lines = [shlex.join(["policygen", *command])] if command else [f"policygen {owners[0]} --help"]
+    return UsageError(f"policygen {here} has no option {option}", hint, *lines, code="PG-E237")
+
+
+def _suggest_with(words: Sequence[str]) -> list[str]:
+    """Return `suggest` for the role of a command line, with its options that only `suggest` has; [] for no role.
+
+    What is read stands on the command line, or is what the role's saved plan read.
+    """
+    from policygen.cli.plans import find_plan
+    from policygen.plan.choices import choices_of
+
+    mine, theirs = _options(words[0]), _options("suggest")
+    named = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-r", "--role")]
+    role = next(iter(named or [word for word in words[1:2] if not word.startswith("-")]), "")
+    if not role:
+        return []
+    read = [word for name in _READING for word in _given(words, name, takes_value=True)]
+    if not read:
+        try:
+            plans = find_plan(role, None)
+        except PolicygenError:  # there is none, or it cannot be read
+            plans = []
+        made = [one for plan in plans[:1] for one in plan.inputs or () if one[0] != "--role"]
+        read = [word for one in made if not choices_of([one]) for word in one]
+    wanted = [name for name in theirs if name not in mine]
+    return [
+        "suggest",
+        role,
+        *read,
+        *(word for name in wanted for word in _given(words, name, takes_value=theirs[name])),
+    ]
+
+
+_READING = ("--logs", "-l", "--days", "--until", "--snapshot", "-s", "--profile", "--region")
+
+
+def _given(words: Sequence[str], name: str, *, takes_value: bool) -> list[str]:
+    """Return an option of a command line, as often as it is there, with its values."""
+    found = []
+    for i, word in enumerate(words):
+        if word == name:
+            found += words[i : i + 1 + takes_value]
+        elif word.startswith(f"{name}=") and name.startswith("--"):
+            found.append(word)
+    return found

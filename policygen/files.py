@@ -38,7 +38,7 @@ def cache_folder() -> Path:
 
 def looked_in(path: Path) -> tuple[str, ...]:
     """Return a hint that says in which folder a path was looked for; () for one that says it itself."""
-    return () if path.is_absolute() else (f"looked in {escape_controls(os.getcwd())}",)
+    return () if path.is_absolute() else (f"looked in {escape_controls(str(Path.cwd()))}",)
 
 
 def check_writable(path: Path) -> None:

@@ -80,7 +80,7 @@ _READING = ("--logs", "-l", "--days", "--until", "--snapshot", "-s", "--profile"
 
 def _given(words: Sequence[str], name: str, *, takes_value: bool) -> list[str]:
     """Return an option of a command line, as often as it is there, with its values."""
-    found = []
+    found: list[str] = []
     for i, word in enumerate(words):
         if word == name:
             found += words[i : i + 1 + takes_value]

@@ -349,7 +349,7 @@ def saved_inputs_hint(role: str, actions: Sequence[str], logs: LogInput) -> Iter
 
 def _explained_alike(role: str, actions: Sequence[str]) -> str:
     """Return the command that explains actions by what a role's saved plan read; "" where that was not files."""
-    from policygen.report.terminal.next_steps import EXPLAIN
+    from policygen.report.commands import EXPLAIN
 
     try:
         (plan,) = find_plan(role, None)

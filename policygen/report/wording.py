@@ -98,6 +98,24 @@ def drop_options(question: PlanQuestion) -> str:
     return "" if len(patterns) > _FEW else " ".join(f"--drop {shlex.quote(one)}" for one in patterns)
 
 
+def not_offered(plan: Plan, question: PlanQuestion) -> str:
+    """Say which of a question's actions its drop rules leave out, and why, a clause; "" for none."""
+    left = [
+        action
+        for action in question.actions
+        if not any(arn.action_matches(pattern, action) for pattern in question.drop_patterns)
+    ]
+    droppable = plan.unverified.droppable
+    used = {keep.action for keep in plan.keeps if keep.kind == "unknown" and not keep.blind_spot}
+    seen = [one for one in left if droppable is not None and one not in droppable and one not in used]
+    others = [action for action in left if action not in seen]
+    parts = [
+        f"{', '.join(seen)}: IAM saw an attempt that nothing else explains" if seen else "",
+        f"{', '.join(others)}: used, or no rule drops it and spares what is needed" if others else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
 def list_resources(patterns: Iterable[Sequence[str]]) -> str:
     """Name a few resources by their short names, and count many."""
     distinct = sorted({text for one in patterns for text in one})

@@ -21,8 +21,7 @@ def rule_text(
     kind: Literal["keep", "drop"], roles: Sequence[str], actions: Sequence[str], reason: str
 ) -> str:
     """Write a rule for policygen.toml about some actions of some roles; it ends with a line break."""
-    short = textwrap.shorten(reason, _LINE - len('reason = ""'), placeholder=" ...")
-    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}reason = {json.dumps(short)}\n"
+    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}reason = {json.dumps(reason)}\n"
 
 
 def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str, account: str = "") -> str:
@@ -73,7 +72,7 @@ def drop_patterns(names: Sequence[str], spared: Collection[str], whole: Collecti
     Args:
         names: the actions.
         spared: as for `exact_drops`.
-        whole: services of which nothing else is unverified: one pattern drops all of it.
+        whole: services of which nothing else is unverified, and nothing needed: one pattern drops all of it.
     """
     times = Counter(map(service_of, names))
     patterns = (

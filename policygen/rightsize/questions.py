@@ -265,7 +265,7 @@ def _question(
     group: _Group,
     role: str,
     spared: Collection[str],
-    whole: Collection[str],
+    whole: set[str],
     droppable: Collection[str] | None,
 ) -> Question:
     answer, command = _answer(group, role)
@@ -275,7 +275,9 @@ def _question(
         keep.grant.action for keep in group.keeps if keep.blind_spot and _may_go(keep.grant.action, droppable)
     }
     whole = {
-        service for service in whole if all(service_of(one) != service or one in unused for one in names)
+        service
+        for service in whole - set(map(service_of, spared))
+        if all(service_of(one) != service or one in unused for one in names)
     }
     unused_names = [one for one in names if one in unused]
     exact = exact_drops(unused_names, spared)

@@ -17,9 +17,9 @@ from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanUser
+from policygen.report.commands import DOCTOR, EXPLAIN
 from policygen.report.terminal.colour import coloured
 from policygen.report.terminal.layout import NARROWEST, WIDEST
-from policygen.report.terminal.next_steps import DOCTOR, EXPLAIN
 from policygen.report.terminal.screen import render
 from policygen.report.terminal.suspicious import SIGNS
 from tests.support.command import run, run_in_root

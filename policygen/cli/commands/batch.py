@@ -167,8 +167,8 @@ def command(
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
     from policygen.plan.batch_table import since_last, since_retried
+    from policygen.report.commands import DOCTOR
     from policygen.report.formats import require_format
-    from policygen.report.terminal.next_steps import DOCTOR
 
     format_ = require_format(format_)
     folder = Folder(out, format_)

@@ -61,10 +61,10 @@ def command(
     from policygen.cli.output import summarise, write_stdout
     from policygen.cli.plans import other_choices, saved_inputs_hint
     from policygen.cli.screen import screen_width, write_screen
+    from policygen.report.commands import DOCTOR
     from policygen.report.data.explanation import render_explanation_json
     from policygen.report.formats import require_format
     from policygen.report.terminal.explain import render_explanation_text
-    from policygen.report.terminal.next_steps import DOCTOR
     from policygen.rightsize.analysis import analyse
     from policygen.rightsize.explain import explain
 

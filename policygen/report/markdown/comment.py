@@ -14,8 +14,19 @@ from policygen.plan.keep_groups import dropped_groups
 from policygen.plan.model import Document, Plan, PlanQuestion, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.apply_steps import apply_steps
+from policygen.report.commands import DOCTOR, answering_command, of_role
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
-from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
+from policygen.report.markdown.escape import (
+    Section,
+    code,
+    command_span,
+    comment,
+    fence,
+    fitted_section,
+    marker,
+    prose,
+    row,
+)
 from policygen.report.not_allowed import by_fate, not_allowed_words
 from policygen.report.suspects import results_in_words
 from policygen.report.wording import (
@@ -27,6 +38,7 @@ from policygen.report.wording import (
     dropped_words,
     how_tight,
     minute,
+    not_offered,
     where,
     why_and_confidence,
 )
@@ -61,7 +73,7 @@ def render(plan: Plan) -> str:
 
 def _command_for(plan: Plan, kind: str) -> str:
     """Return the command that prints what a comment has no room for."""
-    return code(f"policygen report {shlex.quote(plan.file or plan.role.name)} -f {kind}")
+    return command_span(f"policygen report {shlex.quote(plan.file or plan.role.name)} -f {kind}")
 
 
 def _head(plan: Plan) -> str:
@@ -274,7 +286,7 @@ def _blind_spots(plan: Plan) -> Iterator[Section]:
     unknown = [one for one in plan.keeps if one.kind == "unknown"]
     groups = grouped(((one.blind_spot or "", one.why, one.remedy), one.action) for one in unknown)
     widest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
-    doctor = code(f"policygen doctor -r {shlex.quote(plan.role.name)} …")
+    doctor = command_span(f"policygen doctor{of_role(plan, DOCTOR)}")
     yield from fitted_section(
         f"Blind spots: {pluralize(len({one.action for one in unknown}), 'permission')} kept "
         "because the logs cannot show their use",
@@ -305,7 +317,7 @@ def _dropped_unverified(plan: Plan) -> Iterator[Section]:
 
 def _questions(plan: Plan) -> Iterator[Section]:
     """List the unverified permissions as questions, and the names that may be new next time."""
-    items = [_question(one) for one in plan.questions]
+    items = [_question(plan, one) for one in plan.questions]
     items += [
         f"- {code(one.type)}: {pluralize(one.names, 'name')} written as seen; {prose(one.reason)}. "
         f"{code(f'--open {one.type}')} writes the type whole."
@@ -316,12 +328,13 @@ def _questions(plan: Plan) -> Iterator[Section]:
     )
 
 
-def _question(one: PlanQuestion) -> str:
-    command = f": {code(one.command)}" if one.command else ""
-    drop = f" To drop them: {code(drop_options(one))}." if drop_options(one) else ""
+def _question(plan: Plan, one: PlanQuestion) -> str:
+    how = f": {command_span(answering_command(plan, one.command))}" if one.command else ""
+    drop = f" To drop them: {command_span(drop_options(one))}." if drop_options(one) else ""
+    left = f" Not among these: {prose(not_offered(plan, one))}." if drop and not_offered(plan, one) else ""
     return (
         f"- **{prose(one.asks)}**. Riskiest: {_names(one.riskiest)}. Why: {prose(one.why)}. "
-        f"What answers it: {prose(one.answer)}{command}.{drop}"
+        f"What answers it: {prose(one.answer)}{how}.{drop}{left}"
     )
 
 

@@ -44,9 +44,22 @@ def marker(*parts: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return text as a code span, in one line."""
+    """Return text as a code span, in one line; a name that is long is cut."""
+    return _span(text, NAME)
+
+
+def command_span(text: str) -> str:
+    """Return a command as a code span, in one line: whole, because a part could not be pasted."""
+    return _span(text, _COMMAND)
+
+
+_COMMAND = 2000
+"""Most characters of a command; policygen prints none that is longer."""
+
+
+def _span(text: str, most: int) -> str:
     shown = _LONG_RUN.sub("`" * 16 + "…", escape_controls(text))
-    shown = shown if len(shown) <= NAME else shown[: NAME - 1] + "…"
+    shown = shown if len(shown) <= most else shown[: most - 1] + "…"
     if not shown:
         return ""
     ticks = "`" * (_longest(shown) + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -222,12 +223,41 @@ def _remedies(health: Health, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(
             "", "To see more, run this. It changes what the trail logs, and data events cost money:", "  "
         )
-        yield from (f"  {line}" for line in (wider, command) if line)
+        for text in filter(None, (wider, command)):
+            yield from _pasted(text, layout)
     elif not health.listed and any(line.command for line in health.lines):
         yield ""
         yield from layout.wrapped(
             "", "Add --service NAME or --role NAME to get the command that turns data events on.", "  "
         )
+
+
+def _pasted(command: str, layout: Layout) -> Iterator[str]:
+    """Render a command of AWS in lines that a shell takes as one; a note after it stands before it."""
+    line, _, note = command.partition("  # ")
+    yield from layout.wrapped("  # ", note, "  # ") if note else ()
+    found = _WITH_JSON.fullmatch(line)
+    if not found:
+        yield from layout.command("  ", line)
+        return
+    *lead, last = layout.command("  ", found["options"].rstrip())
+    yield from (*lead, f"{last} \\")
+    first, *others = broken_json(found["json"], layout.width - 6)
+    ends = [f"    '{first}", *(f"     {text}" for text in others)]
+    yield from (*ends[:-1], f"{ends[-1]}'")
+
+
+_WITH_JSON = re.compile(r"(?P<options>[^']+)'(?P<json>\[[^']*\])'")
+
+
+def broken_json(text: str, width: int) -> list[str]:
+    """Return JSON in lines of a width, which break after a comma; no string is broken."""
+    lines = [""]
+    for token in re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^",])+,?', text):
+        if lines[-1] and len(lines[-1]) + len(token) > width:
+            lines.append("")
+        lines[-1] += token
+    return lines
 
 
 def _refused(health: Health, layout: Layout) -> Iterator[str]:

@@ -275,7 +275,7 @@ def _how_to_see(explanation: Explanation, layout: Layout, inputs: Sequence[str])
     blind_spot = explanation.observability.blind_spot
     unseen = explanation.use.evidence is None and not explanation.traced
     if blind_spot and unseen and explanation.decided_by is None:
-        yield f"  {'find out':<11}{blind_spot.remedy}"
+        yield from layout.wrapped(f"  {'find out':<11}", blind_spot.remedy)
         if blind_spot.command.startswith("aws "):  # it is long: it lists all that the trail logs
             _, _, account = blind_spot.command.partition("# in account ")
             there = f", to run in account {account}, which owns the trail" if account else ""

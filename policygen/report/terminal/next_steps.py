@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 
 from policygen.plan.model import Plan
+from policygen.report.commands import EXPLAIN, of_role
 from policygen.report.terminal.layout import Layout
 from policygen.text import file_name
 
@@ -18,53 +19,14 @@ def render_next(plan: Plan, layout: Layout, *, show_all: bool) -> Iterator[str]:
 
 def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, str]]:
     """Yield purposes, and for each a command that can be pasted into the shell in which the plan was made."""
-    show = (
-        f"suggest{_of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
-    )
+    show = f"suggest{of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
     yield "code", f"policygen {show} -f terraform"
     if not plan.unsaved:
         yield "script", f"policygen {show} -f aws-cli > {file_name(plan.role.name)}.sh"
     if plan.inputs is not None and (action := _puzzling(plan)):
-        yield "why", f"policygen explain {action}{_of_role(plan, EXPLAIN)}"
+        yield "why", f"policygen explain {action}{of_role(plan, EXPLAIN)}"
     if not show_all:
         yield "details", f"policygen {show} --details"
-
-
-def answering_command(plan: Plan, command: str) -> str:
-    """Return the command that answers a question, whole: with the options that were given.
-
-    A command of AWS changes what a trail logs, and is long; `doctor` prints one for all questions.
-    """
-    if command.startswith("policygen suggest "):
-        _, _, days = command.partition(" --days ")
-        return f"policygen suggest{_of_role(plan, EXPLAIN - {'--days'})} --days {days}"
-    return (
-        command if command.startswith("policygen probation ") else f"policygen doctor{_of_role(plan, DOCTOR)}"
-    )
-
-
-DOCTOR = frozenset(
-    {
-        "--logs", "--days", "--until", "--snapshot", "--live", "--profile", "--region", "--allow-incomplete",
-        "--verify-digests", "--public-keys",
-    }
-)  # fmt: skip
-"""The options of `suggest` that `doctor` has too."""
-
-EXPLAIN = DOCTOR | {
-    "--traces", "--code", "--no-last-accessed", "--no-inventory", "--accept", "--keep", "--drop", "--decisions",
-    "--unverified", "--add-observed", "--resources", "--open", "--exact", "--policy-name",
-    "--all-accounts", "--own-account",
-}  # fmt: skip
-"""The options of `suggest` that `explain` has too."""
-
-
-def _of_role(plan: Plan, options: Container[str] | None = None) -> str:
-    """Return the role as it was given, which may be an ARN where a name is not enough, and the options given."""
-    inputs = plan.inputs or ()
-    role = next((words[1] for words in inputs if words[0] == "--role"), plan.role.name)
-    given = [words for words in inputs if words[0] != "--role" and (options is None or words[0] in options)]
-    return "".join(f" {shlex.quote(word)}" for words in (("-r", role), *given) for word in words)
 
 
 def _puzzling(plan: Plan) -> str:

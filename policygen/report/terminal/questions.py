@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policygen.plan.model import Plan, PlanQuestion
+from policygen.report.commands import answering_command
 from policygen.report.fixed_names import fixed_names
 from policygen.report.terminal.layout import Layout
-from policygen.report.terminal.next_steps import answering_command
-from policygen.report.wording import also_needed, drop_options, short
+from policygen.report.wording import also_needed, drop_options, not_offered, short
 from policygen.text import pluralize
 
 
@@ -38,6 +38,8 @@ def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[st
         yield from layout.command("               ", answering_command(plan, question.command))
     if option := drop_options(question):
         yield from layout.command("     drop      ", option)
+    if left := not_offered(plan, question):
+        yield from layout.wrapped("     stays     ", left)
     spares = " (a ? spares what is needed of that action)" if "?" in question.drop else ""
     for name, rule in (("to drop", question.drop), ("to keep", question.keep)):
         if rule:

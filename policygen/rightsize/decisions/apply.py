@@ -296,7 +296,7 @@ def drop_observed(
             losses.append(DroppedInUse(request, evidence, meant, tuple(sources.get(request, ()))))
             continue
         kept[request] = evidence
-        spared += [Spared(request.action, request.resource, rule) for rule in matching]
+        spared += [Spared(request.action, request.resource, rule) for rule in matching if not rule.sparing]
     return Dropped(kept, tuple(losses), tuple(spared))
 
 

@@ -52,6 +52,14 @@ class DecisionRule(msgspec.Struct, frozen=True):
         return not set("*?") & set(self.action)
 
     @property
+    def sparing(self) -> bool:
+        """Whether one letter is left open, so that it drops what is unverified of one action and spares what is needed.
+
+        policygen writes such rules (``sqs:ReceiveMessag?``): that they spare something is nothing to report.
+        """
+        return "*" not in self.action and self.action.count("?") == 1
+
+    @property
     def general(self) -> bool:
         """Whether the rule was written for many roles: on the command line, by a wildcard or a list of roles."""
         return self.flag or self.shared or bool(set("*?") & set(self.role))

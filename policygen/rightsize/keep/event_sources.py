@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from policygen.account.model import EventSourceMapping, Function
 from policygen.evidence.coverage.blind_spot import BlindSpot
@@ -42,12 +42,12 @@ class Feature(NamedTuple):
 def features() -> Mapping[str, Feature]:
     """Return the rows of platform.toml by name."""
     rows = read_package_table("policygen.rightsize.keep", "platform.toml")
-    return {
-        name: Feature(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-        )
-        for name, row in rows.items()
-    }
+    return {name: _feature(row) for name, row in rows.items()}
+
+
+def _feature(row: Mapping[str, Any]) -> Feature:
+    lists = {key: tuple(row.get(key, ())) for key in ("actions", "reading", "found_by")}
+    return Feature(**{**row, **lists})
 
 
 def needs(feature: str, resource: str, why: str) -> Iterator[Keep]:

@@ -223,7 +223,7 @@ def _drop_needs(keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str)
             losses.append(DroppedNeed(grant.action, grant.resource, keep.why, meant))
             continue
         left.append(keep)
-        if not_meant:
+        if not_meant and not not_meant.sparing:
             spared.append(Spared(grant.action, grant.resource, not_meant, keep.why))
     return _Needs(left, DroppedNeeds(tuple(losses), tuple(spared)))
 

@@ -22,6 +22,8 @@ from policygen.report.terminal.colour import coloured
 from policygen.report.terminal.layout import NARROWEST, WIDEST
 from policygen.report.terminal.screen import render
 from policygen.report.terminal.suspicious import SIGNS
+from policygen.report.terminal.verdict import COUNTED, DO
+from tests.support import ROOT
 from tests.support.command import run, run_in_root
 from tests.support.golden import rendered
 from tests.support.samples import EVERY_SAMPLE, ROLES, SAMPLES, WIDTH, sample, too_wide
@@ -408,9 +410,33 @@ def test_a_role_that_may_no_longer_list_a_bucket_is_told_of_missing_keys() -> No
 
 def test_a_function_that_older_records_name_by_its_session_is_counted_once() -> None:
     text = run_in_root("suggest", "image-resizer", *FILES, "--days", "45").stdout
-    assert "2 functions use this role; each could have its own: image-resizer, thumbnail-index" in " ".join(
-        text.split()
+    assert (
+        "= Shared 2 functions use this role: image-resizer, thumbnail-index; --details has what each used"
+        in " ".join(text.split())
     )
+
+
+def test_a_reason_without_a_notice_says_what_to_do() -> None:
+    text = (ROOT / "docs/reference/reasons.md").read_text("utf-8").partition("## Yes")[0]
+    ids = re.findall(r"^### `(.+)`$", text, re.M)
+    assert len(ids) > 15
+    with_command = {"policies-unknown", "no-report"}
+    assert {*ids} - {*COUNTED} - with_command == {*DO}
+    text = run_in_root("suggest", "report-monthly", *FILES, "--days", "30").stdout
+    assert "the role was active on 1 day only: read more of its runs, --days 90" in " ".join(text.split())
+
+
+def test_calls_of_a_deleted_role_say_what_they_count() -> None:
+    assert "1,209 calls of a deleted role of this name left out (of all days read)" in screen("stock-sync")
+
+
+def test_one_service_that_goes_has_its_name() -> None:
+    assert re.search(r"^  - secretsmanager +0 +0 +nothing stays", screen("report-monthly"), re.M)
+
+
+def test_the_marks_of_the_services_have_a_legend() -> None:
+    for role in ("orders-api", "image-resizer"):
+        assert screen(role).count("    ~ narrowed  = as today  ? unverified  - removed  + new\n") == 1
 
 
 def test_what_was_accepted_is_said_beside_the_answer(shop: Path) -> None:

@@ -259,7 +259,7 @@ def _not_counted(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(
             "Left out  ",
             f"{pluralize(before.events, 'call')} of a deleted role of the same name ({before.role_id}), "
-            f"last {minute(before.last)}",
+            f"on all days read, last {minute(before.last)}",
         )
     if plan.evidence.weak:
         yield from layout.wrapped(

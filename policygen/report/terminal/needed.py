@@ -74,7 +74,7 @@ def _rows(services: Sequence[ServiceNeed]) -> Iterator[_Row]:
     used.sort(key=lambda one: (-one.calls, one.service))
     yield from (_Row(_mark([one]), one.service, [one]) for one in used[:SERVICES])
     if more := used[SERVICES:]:
-        yield _Row("~", pluralize(len(more), "more service"), more, "see --details")
+        yield _Row("~", _several(more), more, "see --details")
     unused = [one for one in services if one.needed and one not in used]
     for words, declared in (("required by AWS", False), ("kept by your decision", True)):
         if some := [one for one in unused if ("declared" in one.needed.values()) is declared]:
@@ -82,7 +82,12 @@ def _rows(services: Sequence[ServiceNeed]) -> Iterator[_Row]:
     if left := [one for one in services if not one.needed and one.unverified]:
         yield _Row("?", ", ".join(one.service for one in left), left, "the logs can't tell")
     if rest := [one for one in services if not one.needed and not one.unverified]:
-        yield _Row("-", pluralize(len(rest), "more service"), rest, "nothing stays")
+        yield _Row("-", _several(rest), rest, "nothing stays")
+
+
+def _several(services: Sequence[ServiceNeed]) -> str:
+    """Count services; one has its name."""
+    return services[0].service if len(services) == 1 else pluralize(len(services), "more service")
 
 
 def _plus(number: int) -> str:

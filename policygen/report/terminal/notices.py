@@ -183,9 +183,8 @@ def _shared(plan: Plan) -> Notice | None:
     names = _function_names(plan)
     if len(names) < 2:
         return None
-    return Notice(
-        "?", "Shared", f"{len(names)} functions use this role; each could have its own: {few(names)}"
-    )
+    told = f"{len(names)} functions use this role: {few(names)}; --details has what each used"
+    return Notice("=", "Shared", told)
 
 
 def _function_names(plan: Plan) -> list[str]:

@@ -16,7 +16,7 @@ _ANSWERS = {"ready": "✔ SAFE TO APPLY", "review": "! LOOK FIRST", "wait": "✘
 _LEAD = 19
 """Columns before a verdict's reasons."""
 
-_BRIEF = {
+COUNTED = {
     "losses": "failing permission",
     "suspects": "suspicious call",
     "unusual": "unusual call",
@@ -29,6 +29,20 @@ _BRIEF = {
     "unverified-dropped": "dropped permission",
 }
 """Reasons of which a notice has the details -> what their number counts."""
+
+DO = {
+    "few-days": "read more days, or wait",
+    "role-new": "wait, or add the logs from before",
+    "still-learning": "wait",
+    "no-use": "ask its owner whether it is still needed",
+    "gaps": "add what is missing",
+    "few-active-days": "read more of its runs, --days {days}",
+    "silent": "ask its owner whether it is still needed",
+    "late-start": "add older logs, or ask for fewer days",
+    "weak": "fine, if you know why",
+    "unread-use": "policygen doctor says what was read",
+}
+"""Reasons that no notice explains -> what to do; docs/reference/reasons.md says more. Others name their command."""
 
 
 def render_head(plan: Plan, layout: Layout) -> Iterator[str]:
@@ -49,7 +63,7 @@ def render_verdict(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(f"{answer:<{_LEAD}}", f"{_proved(plan)} (proved)")
         yield from _accepted(plan, layout)
         return
-    lines = _reasons(readiness.reasons)
+    lines = _reasons(readiness.reasons, plan.window.days)
     for i, line in enumerate(lines[:LISTED]):
         yield from layout.wrapped(f"{'' if i else answer:<{_LEAD}}", line)
     yield from more(len(lines), LISTED)
@@ -94,14 +108,18 @@ def _percent(before: int, after: int) -> str:
     return f"−{share:.1f} %" if 99 <= share < 100 else f"−{share:.0f} %"
 
 
-def _reasons(reasons: tuple[PlanReason, ...]) -> list[str]:
-    """Return the reasons, a line each; those that notices explain as numbers in one line."""
-    known = grouped((one.id, one) for one in reasons if one.id in _BRIEF)
+def _reasons(reasons: tuple[PlanReason, ...], days: int) -> list[str]:
+    """Return the reasons, a line each with what to do; those that notices explain as numbers in one line."""
+    known = grouped((one.id, one) for one in reasons if one.id in COUNTED)
     brief = [_counted(some) for some in known.values()]
     return [
         *([" · ".join(brief)] if brief else []),
-        *(one.sentence for one in reasons if one.id not in _BRIEF),
+        *(f"{one.sentence}{_to_do(one.id, days)}" for one in reasons if one.id not in COUNTED),
     ]
+
+
+def _to_do(reason: str, days: int) -> str:
+    return f": {DO[reason].format(days=3 * days)}" if reason in DO else ""
 
 
 def _counted(reasons: Sequence[PlanReason]) -> str:
@@ -109,7 +127,7 @@ def _counted(reasons: Sequence[PlanReason]) -> str:
     numbers = [one.sentence.partition(" ")[0].replace(",", "") for one in reasons]
     if not all(map(str.isdecimal, numbers)):
         return " · ".join(one.sentence for one in reasons)
-    return pluralize(sum(map(int, numbers)), _BRIEF[reasons[0].id])
+    return pluralize(sum(map(int, numbers)), COUNTED[reasons[0].id])
 
 
 def _proved(plan: Plan) -> str:
@@ -181,7 +199,7 @@ def _others(plan: Plan) -> Iterator[str]:
     for bound, number in sorted(Counter(one.by for one in plan.barred).items()):
         yield f"{pluralize(number, 'action')} that {bound} never allows"
     for before in plan.predecessors:
-        yield f"{pluralize(before.events, 'call')} of a deleted role of the same name left out"
+        yield f"{pluralize(before.events, 'call')} of a deleted role of this name left out (of all days read)"
     if plan.unauthenticated:
         yield f"{pluralize(plan.unauthenticated.count, 'call')} with bad credentials left out"
     if plan.asides:

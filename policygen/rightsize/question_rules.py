@@ -21,7 +21,16 @@ def rule_text(
     kind: Literal["keep", "drop"], roles: Sequence[str], actions: Sequence[str], reason: str
 ) -> str:
     """Write a rule for policygen.toml about some actions of some roles; it ends with a line break."""
-    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}reason = {json.dumps(reason)}\n"
+    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}{_reason(reason)}\n"
+
+
+def _reason(text: str) -> str:
+    """Write a reason whole; one that does not fit into a line in several, which TOML joins again."""
+    quoted = json.dumps(text)
+    if len(quoted) <= _LINE - len("reason = "):
+        return f"reason = {quoted}"
+    lines = textwrap.wrap(quoted[1:-1], _LINE - len("   \\"), break_long_words=False, break_on_hyphens=False)
+    return 'reason = """\\\n  ' + " \\\n  ".join(lines) + '"""'
 
 
 def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str, account: str = "") -> str:

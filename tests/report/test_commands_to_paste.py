@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tomllib
 
 import pytest
 
@@ -13,6 +14,7 @@ from policygen.plan.build import plan_from_analysis
 from policygen.report.markdown.comment import render as render_comment
 from policygen.report.terminal.doctor import broken_json
 from policygen.report.wording import drop_options
+from policygen.rightsize.question_rules import rule_text
 from tests.report.test_answer_screen import KNOWN
 from tests.support.command import run_in_root
 from tests.support.samples import sample
@@ -69,6 +71,13 @@ def test_what_a_question_does_not_offer_to_drop_is_named_with_why() -> None:
         "drop --drop xray:GetSamplingTargets stays cloudwatch:DescribeAlarms, sns:Publish: IAM saw an attempt"
     )
     assert offered in text
+
+
+@pytest.mark.parametrize("reason", ["short", 'a "quoted" one ' * 9, "x" * 100, "a\\b " * 40])
+def test_a_reason_of_any_length_is_whole(reason: str) -> None:
+    text = rule_text("drop", ["orders"], ["sqs:SendMessage"], reason.strip())
+    assert tomllib.loads(text)["drop"][0]["reason"] == reason.strip()
+    assert max(map(len, text.splitlines())) <= 72 or "x" * 100 in text
 
 
 @KNOWN

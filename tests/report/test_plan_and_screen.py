@@ -312,7 +312,7 @@ def test_the_ascii_twin_says_the_same_in_ascii(role: str, today: bool) -> None:
 def test_the_short_screen_says_how_to_get_the_details_and_the_long_one_does_not() -> None:
     analysis = sample("orders-api", today=True)
     short, whole = render("text", analysis), render("text", analysis, show_all=True)
-    assert "  details  policygen report orders-api --details\n" in short
+    assert "  details policygen report orders-api --details\n" in short
     assert "--details" not in whole
     assert len(whole) > 3 * len(short)
 

@@ -20,6 +20,7 @@ import typer
 from policygen.cli.commands import COMMANDS
 from policygen.cli.console import LINE, log_line, report_error, silence, unwritable_stdout
 from policygen.cli.help import PanelCommand, PanelGroup
+from policygen.cli.other_command import other_command
 from policygen.cli.usage import PARSER_ERROR, from_parser
 from policygen.errors import PolicygenError
 from policygen.version import VERSION
@@ -110,7 +111,8 @@ def main() -> None:
         if "Help" in type(error).__name__:  # no argument at all
             error.show()  # type: ignore[attr-defined]
             sys.exit(2)
-        sys.exit(report_error(from_parser(error, sys.argv[1:])))
+        words = sys.argv[1:]
+        sys.exit(report_error(other_command(error, words) or from_parser(error, words)))
     except PolicygenError as error:
         sys.exit(report_error(error))
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
@@ -18,10 +19,9 @@ def commands_with(option: str) -> list[str]:
 
 def _options(command: str) -> dict[str, bool]:
     """Return the options of a command, each with whether it takes a value."""
-    from policygen.cli.app import program
-
-    made = typer.main.get_command(program([command]))
-    params = getattr(made, "commands", {}).get(command, made).params
+    made = typer.Typer()
+    made.command()(import_module(f"policygen.cli.commands.{command}").command)
+    params = typer.main.get_command(made).params
     return {
         name: not getattr(param, "is_flag", False)
         for param in params
@@ -30,17 +30,20 @@ def _options(command: str) -> dict[str, bool]:
     }
 
 
-def other_command(option: str, words: Sequence[str], owners: Sequence[str]) -> UsageError:
-    """Return the error for an option that only other commands have, with that command for the same role (PG-E237).
+def other_command(error: Exception, words: Sequence[str]) -> UsageError | None:
+    """Return the error for an option that only other commands have (PG-E237); None for any other error.
 
     Args:
-        option: the option, ``--unverified``.
+        error: as typer raised it.
         words: the command line, without the program.
-        owners: the commands that have it.
     """
-    here = words[0]
+    option = str(getattr(error, "option_name", "")) if "NoSuchOption" in type(error).__name__ else ""
+    here = words[0] if words else ""
+    owners = commands_with(option) if option and here in COMMANDS else []
+    if not owners:
+        return None
     hint = f"{option} is an option of policygen {', '.join(owners)}"
-    command = _suggest_with(words) if "suggest" in owners and here in COMMANDS else []
+    command = _suggest_with(words) if "suggest" in owners else []
     lines = [shlex.join(["policygen", *command])] if command else [f"policygen {owners[0]} --help"]
     return UsageError(f"policygen {here} has no option {option}", hint, *lines, code="PG-E237")
 

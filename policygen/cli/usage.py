@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from policygen.cli.commands import COMMANDS
-from policygen.cli.other_command import commands_with, other_command
 from policygen.errors import NothingFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
         words: the command line, without the program.
     """
     message = _problem(error, words).split(" (Possible")[0].split(" Did you mean")[0]
-    option = str(getattr(error, "option_name", "")) if "NoSuchOption" in type(error).__name__ else ""
-    if option and (owners := commands_with(option)):
-        return other_command(option, words, owners)
     if (value := _as_days(error, words)) is not None:
         return UsageError(message, "write days as a number", code="PG-E237", instead=value)
     wrong, known = str(getattr(error, "option_name", "")), tuple(getattr(error, "possibilities", None) or ())

@@ -365,10 +365,7 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
 def _open_issues(suggestion: Suggestion) -> OpenIssues:
     """Count what a person should look at before the policy is applied."""
     split, decided = suggestion.split, suggestion.decided
-    ruled_out = decided.ruled_out.values()
-    settled = sum(one.settled for one in ruled_out)
-    doubted = sum(1 for one in ruled_out if one.sign)
-    chosen = {keep.grant.action for keep in suggestion.unverified.dropped}
+    dropped = decided.count_dropped(keep.grant.action for keep in suggestion.unverified.dropped)
     odd = [
         (one.sign, seen.count)
         for one, seen in split.anomalies.items()
@@ -387,7 +384,5 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         unmapped=len(suggestion.usage.unmapped),
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
-        dropped=len(chosen - decided.ruled_out.keys()) + len(ruled_out) - settled - doubted,
-        doubted=doubted,
-        decided=settled,
+        **dropped,
     )

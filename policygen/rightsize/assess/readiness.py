@@ -252,14 +252,11 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
         if points.not_allowed
         else f"nothing that the {who} did {when} would be denied"
     )
-    decided = [
-        f"; {pluralize(number, noun)} {done}"
-        for number, noun, done in (
-            (points.reported, "reported call", "left out"),
-            (points.decided, "unverified permission", "dropped by decisions"),
-        )
-        if number
-    ]
+    told = (
+        (points.reported, "reported call", "left out"),
+        (points.decided, "unverified permission", "dropped by decisions"),
+    )
+    decided = [f"; {pluralize(number, noun)} {done}" for number, noun, done in told if number]
     return (
         Reason(
             "enough",

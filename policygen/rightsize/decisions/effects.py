@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -38,6 +38,17 @@ class DecisionEffects(msgspec.Struct, frozen=True):
     """Unverified action -> the rule that drops it."""
     notes: tuple[str, ...] = ()
     """Where the decisions were read from, a sentence; () where no file was."""
+
+    def count_dropped(self, chosen: Iterable[str]) -> dict[str, int]:
+        """Count the unverified actions that are dropped, as `OpenIssues` names them: each is in one of the numbers.
+
+        Args:
+            chosen: those that went because all that is unverified goes.
+        """
+        doubted = sum(1 for one in self.ruled_out.values() if one.sign)
+        decided = sum(one.settled for one in self.ruled_out.values())
+        every = {*chosen, *self.ruled_out}
+        return {"dropped": len(every) - doubted - decided, "doubted": doubted, "decided": decided}
 
     def reasons(self) -> dict[str, Removal]:
         """Return action -> why it goes although it is needed, so that the reason is not "0 calls"."""

@@ -79,7 +79,7 @@ def load_snapshot(path: str | Path) -> Account:
     except OSError as error:
         raise UsageError(
             f"cannot read {escape_controls(str(file))}: {error.strerror or error}",
-            *looked_in(file),
+            *(looked_in(file) if isinstance(error, FileNotFoundError) else ()),
             MAKE_ONE,
             code="PG-E211",
         ) from error

@@ -117,9 +117,9 @@ def last_hints(error: PolicygenError, words: Sequence[str]) -> list[str]:
         return []
     if error.code in _NO_ROLE and (inputs := _inputs(words)):
         return [shlex.join(["policygen", "roles", *inputs])]
-    if error.code in _NO_INPUT and words[0] in _READING_AWS:
+    if error.code in _NO_INPUT and words[0] in _READING_AWS and _inputs(words):
         what, command = _NO_INPUT[error.code]
-        return [f"{what}, with these permissions:", f"policygen permissions {command or words[0]}"]
+        return [f"{what} needs these permissions:", f"policygen permissions {command or words[0]}"]
     if error.exit_code not in {UsageError.exit_code, NothingFoundError.exit_code}:
         return []
     name = next((word for word in words if not word.startswith("-")), "")
@@ -129,13 +129,13 @@ def last_hints(error: PolicygenError, words: Sequence[str]) -> list[str]:
 _NO_ROLE = frozenset({"PG-E236", "PG-E301", "PG-E303", "PG-E310", "PG-E311", "PG-E312", "PG-E313"})
 """Errors after which a list of the roles and their calls helps."""
 
-_OWN_LOGS = "or leave --logs out: the account's trails are read"
+_OWN_LOGS = "or leave --logs out: to read the account's trails"
 _NO_INPUT = {
     "PG-E201": (_OWN_LOGS, ""),
     "PG-E302": (_OWN_LOGS, ""),
-    "PG-E211": ("policygen snapshot reads the account", "snapshot"),
+    "PG-E211": ("a snapshot", "snapshot"),
 }
-"""Errors about files that are not there -> what reads the same from AWS, and its command; "" for the same one."""
+"""Errors about files that are not there -> what else there is, and the command that does it; "" for the same one."""
 
 _READING_AWS = frozenset({"suggest", "batch", "roles", "explain", "doctor", "backtest", "trust", "check"})
 """Commands that read logs and the account from AWS where no option names them: `permissions` says with which rights."""

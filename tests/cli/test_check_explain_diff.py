@@ -83,6 +83,12 @@ MANUAL = "docs/reference/configuration.md has the settings, docs/reference/decis
 BOTH = "error: --snapshot and --live cannot be used together  PG-E208, exit 2\n  hint: give one of them\n"
 
 
+OWN_LOGS = (
+    "or leave --logs out: to read the account's trails needs these permissions:",
+    "policygen permissions doctor",
+)
+
+
 def said(error: str, *hints: str) -> str:
     """The whole of stderr."""
     return f"error: {error}\n" + "".join(f"  hint: {hint}\n" for hint in hints)
@@ -199,6 +205,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         said(
             "no event of any caller in 1 file  PG-E302, exit 4",
             "give the folder that the trail delivers to: its AWSLogs, or any part of it",
+            *OWN_LOGS,
         ),
     ),
     "a doctor without logs": (
@@ -207,6 +214,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         said(
             "no CloudTrail log file under 'none' (1 file passed over: 1 not-json)  PG-E302, exit 4",
             "logs are .json.gz files as a trail delivers them, or any JSON that holds their records",
+            *OWN_LOGS,
         ),
     ),
     "a doctor with a file that is no snapshot": (

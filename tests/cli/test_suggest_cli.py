@@ -136,6 +136,8 @@ error: not a role's name or ARN: 'a b'  PG-E203, exit 2
         """\
 error: no CloudTrail log file under 'empty'  PG-E302, exit 4
   hint: logs are .json.gz files as a trail delivers them, or any JSON that holds their records
+  hint: or leave --logs out: to read the account's trails needs these permissions:
+  hint: policygen permissions suggest
 """,
     ),
     "a folder without a log": (
@@ -144,6 +146,8 @@ error: no CloudTrail log file under 'empty'  PG-E302, exit 4
         """\
 error: no CloudTrail log file under 'notes' (1 file passed over: 1 not-json)  PG-E302, exit 4
   hint: logs are .json.gz files as a trail delivers them, or any JSON that holds their records
+  hint: or leave --logs out: to read the account's trails needs these permissions:
+  hint: policygen permissions suggest
 """,
     ),
     "a folder that is not there": (
@@ -200,6 +204,7 @@ error: no call by orders in 30 days, 2026-10-04 to 2026-11-02: {NOBODY}  PG-E301
 error: nothing to grant: only denied calls by orders in 30 days  PG-E303, exit 4
   hint: denied: 2 calls, dynamodb:GetItem; a denied call is no evidence of need
   hint: {NO_GUESS}
+  hint: policygen roles -l denied
 """,
     ),
     "no credentials for --live": ((*SUGGEST, "logs", "--live"), 5, CREDENTIALS),
@@ -270,13 +275,21 @@ error: no format has the suffix of 'x.docx'  PG-E207, exit 2
         2,
         f"""\
 error: cannot read nothing.json: No such file or directory  PG-E211, exit 2
+  hint: looked in WORLD
   hint: {MAKE_ONE}
+  hint: a snapshot needs these permissions:
+  hint: policygen permissions snapshot
 """,
     ),
     "a snapshot that is a folder": (
         (*SUGGEST, "logs", "-s", "folder.json"),
         2,
-        f"error: cannot read folder.json: Is a directory  PG-E211, exit 2\n  hint: {MAKE_ONE}\n",
+        f"""\
+error: cannot read folder.json: Is a directory  PG-E211, exit 2
+  hint: {MAKE_ONE}
+  hint: a snapshot needs these permissions:
+  hint: policygen permissions snapshot
+""",
     ),
     "a snapshot that is not JSON": (
         (*SUGGEST, "logs", "-s", "cut.json"),
@@ -352,7 +365,7 @@ error: a log source is an empty text  PG-E202, exit 2
 def test_a_failure_says_what_where_and_what_next(name: str, world: Path) -> None:
     args, code, stderr = FAILURES[name]
     before = sorted(world.rglob("*"))
-    assert run(world, *args) == Done("", with_next(stderr, args), code)
+    assert run(world, *args) == Done("", with_next(stderr, args).replace("WORLD", str(world)), code)
     assert sorted(world.rglob("*")) == before
 
 
@@ -372,8 +385,9 @@ def test_an_accepted_gap_is_named_on_stderr_and_on_the_screen(world: Path) -> No
     warning = "warning: not read whole: b.json.gz: gzip ends at byte 200"
     saved = "Plan saved; to print it: policygen report orders"
     assert (done.stderr, done.code) == (f"read 1 record in 2 files\n{warning}\n{saved}\n", 0)
-    assert "          not read whole: b.json.gz: gzip ends at byte 200\n" in done.stdout
-    assert "no call of the workload that was read " in " ".join(done.stdout.split())
+    told = " ".join(done.stdout.split())
+    assert "not read whole: b.json.gz: gzip ends at byte 200: add what is missing" in told
+    assert "no call of the workload that was read " in told
 
 
 def test_an_accepted_gap_of_map_is_no_failure(world: Path) -> None:

@@ -43,8 +43,7 @@ def open_files(specs: Sequence[str]) -> FileSource:
             near = _near(path)
             raise UsageError(
                 f"no file or folder {escape_controls(str(path))!r}",
-                *([f"did you mean {escape_controls(near)!r}?"] if near else []),
-                *looked_in(path),
+                *([f"did you mean {escape_controls(near)!r}?"] if near else looked_in(path)),
                 "name a file or a folder of logs",
                 code="PG-E201",
                 instead=(spec, near) if near else None,

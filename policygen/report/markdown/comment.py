@@ -73,7 +73,7 @@ def render(plan: Plan) -> str:
 
 def _command_for(plan: Plan, kind: str) -> str:
     """Return the command that prints what a comment has no room for."""
-    return command_span(f"policygen report {shlex.quote(plan.file or plan.role.name)} -f {kind}")
+    return code(f"policygen report {shlex.quote(plan.file or plan.role.name)} -f {kind}")
 
 
 def _head(plan: Plan) -> str:

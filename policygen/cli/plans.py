@@ -362,7 +362,7 @@ def _explained_alike(role: str, actions: Sequence[str]) -> str:
 def other_choices(role: str, given: Sequence[Sequence[str]]) -> str:
     """Say that a role's saved plan rests on other decisions than the options given; "" where it does not."""
     from policygen.plan.choices import choices_of
-    from policygen.report.terminal.next_steps import EXPLAIN
+    from policygen.report.commands import EXPLAIN
 
     try:
         (plan,) = find_plan(role, None)

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.keep_groups import dropped_groups
-from policygen.plan.model import Document, Plan, PlanQuestion, PlanRisk
+from policygen.plan.model import Document, Plan, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.apply_steps import apply_steps
-from policygen.report.commands import DOCTOR, answering_command, of_role
+from policygen.report.commands import DOCTOR, of_role
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import (
     Section,
     code,
+    code_names,
     command_span,
     comment,
     fence,
@@ -27,6 +28,7 @@ from policygen.report.markdown.escape import (
     prose,
     row,
 )
+from policygen.report.markdown.question import question_line
 from policygen.report.not_allowed import by_fate, not_allowed_words
 from policygen.report.suspects import results_in_words
 from policygen.report.wording import (
@@ -34,11 +36,9 @@ from policygen.report.wording import (
     also_needed,
     answer_of,
     denied_by,
-    drop_options,
     dropped_words,
     how_tight,
     minute,
-    not_offered,
     where,
     why_and_confidence,
 )
@@ -274,12 +274,9 @@ def _risks(plan: Plan) -> Iterator[Section]:
 
 
 def _risk(one: PlanRisk) -> str:
-    return f"{code(one.rule)} {prose(one.title)}, by {_names(one.actions)} on {code(where([one.resources]))}"
-
-
-def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(map(code, names[:4]))
-    return f"{shown} and {len(names) - 4:,} more" if len(names) > 4 else shown
+    return (
+        f"{code(one.rule)} {prose(one.title)}, by {code_names(one.actions)} on {code(where([one.resources]))}"
+    )
 
 
 def _blind_spots(plan: Plan) -> Iterator[Section]:
@@ -291,7 +288,7 @@ def _blind_spots(plan: Plan) -> Iterator[Section]:
         f"Blind spots: {pluralize(len({one.action for one in unknown}), 'permission')} kept "
         "because the logs cannot show their use",
         [
-            row(code(spot), prose(why), _names(sorted(set(actions))), prose(remedy))
+            row(code(spot), prose(why), code_names(sorted(set(actions))), prose(remedy))
             for (spot, why, remedy), actions in widest
         ],
         noun="blind spot",
@@ -306,7 +303,7 @@ def _dropped_unverified(plan: Plan) -> Iterator[Section]:
     yield from fitted_section(
         dropped_words(plan.dropped_unverified),
         [
-            row(code(one.blind_spot), prose(one.why), _names(one.actions), prose(one.remedy))
+            row(code(one.blind_spot), prose(one.why), code_names(one.actions), prose(one.remedy))
             for one in dropped_groups(plan)
         ],
         noun="blind spot",
@@ -317,7 +314,7 @@ def _dropped_unverified(plan: Plan) -> Iterator[Section]:
 
 def _questions(plan: Plan) -> Iterator[Section]:
     """List the unverified permissions as questions, and the names that may be new next time."""
-    items = [_question(plan, one) for one in plan.questions]
+    items = [question_line(plan, one) for one in plan.questions]
     items += [
         f"- {code(one.type)}: {pluralize(one.names, 'name')} written as seen; {prose(one.reason)}. "
         f"{code(f'--open {one.type}')} writes the type whole."
@@ -325,16 +322,6 @@ def _questions(plan: Plan) -> Iterator[Section]:
     ]
     yield from fitted_section(
         f"Questions ({len(items):,})", items, noun="question", rest=_command_for(plan, "json")
-    )
-
-
-def _question(plan: Plan, one: PlanQuestion) -> str:
-    how = f": {command_span(answering_command(plan, one.command))}" if one.command else ""
-    drop = f" To drop them: {command_span(drop_options(one))}." if drop_options(one) else ""
-    left = f" Not among these: {prose(not_offered(plan, one))}." if drop and not_offered(plan, one) else ""
-    return (
-        f"- **{prose(one.asks)}**. Riskiest: {_names(one.riskiest)}. Why: {prose(one.why)}. "
-        f"What answers it: {prose(one.answer)}{how}.{drop}{left}"
     )
 
 
@@ -371,7 +358,7 @@ def _suspects(plan: Plan) -> Iterator[Section]:
         f"Does not look like the workload ({pluralize(sum(one.count for one in odd), 'call')}): left out of the policy",
         [
             f"- {code(one.event)}: {pluralize(one.count, 'call')}{_results(one)}, "
-            f"last {prose(minute(one.last))}, {code(one.sign)}, from {_names([*one.addresses, *one.user_agents])}"
+            f"last {prose(minute(one.last))}, {code(one.sign)}, from {code_names([*one.addresses, *one.user_agents])}"
             + (f"; reported: {prose(one.reported)}" if one.reported else "")
             for one in odd
         ],

@@ -68,6 +68,12 @@ def _span(text: str, most: int) -> str:
     return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 
+def code_names(names: Sequence[str]) -> str:
+    """Return the first names as code, and the number of the others."""
+    shown = ", ".join(map(code, names[:4]))
+    return f"{shown} and {len(names) - 4:,} more" if len(names) > 4 else shown
+
+
 def prose(text: str) -> str:
     """Return a sentence: plain words as they are, names and everything else as code."""
     shown = escape_controls(text)

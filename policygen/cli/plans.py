@@ -54,8 +54,8 @@ def save_content(
 ) -> None:
     """Save a plan for the owner alone: in policygen's own folder, and in another one.
 
-    A plan has names, addresses and sessions of all callers. A failure is a warning and no error, because the result on
-    stdout matters more. A plan of another window or account is replaced, and that is always said.
+    A plan has names and addresses of all callers. A failure is a warning, because the result on stdout matters more.
+    A plan of another window or account is replaced, and that is always said.
 
     Args:
         content: of the file.
@@ -83,8 +83,7 @@ def save_content(
             return
         if before:
             log_line(f"warning: {escape_controls(str(path))} held the plan {before}, and is replaced")
-    saved = f"Plan saved{options}"
-    notify(f"{saved}: {path}" if folder else f"{saved}; to print it: {command}")
+    notify(f"Plan saved{options}" + (f": {path}" if folder else f"; to print it: {command}"))
 
 
 class _PlanOwner(msgspec.Struct):
@@ -140,11 +139,8 @@ def _other_options(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:
     if theirs is None or mine is None or theirs.inputs is None:
         return ""
     lost, differs = options_lost(theirs.inputs, mine.inputs)
-    if not differs:
-        return ""
-    return (
-        f", in place of the one made {f'with {escape_controls(lost)}' if lost else 'without these options'}"
-    )
+    made = f"with {escape_controls(lost)}" if lost else "without these options"
+    return f", in place of the one made {made}" if differs else ""
 
 
 def _other_window(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:

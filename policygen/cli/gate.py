@@ -15,7 +15,13 @@ from policygen.cli.other_templates import OtherTemplates, policies_by_name, with
 from policygen.cli.plans import NIGHTLY, account_in
 from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
-from policygen.cli.taken_out import TakenOut, deleted_files, newly_unplanned, removed_policies
+from policygen.cli.taken_out import (
+    TakenOut,
+    attached_taken_out,
+    deleted_files,
+    newly_unplanned,
+    removed_policies,
+)
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
@@ -127,6 +133,7 @@ def by_plan(
         knows = subject.basis.current is not None
         return subject._replace(
             taken=removed_policies(older, named_so, knows_attached=knows),
+            detached=attached_taken_out(older, named_so),
             deleted=deleted_files(older, named_so),
             table=named_so._replace(name=wanted),
         )
@@ -136,17 +143,22 @@ def by_plan(
         if error.code == "PG-E349" and found and (taken := newly_unplanned(older, found)):
             return TakenOut(name, account, taken)
         if error.code == "PG-E349" and found and not found.planned:
-            return _unplanned(Path(wanted).name, account, found)
+            return _unplanned(Path(wanted).name, account, found, older)
         if error.code == "PG-E349" and found and found.configured:
             error.hints = (*error.hints, "no plan can be made of it: planned = false in its [[role]]")
         return Unchecked(name, account, named, error, _place_of(error, text, found))
 
 
-def _unplanned(name: str, account: str, role: GateRole) -> PrincipalSubject | Unchecked:
+def _unplanned(
+    name: str, account: str, role: GateRole, older: Sequence[GateRole]
+) -> PrincipalSubject | TakenOut | Unchecked:
     """Return a role of which no plan is to be expected: with what speaks against its policies whatever it does."""
     why = "planned = false says that none is to be expected"
+    taken = removed_policies(older, role, knows_attached=False)
     if found := without_plan(name, account, role.policies, why, risks=False):
-        return found
+        return found._replace(found=lambda: (*taken, *found.found()))
+    if taken:
+        return TakenOut(name, account, taken)
     named = [escape_controls(str(one)) for one in role.policies]
     return Unchecked(name, account, named, _no_plan(), (_first_file(role), 1), unplanned=True)
 

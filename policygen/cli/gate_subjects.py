@@ -32,6 +32,8 @@ class GateSubject(NamedTuple):
     """Log files that could not be read or verified, and other gaps of the evidence."""
     taken: tuple[Finding, ...] = ()
     """What the change takes out of the gate of the role; errors."""
+    detached: frozenset[str] = frozenset()
+    """ARNs that the change takes out of its table."""
     deleted: Sequence[str] = ()
     """What the change deletes, a sentence for each."""
     table: GateRole | None = None
@@ -41,14 +43,14 @@ class GateSubject(NamedTuple):
         """Return all findings, the worst first; what may be forgotten stands before what follows from it."""
         from policygen.rightsize.check.check import check
 
-        forgotten = attached_findings(self.sources, self.basis, self.table)
+        forgotten = attached_findings(self.sources, self.basis, self.table, self.detached)
         return (*self.taken, *forgotten, *check(self.sources, self.basis))
 
     def unchecked(self) -> list[str]:
         """Return what of the role nothing judged, a sentence for each."""
         from policygen.rightsize.check.own_role import unchecked_of_role
 
-        attached = attached_lines(self.sources, self.basis, self.table)
+        attached = attached_lines(self.sources, self.basis, self.table, self.detached)
         return [*attached, *self.deleted, *unchecked_of_role(self.sources, self.basis)]
 
 

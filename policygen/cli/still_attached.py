@@ -19,7 +19,10 @@ _NAMED = 6
 
 
 def attached_findings(
-    sources: Sequence[PolicySource], basis: CheckBasis, role: GateRole | None
+    sources: Sequence[PolicySource],
+    basis: CheckBasis,
+    role: GateRole | None,
+    detached: frozenset[str] = frozenset(),
 ) -> Iterator[Finding]:
     """Find managed policies without which the role would break, before each call that would be denied is told.
 
@@ -27,11 +30,12 @@ def attached_findings(
         sources: the policies under check.
         basis: what is known of the role.
         role: its table, or the policies of the command line; None where neither is known.
+        detached: as `unnamed_attachments`.
     """
     from policygen.rightsize.check.attached import denied_without, unnamed_attachments
     from policygen.rightsize.check.findings import RULES, Finding
 
-    arns = unnamed_attachments(sources, basis)
+    arns = unnamed_attachments(sources, basis, detached)
     actions = sorted({request.action for request in denied_without(arns, sources, basis)})
     if not actions:
         return
@@ -42,11 +46,19 @@ def attached_findings(
     yield Finding(RULES["PG111"], count, message, fix, file, place, key="attached", about=about)
 
 
-def attached_lines(sources: Sequence[PolicySource], basis: CheckBasis, role: GateRole | None) -> list[str]:
-    """Return a sentence about the managed policies that may stay though nothing would break without them."""
+def attached_lines(
+    sources: Sequence[PolicySource],
+    basis: CheckBasis,
+    role: GateRole | None,
+    detached: frozenset[str] = frozenset(),
+) -> list[str]:
+    """Return a sentence about the managed policies that may stay though nothing would break without them.
+
+    The arguments are those of `attached_findings`.
+    """
     from policygen.rightsize.check.attached import denied_without, unnamed_attachments
 
-    arns = unnamed_attachments(sources, basis)
+    arns = unnamed_attachments(sources, basis, detached)
     if not arns or denied_without(arns, sources, basis):
         return []
     where = "in policygen.toml" if role and role.configured else "next to the file"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.plans import account_in
-from policygen.cli.policy_files import is_arn, without_name
+from policygen.cli.policy_files import files_of, is_arn, without_name
 from policygen.cli.role_map import GateRole, place_in_configuration
 from policygen.text import escape_controls
 
@@ -60,12 +60,21 @@ def removed_policies(
         role: the table of the change.
         knows_attached: whether it is known which policies the role has today.
     """
-    message = "the base branch has it checked, and the change does not"
-    return tuple(
-        _finding(before, name, f"{message}, though {_why_it_counts(name)}")
-        for before, name in _not_named_any_more(older, role)
-        if (not knows_attached if is_arn(name) else _file_of(name).exists())
-    )
+    message = "the base branch has it checked, and the change does not, though"
+    found: list[Finding] = []
+    read = _read_whole(role)
+    for before, name in _not_named_any_more(older, role):
+        if not is_arn(name):
+            left_out = [one for one in _still_there(name) if one not in read]
+            found += [_finding(before, one, f"{message} the file is still there") for one in left_out]
+        elif not knows_attached:
+            found.append(_finding(before, name, f"{message} nothing tells whether it is attached"))
+    return tuple(found)
+
+
+def attached_taken_out(older: Sequence[GateRole], role: GateRole) -> frozenset[str]:
+    """Return the ARNs of attached policies that were checked for a role, and that its table does not name any more."""
+    return frozenset(name for _, name in _not_named_any_more(older, role) if is_arn(name))
 
 
 def deleted_files(older: Sequence[GateRole], role: GateRole) -> list[str]:
@@ -73,7 +82,7 @@ def deleted_files(older: Sequence[GateRole], role: GateRole) -> list[str]:
     gone = [
         escape_controls(name)
         for _, name in _not_named_any_more(older, role)
-        if not is_arn(name) and not _file_of(name).exists()
+        if not is_arn(name) and not (Path(name).is_dir() or _still_there(name))
     ]
     if not gone:
         return []
@@ -86,18 +95,22 @@ def _not_named_any_more(older: Sequence[GateRole], role: GateRole) -> Iterator[t
     now = {normpath(one) for one in role.policies}
     for before in of_same_role(older, role):
         for name in dict.fromkeys(map(normpath, before.policies)):
-            if name not in now and now.isdisjoint(map(str, Path(name).parents)):
+            if name not in now:
                 yield before, name
 
 
-def _why_it_counts(name: str) -> str:
-    return "nothing tells whether it is attached" if is_arn(name) else "the file is still there"
+def _read_whole(role: GateRole) -> set[str]:
+    """Return the files that are read for a role, without those of which a part is read."""
+    named = [one for one in role.policies if not is_arn(one) and one.exists()]
+    return {normpath(file) for one in named for file in files_of(one)}
 
 
-def _file_of(name: str) -> Path:
-    """Return the file of ``FILE`` or ``FILE#NAME``."""
+def _still_there(name: str) -> list[str]:
+    """Return what of a file, of ``FILE#NAME`` or of a folder is still there."""
     path = Path(name)
-    return path if path.exists() else without_name(path)
+    if path.is_dir():
+        return sorted(map(normpath, files_of(path)))
+    return [name] if path.exists() or without_name(path).exists() else []
 
 
 def newly_unplanned(older: Sequence[GateRole], role: GateRole) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from policygen.iam.document import Policy
+from policygen.iam.document import Policy, Statement
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.denied import required_and_denied
@@ -13,17 +13,28 @@ from policygen.rightsize.check.findings import PolicySource
 from policygen.rightsize.check.rest import policy_key
 
 
-def unnamed_attachments(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[str, ...]:
-    """Return the ARNs of today's managed policies that nothing under check names; () where a template has the role.
+def unnamed_attachments(
+    sources: Sequence[PolicySource], basis: CheckBasis, detached: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Return the ARNs of today's managed policies that nothing under check names.
 
-    Such a template says what is attached. A managed policy of the account may be what a file under check holds: one
-    that has the name of the file, or half of whose statements are under check, is taken for it.
+    A template that has the role says what is attached. Elsewhere a managed policy of the account may be what a file
+    under check holds: one that has the name of the file, or half of whose statements are under check, is taken for it.
+
+    Args:
+        sources: the policies under check.
+        basis: what is known of the role.
+        detached: ARNs that somebody named before and does not name any more: nothing else is taken for these.
     """
-    if any(source.rest and source.rest.role for source in sources):
-        return ()
     told = {name for source in sources for name, _ in source.unread}
-    held = (arn for arn, policy in basis.attached.items() if not _is_held(arn, policy, sources))
-    return (*held, *(arn for arn in basis.attached_unread if arn not in told))
+    has_role = any(source.rest and source.rest.role for source in sources)
+    return tuple(
+        arn
+        for arn in (*basis.attached, *basis.attached_unread)
+        if arn not in told
+        and not _is_under_check(basis.attached.get(arn), sources)
+        and (arn in detached or not (has_role or _seems_held(arn, basis.attached.get(arn), sources)))
+    )
 
 
 def denied_without(
@@ -42,17 +53,24 @@ _TELLING = len("policy")
 """Letters of a file's name that say nothing of which policy it holds, if there are no more."""
 
 
-def _is_held(arn: str, policy: Policy, sources: Sequence[PolicySource]) -> bool:
-    checked = {statement for source in sources for statement in source.policy.statements}
-    if set(policy.statements) <= checked or any(
-        source.rest and policy_key(arn) in source.rest.managed for source in sources
-    ):
+def _is_under_check(policy: Policy | None, sources: Sequence[PolicySource]) -> bool:
+    return policy is not None and set(policy.statements) <= _statements(sources)
+
+
+def _seems_held(arn: str, policy: Policy | None, sources: Sequence[PolicySource]) -> bool:
+    if policy is None:
+        return False
+    if any(source.rest and policy_key(arn) in source.rest.managed for source in sources):
         return True
     is_aws_s = arn.split(":", 5)[4:5] == ["aws"]
-    shared = checked.intersection(policy.statements)
+    shared = _statements(sources).intersection(policy.statements)
     return not is_aws_s and (
         2 * len(shared) >= len(policy.statements) or any(_have_one_name(arn, one) for one in _stems(sources))
     )
+
+
+def _statements(sources: Sequence[PolicySource]) -> set[Statement]:
+    return {statement for source in sources for statement in source.policy.statements}
 
 
 def _stems(sources: Sequence[PolicySource]) -> Iterator[str]:

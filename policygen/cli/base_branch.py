@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policygen.cli.configuration import OWN, SHARED, read_configuration
+from policygen.cli.console import log_line
 from policygen.errors import UsageError
 from policygen.files import write_file
 from policygen.text import escape_controls
@@ -32,27 +33,35 @@ def of_base_branch(gate: GateInput, folder: Path, *, roles: bool) -> GateInput:
         roles: whether the configuration says what is checked.
 
     Raises:
-        UsageError: PG-E248, git does not know the branch.
+        UsageError: PG-E248, git does not know the branch, or cannot read its files.
     """
-    if not gate.before:
+    ref = gate.before
+    if ref is None:
         return gate
     from policygen.rightsize.check.baseline import EMPTY
 
     place = read_configuration().path
     root = place.parent if place else Path()
-    _require_commit(gate.before, root)
+    _require_commit(ref, root)
     if roles:
-        for name in (OWN, SHARED):
-            if (text := _file_at(gate.before, root / name)) is not None:
-                write_file(folder / name, text)
-                gate = replace(gate, roles_before=folder / name)
-                break
+        gate = replace(gate, roles_before=_configuration_at(ref, root, folder))
     baseline = gate.baseline or root / _BASELINE
     if gate.baseline is None and not baseline.is_file():
         return gate
-    accepted = _file_at(gate.before, baseline)
+    accepted = _file_at(ref, baseline)
     write_file(folder / _BASELINE, EMPTY if accepted is None else accepted)
     return replace(gate, baseline=baseline, baseline_before=folder / _BASELINE)
+
+
+def _configuration_at(ref: str, root: Path, folder: Path) -> Path | None:
+    """Write the configuration as a commit has it, and return its file; None where the commit has none there."""
+    for name in (OWN, SHARED):
+        if (text := _file_at(ref, root / name)) is not None:
+            write_file(folder / name, text)
+            return folder / name
+    shown, where = escape_controls(ref), escape_controls(str(root.resolve()))
+    log_line(f"warning: {shown} has no {OWN} in {where}: which roles it has checked is not compared")
+    return None
 
 
 def _require_commit(ref: str, root: Path) -> None:
@@ -65,8 +74,20 @@ def _require_commit(ref: str, root: Path) -> None:
 
 
 def _file_at(ref: str, file: Path) -> str | None:
-    """Return a file as a commit has it; None where it does not have it."""
-    return _git(file.parent, "show", f"{ref}:./{file.name}")
+    """Return a file as a commit has it; None where it does not have it.
+
+    Raises:
+        UsageError: PG-E248, git cannot tell, as in a clone that lacks some of the branch.
+    """
+    listed = _git(file.parent, "ls-tree", ref, "--", file.name)
+    text = _git(file.parent, "show", f"{ref}:./{file.name}") if listed else listed
+    if text is None:
+        raise UsageError(
+            f"--before {escape_controls(ref)[:80]!r}: git cannot read {escape_controls(str(file))!r} of it here",
+            "git fetch --refetch origin main, without a filter",
+            code="PG-E248",
+        )
+    return text if listed else None
 
 
 def _git(folder: Path, *words: str) -> str | None:

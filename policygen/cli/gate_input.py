@@ -46,13 +46,13 @@ class GateInput:
         ),
     ] = "warning"
     before: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--before",
             metavar="REF",
             help="Compare with policygen.toml and the baseline of this git branch, as in a pull request.",
         ),
-    ] = ""
+    ] = None
     baseline: Annotated[
         Path | None,
         typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
@@ -180,7 +180,7 @@ def refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Se
             code="PG-E248",
             instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
         )
-    if gate.before and (gate.baseline_before or gate.roles_before):
+    if gate.before is not None and (gate.baseline_before or gate.roles_before):
         other = "--baseline-before" if gate.baseline_before else "--roles-before"
         raise UsageError(
             f"--before and {other} cannot be used together",

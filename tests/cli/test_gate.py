@@ -1823,12 +1823,30 @@ def test_a_base_branch_without_a_baseline_accepts_nothing(place: Path) -> None:
     assert run(place, *ALL, *BEFORE).code == 1
 
 
-@pytest.mark.parametrize("ref", ["other", "--output=x", ""])
+def test_a_base_branch_of_which_git_lacks_a_file_is_an_error_and_one_without_it_is_told(place: Path) -> None:
+    write_roles(place, *BOTH_ROLES)
+    commit(place)
+    write_roles(place, IMAGES_ROLE)
+    (place / "sub").mkdir()
+    shutil.copy(place / "policygen.toml", place / "sub")
+    shutil.copytree(place / "iam", place / "sub" / "iam")
+    done = run(place / "sub", "check", "--all", "--plans", "../plans", "-q", *BEFORE)
+    assert done.code == 0
+    assert (
+        f"warning: main has no policygen.toml in {place / 'sub'}: which roles it has checked " in done.stderr
+    )
+    words = ("git", "rev-parse", "main:policygen.toml")  # as in a clone with a filter
+    blob = subprocess.run(words, cwd=place, check=True, capture_output=True, text=True).stdout.strip()
+    (place / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    done = run(place, *ALL, *BEFORE)
+    assert (done.code, done.stdout) == (2, "")
+    assert "--before 'main': git cannot read 'policygen.toml' of it here  PG-E248, exit 2" in done.stderr
+
+
+@pytest.mark.parametrize("ref", ["other", "--output=x", "", "no repository"])
 def test_a_base_branch_that_git_does_not_know_is_an_error(ref: str, place: Path) -> None:
     write_roles(place, *BOTH_ROLES)
-    if ref == "":
-        ref = "main"  # without a repository
-    else:
+    if ref != "no repository":
         commit(place)
     done = run(place, *ALL, f"--before={ref}")
     assert (done.code, done.stdout) == (2, "")

@@ -150,7 +150,7 @@ def command(
         return
     refuse_kind(kind, gate, account, role=role, api=api)
     refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
-    folder = ctx.with_resource(TemporaryDirectory()) if gate.before else ""
+    folder = ctx.with_resource(TemporaryDirectory()) if gate.before is not None else ""
     gate = of_base_branch(gate, Path(folder), roles=bool(gate.plan or gate.every) and not policies)
     options = _options(gate)
     require_format(format_, FORMATS)

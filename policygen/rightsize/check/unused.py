@@ -84,6 +84,7 @@ class _UnusedFinder:
             if keep.kind != "unknown":
                 self._needed.setdefault(keep.grant.action.lower(), []).append(keep.grant.resource)
         self._doubts = _Doubts(basis.keeps)
+        self._known = {one for statement in basis.known_statements() for one in statement.resources}
 
     def _touched(self, action: str) -> list[str]:
         """Return the resource patterns on which an action was used or is needed."""
@@ -139,7 +140,7 @@ class _UnusedFinder:
     def beyond(self, granted: _Granted) -> Iterator[Finding]:
         """Find resource patterns wider than every pattern that the declared rules would write for what was seen."""
         for item, resource in enumerate(granted.statement.resources):
-            if "${" in resource:
+            if "${" in resource and resource in self._known:
                 continue  # each session has one value for a variable, which names cannot replace
             spot = granted.source.spot(granted.number, "Resource", item)
             for action in granted.actions:

@@ -260,6 +260,8 @@ def sources_of(file: PolicyFile, context: TemplateContext | None) -> list[Policy
         if not content["policies"]:
             raise _unreadable(name, "it holds no policy")
         members = content["policies"]
+        if any(map(_is_more_than_policies, (content, *members))):
+            raise _unreadable(name, "it has policies, and is a policy or a template too: one of them counts")
         documents = [one.get("document", one) if isinstance(one, dict) else one for one in members]
         return [
             PolicySource(
@@ -275,6 +277,16 @@ def sources_of(file: PolicyFile, context: TemplateContext | None) -> list[Policy
     if size > _LARGEST:
         raise _unreadable(name, f"it has {size:,} characters, and IAM takes at most 10,240 of a role")
     return [policy_source(shown, text, parse_policy(text, name, exact=True))]
+
+
+def _is_more_than_policies(part: Any) -> bool:
+    """Return whether what holds documents could be read as something else too, which nobody would check."""
+    from policygen.rightsize.check.templates.cloudformation import is_cloudformation
+    from policygen.rightsize.check.templates.terraform import is_terraform
+
+    if not isinstance(part, dict) or not {"policies", "document"} & part.keys():
+        return False
+    return "Statement" in part or is_cloudformation(part) or is_terraform(part)
 
 
 def _json_of(name: str, text: str) -> Any:

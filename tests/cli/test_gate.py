@@ -939,6 +939,22 @@ NOT_CHECKED: dict[str, tuple[str, dict[str, str], str, str]] = {
         "PG-E250",
     ),
     "a file that is not there": ("iam/images.json", {}, "policygen.toml,line=6", "PG-E219"),
+    "policies in a file that is a policy too": (
+        "iam/images.json",
+        {"iam/images.json": json.dumps({"policies": [json.loads(INLINE)], **json.loads(INLINE)})},
+        "iam/images.json,line=1",
+        "PG-E219",
+    ),
+    "a policy in one that is another policy": (
+        "iam/images.json",
+        {
+            "iam/images.json": json.dumps(
+                {"policies": [{"document": json.loads(INLINE), **json.loads(INLINE)}]}
+            )
+        },
+        "iam/images.json,line=1",
+        "PG-E219",
+    ),
     "a folder without policies": ("iam/none", {"iam/none/README.md": ""}, "policygen.toml,line=6", "PG-E219"),
 }
 

@@ -45,6 +45,7 @@ case "$2" in
   get-role-policy) cat "doc.$4.$6" ; exit ;;
   get-policy) echo v3 ; exit 0 ;;
   get-policy-version) [ "$6" = v3 ] && cat "doc.${4##*/}" ; exit ;;
+  list-policy-versions) [ -f versions ] && cat versions ; exit 0 ;;
 esac
 printf '%s\\0' "$@" >> "$CALLS"
 printf '\\n\\0' >> "$CALLS"
@@ -386,6 +387,39 @@ def test_it_stops_where_a_document_cannot_be_read(tmp_path: Path) -> None:
     refusing = AWS.replace('case "$2" in', 'case "$2" in get-role-p*) echo AccessDenied >&2; exit 254 ;;')
     assert called(tmp_path, render("aws-cli", made), "apply", aws=refusing) == (254, [])
     assert "AccessDenied" in stderr(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("now", "code", "says"),
+    [(document("New"), 0, ""), (document("Other"), 1, f"there is another policy {ACCOUNT}/p-1 already")],
+)
+def test_a_run_that_stopped_after_it_made_a_policy_goes_on(
+    now: Any, code: int, says: str, tmp_path: Path
+) -> None:
+    """It is made, and not attached yet, so that nothing of the role tells of it."""
+    made = changed([new("p-1"), new("p-2")], [old("a")])
+    there = (
+        AWS + '[ "$2 $4" = "create-policy p-1" ] && echo "(EntityAlreadyExists)" >&2 && exit 254\nexit 0\n'
+    )
+    done, calls = called(tmp_path, render("aws-cli", made), "apply", aws=there, documents={"p-1": now})
+    assert done == code
+    assert says in stderr(tmp_path)
+    assert (["iam", "attach-role-policy"] in [call[:2] for call in calls]) == (code == 0)
+
+
+@pytest.mark.parametrize(("versions", "gone"), [("v2\tv5\tv6\tv7", ["v2"]), ("v5\tv6\tv7", []), ("", [])])
+def test_the_oldest_version_of_a_managed_policy_makes_room_for_a_new_one(
+    versions: str, gone: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "versions").write_text(versions)
+    made = changed([new("p-1"), new("p-2")], [old("p-1", managed=True)])
+    for word in ("apply", "undo"):
+        _, calls = called(tmp_path, render("aws-cli", made), word)
+        told = ["iam", "delete-policy-version", "--policy-arn", f"{ACCOUNT}/p-1", "--version-id"]
+        assert [call for call in calls if call[1] == "delete-policy-version"] == [
+            [*told, one] for one in gone
+        ]
+        assert ["iam", "create-policy-version"] in [call[:2] for call in calls]
 
 
 def test_it_says_that_it_waits(tmp_path: Path) -> None:

@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from policygen.plan.model import Plan
 from policygen.report.iac.aws_cli_commands import (
     ACCOUNT_CHECK,
-    OFF,
-    SAME,
-    TRUSTED,
-    UNCHANGED,
     Documents,
+    functions_for,
     role_commands,
     shell_function,
     trust_commands,
@@ -103,9 +100,7 @@ def _render_role(plan: Plan) -> str:
     parts = [
         f"#!/usr/bin/env bash\n{_head(plan)}",
         start,
-        *([UNCHANGED, SAME] if commands.check else []),
-        *([TRUSTED] if trust and trust.check else []),
-        OFF,
+        *functions_for([*commands.all, *(trust.all if trust else [])]),
         *documents.assignments,
         *functions,
         _WORD.replace("WORDS", " | ".join(words)).replace("USAGE", "|".join(words))

@@ -90,19 +90,26 @@ plain() {
   LC_ALL=C sort -u <<< "$statements"
 }
 
+# Prints the document that a policy has now, in that form. $1: its name or ARN.
+current() {
+  local now version
+  if [[ $1 == arn:* ]]; then
+    version=$(aws iam get-policy --policy-arn "$1" --query Policy.DefaultVersionId --output text) || return
+    now=$(aws iam get-policy-version --policy-arn "$1" --version-id "$version" \
+      --query PolicyVersion.Document --output json) || return
+  else
+    now=$(aws iam get-role-policy --role-name "$role" --policy-name "$1" \
+      --query PolicyDocument --output json) || return
+  fi
+  plain "$now"
+}
+
 # Stops where somebody edited a policy since the plan was made. $1: its name or ARN; $2: its document in the plan;
 # $3: that of the proposal, where it is replaced: a run that was stopped may have written it.
 same() {
-  local now version
+  local now
   [[ $has == *" $1 "* ]] || return 0
-  if [[ $1 == arn:* ]]; then
-    version=$(aws iam get-policy --policy-arn "$1" --query Policy.DefaultVersionId --output text)
-    now=$(aws iam get-policy-version --policy-arn "$1" --version-id "$version" \
-      --query PolicyVersion.Document --output json)
-  else
-    now=$(aws iam get-role-policy --role-name "$role" --policy-name "$1" --query PolicyDocument --output json)
-  fi
-  now=$(plain "$now")
+  now=$(current "$1")
   [[ $now != "$(plain "$2")" && $now != "$(plain "${3:-$2}")" ]] || return 0
   echo "stopped, nothing was changed: somebody edited the policy $1 of $role since the plan was made" >&2
   echo "  make the plan and this script again, from a new snapshot" >&2
@@ -110,6 +117,38 @@ same() {
 }
 """
 """The functions of the shell that compare the documents of a role's policies with those of the plan."""
+
+MADE = """\
+# Makes a managed policy; one that a run that was stopped has made is as it is proposed. $1: its ARN; $2: its document.
+made() {
+  local said
+  said=$(aws iam create-policy --policy-name "${1##*/}" --policy-document "$2" 2>&1 > /dev/null) && return
+  [[ $said == *EntityAlreadyExists* ]] || { echo "$said" >&2; return 1; }
+  said=$(current "$1")
+  [[ $said != "$(plain "$2")" ]] || return 0
+  echo "stopped: there is another policy $1 already; delete it, or give it another name" >&2
+  return 1
+}
+"""
+"""The function of the shell that makes a managed policy."""
+
+RENEWED = """\
+# Gives a managed policy another document. IAM keeps five versions of it: the oldest that is not in force makes room.
+# $1: its ARN; $2: the document.
+renewed() {
+  local versions
+  versions=$(aws iam list-policy-versions --policy-arn "$1" --output text \\
+    --query 'sort_by(Versions[?!IsDefaultVersion], &CreateDate)[].VersionId')
+  # shellcheck disable=SC2086 # a word for each version
+  set -- "$1" "$2" $versions
+  [ $# -lt 6 ] || aws iam delete-policy-version --policy-arn "$1" --version-id "$3"
+  aws iam create-policy-version --policy-arn "$1" --policy-document "$2" --set-as-default
+}
+"""
+"""The function of the shell that gives a managed policy a new version.
+
+Source: IAM API Reference, CreatePolicyVersion.
+"""
 
 ACCOUNT_CHECK = """\
 if ! caller=$(aws sts get-caller-identity --query Account --output text); then
@@ -137,6 +176,16 @@ trusted() {
 """
 """The function of the shell that compares a role's trust policy with that of the plan, before it is replaced."""
 
+_FUNCTIONS = {
+    UNCHANGED: {"unchanged"},
+    SAME: {"same", "made"},
+    TRUSTED: {"trusted"},
+    MADE: {"made"},
+    RENEWED: {"renewed"},
+    OFF: {"off"},
+}
+"""A text of functions of the shell -> the commands that need it."""
+
 _SETTLE = (
     "echo 'waiting 15 seconds: what is new has to reach all of IAM before the old goes' >&2",
     "sleep 15",
@@ -150,6 +199,17 @@ class RoleCommands(NamedTuple):
     """What stops where the role is not as the plan knows it; [] where its policies of today are not known."""
     apply: list[str]
     undo: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        """All commands."""
+        return [*self.check, *self.apply, *self.undo]
+
+
+def functions_for(commands: Iterable[str]) -> list[str]:
+    """Return the functions of the shell that commands need."""
+    used = {command.partition(" ")[0] for command in commands}
+    return [text for text, names in _FUNCTIONS.items() if names & used]
 
 
 def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
@@ -264,12 +324,10 @@ def _managed(change: PolicyChange, documents: Documents) -> Iterator[str]:
     """Yield the commands for a managed policy; one of the proposal is made and unmade, any other only attached."""
     arn = f"--policy-arn {shlex.quote(change.arn)}"
     if change.before is not None and change.after is not None:
-        document = documents.variable(change.after)
-        yield f"aws iam create-policy-version {arn} --policy-document {document} --set-as-default"
+        yield f"renewed {shlex.quote(change.arn)} {documents.variable(change.after)}"
     elif change.after is not None:
         if change.proposed:
-            document = documents.variable(change.after)
-            yield f"aws iam create-policy --policy-name {shlex.quote(change.name)} --policy-document {document}"
+            yield f"made {shlex.quote(change.arn)} {documents.variable(change.after)}"
         yield f'aws iam attach-role-policy --role-name "$role" {arn}'
     else:
         yield f'off aws iam detach-role-policy --role-name "$role" {arn}'

@@ -12,10 +12,8 @@ from policygen.plan.fast_json import digest
 from policygen.plan.model import Plan
 from policygen.report.iac.aws_cli_commands import (
     ACCOUNT_CHECK,
-    OFF,
-    SAME,
-    UNCHANGED,
     Documents,
+    functions_for,
     role_commands,
     shell_function,
 )
@@ -133,9 +131,10 @@ def render_roles(plans: Sequence[Plan]) -> str:
     chosen = [plan for plan in plans if not why_left_out(plan)]
     _check(plans, chosen)
     documents = Documents()
-    functions = []
+    functions, used = list[str](), list[str]()
     for at, plan in enumerate(chosen):
         commands = role_commands(plan, documents)
+        used += commands.all
         comment = as_comment(_about(plan), "#")
         functions += [
             comment + shell_function(f"check_{at}", commands.check or ["true"]),
@@ -150,9 +149,7 @@ def render_roles(plans: Sequence[Plan]) -> str:
     parts = [
         f"#!/usr/bin/env bash\n{as_comment(_head(plans, chosen), '#')}",
         start,
-        UNCHANGED,
-        SAME,
-        OFF,
+        *functions_for(used),
         *documents.assignments,
         *functions,
         f"{_END}{ACCOUNT_CHECK}{_RUN}",

@@ -290,13 +290,17 @@ def test_it_stops_where_somebody_changed_the_role_since(has: str, says: str, tmp
     assert calls
 
 
-def test_what_makes_room_may_be_gone_and_what_is_replaced_is_no_sign_of_a_run(tmp_path: Path) -> None:
+def test_what_makes_room_may_be_gone_and_what_is_not_replaced_yet_is_no_sign_of_a_run(tmp_path: Path) -> None:
     room = changed([new("policygen", 6_000)], [old("a", 2_000), old("b", 3_000), old("c", 10)])
     assert [one.name for one in room.apply_list.first_off] == ["b"]
     assert called(tmp_path, render("aws-cli", room), "apply", has={"orders-api": "a c"})[0] == 0
     assert called(tmp_path, render("aws-cli", room), "apply", has={"orders-api": "b c"}) == (1, [])
     replaced = changed([new("policygen")], [old("policygen"), old("a")])
-    assert called(tmp_path, render("aws-cli", replaced), "apply", has={"orders-api": "policygen"}) == (1, [])
+    has = {"orders-api": "policygen"}
+    assert called(tmp_path, render("aws-cli", replaced), "apply", has=has) == (1, [])
+    # That it has its new document is one.
+    made = {"orders-api.policygen": document("New")}
+    assert called(tmp_path, render("aws-cli", replaced), "apply", has=has, documents=made)[0] == 0
 
 
 def _two(*actions: str) -> dict[str, Any]:

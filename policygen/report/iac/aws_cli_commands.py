@@ -29,21 +29,27 @@ off() {
 UNCHANGED = """\
 # Stops where somebody added or took away a policy since the plan was made: the plan does not know of it.
 # $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that such a run
-# takes away before it makes any. Leaves the role's policies in $has.
+# takes away before it makes any; then each one that is replaced, and its new document. Leaves the role's policies
+# in $has.
 unchanged() {
-  local inline attached one begun='' more='' gone=''
+  local inline attached one begun='' more='' gone='' today=" $1 " new=$2 first=" $3 "
+  shift 3
   inline=$(aws iam list-role-policies --role-name "$role" --query PolicyNames --output text)
   attached=$(aws iam list-attached-role-policies --role-name "$role" \\
     --query 'AttachedPolicies[].PolicyArn' --output text)
   has=" ${inline//[[:space:]]/ } ${attached//[[:space:]]/ } "
-  for one in $2; do
-    [[ " $1 " == *" $one "* || $has != *" $one "* ]] || begun=yes
+  for one in $new; do
+    [[ $today == *" $one "* || $has != *" $one "* ]] || begun=yes
+  done
+  while [ $# -gt 0 ]; do
+    [[ $has != *" $1 "* || $(current "$1") != "$(plain "$2")" ]] || begun=yes
+    shift 2
   done
   for one in $has; do
-    [[ " $1 $2 " == *" $one "* ]] || more+=" $one"
+    [[ "$today$new " == *" $one "* ]] || more+=" $one"
   done
-  for one in $1; do
-    [[ -n $begun || " $3 $has" == *" $one "* ]] || gone+=" $one"
+  for one in $today; do
+    [[ -n $begun || "$first$has" == *" $one "* ]] || gone+=" $one"
   done
   [ -z "$more$gone" ] && return
   echo "stopped, nothing was changed: the policies of $role are not those of the plan any more" >&2
@@ -178,7 +184,7 @@ trusted() {
 
 _FUNCTIONS = {
     UNCHANGED: {"unchanged"},
-    SAME: {"same", "made"},
+    SAME: {"unchanged", "same", "made"},
     TRUSTED: {"trusted"},
     MADE: {"made"},
     RENEWED: {"renewed"},
@@ -263,10 +269,13 @@ def _checks(plan: Plan, documents: Documents) -> list[str]:
         [one.arn or one.name for one in apply.on],
         [one.arn or one.name for one in apply.first_off],
     )
-    return [
-        f"unchanged {' '.join(shlex.quote(' '.join(some)) for some in words)}",
-        *_same(plan, documents),
+    replaced = [
+        f"{shlex.quote(one.arn or one.name)} {documents.variable(one.after)}"
+        for one in apply.on
+        if one.before is not None and one.after is not None
     ]
+    listed = (shlex.quote(" ".join(some)) for some in words)
+    return [" ".join(("unchanged", *listed, *replaced)), *_same(plan, documents)]
 
 
 def _same(plan: Plan, documents: Documents) -> Iterator[str]:

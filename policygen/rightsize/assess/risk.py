@@ -324,13 +324,17 @@ def _covers(wide: str, narrow: str) -> bool:
 
 
 def _is_open(pattern: str, shape: str) -> bool:
-    """Return whether a pattern matches every name of a shape. A single region or account counts as every one."""
+    """Return whether a pattern matches every name of a shape. A single region or account counts as every one.
+
+    No name is empty: ``role/?*`` matches every role.
+    """
     own, wide = arn.parse(pattern), arn.parse(shape)
     if own is None or wide is None:
         return _covers(pattern, shape)
     region = own.region if wide.region == "*" else wide.region
     account = own.account if wide.account == "*" else wide.account
-    return _covers(pattern, wide._replace(region=region, account=account).format())
+    named = wide.resource.replace("*", "?*")
+    return _covers(pattern, wide._replace(region=region, account=account, resource=named).format())
 
 
 def _partition(statements: Iterable[Statement]) -> str:

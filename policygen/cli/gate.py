@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.gate_policies import context_of, policies_of_role
 from policygen.cli.gate_subjects import Checked, GateSubject, PrincipalSubject, Unchecked
-from policygen.cli.other_templates import OtherTemplates, policies_by_name, without_plan
+from policygen.cli.other_templates import OtherTemplates, without_plan
 from policygen.cli.plans import NIGHTLY, account_in
 from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
@@ -48,8 +48,6 @@ class GateOptions(NamedTuple):
     """The day on which plans have their age; None for no age."""
     max_plan_age: int | None = None
     """Days after which a plan is too old to rest on; None for never."""
-    unnamed: Sequence[str] = ()
-    """Policy files beside those of the roles that no role of the configuration has."""
     unread: Sequence[str] = ()
     """What lies beside them and is not read, a sentence for each kind."""
     every: bool = False
@@ -114,7 +112,7 @@ def by_plan(
         role: as `plan_of`.
         roles: the policies of the command line, or the tables of the configuration.
         older: those of the configuration before a change, which may take nothing out of the gate.
-        others: the templates of all roles, of which those that name this one count too.
+        others: the templates of all roles and of none, of which those that name this one count too.
     """
     wanted = role or text
     name = Path(wanted).name.removesuffix(".json")
@@ -125,8 +123,7 @@ def by_plan(
         context, named_so = context_of(plan), configured_role(roles, name, account)
         sources = policies_of_role(context, roles)
         if others and named_so:
-            beside = others.of_role(named_so._replace(name=named_so.name or wanted))
-            sources += policies_by_name(beside, context)
+            sources += others.of_role(named_so._replace(name=named_so.name or wanted), context)
         subject = of_plan(plan, sources)
         if named_so is None:
             return subject
@@ -221,9 +218,11 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
     from policygen.rightsize.check.baseline import AgainstBaseline
     from policygen.rightsize.check.check import failing
 
-    found = AgainstBaseline(subject.findings(), 0, 0)
+    everything = subject.findings()
+    found = AgainstBaseline(everything, 0, 0)
     if options.baseline:
-        found = options.baseline.against((subject.role, subject.account), found.new)
+        found = options.baseline.against((subject.role, subject.account), everything)
+    left = {one.file for one in found.new}
     return FindingsReport(
         role=subject.role,
         account=subject.account,
@@ -237,6 +236,7 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
         gaps=subject.gaps,
         notes=options.notes,
         unchecked=subject.unchecked(),
+        unnamed=[one.file for one in everything if one.rule.id == "PG112" and one.file not in left],
         baseline=options.baseline_file,
         known=found.known,
         gone=found.gone,

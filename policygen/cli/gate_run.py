@@ -13,6 +13,7 @@ from pathlib import Path
 from policygen.cli.console import log_line
 from policygen.cli.gate import GateOptions, gate_report, too_old, unchecked_report
 from policygen.cli.gate_subjects import Checked, Unchecked
+from policygen.cli.unnamed_policies import OF_NOBODY
 from policygen.errors import PolicygenError, UsageError
 from policygen.files import check_writable, write_file
 from policygen.report.findings.report import FindingsReport, by_level
@@ -57,13 +58,18 @@ def gate_reports(
             if options.every
             else "not checked by this command"
         )
-        lines = [*reports[0].unchecked, *rest_lines(checked, lead), *options.unread]
-        reports[0] = replace(reports[0], unnamed=options.unnamed, unchecked=lines)
+        for file, lines in rest_lines(checked, lead).items():
+            number = next(
+                n for n, (_, sources) in enumerate(checked) if file in {one.name for one in sources}
+            )
+            reports[number] = replace(reports[number], unchecked=[*reports[number].unchecked, *lines])
+        reports[0] = replace(reports[0], unchecked=[*reports[0].unchecked, *options.unread])
     if options.baseline and reports:
         others = options.baseline.newly_of_others((report.role, report.account) for report in reports)
         reports[0] = replace(reports[0], newly=[*reports[0].newly, *others])
     names = Counter(report.role for report in reports)
-    return [replace(one, shared_name=names[one.role] > 1) for one in reports], errors
+    told = [one for one in reports if one.role != OF_NOBODY or one.findings or one.known or one.unchecked]
+    return [replace(one, shared_name=names[one.role] > 1) for one in told], errors
 
 
 def read_baselines(path: Path | None, before: Path | None) -> Baseline | None:

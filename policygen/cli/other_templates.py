@@ -1,4 +1,4 @@
-"""Templates that one role's table names, and that say something of other roles too."""
+"""Templates that say something of other roles than those whose tables name them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from policygen.cli.policy_files import files_of, is_arn, policies_of, roles_of_t
 from policygen.cli.role_map import GateRole
 from policygen.errors import PolicygenError
 from policygen.rightsize.check.rest import role_name
+from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,40 +26,67 @@ if TYPE_CHECKING:
 
 
 class OtherTemplates:
-    """The templates of all tables, and which roles each of them names."""
+    """The templates of all tables, and those beside them that no table names: which roles each of them names."""
 
-    def __init__(self, roles: Sequence[GateRole], account_of: Callable[[str], str]) -> None:
+    def __init__(
+        self, roles: Sequence[GateRole], beside: Sequence[Path], account_of: Callable[[str], str]
+    ) -> None:
         """Look at the files of the tables.
 
         Args:
             roles: the tables.
+            beside: files that seem to hold policies, and that no table names.
             account_of: takes a role's name or ARN; returns its account, "" where it is not known.
         """
-        self._roles, self._account_of = roles, account_of
+        self._roles, self._account_of = roles, cache(account_of)
         self._owners: dict[Path, list[GateRole]] = {}
         self._named = cache(roles_of_template)
-        for role in roles if len(roles) > 1 else ():
+        self.beside = {escape_controls(str(one)): one for one in beside}
+        """The files beside those of the tables, by the names that people see."""
+        self.untold: dict[str, PolicygenError] = {}
+        """Of such a file, by this name, why it does not tell what it gives a role of a table."""
+        for role in roles:
             for file in {one for policy in role.policies if not is_arn(policy) for one in files_of(policy)}:
                 self._owners.setdefault(file, []).append(role)
 
-    def of_role(self, role: GateRole) -> list[Path]:
-        """Return the templates of other tables that give a role policies by its name, in its own account.
+    def of_role(self, role: GateRole, context: TemplateContext) -> list[PolicySource]:
+        """Return what templates of other tables, and of none, give a role by its name, in its own account.
 
         A template that a role of the same name has in another account is about that one.
+
+        Raises:
+            UsageError: as `policies_of`, of the templates of tables.
         """
         wanted = role_name(role.name)
-        return [
+        files = [
             file
             for file, owners in self._owners.items()
             if wanted not in {role_name(one.name) for one in owners}
             and wanted in self._named(file)
             and self._is_of_account(owners, self._account_of(role.name))
         ]
+        found = [source for file in files for source in _by_name(file, context)]
+        for shown, file in self.beside.items():
+            if wanted in self._named(file):
+                try:
+                    found += _by_name(file, context)
+                except PolicygenError as error:
+                    self.untold[shown] = error
+                    with suppress(PolicygenError):
+                        found += _by_name(file, replace(context, lenient=True))
+        return found
+
+    @property
+    def account(self) -> str:
+        """The account of all tables; "" where there are several, or none is known."""
+        found = {self._account_of(one.name) for one in self._roles}
+        return found.pop() if len(found) == 1 else ""
 
     def lists(self, name: str, account: str) -> bool:
-        """Return whether a table is about a role of an account."""
+        """Return whether a table is about a role of an account; "" for an account that is not known."""
         return any(
-            role_name(one.name) == role_name(name) and self._account_of(one.name) in ("", account)
+            role_name(one.name) == role_name(name)
+            and (not account or self._account_of(one.name) in ("", account))
             for one in self._roles
         )
 
@@ -66,20 +94,18 @@ class OtherTemplates:
         return not {account, ""}.isdisjoint(self._account_of(one.name) for one in owners)
 
 
-def policies_by_name(files: Sequence[Path], context: TemplateContext) -> list[PolicySource]:
-    """Return what templates say of a role, by the name that it gives itself there; [] where they say nothing.
+def _by_name(file: Path, context: TemplateContext) -> list[PolicySource]:
+    """Return what a template says of a role, by the name that it gives itself there; [] where it says nothing.
 
     Raises:
         UsageError: as `policies_of`.
     """
-    found: list[PolicySource] = []
-    for file in files:
-        try:
-            found += policies_of(file, replace(context, by_name=True))
-        except PolicygenError as error:
-            if error.code != "PG-E250":
-                raise
-    return found
+    try:
+        return policies_of(file, replace(context, by_name=True))
+    except PolicygenError as error:
+        if error.code != "PG-E250":
+            raise
+        return []
 
 
 class UnlistedRoles:
@@ -90,8 +116,8 @@ class UnlistedRoles:
         self._seen: dict[tuple[str, str, str], str] = {}
         self._own = set[tuple[str, str, str]]()
 
-    def see(self, account: str, sources: Sequence[PolicySource]) -> None:
-        """Remember the other roles of the templates of a role that is checked."""
+    def see(self, account: str, sources: Iterable[PolicySource]) -> None:
+        """Remember the other roles of some templates, of which a role of an account has something, or nobody has."""
         for source in sources:
             if source.rest:
                 self._own |= {(source.name, account, key) for key in source.rest.own}
@@ -104,7 +130,8 @@ class UnlistedRoles:
         for place, shown in self._seen.items():
             file, account, _ = place
             if place not in self._own:
-                found = without_plan(shown, account, [Path(file)], "no [[role]] names it")
+                path = self._templates.beside.get(file, Path(file))
+                found = without_plan(shown, account, [path], "no [[role]] names it")
                 yield from [found] if found else ()
 
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from policygen.errors import PolicygenError
 
 if TYPE_CHECKING:
@@ -48,20 +50,39 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
     """
     file, mark, name = str(path).rpartition("#")
     if mark and context and not path.exists():
-        from msgspec.structs import replace
-
         return policies_of(Path(file), replace(context, part=name))
     if path.is_dir():
-        files = sorted(_files_below(path))
-        if not files:
-            raise _unreadable(str(path), "the folder holds no .json and no .yaml file")
-        return [source for file in files for source in policies_of(file, context)]
+        return _policies_below(path, context)
     try:
         return sources_of(parse_file(*policy_text(path)), context)
     except PolicygenError as error:
         if path.is_file() and not error.place[0]:
             error.place = str(path), 1
         raise
+
+
+def _policies_below(folder: Path, context: TemplateContext | None) -> list[PolicySource]:
+    """Read the policies of a folder: of a template of other roles what it holds beside, if something is the role's.
+
+    Raises:
+        UsageError: as `policies_of`; PG-E250, no file has policies of the role.
+    """
+    found: list[PolicySource] = []
+    others: list[PolicySource] = []
+    without: PolicygenError | None = None
+    for file in sorted(_files_below(folder)):
+        try:
+            found += policies_of(file, context)
+        except PolicygenError as error:
+            if error.code != "PG-E250" or context is None:
+                raise
+            without = error
+            others += [seen.source for seen in [template_of(file, context)] if seen]
+    if without and not found:
+        raise without
+    if not found:
+        raise _unreadable(str(folder), "the folder holds no .json and no .yaml file")
+    return [*found, *others]
 
 
 def policy_text(path: Path) -> tuple[str, str]:
@@ -137,27 +158,56 @@ def files_of(policy: Path) -> list[Path]:
     return [policy if policy.exists() else without_name(policy)]
 
 
+class SeenTemplate(NamedTuple):
+    """What a template holds, seen from no role."""
+
+    source: PolicySource
+    """Without statements, and with the rest of the template."""
+    untold: PolicygenError | None
+    """Why some of it is not told; None where all is."""
+
+
+def template_of(file: Path, context: TemplateContext) -> SeenTemplate | None:
+    """Return what a template holds, seen from no role; None of a file that is none.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from policygen.iam.document import Policy
+    from policygen.iam.locations import locations
+    from policygen.rightsize.check.findings import PolicySource
+    from policygen.rightsize.check.templates.cloudformation import rest_of_cloudformation
+    from policygen.rightsize.check.templates.terraform import is_terraform, rest_of_terraform
+    from policygen.text import escape_controls
+
+    read = parse_file(*policy_text(file))
+    if not read.is_template:
+        return None
+    shown = escape_controls(read.name)
+    rest_of = rest_of_terraform if is_terraform(read.content) else rest_of_cloudformation
+    rest, untold = rest_of(read.content, shown, context)
+    places = locations(read.text) if read.places is None else read.places
+    return SeenTemplate(
+        PolicySource(shown, "", Policy(()), places, rest=replace(rest, places=places)), untold
+    )
+
+
 def roles_of_template(file: Path) -> frozenset[str]:
     """Return the names of the roles that a template tells, as IAM compares them; none of what cannot be read.
 
-    Who names the file for a role is told why it cannot.
+    Of a role whose name is not known it is the address or logical name. Who names the file is told why it cannot be
+    read.
     """
-    from policygen.rightsize.check.templates.cloudformation import is_cloudformation, roles_in_cloudformation
     from policygen.rightsize.check.templates.context import TemplateContext
-    from policygen.rightsize.check.templates.terraform import is_terraform, roles_in_terraform
 
-    if not file.name.lower().endswith(SUFFIXES):
-        return frozenset()
-    with suppress(PolicygenError):
-        content = parse_file(*policy_text(file)).content
-        if isinstance(content, dict) and is_terraform(content):
-            return roles_in_terraform(content)
-        if isinstance(content, dict) and is_cloudformation(content):
-            return roles_in_cloudformation(content, TemplateContext(""))
-    return frozenset()
+    found = None
+    if file.name.lower().endswith(SUFFIXES):
+        with suppress(PolicygenError):
+            found = template_of(file, TemplateContext(""))
+    return frozenset(found.source.rest.roles) if found and found.source.rest else frozenset()
 
 
-def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
+def unnamed_files(named: Iterable[Path], root: Path) -> list[Path]:
     """Return the files beside named ones that seem to hold policies of roles, and that nobody names.
 
     Args:
@@ -172,7 +222,7 @@ def unnamed_files(named: Iterable[Path], root: Path) -> list[str]:
             folders[:] = [] if folder == top else folders
             found |= {Path(place, one) for one in files if one.lower().endswith(SUFFIXES)}
     others = sorted(one for one in found if known.isdisjoint((one, *one.parents)))
-    return [str(one) for one in others if holds_policies(one)]
+    return [one for one in others if holds_policies(one)]
 
 
 def without_name(path: Path) -> Path:

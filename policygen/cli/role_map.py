@@ -80,7 +80,7 @@ def configured_role(roles: Sequence[GateRole], name: str, account: str) -> GateR
     return next((one for one in fitting if one.name != name), next(iter(fitting), None))
 
 
-def unnamed_policies() -> list[str]:
+def unnamed_policies() -> list[Path]:
     """Return the files beside the policies of the configuration that seem to be policies, and that no role has.
 
     Raises:

@@ -215,7 +215,7 @@ def _options(gate: GateInput) -> GateOptions:
     """
     from policygen.cli.gate import GateOptions
     from policygen.cli.gate_run import read_baselines, today
-    from policygen.cli.role_map import unnamed_policies, unread_beside
+    from policygen.cli.role_map import unread_beside
     from policygen.text import escape_controls
 
     level = _level(gate.fail_on)
@@ -229,7 +229,6 @@ def _options(gate: GateInput) -> GateOptions:
         pages,
         today(),
         gate.max_plan_age,
-        unnamed_policies() if gate.every else (),
         unread_beside() if gate.every else (),
         gate.every,
     )
@@ -252,7 +251,7 @@ def _level(fail_on: str) -> Level | None:
 
 
 def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[Checked | Unchecked]:
-    """Yield the roles of the plans, or every role of the configuration.
+    """Yield the roles of the plans, or every role of the configuration, and what stands beside their files.
 
     Raises:
         UsageError: PG-E247, the configuration names no role, or one role twice; as `read_older_role_map`.
@@ -262,13 +261,21 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     from policygen.cli.gate_subjects import GateSubject
     from policygen.cli.other_templates import OtherTemplates, UnlistedRoles
     from policygen.cli.plans import require_plans
-    from policygen.cli.role_map import GateRole, read_older_role_map, read_role_map, wrong_role_map
+    from policygen.cli.role_map import (
+        GateRole,
+        read_older_role_map,
+        read_role_map,
+        unnamed_policies,
+        wrong_role_map,
+    )
     from policygen.cli.taken_out import of_same_role, removed_roles
+    from policygen.cli.unnamed_policies import UnnamedFiles
 
     older = read_older_role_map(gate.roles_before) if gate.roles_before else []
     if not gate.every:
         roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
-        others = OtherTemplates([] if policies else roles, lambda name: account_of_plan(name, gate.plans))
+        tables, beside = ([], []) if policies else (roles, unnamed_policies())
+        others = OtherTemplates(tables, beside, lambda name: account_of_plan(name, gate.plans))
         for text in gate.plan or ():
             yield by_plan(text, gate.plans, role, roles, () if policies else older, others)
         return
@@ -277,7 +284,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         raise wrong_role_map("", "there is no [[role]]", "of saved plans: policygen check --write-roles")
     if any(one.planned for one in roles):
         require_plans(gate.plans)
-    others = OtherTemplates(roles, lambda name: account_of_plan(name, gate.plans))
+    others = OtherTemplates(roles, unnamed_policies(), lambda name: account_of_plan(name, gate.plans))
     unlisted = UnlistedRoles(others)
     checked = set[tuple[str, str]]()
     for number, one in enumerate(roles):
@@ -291,9 +298,13 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
             raise wrong_role_map("", shown)
         checked.add((subject.account, subject.role))
         if isinstance(subject, GateSubject):
-            unlisted.see(subject.account, subject.sources)
+            named = (one for one in subject.sources if one.name not in others.beside)
+            unlisted.see(subject.account, named)
         yield subject
+    unnamed = UnnamedFiles(others)
+    unlisted.see(others.account, unnamed.templates)
     yield from unlisted.subjects()
+    yield from unnamed.subjects()
     yield from removed_roles(older, roles)
 
 

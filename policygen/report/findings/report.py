@@ -77,7 +77,7 @@ class FindingsReport:
     age: int | None = None
     """Days from then to today; None where nobody asked."""
     unnamed: Sequence[str] = ()
-    """Of the first role of all: policy files beside the checked ones that no role of the configuration has."""
+    """Policy files beside the checked ones that no role of the configuration has, and that the baseline accepts."""
     unchecked: Sequence[str] = ()
     """What of the files was not read or not checked, a sentence for each: a pass says nothing of it."""
     shared_name: bool = False

@@ -22,7 +22,7 @@ from policygen.iam.document import Conditions, Policy, Statement
 
 Family = Literal["escalation", "exfiltration", "exposure"]
 
-_PASS_ROLE = "iam:PassRole"  # noqa: S105 an action
+PASS_ROLE = "iam:PassRole"  # noqa: S105 an action
 _PASSED_TO = "iam:PassedToService"
 
 
@@ -44,7 +44,7 @@ class RiskRule(msgspec.Struct, frozen=True):
     @property
     def actions(self) -> tuple[str, ...]:
         """All actions in the rule."""
-        passing = (_PASS_ROLE,) if self.pass_to else ()
+        passing = (PASS_ROLE,) if self.pass_to else ()
         return tuple(dict.fromkeys((*passing, *chain(*self.open), *chain(*self.needs))))
 
 
@@ -114,6 +114,20 @@ def risks(
     return tuple(risk for rule in rules() if (risk := _holds(rule, access)))
 
 
+def passes_every_role(policies: Sequence[Policy], account: str = "") -> tuple[RiskReach, ...]:
+    """Return where policies allow that every role is passed to a service; () where they allow no such thing.
+
+    Whoever may is one call away from the rights of any role, and that call may be another role's.
+
+    Args:
+        policies: of a role.
+        account: the role's account; "" where it is not known.
+    """
+    return tuple(
+        RiskReach(PASS_ROLE, *reach[:3]) for reach in _Access([policies], account).of(PASS_ROLE) if reach.open
+    )
+
+
 def compare_risks(before: Sequence[Risk], after: Sequence[Risk]) -> tuple[tuple[Risk, ...], tuple[Risk, ...]]:
     """Return the risks of `before` that are not in `after`, and all of `after`."""
     left = {risk.rule for risk in after}
@@ -126,7 +140,7 @@ def _holds(rule: RiskRule, access: _Access) -> Risk | None:
         passing = [reach for service in rule.pass_to for reach in access.passing(service) if reach.open]
         if not passing:
             return None
-        found[_PASS_ROLE] = passing
+        found[PASS_ROLE] = passing
     for group, only_open in (*((g, True) for g in rule.open), *((g, False) for g in rule.needs)):
         reached = {
             action: [reach for reach in access.of(action) if reach.open or not only_open] for action in group
@@ -187,7 +201,7 @@ class _Access:
         """Return the resources for which a role may be passed to a service."""
         # In China some services are called by another name (IAM User Guide, reference_policies_elements_principal).
         names = (service, f"{service}.cn") if self._partition == "aws-cn" else (service,)
-        return [reach for name in names for reach in self.of(_PASS_ROLE, name)]
+        return [reach for name in names for reach in self.of(PASS_ROLE, name)]
 
     def of(self, action: str, passed_to: str = "") -> list[_Reach]:
         """Return the resources on which an action is allowed; `passed_to` is the service that iam:PassRole is for."""

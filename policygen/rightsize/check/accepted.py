@@ -24,6 +24,7 @@ _ABOUT = {
     "PG105": "PG105",
     "PG107": "PG107",
     "PG109": "PG109",
+    "PG112": "PG112",
     "PG401": "PG401",
 }
 """Rules about what is granted -> what is accepted by them. Of a permission on less the reason can be another one."""

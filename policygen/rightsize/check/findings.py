@@ -75,6 +75,12 @@ RULES: Mapping[str, CheckRule] = {
             "attached today, and not checked",
             "Name the policies that stay attached, by their ARNs.",
         ),
+        CheckRule(
+            "PG112",
+            "warning",
+            "a policy that no [[role]] names",
+            "Name it in policy of the role that gets it, or accept it in a baseline.",
+        ),
         CheckRule("PG201", "error", "observed calls would be denied", "Allow them, or the role breaks."),
         CheckRule(
             "PG202",

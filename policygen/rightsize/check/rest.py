@@ -63,8 +63,10 @@ class TemplateRest(msgspec.Struct, frozen=True):
         return inside or ({("Statement",): self.places[path]} if path in self.places else {})
 
 
-def rest_lines(checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str) -> list[str]:
-    """Return what of the templates is not read, and which of their roles are not checked, a line for each template.
+def rest_lines(
+    checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str
+) -> Mapping[str, Sequence[str]]:
+    """Return what of the templates is not read, and which of their roles are not checked: template -> lines.
 
     Args:
         checked: names of the roles that are checked, each with its policies; without any where they cannot be read,
@@ -79,7 +81,7 @@ def rest_lines(checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str)
         for source in sources:
             if source.rest:
                 rests.setdefault(source.name, []).append(source.rest)
-    return [line for file, found in rests.items() for line in _lines(file, found, told, lead)]
+    return {file: [*_lines(file, found, told, lead)] for file, found in rests.items()}
 
 
 def _lines(file: str, rests: Sequence[TemplateRest], told: set[str], lead: str) -> Iterator[str]:

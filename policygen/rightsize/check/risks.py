@@ -66,11 +66,11 @@ def risk_finding(
         f"by {names} on {shown}",
         fix,
         key=risk.rule,
-        about=tuple((f"{risk.rule} {one.action}", _place(one)) for one in risk.reaches),
+        about=tuple((f"{risk.rule} {one.action}", place_of_reach(one)) for one in risk.reaches),
     )
 
 
-def _place(reach: RiskReach) -> str:
+def place_of_reach(reach: RiskReach) -> str:
     """Return where an action of a risk is allowed."""
     pattern, excluded = reach.pattern, reach.excluded
     if pattern != "*" and excluded:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from policygen.iam.document import Statement
-from policygen.rightsize.assess.risk import Family, risks
+from policygen.rightsize.assess.risk import PASS_ROLE, Family, passes_every_role, risks
 from policygen.rightsize.check.findings import RULES, Finding, PolicySource, found_at
+from policygen.rightsize.check.nearest import nearest
 from policygen.rightsize.check.own_role import trust_findings
 from policygen.rightsize.check.principals import worst_first
-from policygen.rightsize.check.risks import risk_finding
+from policygen.rightsize.check.risks import place_of_reach, risk_finding
 from policygen.rightsize.check.scope import scopes
 from policygen.rightsize.check.unknown_policies import is_wide_by_name, unknown_policies
 
@@ -35,6 +36,7 @@ def findings_without_plan(sources: Sequence[PolicySource], account: str) -> tupl
             risk_finding(_RULE_OF[risk.family], risk, _FIX, sources, frozenset())
             for risk in risks(policies, account=account)
         ]
+        found += _of_passed_roles(sources, account)
     return worst_first([*found, *everything])
 
 
@@ -52,6 +54,20 @@ def _trust(sources: Sequence[PolicySource], account: str) -> Iterator[Finding]:
 
 def _of_wide_policies(sources: Sequence[PolicySource]) -> Iterator[Finding]:
     yield from (one for one in unknown_policies(sources) if is_wide_by_name(one.subject))
+
+
+def _of_passed_roles(sources: Sequence[PolicySource], account: str) -> Iterator[Finding]:
+    """Find that every role may be passed, which is a risk by itself: no plan says to which service, and what for."""
+    if reaches := passes_every_role([source.policy for source in sources], account):
+        patterns = [reach.pattern for reach in reaches]
+        yield found_at(
+            nearest(sources, [PASS_ROLE], patterns),
+            RULES["PG401"],
+            PASS_ROLE,
+            f"it may pass every role to a service, on {', '.join(dict.fromkeys(patterns))}",
+            "name the roles that it passes; if it is meant, accept it in a baseline",
+            about=tuple((reach.action, place_of_reach(reach)) for reach in reaches),
+        )
 
 
 def _everything(sources: Sequence[PolicySource]) -> Iterator[Finding]:

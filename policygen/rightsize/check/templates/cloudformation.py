@@ -55,17 +55,29 @@ def cloudformation_policies(document: Mapping[str, Any], file: str, context: Tem
     Raises:
         UsageError: PG-E250, there is no such role; PG-E251, a value that the template alone does not tell.
     """
-    if (expanded := next(filter(is_expanded, document["Resources"]), None)) is not None:
+    expanded = next(filter(is_expanded, document["Resources"]), "")
+    if expanded and not context.lenient:
         raise not_expanded(file, expanded)
-    return _TemplateReader(document, file, context).policies()
+    return _TemplateReader(_as_written(document), file, context).policies()
 
 
-def roles_in_cloudformation(document: Mapping[str, Any], context: TemplateContext) -> frozenset[str]:
-    """Return the names of the roles that a template makes or gives policies, as IAM compares them.
+def rest_of_cloudformation(
+    document: Mapping[str, Any], file: str, context: TemplateContext
+) -> tuple[TemplateRest, UsageError | None]:
+    """Return what a template holds, seen from no role, and why some of it is not told; None where all is.
 
-    Those that a deployment makes up are not among them.
+    Raises:
+        UsageError: PG-E251, CloudFormation puts its resources together.
     """
-    return frozenset(map(role_name, _TemplateReader(document, "", context).names()))
+    rest, untold = _TemplateReader(_as_written(document), file, context).rest_of_all()
+    expanded = next(filter(is_expanded, document["Resources"]), "")
+    return rest, not_expanded(file, expanded) if expanded else untold
+
+
+def _as_written(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a template with the resources alone that it has itself."""
+    resources = {name: one for name, one in document["Resources"].items() if not is_expanded(name)}
+    return {**document, "Resources": resources}
 
 
 class _TemplateReader(TemplateValues):
@@ -99,14 +111,16 @@ class _TemplateReader(TemplateValues):
             raise no_such_role(self._file, self._context, self._roles())
         return RolePolicies(tuple(documents), tuple(attached), self._rest(own))
 
-    def names(self) -> Iterator[str]:
-        """Yield the names of roles that the template tells."""
-        yield from filter(None, map(self._name_of, self._roles()))
+    def rest_of_all(self) -> tuple[TemplateRest, UsageError | None]:
+        """Return what the template holds where no role is under check, and what of it is not told, if anything."""
+        untold: UsageError | None = None
         for logical, one in self._resources.items():
             if one["Type"] in _ATTACHED:
-                with suppress(UsageError):  # who names the template for a role is told
+                try:
                     self._is_attached(logical, ())
-        yield from self._others
+                except UsageError as error:
+                    untold = error
+        return self._rest(()), untold
 
     def _rest(self, own: Sequence[str]) -> TemplateRest:
         mine = frozenset({*own, *self._names})

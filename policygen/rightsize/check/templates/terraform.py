@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from policygen.errors import UsageError
 from policygen.iam.locations import Path
 from policygen.rightsize.check.rest import TemplateRest, TemplateRole, policy_key, role_name
 from policygen.rightsize.check.templates.context import (
@@ -36,26 +37,34 @@ def terraform_policies(document: Mapping[str, Any], file: str, context: Template
         UsageError: PG-E250, there is no such role; PG-E251, a policy is known only after apply, or the plan ended with
             an error.
     """
-    if document.get("errored") is True:
-        raise unknown_value(
-            file, "the plan", "Terraform ended with an error, and what it had not planned is not in it"
-        )
+    if error := _errored(document, file):
+        raise error
     resources = resources_in(document)
     found = _Reader(resources, file, context).policies()
     unread = (*found.rest.unread, *_left_out(document, {one.address for one in resources}))
     return found._replace(rest=replace(found.rest, unread=unread))
 
 
-def roles_in_terraform(document: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names of the roles that a plan makes or gives policies, as IAM compares them, where it knows them."""
-    attributes = {"aws_iam_role": "name", _KEEPING: "role_name", **_OF_A_ROLE}
-    attributes |= {kind: role_is for kind, (role_is, _) in _ATTACHING.items()}
-    return frozenset(
-        role_name(name)
-        for one in resources_in(document)
-        if one.kind in attributes
-        for name in _values(one, attributes[one.kind])
-        if isinstance(name, str)
+def rest_of_terraform(
+    document: Mapping[str, Any], file: str, context: TemplateContext
+) -> tuple[TemplateRest, UsageError | None]:
+    """Return what a plan holds, seen from no role, and why some of it is not told; None where all is."""
+    untold: UsageError | None = None
+    try:
+        _Reader(resources_in(document), file, replace(context, lenient=False)).rest_of_all()
+    except UsageError as error:
+        untold = error
+    resources = resources_in(document)
+    rest = _Reader(resources, file, replace(context, lenient=True)).rest_of_all()
+    unread = (*rest.unread, *_left_out(document, {one.address for one in resources}))
+    return replace(rest, unread=unread), untold or _errored(document, file)
+
+
+def _errored(document: Mapping[str, Any], file: str) -> UsageError | None:
+    if document.get("errored") is not True:
+        return None
+    return unknown_value(
+        file, "the plan", "Terraform ended with an error, and what it had not planned is not in it"
     )
 
 
@@ -150,6 +159,18 @@ class _Reader:
             names = {str(one.values.get("name") or one.address) for one in self._of_kind("aws_iam_role")}
             raise no_such_role(self._file, self._context, names)
         return RolePolicies(tuple(self._documents.values()), tuple(self._attached), self._rest())
+
+    def rest_of_all(self) -> TemplateRest:
+        """Return what the plan holds where no role is under check.
+
+        Raises:
+            UsageError: PG-E251, nothing says which role a policy is of.
+        """
+        for kind, role_is in {**_OF_A_ROLE, _KEEPING: "role_name"}.items():
+            self._those_of(kind, role_is)
+        for kind, (role_is, _) in _ATTACHING.items():
+            self._those_of(kind, role_is)
+        return self._rest()
 
     def _rest(self) -> TemplateRest:
         own = frozenset({*map(_key, self._own), *self._names})

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from policygen.cli.gate_policies import context_of, policies_of_role
+from policygen.cli.gate_policies import context_of, policies_of_role, with_documents
 from policygen.cli.gate_subjects import Checked, GateSubject, PrincipalSubject, Unchecked
 from policygen.cli.other_templates import OtherTemplates, without_plan
 from policygen.cli.plans import NIGHTLY, account_in
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from policygen.rightsize.check.baseline import Baseline
     from policygen.rightsize.check.basis import CheckBasis
     from policygen.rightsize.check.findings import Level, PolicySource
+    from policygen.rightsize.check.templates.context import TemplateContext
 
 
 class GateOptions(NamedTuple):
@@ -121,9 +122,15 @@ def by_plan(
         plan = plan_of(text, folder, role)
         name, account = plan.role.name, plan.role.account
         context, named_so = context_of(plan), configured_role(roles, name, account)
-        sources = policies_of_role(context, roles)
-        if others and named_so:
-            sources += others.of_role(named_so._replace(name=named_so.name or wanted), context)
+        named_as = named_so._replace(name=named_so.name or wanted) if named_so else None
+
+        def read(known: TemplateContext) -> list[PolicySource]:
+            beside = others.of_role(named_as, known) if others and named_as else []
+            return [*policies_of_role(known, roles), *beside]
+
+        sources = read(context)
+        if any(source.unread for source in sources):
+            sources = read(with_documents(context, folder))
         subject = of_plan(plan, sources)
         if named_so is None:
             return subject

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policygen.cli.plans import account_in
+from policygen.cli.plans import account_in, every_plan
 from policygen.cli.policy_files import is_arn
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
 from policygen.errors import PolicygenError, UsageError
@@ -35,6 +35,23 @@ def context_of(plan: Plan) -> TemplateContext:
         {one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
         {one.name: parse_policy(one.document, one.name) for one in plan.today or () if not one.arn},
     )
+
+
+def with_documents(context: TemplateContext, folder: Path | None) -> TemplateContext:
+    """Return a context that also knows the managed policies that other roles have today, by their plans.
+
+    Args:
+        context: of a role.
+        folder: of the plans; None for policygen's own.
+    """
+    from msgspec.structs import replace
+
+    try:
+        plans = sorted(every_plan(folder, lambda _: None), key=lambda plan: plan.window.end)
+    except PolicygenError:  # the only plan was named by its file
+        return context
+    found = {arn: policy for plan in plans for arn, policy in context_of(plan).known.items()}
+    return replace(context, known={**found, **context.known})
 
 
 def context_of_account(account: Account | None, role: str) -> TemplateContext:

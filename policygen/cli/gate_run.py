@@ -150,7 +150,7 @@ def write_baseline(
                 continue
             raise subject.error
         against = [one for one in subject.findings() if one.against]
-        taken = [one for one in against if denied_too or one.rule.id not in BREAKING]
+        taken = [one for one in against if denied_too or not one.breaks]
         found[subject.role, subject.account] = taken
         denied += len(against) - len(taken)
     files = [BaselineFile(one.read_text("utf-8-sig", "replace"), str(one)) for one in kept]
@@ -168,5 +168,6 @@ def write_baseline(
 
 
 _WOULD_BREAK = (
-    f"after which the role would break ({', '.join(sorted(BREAKING))}); --accept-denied takes them too"
+    f"after which the role would break ({', '.join(sorted(BREAKING))}), or may (PG108); "
+    "--accept-denied takes them too"
 )

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from policygen.rightsize.check.accepted import Accepted
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.denied import denied, platform, set_apart, wider
+from policygen.rightsize.check.denied import denied, dependent_actions, platform, set_apart, wider
 from policygen.rightsize.check.findings import (
     LEVELS,
     RULES,
@@ -74,7 +74,7 @@ def _is_suggested(sources: Sequence[PolicySource], basis: CheckBasis) -> bool:
 
 def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find everything but what is wider than today's policies, which takes the longest."""
-    yield from unknown_policies(sources)
+    yield from unknown_policies(sources, dependent_actions(sources, basis))
     yield from denied(sources, basis)
     yield from platform(sources, basis)
     yield from set_apart(sources, basis)

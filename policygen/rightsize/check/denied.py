@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from policygen.iam.compare import Counterexample, gained_by
-from policygen.iam.document import Policy, allow_statements, deny_statements
+from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Decision, Evaluator
 from policygen.iam.example_requests import ACCOUNT
 from policygen.iam.grants import Grant, is_pattern
@@ -72,12 +74,18 @@ def _calls(members: Sequence[Evidence]) -> str:
     return f"{pluralize(total.count, 'call')}, last {total.last}" if total else ""
 
 
+_EVERYTHING = Policy((Statement("Allow", ("*",), ("*",)),))
+"""What a policy may grant that is not known."""
+
+
 class PolicyReplay:
     """Evaluates observed requests by the policies under check, and by the current ones for comparison."""
 
     def __init__(self, sources: Sequence[PolicySource], basis: CheckBasis) -> None:
         self._policies = [source.policy for source in sources]
         self._new = basis.evaluator(self._policies)
+        unknown = [_EVERYTHING] if any(source.unread for source in sources) else []
+        self._at_most = basis.evaluator([*self._policies, *unknown])
         self._allows = Evaluator([Policy(tuple(allow_statements(self._policies)))])
         self._current = basis.current.evaluator() if basis.current else None
         self._attached = {
@@ -90,9 +98,13 @@ class PolicyReplay:
         """Return whether the policies allow a request."""
         return self._new.refusal(request) is None
 
+    def may_allow(self, request: AccessRequest) -> bool:
+        """Return whether the policies allow a request, or may by one that is attached and not known."""
+        return self._at_most.evaluate(request).outcome == "ALLOWED"
+
     def denies(self, request: AccessRequest) -> bool:
         """Return whether the policies deny some of a pattern of names that the current policies allow whole, or all."""
-        if self._new.evaluate(request).outcome == "ALLOWED":
+        if self.may_allow(request):
             return False
         allowed_today = self._current is None or self._current.evaluate(request).outcome == "ALLOWED"
         return allowed_today or self._new.refusal(request) is not None
@@ -111,7 +123,7 @@ class PolicyReplay:
             if decision.certain or self._is_same_condition(request, decision):
                 return None
             return RULES["PG104"], decision.reason
-        if request.wild and self._may_be_allowed(request):
+        if self.may_allow(request) or (request.wild and self._may_be_allowed(request)):
             return None
         return RULES["PG201"], decision.reason
 
@@ -145,6 +157,15 @@ def required_and_denied(sources: Sequence[PolicySource], basis: CheckBasis) -> l
     replay = PolicyReplay(sources, basis)
     seen = [request for request, (rule, _) in _broken(replay, basis) if rule.id == "PG201"]
     return seen + [request for _, request in _denied_needs(replay, basis)]
+
+
+def dependent_actions(sources: Sequence[PolicySource], basis: CheckBasis) -> list[str]:
+    """Return the actions that the role needs and that only an attached policy may allow that is not known."""
+    known = [replace(source, unread=()) for source in sources]
+    if known == list(sources):
+        return []
+    certain = set(required_and_denied(sources, basis))
+    return sorted({one.action for one in required_and_denied(known, basis) if one not in certain})
 
 
 def _denied_needs(replay: PolicyReplay, basis: CheckBasis) -> Iterator[tuple[Keep, AccessRequest]]:
@@ -239,17 +260,13 @@ def _scoped(grants: Iterable[Grant], policies: Sequence[Policy]) -> tuple[tuple[
 
 def set_apart(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find calls that do not look like the workload and that the policies would deny: a person should look at them."""
-    evaluator = _evaluator(sources, basis)
+    replay = PolicyReplay(sources, basis)
     denied_calls: dict[str, list[tuple[str, Evidence]]] = {}
     for request, evidence in basis.suspicious.items():
-        if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
+        if request.grade == "required" and not replay.may_allow(request):
             denied_calls.setdefault(request.action, []).append((request.resource, evidence))
     for action, members in denied_calls.items():
         fix = "usually what you want; if they are legitimate, make the plan with --accept"
         calls = _calls([evidence for _, evidence in members])
         about = tuple((action, resource) for resource, _ in members)
         yield found_at(nearest(sources, [action]), RULES["PG203"], action, calls, fix, about=about)
-
-
-def _evaluator(sources: Sequence[PolicySource], basis: CheckBasis) -> Evaluator:
-    return basis.evaluator([source.policy for source in sources])

@@ -211,7 +211,7 @@ from PG601 on are about APIs, of which a resource policy decides some, and those
 
 
 BREAKING = frozenset({"PG111", "PG201", "PG202"})
-"""Rules of what the role would break by: nobody accepts that along with the rest."""
+"""Rules of what the role would break by."""
 
 
 class Spot(NamedTuple):
@@ -290,6 +290,11 @@ class Finding(msgspec.Struct, frozen=True):
     def points(self) -> frozenset[tuple[str, str, str]]:
         """Rule, subject and where it holds, for all that it is about: what two findings have in common."""
         return frozenset((self.rule.id, subject.lower(), where) for subject, where in self.subjects)
+
+    @property
+    def breaks(self) -> bool:
+        """Whether the role would break by it, or may: nobody accepts that along with the rest."""
+        return self.rule.id in BREAKING or (self.rule.id == "PG108" and bool(self.about))
 
     @property
     def level(self) -> Level:

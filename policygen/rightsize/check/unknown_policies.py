@@ -10,6 +10,9 @@ from policygen.rightsize.check.templates.context import SAM_TEMPLATE
 _WIDE = ("administrator", "poweruser", "fullaccess", "full_access")
 """What the names of AWS's policies have that grant a service or all of them. None of these is right-sized."""
 
+_NAMED = 4
+"""Actions that a finding names; the rest is counted."""
+
 
 def is_wide_by_name(name: str) -> bool:
     """Return whether a policy's ARN or name is that of one of AWS's own that grants all of a service, or of them all.
@@ -20,16 +23,33 @@ def is_wide_by_name(name: str) -> bool:
     return is_aws_s and any(one in name.rpartition("/")[2].lower() for one in _WIDE)
 
 
-def unknown_policies(sources: Sequence[PolicySource]) -> Iterator[Finding]:
-    """Find attached policies whose documents nobody gave."""
+def unknown_policies(sources: Sequence[PolicySource], needed: Sequence[str] = ()) -> Iterator[Finding]:
+    """Find attached policies whose documents nobody gave.
+
+    Args:
+        sources: the policies under check.
+        needed: actions that the role needs, and that only such a policy may allow; the first finding has them.
+    """
     for source in sources:
         for name, place in source.unread:
-            message, fix = _said_of(name)
-            yield Finding(RULES["PG108"], name, message, fix, source.name, place)
+            message, fix = _said_of(name, needed)
+            about = ((name, ""), *((f"{name} {action}", "") for action in needed)) if needed else ()
+            yield Finding(RULES["PG108"], name, message, fix, source.name, place, about=about)
+            needed = ()
 
 
-def _said_of(name: str) -> tuple[str, str]:
-    """Return what is wrong with an attached policy, and what to do."""
+def _said_of(name: str, needed: Sequence[str]) -> tuple[str, str]:
+    """Return what is wrong with an attached policy, on which actions may depend, and what to do."""
+    message, fix = _on_its_own(name, is_needed=bool(needed))
+    if needed:
+        count = "this action" if len(needed) == 1 else f"these {len(needed):,} actions"
+        more = f" and {len(needed) - _NAMED:,} more" if len(needed) > _NAMED else ""
+        listed = ", ".join(needed[:_NAMED]) + more
+        message += f"; {count} of the role depend{'s' * (len(needed) == 1)} on what it grants: {listed}"
+    return message, fix
+
+
+def _on_its_own(name: str, *, is_needed: bool) -> tuple[str, str]:
     if name.startswith(SAM_TEMPLATE):
         return (
             "SAM makes its document at deployment, and it is not expanded here",
@@ -44,5 +64,7 @@ def _said_of(name: str) -> tuple[str, str]:
         )
     return (
         "the role does not have it today, and what it grants is not known: it may grant everything",
-        "write what is needed as a policy of its own; if this one is meant, accept it in a baseline",
+        "write what is needed as a policy of its own; if this one is meant, "
+        + ("attach it in AWS beside the old one, and the next plan knows it" * is_needed)
+        + ("accept it in a baseline" * (not is_needed)),
     )

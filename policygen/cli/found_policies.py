@@ -92,7 +92,8 @@ class PolicyFinder:
             self._documents.append(_Document(path, documents))
 
     def _not_read(self, error: PolicygenError) -> None:
-        reason = f"{error.message}  {error.code}"
+        install = error.hints[:1] if error.code == "PG-E252" else ()
+        reason = "; ".join([f"{error.message}  {error.code}", *install])
         if reason not in self.unread:
             self.unread.append(reason)
 

@@ -13,7 +13,7 @@ from policygen.cli.gate_policies import context_of, policies_of_role, with_docum
 from policygen.cli.gate_subjects import Checked, GateSubject, PrincipalSubject, Unchecked
 from policygen.cli.other_templates import OtherTemplates, without_plan
 from policygen.cli.plans import NIGHTLY, account_in
-from policygen.cli.policy_files import is_arn
+from policygen.cli.policy_files import is_arn, without_name
 from policygen.cli.role_map import GateRole, configured_role, place_in_configuration
 from policygen.cli.taken_out import (
     TakenOut,
@@ -150,6 +150,8 @@ def by_plan(
             return _unplanned(Path(wanted).name, account, found, older)
         if error.code == "PG-E349" and found and found.configured:
             error.hints = (*error.hints, "no plan can be made of it: planned = false in its [[role]]")
+        if found and found.configured and error.code == "PG-E219" and _names_a_lost_file(found):
+            error.hints = ("if it was deleted, take it out of policygen.toml", *error.hints)
         return Unchecked(name, account, named, error, _place_of(error, text, found))
 
 
@@ -179,6 +181,12 @@ def _no_plan() -> PolicygenError:
 def _first_file(role: GateRole) -> str:
     """Return the first policy file of a role; "" for none."""
     return next((str(one) for one in role.policies if one.is_file()), "")
+
+
+def _names_a_lost_file(role: GateRole) -> bool:
+    """Return whether a file or folder of a role is not there."""
+    files = [one for one in role.policies if not is_arn(one)]
+    return not all(one.exists() or without_name(one).exists() for one in files)
 
 
 def _place_of(error: PolicygenError, text: str, role: GateRole | None) -> tuple[str, int]:

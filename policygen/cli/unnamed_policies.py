@@ -57,7 +57,9 @@ class UnnamedFiles:
         except PolicygenError as error:
             untold = error
         if untold:
-            self._found.append(untold_policies(shown, f"{untold.message}  {untold.code}"))
+            install = untold.hints[:1] if untold.code == "PG-E252" else ()
+            reason = "; ".join([f"{untold.message}  {untold.code}", *install])
+            self._found.append(untold_policies(shown, reason))
 
     def subjects(self) -> Iterator[PrincipalSubject]:
         """Yield what stands for the files, if there are any of which something is to be said."""

@@ -86,7 +86,8 @@ def write_roles(
             f"  left out: {_some(outcome.left)}: no file here has their policies; --plan NAME adds the ARNs"
         )
     if outcome.placed:
-        notify(f"next: policygen check --all{f' --plans {shlex.quote(str(folder))}' if folder else ''}")
+        where = f" --plans {shlex.quote(str(folder))}" if folder else ""
+        notify(f"next: policygen check --all{where} --write-baseline policygen-baseline.json")
 
 
 class _Outcome(NamedTuple):

@@ -425,6 +425,21 @@ def test_every_format_names_what_a_change_accepts(kind: str, shown: str, accepte
     assert "iam:PassRole on * (1)" in done.stdout.replace("`", "")
 
 
+def test_what_a_change_accepts_is_told_as_it_is_written_and_in_words(place: Path) -> None:
+    (place / "before.json").write_text('{"policygen_baseline": 1, "accepted": []}', "utf-8")
+    condition = {"StringEquals": {"aws:RequestTag/team": ["a", "b"]}}
+    allow(place, "orders-api", "dax:CreateC*", Condition=condition)
+    run(place, *OWN, "--write-baseline", "known.json")
+    done = run(place, *OWN, "--baseline", "known.json", "--baseline-before", "before.json", "-f", "json")
+    newly = json.loads(done.stdout)["baseline"]["newly_accepted"]
+    assert "PG101 dax:CreateCluster on * if aws:RequestTag/team StringEquals a or b (1)" in newly
+
+
+def test_where_a_file_of_a_role_was_deleted_the_error_says_what_to_take_out(place: Path) -> None:
+    (place / "iam" / "orders-api.json").unlink()
+    assert "if it was deleted, take it out of policygen.toml" in " ".join(run(place, *ALL).stdout.split())
+
+
 def test_what_is_accepted_of_a_role_that_is_not_checked_is_named_too(accepted: Path) -> None:
     done = run(
         accepted, "check", "iam/image-resizer.json", "--plan", "plans/image-resizer.json", "-q", *SINCE
@@ -1831,6 +1846,7 @@ def test_a_baseline_has_short_lines_and_actions_as_iam_spells_them(place: Path) 
     lines = (place / "known.json").read_text("utf-8").splitlines()
     assert max(map(len, lines)) <= 240
     assert '      "s3:PutBucketAcl",' in lines
+    assert '    "PG101": "granted, never used",' in lines
     first = (place / "known.json").read_bytes()
     run(place, *OWN, "--baseline", "known.json", "--write-baseline", "known.json")
     assert (place / "known.json").read_bytes() == first

@@ -119,7 +119,7 @@ def test_an_unchanged_repository_gets_tables_with_which_nothing_breaks(place: Pa
         "policygen.toml: 2 roles added\n"
         "  image-resizer  iam/image-resizer.json, 2 ARNs\n"
         "  orders-api     iam/orders-api.json, 5 ARNs\n"
-        f"next: policygen check --all --plans {place}/plans\n"
+        f"next: policygen check --all --plans {place}/plans --write-baseline policygen-baseline.json\n"
     )
     assert (done.stdout, done.code) == ("", 0)
     assert breaks(findings(place)) == []

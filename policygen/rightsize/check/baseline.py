@@ -16,6 +16,7 @@ from policygen.errors import UsageError
 from policygen.iam import reference
 from policygen.rightsize.check.accepted import Accepted, Point
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding
+from policygen.rightsize.check.scope import said
 from policygen.text import escape_controls, pluralize, visible_json
 
 _KEY = "policygen_baseline"
@@ -45,6 +46,8 @@ class Baseline(msgspec.Struct, frozen=True):
 
     accepted: Mapping[Whose, Points]
     newly: Mapping[Whose, Points] = msgspec.field(default_factory=dict)
+    written: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Subject in lower case -> as the file has it."""
 
     def since(self, before: Baseline) -> Baseline:
         """Return the baseline that accepts what both accept: a change cannot accept its own findings."""
@@ -53,7 +56,7 @@ class Baseline(msgspec.Struct, frozen=True):
             older = Accepted(_of_role(before.accepted, role))
             both[role] = frozenset(point for point in points if point in older)
         newly = {role: points - both[role] for role, points in self.accepted.items() if points - both[role]}
-        return Baseline(both, newly)
+        return Baseline(both, newly, self.written)
 
     def against(self, role: Whose, findings: Iterable[Finding]) -> AgainstBaseline:
         """Split findings about a role into new ones and known ones."""
@@ -66,7 +69,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
     def newly_of(self, role: Whose) -> list[str]:
         """Return what is newly accepted of a role, a text for each rule and place."""
-        return _listed(_of_role(self.newly, role))
+        return _listed(_of_role(self.newly, role), self.written)
 
     def newly_of_others(self, roles: Iterable[Whose]) -> list[str]:
         """Return what is newly accepted of all roles but these, a text for each role, rule and place."""
@@ -75,7 +78,7 @@ class Baseline(msgspec.Struct, frozen=True):
         return [
             f"of {' in '.join(filter(None, role))}, not checked here: {one}"
             for role in others
-            for one in _listed(self.newly[role])
+            for one in _listed(self.newly[role], self.written)
         ]
 
 
@@ -93,7 +96,7 @@ def _worst_first(rule: str) -> int:
     return -LEVELS.index(RULES[rule].level)
 
 
-def _listed(points: Iterable[Point]) -> list[str]:
+def _listed(points: Iterable[Point], written: Mapping[str, str]) -> list[str]:
     """Return a text for each rule and place, errors first: ``PG101 iam:PassRole on * (1)``. Notes are only counted."""
     places: dict[tuple[str, str], list[str]] = {}
     notes = sum(RULES[rule].level == "note" for rule, _, _ in points)
@@ -102,14 +105,14 @@ def _listed(points: Iterable[Point]) -> list[str]:
             places.setdefault((rule, where), []).append(subject)
     texts = []
     for (rule, where), subjects in places.items():
-        names = ", ".join(map(_spelled, subjects[:_NAMED]))
+        names = ", ".join(written.get(one, one) for one in subjects[:_NAMED])
         more = f" and {len(subjects) - _NAMED:,} more" if len(subjects) > _NAMED else ""
-        texts.append(f"{rule} {names}{more}{f' on {where}' if where else ''} ({len(subjects):,})")
+        texts.append(f"{rule} {names}{more}{f' on {said(where)}' if where else ''} ({len(subjects):,})")
     return texts + [f"{pluralize(notes, 'note')}"] * bool(notes)
 
 
 def _spelled(subject: str) -> str:
-    """Return a subject with its actions as IAM spells them; points have them in lower case."""
+    """Return a subject with its actions as IAM spells them."""
     found = ((word, reference.action(word)) for word in subject.split(" "))
     return " ".join(action.name if action else word for word, action in found)
 
@@ -156,7 +159,16 @@ def baseline_text(
             _add(rows, role, row["rule"], row["where"], row["subjects"])
     ordered = sorted(rows.items(), key=lambda row: (_worst_first(row[0][1]), row[0]))
     listed = ",\n".join(_written(row, subjects.values()) for row, subjects in ordered)
-    return visible_json(f'{{\n  "{_KEY}": {_VERSION},\n  "accepted": [\n{listed}\n  ]\n}}\n')
+    titles = {rule: RULES[rule].title for rule in sorted({rule for _, rule, _ in rows})}
+    return visible_json(
+        f'{{\n  "{_KEY}": {_VERSION},\n  "rules": {_object(titles)},\n  "accepted": [\n{listed}\n  ]\n}}\n'
+    )
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    """Return an object of JSON with a line for each text."""
+    lines = ",\n".join(f"    {json.dumps(key)}: {json.dumps(text)}" for key, text in texts.items())
+    return f"{{\n{lines}\n  }}" if lines else "{}"
 
 
 _Row = tuple[Whose, str, str]
@@ -188,10 +200,12 @@ def parse_baseline(text: str, name: str) -> Baseline:
         UsageError: PG-E246, it is no baseline.
     """
     accepted: dict[Whose, set[Point]] = {}
+    written: dict[str, str] = {}
     for row in _rows(text, name):
+        written |= {subject.lower(): _spelled(subject) for subject in row["subjects"]}
         points = ((row["rule"], subject.lower(), row["where"]) for subject in row["subjects"])
         accepted.setdefault(_whose(row), set()).update(points)
-    return Baseline({role: frozenset(points) for role, points in accepted.items()})
+    return Baseline({role: frozenset(points) for role, points in accepted.items()}, written=written)
 
 
 def _whose(row: Mapping[str, Any]) -> Whose:

@@ -69,6 +69,17 @@ def read_scope(text: str) -> GrantedOn | None:
     return GrantedOn(resource, excluded, conditions, frozenset(denies))
 
 
+def said(text: str) -> str:
+    """Return a scope in the words of a sentence: ``shop if s3:prefix StringLike a/ or b/``; another text as it is."""
+    scope = read_scope(text)
+    if scope is None:
+        return text
+    on = f"all but {', '.join(scope.excluded)}" if scope.excluded else scope.resource
+    tests = [f"{key} {name} {' or '.join(values)}" for name, keys in scope.conditions for key, values in keys]
+    denies = f", beside {len(scope.denies)} Deny" if scope.denies else ""
+    return f"{on}{' if ' if tests else ''}{' and '.join(tests)}{denies}"
+
+
 def _conditions(blocks: list[tuple[str, list[tuple[str, list[str]]]]]) -> Conditions:
     """Return condition blocks as a statement has them.
 

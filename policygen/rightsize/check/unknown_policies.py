@@ -65,6 +65,6 @@ def _on_its_own(name: str, *, is_needed: bool) -> tuple[str, str]:
     return (
         "the role does not have it today, and what it grants is not known: it may grant everything",
         "write what is needed as a policy of its own; if this one is meant, "
-        + ("attach it in AWS beside the old one, and the next plan knows it" * is_needed)
+        + ("attach it in AWS next to the old one, and the next plan knows it" * is_needed)
         + ("accept it in a baseline" * (not is_needed)),
     )

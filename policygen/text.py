@@ -101,3 +101,11 @@ def page_of(record: object) -> str:
     """
     page: str = import_module("policygen.report.html.notebook").notebook_page(record)
     return page
+
+
+_SIGNS = str.maketrans({"✔": "v", "✘": "x", "→": ">", "−": "-", "…": ".", "·": "-", "×": "x"})
+
+
+def ascii_signs(text: str) -> str:
+    """Return a text with ASCII characters in place of policygen's own signs."""
+    return text.translate(_SIGNS)

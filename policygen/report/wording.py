@@ -218,8 +218,12 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def day(time: str) -> str:
-    """Return the day of an ISO time as ``Nov 24``; "" for none."""
-    return f"{_MONTHS[int(time[5:7]) - 1]} {int(time[8:10])}" if time else ""
+    """Return the day of an ISO time as ``Nov 24``; any other text, "" for none among them, as it is."""
+    found = _DAY.match(time)
+    return f"{_MONTHS[int(found[1]) - 1]} {int(found[2])}" if found else time
+
+
+_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-([0-3][0-9])")
 
 
 def minute(time: str) -> str:

@@ -18,10 +18,10 @@ from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanUser
 from policygen.report.commands import DOCTOR, EXPLAIN
+from policygen.report.notices.suspicious import SIGNS
 from policygen.report.terminal.colour import coloured
 from policygen.report.terminal.layout import NARROWEST, WIDEST
 from policygen.report.terminal.screen import render
-from policygen.report.terminal.suspicious import SIGNS
 from policygen.report.terminal.verdict import COUNTED, DO
 from tests.support import ROOT
 from tests.support.command import run, run_in_root

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from policygen.plan.build import plan_from_analysis
+from policygen.report.notices.unverified import CAUSES
 from policygen.report.terminal.screen import render
-from policygen.report.terminal.unverified import CAUSES
 from tests.support import ROOT
 from tests.support.command import run
 from tests.support.samples import SAMPLES, sample

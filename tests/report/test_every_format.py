@@ -17,12 +17,16 @@ from policygen.plan.build import plan_from_analysis
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan
 from policygen.report.formats import FORMATS, render
+from policygen.report.iac.common import visible
 from policygen.report.not_allowed import fate_of
+from policygen.report.notices.every import notices_of
+from policygen.report.notices.notice import TITLE
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.assess.cautions import cautions_of
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.current_access import POLICIES_CHANGED, RESOURCE_POLICY
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.text import ascii_signs
 from tests.support.options import analysis_options
 from tests.support.pages import Node, plan, read, rows
 from tests.support.samples import EVERY_SAMPLE, SAMPLES, SNAPSHOT
@@ -101,8 +105,8 @@ def test_the_page_lists_what_a_decision_dropped_and_hatches_its_service(how: str
     assert hidden["dynamodb"] == "2"
 
 
-def test_the_screen_counts_what_rules_and_the_choice_dropped() -> None:
-    told = "1 unverified permission dropped by your rules, 1 by your choice"
+def test_the_screen_counts_what_rules_and_the_choice_dropped_together() -> None:
+    told = "2 unverified permissions dropped: 2 go"
     assert told in shown("text", dropped("each"))
 
 
@@ -216,6 +220,38 @@ def test_each_cause_has_a_fate(cause: str, mark: str, step: str) -> None:
     fate = fate_of(cause)
     assert (fate.mark, fate.step.partition(",")[0]) == (mark, step)
     assert bool(fate.next_run) is (mark == "!")
+
+
+# --- Before you merge ----------------------------------------------------------------------------------
+
+
+@EVERY_SAMPLE
+@pytest.mark.parametrize("name", [one for one in TOLD if one != "details"])
+def test_every_format_has_the_same_list_of_what_to_look_at(name: str, role: str, today: bool) -> None:
+    made = plan(role, today)
+    if name != "text" and not made.policies:
+        return
+    text, notices = shown(name, made), notices_of(made)
+    assert (TITLE in text) is bool(notices)
+    at = 0
+    for one in notices:
+        at = text.index(in_format(name, one.name), at)
+        at = text.index(in_format(name, one.sentence), at)
+        for detail in one.details:
+            assert in_format(name, detail.words) in text
+            assert all(in_format(name, option) in text for option in detail.options)
+
+
+def in_format(name: str, words: str) -> str:
+    """Words as `shown` has them: code is in ASCII, and all is on one line."""
+    return on_one_line(visible(ascii_signs(words)) if name not in {"text", "html", "markdown"} else words)
+
+
+def test_a_role_of_which_names_will_be_denied_says_so_in_every_format() -> None:
+    option = "--keep 's3:PutObject on arn:aws:s3:::shop-athena-results-111122223333/monthly/*'"
+    for name in TOLD:
+        assert option in shown(name, plan("report-monthly"))
+        assert "2 functions use this role" in shown(name, plan("image-resizer")) or name == "details"
 
 
 # --- Numbers -------------------------------------------------------------------------------------------

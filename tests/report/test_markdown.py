@@ -56,7 +56,7 @@ PARSERS: Mapping[str, Callable[[str], str]] = {"cmark-gfm": by_cmark, "markdown-
 READ_BACK = pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
 
 OURS = {
-    "h3", "h4", "p", "ul", "li", "strong", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "details",
+    "h3", "h4", "p", "ul", "ol", "li", "strong", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "details",
     "summary", "sub",
 }  # fmt: skip
 # What GitHub makes of text outside of code: people, references, addresses, commits, pictures, formulas.

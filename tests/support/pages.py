@@ -38,8 +38,8 @@ HOSTILE = {
     "control": "a\x1b]0;title\x07\x00b",
     "long": "n" * 1_000,
 }
-SECTIONS = ["proof", "call", "activity", "services", "learning", "changes", "blind", "denied", "missing", "unmapped",
-            "suspects", "others", "risks", "users", "apply", "policies", "trust", "method"]  # fmt: skip
+SECTIONS = ["notices", "proof", "call", "activity", "services", "learning", "changes", "blind", "denied", "missing",
+            "unmapped", "suspects", "others", "risks", "users", "apply", "policies", "trust", "method"]  # fmt: skip
 """The parts of a role's page, in their order."""
 
 

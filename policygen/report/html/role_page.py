@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,9 +18,10 @@ from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair_share, fill_template
 from policygen.report.not_allowed import by_fate
+from policygen.report.notices.every import notices_of
+from policygen.report.notices.notice import TITLE, WITH
 from policygen.report.suspects import NOT_YOURS, suspects_by_sign
 from policygen.report.wording import (
-    CAUTIONS,
     INFORMATIONAL_GRADES,
     also_needed,
     broader,
@@ -80,7 +81,9 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
     """
     suspects, others = suspects_by_sign(plan), list(_others(plan))
     functions = [user for user in plan.users if user.function or len(plan.users) > 1]
-    sections, absent = _sections(plan, suspects=bool(suspects), others=bool(others), users=bool(functions))
+    notices = notices_of(plan)
+    there = {"notices": notices, "suspects": suspects, "others": others, "users": functions}
+    sections, absent = _sections(plan, {name for name, some in there.items() if some})
     return fill_template(
         "role.html.j2",
         plan=plan,
@@ -93,8 +96,10 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         drop_options=drop_options,
         suspects=suspects,
         missing=by_fate(plan.missing),
-        cautions=CAUTIONS,
         not_yours=NOT_YOURS,
+        notices=notices,
+        before_you_merge=TITLE,
+        options_with=WITH,
         others=others,
         functions=functions,
         perhaps_fixed=[one for one in plan.names if one.asked and one.declared],
@@ -114,12 +119,16 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
     )
 
 
-def _sections(
-    plan: Plan, *, suspects: bool, others: bool, users: bool
-) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return (id, title) of the page's sections, and the names of the checks that found nothing."""
+def _sections(plan: Plan, there: Container[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return (id, title) of the page's sections, and the names of the checks that found nothing.
+
+    Args:
+        plan: what to show.
+        there: ids of the sections that have something, of those that are made from more than one part of the plan.
+    """
     learning = bool(plan.strength and plan.strength.curve and plan.strength.curve[-1])
     every = [
+        ("notices", TITLE, "notices" in there),
         ("proof", "What is proved", True),
         ("call", "Safe to apply? How tight?", True),
         ("activity", "What the role did", True),
@@ -130,10 +139,10 @@ def _sections(
         ("denied", "Wanted but denied", bool(plan.wanted_but_denied)),
         ("missing", "Observed, not allowed today", bool(plan.missing)),
         ("unmapped", "Calls not mapped", bool(plan.unmapped)),
-        ("suspects", "Suspicious calls", suspects),
-        ("others", "Also found", others),
+        ("suspects", "Suspicious calls", "suspects" in there),
+        ("others", "Also found", "others" in there),
         ("risks", "Risks", True),
-        ("users", "Who uses the role", users),
+        ("users", "Who uses the role", "users" in there),
         ("apply", "Apply", True),
         ("policies", "Policies", True),
         ("trust", "Who assumes it" if plan.trust and plan.trust.proposal else "Who may assume it", True),
@@ -147,8 +156,8 @@ def _sections(
     }
     if plan.today is None:
         del looked_for["missing"]
-    absent = [looked_for[name] for name, _, there in every if not there and name in looked_for]
-    return [(name, title) for name, title, there in every if there], absent
+    absent = [looked_for[name] for name, _, shown in every if not shown and name in looked_for]
+    return [(name, title) for name, title, shown in every if shown], absent
 
 
 def _cards(plan: Plan) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from policygen.report.iac.common import Planned, listed
+from policygen.plan.model import Plan
+from policygen.report.iac.common import listed
 from policygen.report.iac.layout import array, block
 from policygen.report.iac.limits import check_documents, reject_cfn_references, reject_js_builtins
 from policygen.report.iac.names import numbered, pascal
@@ -50,7 +51,7 @@ class Language(msgspec.Struct, frozen=True):
     """Writes a construct with an id, as a statement."""
 
 
-def checked(plan: Planned) -> Planned:
+def checked(plan: Plan) -> Plan:
     """Return the plan, if the CDK can hold it.
 
     Raises:
@@ -67,12 +68,12 @@ def reject_tokens(key: str, is_key: bool) -> str:
     return "as a key it is a token of the CDK" if token else ""
 
 
-def class_name(plan: Planned) -> str:
+def class_name(plan: Plan) -> str:
     """Return the name of the construct."""
     return f"{pascal(plan.role.name)}Permissions"
 
 
-def constructs(plan: Planned, language: Language) -> Iterator[str]:
+def constructs(plan: Plan, language: Language) -> Iterator[str]:
     """Yield the policies, attached to ``role``: an inline one, or managed ones."""
     single = len(plan.policies) == 1
     kind, name = ("Policy", "policy_name") if single else ("ManagedPolicy", "managed_policy_name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from policygen.plan.model import Plan
 from policygen.report.iac.cdk import (
     OLD_LINES,
     Language,
@@ -12,13 +13,13 @@ from policygen.report.iac.cdk import (
     classes,
     constructs,
 )
-from policygen.report.iac.common import Planned, apply_comment, header_comment, quoted
+from policygen.report.iac.common import apply_comment, header_comment, quoted
 from policygen.report.iac.layout import block
 
 PY_STEP = "    "
 
 
-def render(plan: Planned) -> str:
+def render(plan: Plan) -> str:
     """Return a module with one class; a stack uses it as ``NAME(self, "NAME")``.
 
     Raises:

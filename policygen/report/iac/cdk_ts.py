@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from policygen.plan.model import Plan
 from policygen.report.iac.cdk import (
     OLD_LINES,
     Language,
@@ -15,13 +16,13 @@ from policygen.report.iac.cdk import (
     classes,
     constructs,
 )
-from policygen.report.iac.common import Planned, apply_comment, header_comment
+from policygen.report.iac.common import apply_comment, header_comment
 from policygen.report.iac.layout import block
 
 TS_STEP = "  "
 
 
-def render(plan: Planned) -> str:
+def render(plan: Plan) -> str:
     """Return a module with one class; a stack uses it as ``new NAME(this, "NAME")``.
 
     Raises:

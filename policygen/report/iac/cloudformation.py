@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from policygen.plan.model import Document, Plan
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids
-from policygen.report.iac.common import NamedDocument, Planned, apply_comment, header_comment
+from policygen.report.iac.common import apply_comment, header_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.yaml import dump
 
 _OLD = "If a template made the role, take them out of its ManagedPolicyArns and Policies."
 
 
-def render(plan: Planned) -> str:
+def render(plan: Plan) -> str:
     """Return a template in YAML.
 
     Raises:
@@ -25,11 +26,11 @@ def render(plan: Planned) -> str:
     return header_comment(plan, "#", *apply_comment(plan, _OLD)) + dump(template)
 
 
-def _inline(role: str, policy: NamedDocument) -> dict[str, Any]:
+def _inline(role: str, policy: Document) -> dict[str, Any]:
     properties = {"RoleName": role, "PolicyName": policy.name, "PolicyDocument": policy.document}
     return {"Type": "AWS::IAM::RolePolicy", "Properties": properties}
 
 
-def _managed(role: str, policy: NamedDocument) -> dict[str, Any]:
+def _managed(role: str, policy: Document) -> dict[str, Any]:
     properties = {"ManagedPolicyName": policy.name, "Roles": [role], "PolicyDocument": policy.document}
     return {"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from policygen.errors import UsageError
-from policygen.report.iac.common import Planned
+from policygen.plan.model import Plan
 from policygen.text import escape_controls
 
 Rule = Callable[[str, bool], str]
 """Takes a text and whether it is a key; returns why a language cannot hold it, or ""."""
 
 
-def check_documents(plan: Planned, language: str, *rules: Rule) -> None:
+def check_documents(plan: Plan, language: str, *rules: Rule) -> None:
     """Refuse a plan with texts that a language cannot hold.
 
     Args:
@@ -51,7 +51,7 @@ def refuse_texts(
                 )
 
 
-def _texts(plan: Planned) -> Iterator[tuple[str, bool]]:
+def _texts(plan: Plan) -> Iterator[tuple[str, bool]]:
     yield plan.role.name, False
     for policy in plan.policies:
         yield policy.name, False

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from policygen.plan.model import Plan
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids, unattached
-from policygen.report.iac.common import Planned, header_comment, moved_comment
+from policygen.report.iac.common import header_comment, moved_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.names import pascal
 from policygen.report.iac.yaml import dump
@@ -17,7 +18,7 @@ IMAGE_PARAMETER = {
 }
 
 
-def render(plan: Planned) -> str:
+def render(plan: Plan) -> str:
     """Return a template in YAML that is valid by itself; users move `Policies` into their own function.
 
     Raises:

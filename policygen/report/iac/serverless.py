@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from policygen.plan.model import Plan
 from policygen.report.iac.cloudformation_common import policy_ids, unattached
-from policygen.report.iac.common import Planned, header_comment, listed, moved_comment
+from policygen.report.iac.common import header_comment, listed, moved_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references, reject_js_builtins
 from policygen.report.iac.names import kebab
 from policygen.report.iac.yaml import dump
@@ -20,7 +21,7 @@ from policygen.report.iac.yaml import dump
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
-def render(plan: Planned) -> str:
+def render(plan: Plan) -> str:
     """Return a serverless.yml that is valid by itself; users move `iam` into their own service.
 
     Raises:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policygen.report.iac.common import Planned, apply_comment, as_comment, header_comment, visible
+from policygen.plan.model import Plan
+from policygen.report.iac.common import apply_comment, as_comment, header_comment, visible
 from policygen.report.iac.hcl import attributes, expression, hcl_string
 from policygen.report.iac.layout import block
 from policygen.report.iac.limits import check_documents, require_nfc
 from policygen.report.iac.names import numbered, snake
 
 
-def render(plan: Planned) -> str:
+def render(plan: Plan) -> str:
     """Return resources of the provider hashicorp/aws.
 
     Raises:
@@ -22,7 +23,7 @@ def render(plan: Planned) -> str:
     return "\n".join([head(plan), *resources(plan, documents)])
 
 
-def head(plan: Planned) -> str:
+def head(plan: Plan) -> str:
     """Return the comment at the head of a file."""
     return header_comment(plan, "#", *apply_comment(plan, *_COMMITS))
 
@@ -33,12 +34,12 @@ _COMMITS = (
 )
 
 
-def labels(plan: Planned) -> list[str]:
+def labels(plan: Plan) -> list[str]:
     """Return a label for each policy."""
     return numbered(snake(plan.role.name), len(plan.policies), "_")
 
 
-def resources(plan: Planned, documents: list[str]) -> Iterator[str]:
+def resources(plan: Plan, documents: list[str]) -> Iterator[str]:
     """Yield the blocks of the policies, then how those of today are taken over and away; each ends with a line break.
 
     Args:
@@ -67,7 +68,7 @@ _INLINE, _MANAGED, _ATTACHMENT = (
 )
 
 
-def _imports(plan: Planned) -> Iterator[str]:
+def _imports(plan: Plan) -> Iterator[str]:
     """Yield blocks that take over policies of today with the name of a new one: AWS would refuse to create them."""
     label_of = {policy.name: label for label, policy in zip(labels(plan), plan.policies, strict=True)}
     role = plan.role.name
@@ -86,7 +87,7 @@ their names here in place of NAME (Terraform 1.7 or later); else detach them wit
 Deleting the block alone does the same; with destroy = false AWS would keep the policy attached."""
 
 
-def _removals(plan: Planned) -> Iterator[str]:
+def _removals(plan: Plan) -> Iterator[str]:
     """Yield, as a comment, the blocks that take away policies of today; only the user knows their names there."""
     off = (*plan.apply_list.first_off, *plan.apply_list.off)
     if not off:

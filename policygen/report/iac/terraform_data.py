@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policygen.report.iac.common import Planned, listed
+from policygen.plan.model import Plan
+from policygen.report.iac.common import listed
 from policygen.report.iac.hcl import attributes, expression, hcl_string
 from policygen.report.iac.layout import block
 from policygen.report.iac.limits import check_documents, require_nfc
@@ -23,7 +24,7 @@ _LISTS = {
 }
 
 
-def render(plan: Planned) -> str:
+def render(plan: Plan) -> str:
     """Return data sources, and the resources of the format terraform.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,11 +27,11 @@ from policygen.report.markdown.escape import (
     prose,
     row,
 )
+from policygen.report.markdown.notices import command_for, notice_section
 from policygen.report.markdown.question import question_line
-from policygen.report.not_allowed import by_fate, not_allowed_words
+from policygen.report.not_allowed import by_fate
 from policygen.report.suspects import results_in_words
 from policygen.report.wording import (
-    CAUTIONS,
     also_needed,
     answer_of,
     denied_by,
@@ -54,8 +53,8 @@ SHOWN = 6
 def render(plan: Plan) -> str:
     """Return the comment, of at most `escape.LIMIT` bytes."""
     parts = (
+        notice_section,
         _dropped,
-        _cautions,
         _apply,
         _changes,
         _risks,
@@ -69,11 +68,6 @@ def render(plan: Plan) -> str:
     )
     sections = [section for part in parts for section in part(plan)]
     return comment([Section(_head(plan)), *sections, Section(_foot(plan))])
-
-
-def _command_for(plan: Plan, kind: str) -> str:
-    """Return the command that prints what a comment has no room for."""
-    return code(f"policygen report {shlex.quote(plan.file or plan.role.name)} -f {kind}")
 
 
 def _head(plan: Plan) -> str:
@@ -109,21 +103,7 @@ def _figures(plan: Plan) -> Iterator[str]:
 
 def _foot(plan: Plan) -> str:
     versions = f"policygen {code(plan.policygen)}, IAM data {code(plan.iam_data)}"
-    return f"<sub>{versions}. Nothing in AWS was changed. All of it: {_command_for(plan, 'text')}</sub>"
-
-
-def _cautions(plan: Plan) -> Iterator[Section]:
-    """Say what changes for the role's code though no call that was seen is denied."""
-    yield from fitted_section(
-        "To know before you merge",
-        [
-            f"- **{CAUTIONS[one.id]}**: {prose(one.says)}. If the code minds: {code(one.option)}"
-            for one in plan.cautions
-        ],
-        noun="line",
-        rest=_command_for(plan, "json"),
-        folded=False,
-    )
+    return f"<sub>{versions}. Nothing in AWS was changed. All of it: {command_for(plan, 'text')}</sub>"
 
 
 def _dropped(plan: Plan) -> Iterator[Section]:
@@ -132,19 +112,19 @@ def _dropped(plan: Plan) -> Iterator[Section]:
         f"Dropped although needed ({len(losses):,}): these calls will fail",
         [f"- {code(one.action)} on {code(one.resource)}, by {code(one.rule)}" for one in losses],
         noun="permission",
-        rest=_command_for(plan, "json"),
+        rest=command_for(plan, "json"),
     )
 
 
 def _apply(plan: Plan) -> Iterator[Section]:
     """List the steps that apply the plan, and the command for the same as a script."""
     apply = plan.apply_list
-    script = f"As AWS CLI commands, with their undo: {_command_for(plan, 'aws-cli')}"
+    script = f"As AWS CLI commands, with their undo: {command_for(plan, 'aws-cli')}"
     yield from fitted_section(
         "To apply it, in this order",
         [f"- {step}" for step in apply_steps(apply, name=code)],
         noun="step",
-        rest=_command_for(plan, "json"),
+        rest=command_for(plan, "json"),
         end=script if apply.changes and not apply.unplaced else "",
         folded=False,
     )
@@ -163,7 +143,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
         "Grants by service" if plan.today is None else "Changes by service",
         [_summary(name, services[name], used) for name in staying[:SERVICES]],
         noun="service",
-        rest=_command_for(plan, "csv"),
+        rest=command_for(plan, "csv"),
         opening=_columns("service", "now", "proposed", "uses", "last"),
         end=f"And {pluralize(more, 'service')} more, in the list below." if more > 0 else "",
         folded=False,
@@ -179,7 +159,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
         f"All {pluralize(len(changes), 'permission')}{': ' if words else ''}{words}",
         lines,
         noun="line",
-        rest=_command_for(plan, "csv"),
+        rest=command_for(plan, "csv"),
         opening=f"{ticks}diff",
         closing=ticks,
         folded=True,
@@ -268,7 +248,7 @@ def _risks(plan: Plan) -> Iterator[Section]:
             f"{title} ({len(risks):,})",
             [f"- {_risk(one)}" for one in risks],
             noun="risk",
-            rest=_command_for(plan, "json"),
+            rest=command_for(plan, "json"),
             folded=risks is plan.risks.removed,
         )
 
@@ -292,7 +272,7 @@ def _blind_spots(plan: Plan) -> Iterator[Section]:
             for (spot, why, remedy), actions in widest
         ],
         noun="blind spot",
-        rest=_command_for(plan, "json"),
+        rest=command_for(plan, "json"),
         opening=_columns("blind spot", "why", "permissions", "remedy"),
         end=f"{doctor} prints the command for all of them." if any(one.command for one in unknown) else "",
     )
@@ -307,7 +287,7 @@ def _dropped_unverified(plan: Plan) -> Iterator[Section]:
             for one in dropped_groups(plan)
         ],
         noun="blind spot",
-        rest=_command_for(plan, "json"),
+        rest=command_for(plan, "json"),
         opening=_columns("blind spot", "why", "permissions", "remedy"),
     )
 
@@ -321,7 +301,7 @@ def _questions(plan: Plan) -> Iterator[Section]:
         for one in plan.open_names
     ]
     yield from fitted_section(
-        f"Questions ({len(items):,})", items, noun="question", rest=_command_for(plan, "json")
+        f"Questions ({len(items):,})", items, noun="question", rest=command_for(plan, "json")
     )
 
 
@@ -331,13 +311,13 @@ def _questions(plan: Plan) -> Iterator[Section]:
 def _not_granted(plan: Plan) -> Iterator[Section]:
     for fate, missing in by_fate(plan.missing):
         yield from fitted_section(
-            f"{fate.name}: {not_allowed_words(fate, len(missing))}",
+            f"{fate.name} ({len(missing):,})",
             [
                 f"- {code(one.action)} on {code(one.resource)}: {prose(one.cause)} ({pluralize(one.count, 'call')})"
                 for one in missing
             ],
             noun="request",
-            rest=_command_for(plan, "csv"),
+            rest=command_for(plan, "csv"),
             end=f"If they are needed: {code(fate.step) if fate.step.startswith('--') else prose(fate.step)}.",
         )
     yield from fitted_section(
@@ -348,7 +328,7 @@ def _not_granted(plan: Plan) -> Iterator[Section]:
             for one in plan.wanted_but_denied
         ],
         noun="request",
-        rest=_command_for(plan, "csv"),
+        rest=command_for(plan, "csv"),
     )
 
 
@@ -363,7 +343,7 @@ def _suspects(plan: Plan) -> Iterator[Section]:
             for one in odd
         ],
         noun="event",
-        rest=_command_for(plan, "text"),
+        rest=command_for(plan, "text"),
     )
 
 
@@ -376,7 +356,7 @@ def _unmapped(plan: Plan) -> Iterator[Section]:
         f"Not mapped to IAM actions ({len(plan.unmapped):,}): decide by hand",
         [f"- {code(one.event)}: {prose(one.why)} ({pluralize(one.count, 'call')})" for one in plan.unmapped],
         noun="event",
-        rest=_command_for(plan, "json"),
+        rest=command_for(plan, "json"),
     )
 
 
@@ -386,7 +366,7 @@ def _policies(plan: Plan) -> Iterator[Section]:
         f"The policy: {pluralize(len(plan.policies), 'document')}, {pluralize(plan.size, 'character')}",
         [_document(one) for one in plan.policies],
         noun="document",
-        rest=_command_for(plan, "policy"),
+        rest=command_for(plan, "policy"),
         folded=True,
     )
 

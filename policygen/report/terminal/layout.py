@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from policygen.text import escape_controls
+from policygen.text import ascii_signs, escape_controls
 
 WIDTH = 80
 """Columns of a screen that goes to a file or a pipe."""
@@ -125,18 +125,7 @@ def more(count: int, limit: int | None) -> Iterator[str]:
 
 
 _SPARKS = "▁▂▃▄▅▆▇█"
-_ASCII = str.maketrans(
-    {
-        "✔": "v",
-        "✘": "x",
-        "→": ">",
-        "−": "-",
-        "…": ".",
-        "·": "-",
-        "×": "x",
-        **dict(zip(_SPARKS, "._-~=+*#", strict=True)),
-    }
-)
+_ASCII_SPARKS = str.maketrans(_SPARKS, "._-~=+*#")
 
 
 def sparks(numbers: Sequence[int], top: int = 0) -> str:
@@ -147,4 +136,4 @@ def sparks(numbers: Sequence[int], top: int = 0) -> str:
 
 def in_ascii(text: str) -> str:
     """Return the text for terminals without Unicode."""
-    return text.translate(_ASCII).encode("ascii", "replace").decode()
+    return ascii_signs(text.translate(_ASCII_SPARKS)).encode("ascii", "replace").decode()

@@ -2,218 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 
 from policygen.plan.model import Plan
-from policygen.plan.model_evidence import PlanNotAllowed
-from policygen.report.figures import grouped, spared_actions
-from policygen.report.fixed_names import FixedNames, fixed_names
-from policygen.report.not_allowed import FATES, Fate, fate_of, not_allowed_words
-from policygen.report.terminal.dropped import decided_notice, dropped_notice
+from policygen.report.notices.every import notices_of
+from policygen.report.notices.notice import TITLE, WITH, Detail
 from policygen.report.terminal.layout import Layout, option_words
-from policygen.report.terminal.notice import SHOWN, Notice, few, listed_notice
-from policygen.report.terminal.suspicious import (
-    accepted_notice,
-    reported_notice,
-    suspicious_notice,
-    unusual_notice,
-)
-from policygen.report.terminal.unverified import unverified_notice
-from policygen.report.wording import CAUTIONS, day, denied_by, list_resources
-from policygen.text import pluralize
 
 
 def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
     """Render all notices of a plan; nothing where there is none."""
-    notices = [notice for make in _NOTICES if (notice := make(plan))]
+    notices = notices_of(plan)
     if not notices:
         return
-    yield "Before you merge (options go with policygen suggest)"
+    yield f"{TITLE} (options go with {WITH})"
     for number, notice in enumerate(notices, 1):
         yield from layout.wrapped(f"{number:>2} {notice.mark} {notice.name:<12} ", notice.sentence)
-        for name, text in notice.details:
-            lead = f"       {name:<15} "
-            if " on arn:" in text and text.startswith("--"):
-                yield f"       {text}"  # a line that is broken inside quotes could not be pasted
-            elif text.startswith("--") and "(" not in text:
-                yield from layout.joined(lead, option_words(text), " ")
-            elif ": --" in text:
-                words, _, options = text.partition(": --")
-                yield from layout.joined(lead, [f"{words}:", *option_words(f"--{options}")], " ")
-            else:
-                yield from layout.wrapped(lead, text, " " * (23 if len(name) < 16 else 9))
+        for detail in notice.details:
+            yield from _detail(detail, layout)
         yield from (f"{'         ' if i else '       '}{line}" for i, line in enumerate(notice.paste))
 
 
-def _failing(plan: Plan) -> Notice | None:
-    losses = plan.decisions.losses
-    what = f"{pluralize(len(losses), 'needed permission')} dropped by a decision: calls will be denied"
-    entries = [
-        (one.action, f"{one.why or pluralize(one.count, 'call')}, dropped by {one.rule}") for one in losses
-    ]
-    return listed_notice("✘", "Will fail", what, entries)
-
-
-def _not_allowed(plan: Plan, fate: Fate) -> Notice | None:
-    missing = [one for one in plan.missing if fate_of(one.cause) is fate]
-    groups = grouped(((one.action, one.cause), one) for one in missing)
-    if not missing:
-        return None
-    shown = [one for key, some in [*groups.items()][:SHOWN] for one in _let_through(*key, some)]
-    rest = [("", f"and {len(groups) - SHOWN:,} more (--details)")] if len(groups) > SHOWN else []
-    step = ("To grant them:" if fate.step.startswith("--") else "If needed:", fate.step)
-    sentence = not_allowed_words(fate, len(missing))
-    return Notice(fate.mark, fate.name, sentence, [*shown, *rest, step])
-
-
-def _let_through(action: str, cause: str, requests: Sequence[PlanNotAllowed]) -> Iterator[tuple[str, str]]:
-    """Yield how often AWS allowed requests, and the ARNs, which are what ``--add-observed`` would grant."""
-    number = pluralize(sum(one.count for one in requests), "call")
-    yield action, f"{number} that AWS allowed, last {day(max(one.last for one in requests))}: {cause}; on"
-    arns = sorted({one.resource for one in requests})
-    yield from (("", one) for one in arns[:_ARNS])
-    if len(arns) > _ARNS:
-        yield "", f"and {len(arns) - _ARNS:,} more (--details)"
-
-
-_ARNS = 2
-"""ARNs that an entry names."""
-
-
-def _added(plan: Plan) -> Notice | None:
-    count = pluralize(len(plan.added), "permission")
-    entries = [(one.action, f"on {list_resources([[one.resource]])}") for one in plan.added]
-    return listed_notice(
-        "!", "Added", f"{count} beyond today's policies, as you asked with --add-observed", entries
-    )
-
-
-def _denied(plan: Plan) -> Notice | None:
-    count = pluralize(len(plan.wanted_but_denied), "permission")
-    entries = [
-        (
-            one.action or one.event.partition(" ")[2],
-            f"{_calls_on(one.count, [one.resource])}: {denied_by(one.policy_type, explicit=one.explicit)}",
-        )
-        for one in plan.wanted_but_denied
-    ]
-    return listed_notice("!", "Denied", f"{count} tried and denied by AWS: not added", entries)
-
-
-def _calls_on(number: int, resources: Iterable[str]) -> str:
-    calls, names = pluralize(number, "call"), [one for one in resources if one]
-    return f"{calls} on {list_resources([names])}" if names else calls
-
-
-def _unmapped(plan: Plan) -> Notice | None:
-    count = pluralize(len(plan.unmapped), "kind")
-    entries = [
-        (one.event.partition(" ")[2], f"{pluralize(one.count, 'call')}: {one.why}") for one in plan.unmapped
-    ]
-    return listed_notice(
-        "?", "Unknown", f"{count} of calls whose permissions are not known: add them by hand", entries
-    )
-
-
-def _new_names(plan: Plan) -> Notice | None:
-    types = pluralize(len(plan.open_names), "resource type")
-    options = " ".join(f"--open {one.type}" for one in plan.open_names)
-    entries = [
-        (one.type, f"{pluralize(one.names, 'name')} seen; {one.reason}") for one in plan.open_names[:SHOWN]
-    ]
-    return listed_notice(
-        "?", "New names", f"{types} may have other names next time", entries, ("Allow any:", options)
-    )
-
-
-def _fixed(plan: Plan) -> Notice | None:
-    """Name the folders in which only names like those seen are allowed, these, and the options that allow others."""
-    found = fixed_names(plan)
-    folders, names = few([one.short for one in found]), {_names_in(one) for one in found}
-    if plan.today is None:
-        entries = [(one.short, f"only {_names_in(one)}") for one in found]
-        return listed_notice("?", "Names", f"{folders}: other names will be denied", entries)
-    passing = names.pop() if len(names) == 1 else "names like those seen"
-    options = [("", one.option) for one in found]
-    return listed_notice("?", "Names", f"{folders}: only {passing} pass; for others:", options)
-
-
-def _names_in(folder: FixedNames) -> str:
-    """Name what stands for most names, and count the others."""
-    first, *others = sorted(folder.names, key=lambda name: (-name.count("?"), name))
-    return first + (f" +{len(others)}" if others else "")
-
-
-def _caution(plan: Plan, id_: str) -> Notice | None:
-    for one in plan.cautions:
-        if one.id == id_:
-            return Notice("?", CAUTIONS[id_], one.says, [("If code minds:", one.option)])
-    return None
-
-
-def _spared(plan: Plan) -> Notice | None:
-    found = spared_actions(plan)
-    number = len({action for actions in found.values() for action in actions})
-    entries = [(rule, f"does not drop {few(actions)}: {why}") for (rule, why), actions in found.items()]
-    return listed_notice(
-        "?", "Not dropped", f"{pluralize(number, 'needed action')} that a decision matches", entries
-    )
-
-
-def _decisions(plan: Plan) -> Notice | None:
-    decided = plan.decisions
-    entries = [
-        *((rule, f"has expired: {decided.reasons.get(rule, '')}".rstrip(": ")) for rule in decided.expired),
-        *((rule, _unused(decided.reasons.get(rule, ""))) for rule in decided.unused),
-    ]
-    return listed_notice("?", "No effect", f"{pluralize(len(entries), 'decision')} did nothing", entries)
-
-
-def _unused(reason: str) -> str:
-    return f"matches nothing that this role has or does{f': {reason}' if reason else ''}"
-
-
-def _narrowed(plan: Plan) -> Notice | None:
-    what = f"{pluralize(len(plan.losses), 'permission')} narrower than today and the calls might allow"
-    return listed_notice("!", "Narrower", what, [(one.action, one.why) for one in plan.losses])
-
-
-def _shared(plan: Plan) -> Notice | None:
-    names = _function_names(plan)
-    if len(names) < 2:
-        return None
-    told = f"{len(names)} functions use this role: {few(names)}; --details has what each used"
-    return Notice("=", "Shared", told)
-
-
-def _function_names(plan: Plan) -> list[str]:
-    """Name the functions that use the role: by ARN where two have the same name."""
-    arns = [user.function for user in plan.users if user.function]
-    names = [one.rsplit(":function:", 1)[-1] for one in arns]
-    return [one if names.count(name) > 1 else name for one, name in zip(arns, names, strict=True)]
-
-
-_NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
-    _failing,
-    suspicious_notice,
-    reported_notice,
-    accepted_notice,
-    unusual_notice,
-    *(partial(_not_allowed, fate=fate) for fate in FATES if fate.mark == "!"),
-    _added,
-    _denied,
-    _unmapped,
-    _new_names,
-    _fixed,
-    unverified_notice,
-    dropped_notice,
-    decided_notice,
-    *(partial(_caution, id_=id_) for id_ in CAUTIONS),
-    _narrowed,
-    _spared,
-    _decisions,
-    *(partial(_not_allowed, fate=fate) for fate in FATES if fate.mark != "!"),
-    _shared,
-)
-"""The most serious first."""
+def _detail(detail: Detail, layout: Layout) -> Iterator[str]:
+    label, words, options = detail
+    lead = f"       {label:<15} "
+    if not options:
+        yield from layout.wrapped(lead, words, " " * (23 if len(label) < 16 else 9))
+    elif not label and not words:
+        yield from (
+            f"       {one}" for one in options
+        )  # one that is broken inside quotes could not be pasted
+    else:
+        parts = [f"{words}:"] if words else []
+        yield from layout.joined(lead, [*parts, *option_words(" ".join(options))], " ")

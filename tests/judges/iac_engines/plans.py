@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cache
+from typing import Never
 
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from policygen.logs.window_end import WindowEnd
 from policygen.plan.apply_list import ApplyList
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import PlanCaution, PlanGrant, PlanReadiness, PlanUnverified
+from policygen.plan.model_decisions import PlanDecisions
 from policygen.plan.model_evidence import PlanAnomaly, PlanNotAllowed
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.assess.tightness import Tightness
@@ -40,11 +42,16 @@ class Named:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    granted: Sequence[Never] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     role: Role
     policies: Sequence[Named]
     window: Window
-    tightness: Tightness = field(default_factory=lambda: Tightness(seen=23, unverified=60))
+    tightness: Tightness = field(default_factory=lambda: Tightness(seen=23))
     unverified: PlanUnverified = field(default_factory=PlanUnverified)
     dropped_unverified: Sequence[str] = ()
     missing: Sequence[PlanNotAllowed] = ()
@@ -54,6 +61,20 @@ class Plan:
     added: Sequence[PlanGrant] = ()
     suspects: Sequence[PlanAnomaly] = ()
     inputs: Sequence[Sequence[str]] | None = None
+    decisions: PlanDecisions = field(default_factory=PlanDecisions)
+    today: None = None
+    wanted_but_denied: Sequence[Never] = ()
+    unmapped: Sequence[Never] = ()
+    open_names: Sequence[Never] = ()
+    grants: Sequence[Never] = ()
+    changes: Sequence[Never] = ()
+    names: Sequence[Never] = ()
+    evidence: Evidence = field(default_factory=Evidence)
+    keeps: Sequence[Never] = ()
+    broader: frozenset[str] = frozenset()
+    support: Mapping[str, Never] = field(default_factory=dict)
+    losses: Sequence[Never] = ()
+    users: Sequence[Never] = ()
 
     @property
     def documents(self) -> list[Document]:
@@ -70,15 +91,8 @@ def plan(*documents: Document, role: str = "orders-api", names: Sequence[str] = 
 def sample(role: str) -> Plan:
     snapshot = load_snapshot(ROOT / "samples/account.json")
     analysis = analyse([ROOT / "samples/trail"], role, account=snapshot, observe=ObserveOptions(days=30))
-    made, suggestion = plan_from_analysis(analysis), analysis.suggestion
-    return Plan(
-        Role(made.role.name, made.role.account, made.role.arn),
-        [Named(policy.name, policy.document) for policy in made.policies],
-        suggestion.usage.window,
-        made.tightness,
-        apply_list=made.apply_list,
-        strength=made.strength,
-    )
+    made = plan_from_analysis(analysis)
+    return Plan(**{one.name: getattr(made, one.name) for one in fields(Plan)})
 
 
 def halves(made: Plan) -> Plan:

@@ -1,4 +1,4 @@
-"""Renders what is unverified in the summary: why the logs can't tell, and what dropping it would do, or did."""
+"""Tells of what is unverified: why the logs can't tell, and what dropping it would do, or did."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Container, Iterable
 
 from policygen.plan.model import Plan, PlanKeep
 from policygen.report.figures import grouped
-from policygen.report.terminal.notice import Notice
+from policygen.report.notices.notice import Detail, Notice
 from policygen.report.wording import day
 from policygen.rightsize.keep.model import ONLY_CODE
 from policygen.text import pluralize
@@ -21,26 +21,25 @@ def unverified_notice(plan: Plan) -> Notice | None:
     first = {keep.action: keep for keep in reversed(plan.keeps) if _is_unverified(plan, keep)}
     causes = grouped((CAUSES.get(keep.blind_spot or "", "logs missing"), keep) for keep in first.values())
     most = sorted(causes.items(), key=lambda one: (-len(one[1]), one[0]))
-    details = [(f"{len(keeps):>2} {cause}", _services(keeps)) for cause, keeps in most]
+    details = [Detail(f"{len(keeps):>2} {cause}", _services(keeps)) for cause, keeps in most]
     sentence = f"{pluralize(number, 'action')} kept as today: the logs can't tell if they are used"
     asked = _asked(first.values())
-    drop = _how_to_drop(plan)
     lead = "If it does not:" if asked and len(_for_code(first.values())) == number else "If dropped"
-    return Notice("?", "Unverified", sentence, [*details, *asked, *([(lead, drop)] if drop else [])])
+    return Notice("?", "Unverified", sentence, [*details, *asked, *_how_to_drop(plan, lead)])
 
 
 def _for_code(keeps: Iterable[PlanKeep]) -> list[PlanKeep]:
     return [keep for keep in keeps if keep.note.startswith(ONLY_CODE)]
 
 
-def _asked(keeps: Collection[PlanKeep]) -> list[tuple[str, str]]:
+def _asked(keeps: Collection[PlanKeep]) -> list[Detail]:
     """Ask whether the code uses what nothing else could, where that answers most; `--details` always asks."""
     theirs = _for_code(keeps)
     if 2 * len(theirs) <= len(keeps):
         return []
     told = "; ".join(dict.fromkeys(keep.note.removeprefix(f"{ONLY_CODE}: ") for keep in theirs))
     some = "them" if len(theirs) == len(keeps) else _services(theirs)
-    return [("Only your code", f"could use {some}: {told}. Does it?")]
+    return [Detail("Only your code", f"could use {some}: {told}. Does it?")]
 
 
 _FEW = 2
@@ -72,19 +71,19 @@ def _last_seen(keeps: Iterable[PlanKeep]) -> str:
 _SEEN = re.compile(r"IAM saw an attempt at \S+ (?:last )?on (\d{4}-\d\d-\d\d)")
 
 
-def _how_to_drop(plan: Plan) -> str:
+def _how_to_drop(plan: Plan, lead: str) -> list[Detail]:
     """Say what ``--unverified drop`` would do, and of how much of it IAM saw attempts, before it is offered."""
     unverified, number = plan.unverified, plan.tightness.unverified
     if unverified.mode != "keep" or unverified.droppable == ():
-        return ""
+        return []
     if unverified.droppable is None:  # an older plan
-        return "--unverified drop"
+        return [Detail(lead, "", ["--unverified drop"])]
     gone, narrowed = parted(unverified.droppable, plan.broader)
     tried = len({*unverified.droppable} & {*unverified.tried})
     some = f"{len(gone):,} go" + (f", {len(narrowed):,} needed ones narrow" if narrowed else "")
     perhaps = f" ({tried:,} maybe used)" if tried else ""
     stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
-    return f"{some}{perhaps}{stay}: --unverified drop"
+    return [Detail(lead, f"{some}{perhaps}{stay}", ["--unverified drop"])]
 
 
 def parted(actions: Iterable[str], needed: Container[str]) -> tuple[set[str], set[str]]:

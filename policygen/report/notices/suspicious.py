@@ -1,4 +1,4 @@
-"""Renders calls that do not look like the workload in the summary: where from, what they did, and what to do."""
+"""Tells of calls that do not look like the workload: where from, what they did, and what to do."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanSuspiciousCall
 from policygen.report.figures import grouped
+from policygen.report.notices.notice import Detail, Notice, few, listed_notice
 from policygen.report.suspects import SuspectGroup, call_name, suspects_by_sign
-from policygen.report.terminal.notice import Notice, few, listed_notice
 from policygen.report.wording import day, fitted, short
 from policygen.text import pluralize
 
@@ -22,10 +22,10 @@ def suspicious_notice(plan: Plan) -> Notice | None:
     groups.sort(key=lambda group: -group.calls)
     if not groups:
         return None
-    options = " ".join(f"--accept {group.sign}" for group in groups if group.acceptable)
-    details = [(_addresses(group), _left_out(plan, group)) for group in groups]
-    details.append(("If not yours:", "tell security today; paste the [[reported]] of --details"))
-    details += [("If legitimate:", options)] if options else []
+    options = [f"--accept {group.sign}" for group in groups if group.acceptable]
+    details = [Detail(_addresses(group), _left_out(plan, group)) for group in groups]
+    details.append(Detail("If not yours:", "tell security today; paste the [[reported]] of --details"))
+    details += [Detail("If legitimate:", "", options)] if options else []
     return Notice("!", "Suspicious", f"{_calls_on_days(plan, groups)}, left out of the policy", details)
 
 
@@ -36,7 +36,9 @@ def reported_notice(plan: Plan) -> Notice | None:
         return None
     whys = dict.fromkeys(group.reported for group in groups)
     what = f"{_calls_on_days(plan, groups)}, left out of the policy: {'; '.join(whys)}"
-    return Notice("=", "Reported", what, [(_addresses(group), _left_out(plan, group)) for group in groups])
+    return Notice(
+        "=", "Reported", what, [Detail(_addresses(group), _left_out(plan, group)) for group in groups]
+    )
 
 
 def _calls_on_days(plan: Plan, groups: Sequence[SuspectGroup]) -> str:
@@ -71,11 +73,11 @@ def _fate(groups: Sequence[SuspectGroup]) -> str:
     return f"{granted}{denied:,} not authorised by AWS: not added"
 
 
-def _entries(groups: Sequence[SuspectGroup]) -> tuple[str, list[tuple[str, str]]]:
+def _entries(groups: Sequence[SuspectGroup]) -> tuple[str, list[Detail]]:
     """Return the number of calls, and a line for each sign."""
     calls = sum(group.calls for group in groups)
     noun = "suspicious call" if groups and groups[0].accepted else "call"
-    return pluralize(calls, noun), [(_addresses(group), _calls(group)) for group in groups]
+    return pluralize(calls, noun), [Detail(_addresses(group), _calls(group)) for group in groups]
 
 
 _NAMED, _ACTIONS = 2, 2

@@ -61,32 +61,41 @@ def _suggest_with(words: Sequence[str]) -> list[str]:
     role = next(iter(named or [word for word in words[1:2] if not word.startswith("-")]), "")
     if not role:
         return []
-    read = [word for name in _READING for word in _given(words, name, takes_value=True)]
-    if not read:
-        try:
-            plans = find_plan(role, None)
-        except PolicygenError:  # there is none, or it cannot be read
-            plans = []
-        made = [one for plan in plans[:1] for one in plan.inputs or () if one[0] != "--role"]
-        read = [word for one in made if not choices_of([one]) for word in one]
-    wanted = [name for name in theirs if name not in mine]
+    given = {name: _given(words, *names, takes_value=True) for name, names in _READING.items()}
+    try:
+        plans = find_plan(role, None)
+    except PolicygenError:  # there is none, or it cannot be read
+        plans = []
+    made = [one for plan in plans[:1] for one in plan.inputs or () if one[0] != "--role"]
+    saved = [one for one in made if not choices_of([one]) and not given.get(one[0])]
+    wanted = [
+        name for name in theirs if name not in mine and not any(name in some for some in _READING.values())
+    ]
     return [
         "suggest",
         role,
-        *read,
+        *(word for one in (*saved, *given.values()) for word in one),
         *(word for name in wanted for word in _given(words, name, takes_value=theirs[name])),
     ]
 
 
-_READING = ("--logs", "-l", "--days", "--until", "--snapshot", "-s", "--profile", "--region")
+_READING = {
+    "--logs": ("--logs", "-l"),
+    "--days": ("--days",),
+    "--until": ("--until",),
+    "--snapshot": ("--snapshot", "-s"),
+    "--profile": ("--profile",),
+    "--region": ("--region",),
+}
+"""The options that say what is read, each with its names: those of the command line replace the saved plan's."""
 
 
-def _given(words: Sequence[str], name: str, *, takes_value: bool) -> list[str]:
-    """Return an option of a command line, as often as it is there, with its values."""
+def _given(words: Sequence[str], *names: str, takes_value: bool) -> list[str]:
+    """Return an option of a command line, by any of its names, as often as it is there, with its values."""
     found: list[str] = []
     for i, word in enumerate(words):
-        if word == name:
+        if word in names:
             found += words[i : i + 1 + takes_value]
-        elif word.startswith(f"{name}=") and name.startswith("--"):
+        elif word.partition("=")[0] in names and word.startswith("--") and "=" in word:
             found.append(word)
     return found

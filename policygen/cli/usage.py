@@ -50,14 +50,28 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
                 f"no such command {wrong!r}", f"did you mean {flag}?", f"policygen {flag}", code="PG-E237"
             )
         known = tuple(difflib.get_close_matches(wrong, commands, 1))
-    close = next(iter(difflib.get_close_matches(wrong, known, 1, 0.0)), "")
+    close = _close(wrong, known)
     return UsageError(
         (message[:1].lower() + message[1:] if message[1:2].islower() else message).rstrip("."),
         *([f"did you mean {close}?"] if close else []),
         *([f"there are: {', '.join(commands)}"] if commands and not close else []),
         code="PG-E237",
-        instead=(wrong, close) if close else None,
+        instead=(wrong, close) if close and not _lacks_value(context, close, wrong, words) else None,
     )
+
+
+def _close(wrong: str, known: Sequence[str]) -> str:
+    """Return the known word that is spelled most like a wrong one; "" for none. Dashes do not make options alike."""
+    bare = {name.lstrip("-"): name for name in known}
+    return next((bare[name] for name in difflib.get_close_matches(wrong.lstrip("-"), bare, 1)), "")
+
+
+def _lacks_value(context: Any, option: str, wrong: str, words: Sequence[str]) -> bool:
+    """Return whether an option takes a value, and none stands behind the wrong word in its place."""
+    params = context.command.params if context else []
+    takes = any(option in param.opts and not getattr(param, "is_flag", False) for param in params)
+    behind = next((words[i + 1 : i + 2] for i, word in enumerate(words) if word == wrong), ["="])
+    return takes and not (behind and not behind[0].startswith("-"))
 
 
 def _root_option(context: Any, word: str) -> str:

@@ -16,9 +16,12 @@ def answering_command(plan: Plan, command: str) -> str:
     if command.startswith("policygen suggest "):
         _, _, days = command.partition(" --days ")
         return f"policygen suggest{of_role(plan, EXPLAIN - {'--days'})} --days {days}"
-    return (
-        command if command.startswith("policygen probation ") else f"policygen doctor{of_role(plan, DOCTOR)}"
-    )
+    return command if command.startswith("policygen probation ") else doctor_command(plan)
+
+
+def doctor_command(plan: Plan) -> str:
+    """Return the command that says what the logs can show of a plan's role, and what would let them show more."""
+    return f"policygen doctor{of_role(plan, DOCTOR)}"
 
 
 DOCTOR = frozenset(

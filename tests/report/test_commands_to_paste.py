@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shlex
@@ -71,6 +72,16 @@ def test_what_a_question_does_not_offer_to_drop_is_named_with_why() -> None:
         "drop --drop xray:GetSamplingTargets stays cloudwatch:DescribeAlarms, sns:Publish: IAM saw an attempt"
     )
     assert offered in text
+
+
+@pytest.mark.parametrize("format_", ["text", "html", "markdown", "aws-cli"])
+def test_a_command_that_reads_logs_has_the_options_that_were_given(format_: str) -> None:
+    made = run_in_root("suggest", "orders-api", *FILES, "--no-plan", "-f", format_).stdout
+    text = html.unescape(made).replace("\\\n", "")
+    found = re.findall(r"policygen (?:doctor|explain|suggest) (?:\S+ )?-r .*?(?=[<`\n])", text)
+    assert found or format_ == "aws-cli"
+    for one in found:
+        assert {*FILES} <= {*shlex.split(one)}
 
 
 @pytest.mark.parametrize("reason", ["short", 'a "quoted" one ' * 9, "x" * 100, "a\\b " * 40])

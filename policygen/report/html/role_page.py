@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from policygen.evidence.coverage.observability import VISIBLE
 from policygen.plan.keep_groups import dropped_groups, keep_groups
 from policygen.plan.model import Plan, PlanRisk
 from policygen.report.apply_steps import apply_steps
+from policygen.report.commands import answering_command, doctor_command
 from policygen.report.figures import document_size, spared_actions
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of
@@ -94,6 +96,8 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         ids={name for name, _ in sections},
         anchors=_ANCHORS,
         drop_options=drop_options,
+        answering=partial(answering_command, plan),
+        doctor=doctor_command(plan),
         suspects=suspects,
         missing=by_fate(plan.missing),
         not_yours=NOT_YOURS,

@@ -13,7 +13,7 @@ from policygen.plan.keep_groups import dropped_groups
 from policygen.plan.model import Document, Plan, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.apply_steps import apply_steps
-from policygen.report.commands import DOCTOR, of_role
+from policygen.report.commands import doctor_command
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import (
     Section,
@@ -263,7 +263,7 @@ def _blind_spots(plan: Plan) -> Iterator[Section]:
     unknown = [one for one in plan.keeps if one.kind == "unknown"]
     groups = grouped(((one.blind_spot or "", one.why, one.remedy), one.action) for one in unknown)
     widest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
-    doctor = command_span(f"policygen doctor{of_role(plan, DOCTOR)}")
+    doctor = command_span(doctor_command(plan))
     yield from fitted_section(
         f"Blind spots: {pluralize(len({one.action for one in unknown}), 'permission')} kept "
         "because the logs cannot show their use",

@@ -12,6 +12,7 @@ from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanAnomaly, PlanSuspiciousCall
 from policygen.report.figures import grouped
+from policygen.rightsize.decisions.model import PLACEHOLDER
 
 
 class SuspectGroup(NamedTuple):
@@ -78,7 +79,7 @@ def report_rule(plan: Plan, groups: Iterable[SuspectGroup]) -> str:
     """Write the table for policygen.toml that notes the calls of at least one group as reported."""
     until = max(one.last for group in groups for one in group.members)
     whose = f"role = {json.dumps(plan.role.name)}\naccount = {json.dumps(plan.role.account)}\n"
-    return f'[[reported]]\n{whose}until = {until}\nreason = "not ours: TICKET"\n'
+    return f'[[reported]]\n{whose}until = {until}\nreason = "{PLACEHOLDER}: not ours"\n'
 
 
 def call_name(one: PlanAnomaly) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from policygen.iam import arn, reference
 from policygen.iam.arn import service_of
+from policygen.rightsize.decisions.model import PLACEHOLDER
 
 _LINE = 72
 """Characters of a line of a rule."""
@@ -17,11 +18,12 @@ _CELL = 800
 """Most characters of a rule in one line, so that a person reads it and a spreadsheet holds it."""
 
 
-def rule_text(
-    kind: Literal["keep", "drop"], roles: Sequence[str], actions: Sequence[str], reason: str
-) -> str:
-    """Write a rule for policygen.toml about some actions of some roles; it ends with a line break."""
-    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}{_reason(reason)}\n"
+def rule_text(kind: Literal["keep", "drop"], roles: Sequence[str], actions: Sequence[str], about: str) -> str:
+    """Write a rule for policygen.toml about some actions of some roles; it ends with a line break.
+
+    Its reason says what it is about, and a placeholder stands before that: whoever pastes it writes why.
+    """
+    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}{_reason(f'{PLACEHOLDER}: {about}')}\n"
 
 
 def _reason(text: str) -> str:
@@ -33,13 +35,13 @@ def _reason(text: str) -> str:
     return 'reason = """\\\n  ' + " \\\n  ".join(lines) + '"""'
 
 
-def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str, account: str = "") -> str:
+def rule_line(role: str, actions: Sequence[str], about: str, elsewhere: str, account: str = "") -> str:
     """Write a rule about a role in one line, for a list of rules: ``drop = [`` before them and ``]`` after them.
 
     Args:
         role: the role's name.
         actions: its actions; () gives "".
-        reason: why.
+        about: what it is about, which stands behind a placeholder for the reason.
         elsewhere: where the rule is that is too long for a line; then a comment says so.
         account: the role's, where a role of another account has its name; "" leaves it out.
     """
@@ -47,7 +49,8 @@ def rule_line(role: str, actions: Sequence[str], reason: str, elsewhere: str, ac
         return ""
     listed = ", ".join(map(json.dumps, actions))
     of = f", account = {json.dumps(account)}" if account else ""
-    line = f"{{ role = {json.dumps(role)}{of}, action = [{listed}], reason = {json.dumps(reason)} }},"
+    reason = json.dumps(f"{PLACEHOLDER}: {about}")
+    line = f"{{ role = {json.dumps(role)}{of}, action = [{listed}], reason = {reason} }},"
     return line if len(line) <= _CELL else f"# {len(actions):,} actions: {elsewhere}"
 
 

@@ -48,10 +48,10 @@ from policygen.plan.io import read_plan
 from policygen.report.data.batch import batch_to_csv, batch_to_parquet, questions_to_csv
 from policygen.report.data.cells import plain_cell
 from policygen.report.terminal.batch import age
-from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT, command
 from tests.support.command import Done, heeding_ctrl_c, run_in_root
+from tests.support.decided import decided, with_reasons
 from tests.support.records import crowd, write_logs
 
 SAMPLES = ROOT / "samples"
@@ -161,7 +161,7 @@ def test_the_offered_drops_take_all_that_is_unverified_and_nothing_that_any_role
     made: Path, tmp_path: Path
 ) -> None:
     rules = tmp_path / "rules.toml"
-    rules.write_text("\n".join(one.drop for one in table(made).questions), "utf-8")
+    rules.write_text(with_reasons("\n".join(one.drop for one in table(made).questions)), "utf-8")
     done = batch(tmp_path / "out", "--decisions", rules)
     assert (done.stderr, done.code) == ("", 0)
     before, after = (
@@ -194,7 +194,7 @@ def test_the_owners_of_roles_get_their_questions_with_commands_and_rules(made: P
     assert all((made / plan).is_file() for plan in plans)
     # What the lines drop is what the rules of batch.json drop.
     lines = tmp_path / "lines.toml"
-    lines.write_text("\n".join(("drop = [", *(one["drop"] for one in asked), "]")), "utf-8")
+    lines.write_text(with_reasons("\n".join(("drop = [", *(one["drop"] for one in asked), "]"))), "utf-8")
     rules = "\n".join(one.drop for one in joined.values())
     assert dropped(lines.read_text("utf-8")) == dropped(rules) != set()
     done = batch(tmp_path / "out", *FEW, "--decisions", lines)
@@ -213,7 +213,7 @@ def left_by_rules(made: Path, plan: str) -> int:
 
 
 def dropped(text: str) -> set[tuple[str, str]]:
-    return {(rule.role, rule.action) for rule in parse_decisions(text).rules}
+    return {(rule.role, rule.action) for rule in decided(text).rules}
 
 
 def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:

@@ -39,6 +39,7 @@ from tests.all_roles.test_batch import (
     verdicts,
 )
 from tests.support.command import run_in_root
+from tests.support.decided import with_reasons
 
 SECOND = SAMPLES / "staging.json"
 BOTH = ("--snapshot", SECOND)
@@ -260,7 +261,7 @@ def test_an_answer_about_a_role_changes_no_role_of_another_account(made: Path, t
     assert lines
     assert all(line.startswith(f'{{ role = "stock-sync", account = "{STAGING}", ') for line in lines)
     decisions = tmp_path / "policygen.toml"
-    decisions.write_text("\n".join(["drop = [", *lines, "]"]), "utf-8")
+    decisions.write_text(with_reasons("\n".join(["drop = [", *lines, "]"])), "utf-8")
     out = tmp_path / "out"
     batch(out, *BOTH, "--name", "stock-sync", "--decisions", decisions)
     unverified = {row.account: row.unverified for row in table(out).rows}

@@ -174,7 +174,7 @@ def test_the_details_have_the_table_that_reports_the_calls(tmp_path: Path) -> No
     details = run_in_root("suggest", ORDERS, *FILES, "--no-plan", "--details").stdout
     tables = re.findall(r"^ {8}\[\[reported\]\]\n(?: {8}.*\n){4}", details, re.M)
     assert len(tables) == 1
-    (tmp_path / "policygen.toml").write_text("".join(tables))
+    (tmp_path / "policygen.toml").write_text("".join(tables).replace("TICKET: not ours", "SEC-118: not ours"))
     done = run_in_root(
         "suggest", ORDERS, *FILES, "--decisions", str(tmp_path / "policygen.toml"), "--no-plan"
     )

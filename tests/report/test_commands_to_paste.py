@@ -87,7 +87,7 @@ def test_a_command_that_reads_logs_has_the_options_that_were_given(format_: str)
 @pytest.mark.parametrize("reason", ["short", 'a "quoted" one ' * 9, "x" * 100, "a\\b " * 40])
 def test_a_reason_of_any_length_is_whole(reason: str) -> None:
     text = rule_text("drop", ["orders"], ["sqs:SendMessage"], reason.strip())
-    assert tomllib.loads(text)["drop"][0]["reason"] == reason.strip()
+    assert tomllib.loads(text)["drop"][0]["reason"] == f"TICKET: {reason.strip()}"
     assert max(map(len, text.splitlines())) <= 72 or "x" * 100 in text
 
 

@@ -28,6 +28,7 @@ from policygen.rightsize.decisions.apply import (
 )
 from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rules_of_flag, with_flags
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.question_rules import rule_line, rule_text
 from tests.support import ROOT
 
 CASES = ROOT / "tests/cases/decisions"
@@ -72,6 +73,26 @@ def test_a_file_that_is_wrong_names_the_key_and_what_is_allowed(case: dict[str, 
     assert caught.value.message == case["message"]
     assert case.get("hint", caught.value.hints[0]) == caught.value.hints[0]
     assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        rule_text("drop", ["orders"], ["sqs:SendMessage"], "why nothing needs them"),
+        rule_text("keep", ["orders"], ["sqs:SendMessage"], "x" * 100),
+        "drop = [" + rule_line("orders", ["sqs:SendMessage"], "uses of sqs", "batch.json") + "]",
+        '[[reported]]\nrole = "orders"\nuntil = 2026-11-18\nreason = "not ours: TICKET"\n',
+        '[[keep]]\nrole = "orders"\nprincipal = "*"\nreason = "TICKET"\n',
+    ],
+    ids=["drop", "keep", "a line of a list", "reported", "principal"],
+)
+def test_the_placeholder_of_a_table_is_no_reason(table: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_decisions(table)
+    assert caught.value.code == "PG-E361"
+    assert "nobody has written why" in caught.value.message
+    written = table.replace("TICKET", "TICKET-118")
+    assert parse_decisions(written.replace("x" * 100, "yearly"))
 
 
 def test_the_example_of_the_page_is_read_as_the_page_says(tmp_path: Path) -> None:

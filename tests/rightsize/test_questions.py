@@ -16,11 +16,11 @@ from policygen.iam.grants import Grant
 from policygen.plan.batch_table import BatchRow
 from policygen.plan.build import plan_from_analysis
 from policygen.rightsize.assess.action_risk import risk_rank
-from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.question_rules import exact_drops
 from policygen.rightsize.questions import ENOUGH, MOST, questions_about, topics_of_role
 from policygen.rightsize.suggestion import Suggestion
+from tests.support.decided import decided, with_reasons
 from tests.support.golden import Case, Golden, run
 from tests.support.samples import EVERY_SAMPLE, sample
 
@@ -137,9 +137,9 @@ def test_a_rule_to_drop_names_nothing_that_is_also_needed_on_another_resource() 
     first, second = sorted(
         questions_about(keeps, "orders", needed=["sqs:ReceiveMessage"]), key=lambda one: -len(one.actions)
     )
-    dropped = [rule.action for rule in parse_decisions(first.drop).rules]
+    dropped = [rule.action for rule in decided(first.drop).rules]
     assert dropped == ["sqs:ReceiveMessag?", "sqs:SendMessage"]
-    assert [rule.action for rule in parse_decisions(second.drop).rules] == ["sqs:AddPermission"]
+    assert [rule.action for rule in decided(second.drop).rules] == ["sqs:AddPermission"]
 
 
 @pytest.mark.parametrize("kind", ["platform", "decision", "traced"])
@@ -181,7 +181,7 @@ def test_the_same_question_of_many_roles_is_asked_once() -> None:
     assert found[1].asks == "writes of sqs: 3 roles"
     assert found[1].command == "policygen doctor --service sqs --logs 'my trail' --days 9"
     assert found[2].command == f"policygen probation plans/orders.json --question {found[2].id}"
-    rules = parse_decisions(found[1].drop).rules
+    rules = decided(found[1].drop).rules
     assert [(rule.role, rule.action) for rule in rules] == [(name, "sqs:SendMessage") for name in names]
 
 
@@ -192,7 +192,7 @@ def row_of(role: str, account: str = "111122223333") -> BatchRow:
 def rules_of(text: str) -> dict[str, set[str]]:
     """Role -> the actions of its rules; a rule for any other role would be for this one too."""
     found: dict[str, set[str]] = {}
-    for rule in parse_decisions(text).rules:
+    for rule in decided(text).rules:
         found.setdefault(rule.role, set()).add(rule.action)
     return found
 
@@ -268,7 +268,7 @@ def test_a_rule_of_the_file_matches_no_other_action_that_iam_knows() -> None:
     names = [name for name in reference.action_names("sqs") if name != "sqs:ListQueues"]
     (one,) = questions_about([off(name) for name in names], "orders")
     assert one.drop_patterns == ("sqs:*",)
-    assert {rule.action for rule in parse_decisions(one.drop).rules} == set(names)
+    assert {rule.action for rule in decided(one.drop).rules} == set(names)
     for name in reference.action_names("dynamodb"):
         for pattern in exact_drops([name], {name.lower()}):
             matched = [one for one in reference.action_names("dynamodb") if action_matches(pattern, one)]
@@ -293,7 +293,7 @@ def test_the_rules_of_a_sample_are_answers(role: str, today: bool) -> None:
     for one in suggestion.questions:
         droppable = suggestion.unverified.droppable.intersection(one.actions)
         for text, kind in ((one.drop, "drop"), (one.keep, "keep")):
-            rules = parse_decisions(text).rules
+            rules = decided(text).rules
             assert bool(rules) is (kind == "keep" or bool(droppable))
             assert {rule.kind for rule in rules} == {kind}
             assert {rule.role for rule in rules} == {suggestion.role.name}
@@ -315,11 +315,11 @@ def test_a_rule_answers_its_question_and_takes_nothing_that_is_needed(
 ) -> None:
     case, before = asked
     for number, one in enumerate(before.questions):
-        text = one.drop if kind == "drop" else one.keep
+        text = with_reasons(one.drop if kind == "drop" else one.keep)
         if not text:
             continue
         after = run(case | {"decisions": text.splitlines()}, tmp_path / str(number)).suggestion
-        rules = parse_decisions(text).rules
+        rules = decided(text).rules
         named = {
             action for action in one.actions if any(action_matches(rule.action, action) for rule in rules)
         }
@@ -338,10 +338,8 @@ def test_no_rule_drops_what_alone_explains_what_iam_saw() -> None:
     assert [action_matches(pattern, "sns:Publish") for one in asking for pattern in one.drop_patterns] == [
         False
     ]
-    assert [rule.action for one in asking for rule in parse_decisions(one.drop).rules] == [
-        "xray:GetSamplingTargets"
-    ]
-    assert [rule.action for one in asking for rule in parse_decisions(one.keep).rules if "sns" in rule.action]
+    assert [rule.action for one in asking for rule in decided(one.drop).rules] == ["xray:GetSamplingTargets"]
+    assert [rule.action for one in asking for rule in decided(one.keep).rules if "sns" in rule.action]
 
 
 def test_a_batch_s_rules_drop_nothing_that_alone_explains_what_iam_saw() -> None:

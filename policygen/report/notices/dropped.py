@@ -56,7 +56,7 @@ def settling_rule(plan: Plan) -> str:
     names = [action for action, sign in unsettled(plan).items() if not sign]
     spared = {action for action, why in plan.support.items() if why != "unverified"}
     patterns = exact_drops(names, spared)
-    return rule_text("drop", [plan.role.name], patterns, "TICKET: why nothing needs them") if patterns else ""
+    return rule_text("drop", [plan.role.name], patterns, "why nothing needs them") if patterns else ""
 
 
 def unsettled(plan: Plan) -> dict[str, str]:

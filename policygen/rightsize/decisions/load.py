@@ -16,6 +16,7 @@ from policygen.errors import UsageError
 from policygen.iam import arn, reference
 from policygen.rightsize.decisions.model import (
     FILE,
+    PLACEHOLDER,
     UNVERIFIED,
     DecisionRule,
     Decisions,
@@ -24,6 +25,7 @@ from policygen.rightsize.decisions.model import (
     Protection,
     ReportedCalls,
     Unverified,
+    is_placeholder,
 )
 from policygen.text import escape_controls
 
@@ -172,7 +174,7 @@ class _DecisionsReader:
         return PrincipalRule(
             kind,
             self.string(table, "principal", path),
-            self.string(table, "reason", path),
+            self.reason(table, path),
             self.role(table, path, "*"),
             self.day(table, path),
             path,
@@ -206,7 +208,7 @@ class _DecisionsReader:
             account=self.account(table, path),
             action=self.string(table, "action", path),
             resource=self.string(table, "resource", path, "*"),
-            reason=self.string(table, "reason", path),
+            reason=self.reason(table, path),
             expires=self.day(table, path),
             where=where,
         )
@@ -218,14 +220,14 @@ class _DecisionsReader:
 
     def protection(self, table: Mapping[str, Any], path: str) -> Protection:
         self.known(table, ("role", "reason"), f"{path}.")
-        return Protection(self.role(table, path), self.string(table, "reason", path), path)
+        return Protection(self.role(table, path), self.reason(table, path), path)
 
     def reported(self, table: Mapping[str, Any], path: str) -> ReportedCalls:
         self.known(table, ("role", "account", "until", "reason"), f"{path}.")
         return ReportedCalls(
             role=self.role(table, path),
             until=self.until(table, path),
-            reason=self.string(table, "reason", path),
+            reason=self.reason(table, path),
             account=self.account(table, path),
             where=path,
         )
@@ -281,6 +283,16 @@ class _DecisionsReader:
         if not isinstance(value, str) or not value.strip():
             raise self.error(f"{path}.{key}", f"must be a text that is not empty, not {_shown(value)}")
         return escape_controls(value.strip())
+
+    def reason(self, table: Mapping[str, Any], path: str) -> str:
+        """Read why; the placeholder of a table that was pasted is no reason."""
+        value = self.string(table, "reason", path)
+        if is_placeholder(value):
+            problem = f"is still {_shown(value)}: nobody has written why"
+            raise self.error(
+                f"{path}.reason", problem, f"write the ticket or the reason in place of {PLACEHOLDER}"
+            )
+        return value
 
     def until(self, table: Mapping[str, Any], path: str) -> str:
         """Read a day, or a time with its zone; return it in UTC."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Literal, NamedTuple
@@ -17,6 +18,14 @@ from policygen.text import escape_controls, pluralize
 Kind = Literal["keep", "drop"]
 
 FILE = "policygen.toml"
+
+PLACEHOLDER = "TICKET"
+"""Stands for the reason in a table that is printed to be pasted: only a person knows it."""
+
+
+def is_placeholder(reason: str) -> bool:
+    """Return whether a reason is still the one that was printed; ``TICKET-118`` is a ticket."""
+    return bool(re.search(rf"(?<![\w-]){PLACEHOLDER}(?![\w-]| ?#?\d)", reason))
 
 
 class DecisionRule(msgspec.Struct, frozen=True):

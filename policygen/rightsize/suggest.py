@@ -221,7 +221,7 @@ def suggest(
         guardrails=current.guardrails if current else (),
         min_days=min_days,
     )
-    return replace(suggestion, strength=_readiness(suggestion, current, decisions))
+    return replace(suggestion, strength=_readiness(suggestion, current, decisions, older=bool(earlier_usage)))
 
 
 def _reported(role: RoleKey, split: SplitCalls, decisions: Decisions) -> dict[Anomaly, ReportedCalls]:
@@ -335,7 +335,9 @@ def _risks(
     return compare_risks(risks(current.policies, *bounds), risks(policies, *bounds))
 
 
-def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions: Decisions) -> Readiness:
+def _readiness(
+    suggestion: Suggestion, current: CurrentAccess | None, decisions: Decisions, *, older: bool
+) -> Readiness:
     """Answer whether the suggestion is safe to apply."""
     usage, coverage = suggestion.usage, suggestion.coverage
     unasked = current is not None and current.last is None
@@ -359,6 +361,7 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
         policies_known=current is not None,
         min_days=MIN_DAYS if decisions.min_days is None else decisions.min_days,
         quiet_days=QUIET_DAYS if decisions.quiet_days is None else decisions.quiet_days,
+        begin="" if older else coverage.begins,
     )
 
 

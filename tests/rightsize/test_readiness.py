@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess import readiness
+from policygen.rightsize.assess.few_runs import few_runs
 from policygen.rightsize.assess.readiness import (
     OpenIssues,
     ReportGain,
@@ -20,6 +21,7 @@ from policygen.rightsize.assess.readiness import (
     schedule_of,
 )
 from tests.support import ROOT
+from tests.support.command import run_in_root
 
 CASES = ROOT / "tests/cases/readiness"
 PAGE = ROOT / "docs/concepts/evidence.md"
@@ -39,7 +41,7 @@ def spread(written: str | Iterable[str], start: str, end: str) -> list[str]:
 
 def made(given: dict[str, Any]) -> readiness.Readiness:
     start, end = given["start"], given["end"][:10]
-    plain = {"events", "weak", "gaps", "min_days", "quiet_days", "policies_known"}
+    plain = {"events", "weak", "gaps", "min_days", "quiet_days", "policies_known", "begin"}
     more = {k: v for k, v in given.items() if k in plain}
     if "without_report" in given:
         more["without_report"] = ReportGain(*given["without_report"])
@@ -155,3 +157,35 @@ def test_the_curve_only_rises_and_stricter_thresholds_never_help(given: Any, day
     assert [order.index(r.verdict) for r in found.reasons] == sorted(
         (order.index(r.verdict) for r in found.reasons), reverse=True
     )
+
+
+DUE = ", and a monthly run is due on"
+
+
+@pytest.mark.parametrize(
+    ("active", "end", "begin", "says"),
+    [
+        (["2026-11-01"], "2026-11-24", "2026-10-10", f"1 day only; the logs begin on 2026-10-10{DUE} 2026-12-01"),
+        (["2026-12-31"], "2027-01-20", "2026-12-02", f"1 day only; the logs begin on 2026-12-02{DUE} 2027-01-31"),
+        (["2027-01-31"], "2027-02-20", "2027-01-02", f"1 day only; the logs begin on 2027-01-02{DUE} 2027-02-28"),
+        (["2026-11-20"], "2026-11-24", "2026-10-10", "1 day only; the logs begin on 2026-10-10"),
+        (["2026-10-12"], "2026-11-24", "2026-10-10", "1 day only; the logs begin on 2026-10-10"),
+        (["2026-11-01", "2026-11-08"], "2026-11-24", "2026-10-10", "2 days only; the logs begin on 2026-10-10"),
+        (["2026-11-01"], "2026-11-24", "", "1 day only"),
+    ],
+)  # fmt: skip
+def test_few_runs_say_since_when_there_are_logs_and_when_the_next_is_due(
+    active: list[str], end: str, begin: str, says: str
+) -> None:
+    reason, sentence = few_runs(active, end, begin)
+    assert reason == ("no-older-logs" if begin else "few-active-days")
+    assert sentence == f"the role was active on {says}"
+
+
+def test_a_longer_window_is_offered_only_where_older_logs_may_have_more() -> None:
+    for days in (30, 60, 90):
+        done = run_in_root("suggest", "report-monthly", "-l", "samples/trail", "-s", "samples/account.json",
+                           "--days", str(days), "-q", "--no-plan")  # fmt: skip
+        text = " ".join(done.stdout.split())
+        assert "the logs begin on 2026-10-10, and a monthly run is due on 2026-12-01: run this again" in text
+        assert "--days 90" not in text.split("Services")[0]

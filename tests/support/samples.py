@@ -76,5 +76,7 @@ def too_wide(screen: str, width: int = WIDTH) -> list[str]:
     return [
         line
         for line in screen.splitlines()
-        if len(line) > width and not (ONE_WORD.fullmatch(line) and len(line.split()[-1]) > width - 34)
+        if len(line) > width
+        and not re.match(r" +(?:role|action|reason) = ", line)  # what is pasted is not broken
+        and not (ONE_WORD.fullmatch(line) and len(line.split()[-1]) > width - 34)
     ]

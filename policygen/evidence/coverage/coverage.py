@@ -5,13 +5,14 @@ A role may have thousands of permissions, and an account hundreds of roles with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from policygen.account.model import Trail
 from policygen.catalog.visibility import Visibility, data_types
+from policygen.days import days_between
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import EventSet, event_sets_of, filters_of, types_of
 from policygen.evidence.coverage.observability import (
@@ -171,6 +172,7 @@ def coverage_of(
         identity=_sessions(role, known),
         known=known,
         trail_periods=periods,
+        begins=_begins(window, days),
         first_day=min((day for day in days if window.holds(day)), default=""),
         management=management,
         region_days=frozenset(region_days),
@@ -214,6 +216,13 @@ def _regions(active: Sequence[Trail]) -> frozenset[str] | None:
 def _quiet(window: Window, days: Mapping[str, int]) -> tuple[str, ...]:
     """Return the days of the window without an event of any caller."""
     return tuple(day for day in window.dates() if not days.get(day))
+
+
+def _begins(window: Window, days: Collection[str]) -> str:
+    """Return the first day with events, unless it is that of the window: a source may have listed nothing before."""
+    first = min(days, default="")
+    known = first and abs(days_between(first, window.start)) > 1
+    return first if known else ""
 
 
 def _sessions(role: RoleKey | None, trails: Iterable[Trail]) -> str:

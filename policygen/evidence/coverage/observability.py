@@ -105,6 +105,8 @@ class ObservabilityRules:
     """By time, without gaps; at least one where the trails are known."""
     filters: frozenset[str] = frozenset()
     """Fields that any selector of any period filters by."""
+    begins: str = ""
+    """The first day of the logs that were read, where it is known to be the first that they have; "" where not."""
     first_day: str = ""
     """The first day of the window with an event; "" where there is none."""
     management: Mapping[str, int] | None = None

@@ -64,6 +64,7 @@ _ANCHORS = {
     "unmapped": "unmapped",
     "still-learning": "learning",
     "few-active-days": "activity",
+    "no-older-logs": "activity",
     "silent": "activity",
     "gaps": "activity",
     "late-start": "activity",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from policygen.iam.arn import service_of
 from policygen.plan.model import Plan
 from policygen.report.figures import grouped
+from policygen.report.notices.drop_rule import LINES, drop_rule, parted
 from policygen.report.notices.notice import SHOWN, Detail, Notice, few, listed_notice
-from policygen.report.notices.unverified import parted
 from policygen.report.wording import counted
-from policygen.rightsize.question_rules import exact_drops, rule_text
 from policygen.text import pluralize
 
-SETTLE = "To settle it, write why in policygen.toml:"
-_LINES = 4
-"""Lines of a table for policygen.toml that the short screen has room for; the details have any."""
+SETTLE = (
+    "To settle it, put this into policygen.toml here, with why for TICKET, and run again without the option:"
+)
 _TRIED = "IAM saw the role try it, or its service, and no log shows which"
 
 
@@ -32,14 +32,20 @@ def dropped_notice(plan: Plan) -> Notice | None:
         details = [*details[:SHOWN], Detail("", f"and {len(details) - SHOWN:,} more reasons (--details)")]
     if plain:
         details.append(Detail("no reason", _named(plain)))
+    if doubted:
+        names = sorted(action for actions in doubted.values() for action in actions)
+        keep = [f"--keep {shlex.quote(','.join(names))}"] if len(names) <= _FEW else []
+        details.append(Detail("To settle that:", _DOUBT, keep))
     rule = settling_rule(plan).splitlines()
-    if rule and len(rule) <= _LINES:
+    if rule and len(rule) <= LINES:
         return Notice("!", "Dropped", _dropped(dropped, how), details, (SETTLE, *rule))
     if rule:
-        details.append(
-            Detail("To settle it:", "paste the [[drop]] of --details into policygen.toml, with your reason")
-        )
+        details.append(Detail("To settle it:", _PASTE))
     return Notice("!", "Dropped", _dropped(dropped, how), details)
+
+
+_DOUBT = "no reason does: read the logs of that time, or keep it"
+_PASTE = "paste the [[drop]] of --details into policygen.toml, with your reason, and run this again without the option"
 
 
 def decided_notice(plan: Plan) -> Notice | None:
@@ -53,10 +59,7 @@ def decided_notice(plan: Plan) -> Notice | None:
 
 def settling_rule(plan: Plan) -> str:
     """Write the table for policygen.toml that settles what was dropped and of which nothing says that it is used."""
-    names = [action for action, sign in unsettled(plan).items() if not sign]
-    spared = {action for action, why in plan.support.items() if why != "unverified"}
-    patterns = exact_drops(names, spared)
-    return rule_text("drop", [plan.role.name], patterns, "why nothing needs them") if patterns else ""
+    return drop_rule(plan, [action for action, sign in unsettled(plan).items() if not sign])
 
 
 def unsettled(plan: Plan) -> dict[str, str]:

@@ -177,8 +177,7 @@ def _shared(plan: Plan) -> Notice | None:
     names = _function_names(plan)
     if len(names) < 2:
         return None
-    told = f"{len(names)} functions use this role: {few(names)}; --details has what each used"
-    return Notice("=", "Shared", told)
+    return Notice("=", "Shared", f"{len(names)} functions use this role: {few(names)}")
 
 
 def _function_names(plan: Plan) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from policygen.plan.model import Plan, PlanKeep
 from policygen.report.figures import grouped
+from policygen.report.notices.drop_rule import LINES, drop_rule, parted
 from policygen.report.notices.notice import Detail, Notice
 from policygen.report.wording import day
 from policygen.rightsize.keep.model import ONLY_CODE
@@ -24,8 +26,8 @@ def unverified_notice(plan: Plan) -> Notice | None:
     details = [Detail(f"{len(keeps):>2} {cause}", _services(keeps)) for cause, keeps in most]
     sentence = f"{pluralize(number, 'action')} kept as today: the logs can't tell if they are used"
     asked = _asked(first.values())
-    lead = "If it does not:" if asked and len(_for_code(first.values())) == number else "If dropped"
-    return Notice("?", "Unverified", sentence, [*details, *asked, *_how_to_drop(plan, lead)])
+    drop = _how_to_drop(plan, answerable=bool(asked) and len(_for_code(first.values())) == number)
+    return Notice("?", "Unverified", sentence, [*details, *asked, *drop.details], drop.paste)
 
 
 def _for_code(keeps: Iterable[PlanKeep]) -> list[PlanKeep]:
@@ -71,25 +73,40 @@ def _last_seen(keeps: Iterable[PlanKeep]) -> str:
 _SEEN = re.compile(r"IAM saw an attempt at \S+ (?:last )?on (\d{4}-\d\d-\d\d)")
 
 
-def _how_to_drop(plan: Plan, lead: str) -> list[Detail]:
-    """Say what ``--unverified drop`` would do, and of how much of it IAM saw attempts, before it is offered."""
+class _Drop(NamedTuple):
+    """What dropping would do, and how it is done for good."""
+
+    details: Sequence[Detail] = ()
+    paste: Sequence[str] = ()
+
+
+def _how_to_drop(plan: Plan, *, answerable: bool) -> _Drop:
+    """Say what dropping would do, of how much of it IAM saw attempts, and what settles it at once.
+
+    Args:
+        plan: the plan.
+        answerable: whether one answer of a person decides about all of it.
+    """
     unverified, number = plan.unverified, plan.tightness.unverified
     if unverified.mode != "keep" or unverified.droppable == ():
-        return []
+        return _Drop()
     if unverified.droppable is None:  # an older plan
-        return [Detail(lead, "", ["--unverified drop"])]
+        return _Drop([Detail("If dropped", "", ["--unverified drop"])])
     gone, narrowed = parted(unverified.droppable, plan.broader)
-    tried = len({*unverified.droppable} & {*unverified.tried})
+    tried = {*unverified.droppable} & {*unverified.tried}
     some = f"{len(gone):,} go" + (f", {len(narrowed):,} needed ones narrow" if narrowed else "")
-    perhaps = f" ({tried:,} maybe used)" if tried else ""
+    perhaps = f" ({len(tried):,} maybe used)" if tried else ""
     stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
-    return [Detail(lead, f"{some}{perhaps}{stay}", ["--unverified drop"])]
-
-
-def parted(actions: Iterable[str], needed: Container[str]) -> tuple[set[str], set[str]]:
-    """Part unverified actions into those that go when they are dropped, and those that are needed, on less."""
-    narrowed = {action for action in actions if action.lower() in needed}
-    return {*actions} - narrowed, narrowed
+    effect = f"{some}{perhaps}{stay}"
+    rule = drop_rule(plan, {*unverified.droppable} - tried).splitlines()
+    if answerable and not tried and 0 < len(rule) <= LINES:
+        return _Drop(
+            (), (f"If it does not, {effect} by this in policygen.toml here, with why for TICKET:", *rule)
+        )
+    settle = (
+        [Detail("To settle it:", "the [[drop]]s of --details in policygen.toml, with why")] if rule else []
+    )
+    return _Drop([Detail("If it does not:" if answerable else "If dropped", effect), *settle])
 
 
 CAUSES = {

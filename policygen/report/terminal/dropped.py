@@ -18,5 +18,5 @@ def render_dropped(plan: Plan, layout: Layout) -> Iterator[str]:
     loose = [(action, sign or "nobody wrote why") for action, sign in dropped.items()]
     yield from layout.entries(f"Unverified, and dropped without being settled ({len(loose)})", "!", loose)
     if rule := settling_rule(plan):
-        yield f"  {SETTLE}"
+        yield from layout.wrapped("  ", SETTLE)
         yield from (f"    {line}" for line in rule.splitlines())

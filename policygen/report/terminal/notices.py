@@ -20,7 +20,9 @@ def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(f"{number:>2} {notice.mark} {notice.name:<12} ", notice.sentence)
         for detail in notice.details:
             yield from _detail(detail, layout)
-        yield from (f"{'         ' if i else '       '}{line}" for i, line in enumerate(notice.paste))
+        for title in notice.paste[:1]:
+            yield from layout.wrapped("       ", title)
+        yield from (f"         {line}" for line in notice.paste[1:])
 
 
 def _detail(detail: Detail, layout: Layout) -> Iterator[str]:

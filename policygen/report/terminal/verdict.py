@@ -37,6 +37,7 @@ DO = {
     "no-use": "ask its owner whether it is still needed",
     "gaps": "add what is missing",
     "few-active-days": "read more of its runs, --days {days}",
+    "no-older-logs": "run this again after its next run",
     "silent": "ask its owner whether it is still needed",
     "late-start": "add older logs, or ask for fewer days",
     "weak": "fine, if you know why",

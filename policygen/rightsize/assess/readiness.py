@@ -20,6 +20,7 @@ import msgspec
 from policygen.days import dates_from, days_between
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.assess.few_runs import few_runs
 from policygen.text import pluralize
 
 MIN_DAYS = 14
@@ -167,6 +168,7 @@ def readiness_of(
     policies_known: bool = True,
     min_days: int = MIN_DAYS,
     quiet_days: int = QUIET_DAYS,
+    begin: str = "",
 ) -> Readiness:
     """Answer whether the suggestion for one role is safe to apply.
 
@@ -184,6 +186,7 @@ def readiness_of(
         policies_known: whether the role's current policies are known.
         min_days: see `MIN_DAYS`.
         quiet_days: see `QUIET_DAYS`.
+        begin: see `few_runs`.
     """
     days = dates_from(start, end[:10])
     seen = {name: sorted(set(dates) & set(days)) for name, dates in permissions.items()}
@@ -202,6 +205,7 @@ def readiness_of(
         gaps=tuple(gaps),
         without_report=without_report,
         policies_known=policies_known,
+        begin=begin,
     )
     reasons = _reasons(facts, open_points or OpenIssues(), min_days, quiet_days)
     return Readiness(
@@ -220,9 +224,6 @@ def readiness_of(
     )
 
 
-# --- The verdict -----------------------------------------------------------------------------------
-
-
 class _Facts(NamedTuple):
     days: list[str]
     covered: list[str]
@@ -234,6 +235,7 @@ class _Facts(NamedTuple):
     gaps: tuple[str, ...]
     without_report: ReportGain | None
     policies_known: bool
+    begin: str
 
 
 def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) -> tuple[Reason, ...]:
@@ -298,9 +300,7 @@ def _thin(facts: _Facts) -> list[Reason]:
         found.append(("gaps", f"no event of anyone on {pluralize(len(holes), 'day')}: {some}"))
     found += [("gaps", gap) for gap in facts.gaps]
     if 0 < len(facts.active) < ACTIVE_DAYS:
-        found.append(
-            ("few-active-days", f"the role was active on {pluralize(len(facts.active), 'day')} only")
-        )
+        found.append(few_runs(facts.active, facts.days[-1], facts.begin))
     # IAM's report tells of the time before the logs begin, and after the role went silent.
     if facts.without_report or not facts.policies_known:
         if facts.active and (silent := days_between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:

@@ -24,6 +24,12 @@ def doctor_command(plan: Plan) -> str:
     return f"policygen doctor{of_role(plan, DOCTOR)}"
 
 
+def show_command(plan: Plan, options: str) -> str:
+    """Return the command that shows a plan again in another form: from the saved one, or as it was made."""
+    show = f"suggest{of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
+    return f"policygen {show} {options}"
+
+
 DOCTOR = frozenset(
     {
         "--logs", "--days", "--until", "--snapshot", "--live", "--profile", "--region", "--allow-incomplete",

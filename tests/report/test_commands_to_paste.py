@@ -104,3 +104,11 @@ def test_nothing_that_is_pasted_is_cut(role: str) -> None:
 def test_explain_fits_eighty_columns_but_for_what_is_pasted() -> None:
     text = run_in_root("explain", "states:StartSyncExecution", "-r", "orders-api", *FILES).stdout
     assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_the_details_name_the_command_that_has_every_action() -> None:
+    details = run_in_root("suggest", "orders-api", *FILES, "--details", "--no-plan").stdout
+    (command,) = re.findall(r"^Every action by name: (policygen (?:.*\\\n)*.*)$", details, re.M)
+    rows = run_in_root(*shlex.split(command.replace("\\\n", ""))[1:], "--no-plan").stdout
+    assert "dynamodb:DeleteTable" not in details
+    assert "dynamodb:DeleteTable" in rows

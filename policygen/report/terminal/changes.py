@@ -13,6 +13,7 @@ from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, count_changes
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
+from policygen.report.commands import show_command
 from policygen.report.figures import grouped, uses_not_covered
 from policygen.report.terminal.layout import Layout
 from policygen.report.wording import also_needed, list_resources, minute, short, where
@@ -51,6 +52,7 @@ def render_changes(plan: Plan, layout: Layout) -> Iterator[str]:
     calls = {row.service: sum(row.events) for row in plan.calendar.rows}
     section = _Section(plan, layout, requests, granted, calls)
     yield from _grants(section) if plan.today is None else _changes(section)
+    yield from layout.command("Every action by name: ", show_command(plan, "-f csv"))
 
 
 def _grants(section: _Section) -> Iterator[str]:

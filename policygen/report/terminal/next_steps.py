@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from policygen.plan.model import Plan
-from policygen.report.commands import EXPLAIN, of_role
+from policygen.report.commands import EXPLAIN, of_role, show_command
 from policygen.report.terminal.layout import Layout
 from policygen.text import file_name
 
@@ -19,14 +18,13 @@ def render_next(plan: Plan, layout: Layout, *, show_all: bool) -> Iterator[str]:
 
 def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, str]]:
     """Yield purposes, and for each a command that can be pasted into the shell in which the plan was made."""
-    show = f"suggest{of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
-    yield "code", f"policygen {show} -f terraform"
+    yield "code", show_command(plan, "-f terraform")
     if not plan.unsaved:
-        yield "script", f"policygen {show} -f aws-cli > {file_name(plan.role.name)}.sh"
+        yield "script", show_command(plan, f"-f aws-cli > {file_name(plan.role.name)}.sh")
     if plan.inputs is not None and (action := _puzzling(plan)):
         yield "why", f"policygen explain {action}{of_role(plan, EXPLAIN)}"
     if not show_all:
-        yield "details", f"policygen {show} --details"
+        yield "details", show_command(plan, "--details")
 
 
 def _puzzling(plan: Plan) -> str:

@@ -349,7 +349,7 @@ def _explained_alike(role: str, actions: Sequence[str]) -> str:
 
     try:
         (plan,) = find_plan(role, None)
-    except UsageError:
+    except (UsageError, NothingFoundError):
         return ""
     words = [word for one in plan.inputs or () if one[0] in EXPLAIN for word in one]
     return shlex.join(["policygen", "explain", *actions, "-r", role, *words]) if "--logs" in words else ""
@@ -362,7 +362,7 @@ def other_choices(role: str, given: Sequence[Sequence[str]]) -> str:
 
     try:
         (plan,) = find_plan(role, None)
-    except UsageError:
+    except (UsageError, NothingFoundError):
         return ""
     if plan.inputs is None:
         return ""

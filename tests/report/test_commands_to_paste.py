@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +113,21 @@ def test_the_details_name_the_command_that_has_every_action() -> None:
     rows = run_in_root(*shlex.split(command.replace("\\\n", ""))[1:], "--no-plan").stdout
     assert "dynamodb:DeleteTable" not in details
     assert "dynamodb:DeleteTable" in rows
+
+
+def test_explain_says_of_an_unverified_action_how_to_drop_and_how_to_keep_it() -> None:
+    for role, action, asked in (
+        ("image-resizer", "dynamodb:GetRecords", True),
+        ("orders-api", "sns:Publish", False),
+    ):
+        text = run_in_root("explain", action, "-r", role, *FILES).stdout
+        assert ("does that code use it?" in text) is asked
+        for option in (f"--drop {action}", f"--keep {action}"):
+            assert option in text
+            assert run_in_root("suggest", role, *FILES, "--no-plan", *option.split()).code == 0
+
+
+def test_explain_needs_no_saved_plan(tmp_path: Path) -> None:
+    done = run_in_root("explain", "sns:Publish", "-r", "orders-api", *FILES, HOME=str(tmp_path))
+    assert (done.code, "error" in done.stderr) == (0, False)
+    assert "unverified, kept as today" in done.stdout

@@ -417,3 +417,21 @@ def test_a_list_of_actions_is_a_rule_for_each_with_its_place_in_the_file() -> No
         ("sns:Publish", "orders", "drop[0].action[0]"),
         ("sqs:*", "orders", "drop[0].action[1]"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            '[[drop]]\naction = ["sqs:SendMessage", "sqs:DeleteMessage"]\nreason = "r"\n',
+            "1 [[drop]] table (2 actions)",
+        ),
+        ('[[drop]]\nrole = ["a", "b"]\naction = "sqs:SendMessage"\nreason = "r"\n', "1 [[drop]] table"),
+        ('[[keep]]\naction = "sqs:SendMessage"\nreason = "r"\n' * 2, "2 [[keep]] tables"),
+        ('[[keep]]\nrole = "a"\nprincipal = "*"\nreason = "r"\n', "1 [[keep]] table"),
+    ],
+    ids=["actions", "roles", "tables", "a principal"],
+)
+def test_the_note_counts_tables_and_their_actions(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "policygen.toml").write_text(text)
+    assert load_decisions(tmp_path / "policygen.toml").note.endswith(f" apply: {says}")

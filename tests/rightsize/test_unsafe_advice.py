@@ -250,8 +250,8 @@ def test_a_file_of_decisions_that_applies_is_named(world: Path, tmp_path: Path) 
     (folder / "policygen.toml").write_text('[[keep]]\naction = "sqs:*"\nreason = "the queue"\n')
     known = ("suggest", "-r", ROLE, "-l", world / "logs", "-s", world / "account.json", "--no-plan", "-q")
     done = run(folder, *known)
-    assert (done.code, done.stderr) == (0, "decisions of policygen.toml apply: 1 keep rule\n")
-    assert "Note    decisions of policygen.toml apply: 1 keep rule" in done.stdout
+    assert (done.code, done.stderr) == (0, "decisions of policygen.toml apply: 1 [[keep]] table\n")
+    assert "Note    decisions of policygen.toml apply: 1 [[keep]] table" in done.stdout
     (folder / "policygen.toml").rename(folder / "other.toml")
     assert run(folder, *known).stderr == ""
     named = run(folder, *known, "--decisions", "other.toml")

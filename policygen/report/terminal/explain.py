@@ -14,6 +14,7 @@ from policygen.report.not_allowed import fate_of
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
 from policygen.report.wording import caution_words, list_resources, minute, short
 from policygen.rightsize.explain import Explanation, StatementRef, Verdict
+from policygen.rightsize.keep.model import ONLY_CODE
 from policygen.text import about_names, pluralize
 
 _LEAD = "             "
@@ -245,7 +246,12 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "fixed", explanation.fixed.reason
         yield "instead", explanation.fixed.instead
     elif explanation.verdict == "removed" and not explanation.without_permission:
-        yield "keep it", f"--keep {explanation.action}, or a keep rule in policygen.toml"
+        yield "keep it", f"--keep {explanation.action}, or a [[keep]] in policygen.toml"
+    elif explanation.verdict == "cannot tell":
+        if any(keep.note.startswith(ONLY_CODE) for keep in explanation.keeps):
+            yield "asked", "does that code use it?"
+        yield "if unused", f"--drop {explanation.action}, or with why a [[drop]] in policygen.toml"
+        yield "if used", f"--keep {explanation.action}, or a [[keep]] in policygen.toml"
 
 
 def _suspicious(explanation: Explanation) -> Iterator[Field]:

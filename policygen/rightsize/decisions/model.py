@@ -171,11 +171,9 @@ class Decisions(msgspec.Struct, frozen=True):
         """
         if not self.file:
             return ""
-        own = [rule for rule in self.rules if not rule.flag]
-        kinds = [rule.kind for rule in own] + [rule.kind for rule in self.principals]
         parts = [
-            pluralize(kinds.count("keep"), "keep rule"),
-            pluralize(kinds.count("drop"), "drop rule"),
+            self._tables("keep"),
+            self._tables("drop"),
             pluralize(len(self.protected), "protection"),
             pluralize(len(self.reported), "incident report"),
             *([f"min_days {self.min_days}"] if self.min_days is not None else []),
@@ -184,6 +182,14 @@ class Decisions(msgspec.Struct, frozen=True):
         ]
         told = [part for part in parts if not part.startswith("0 ")]
         return f"decisions of {self.file} apply: {', '.join(told) or 'none'}"
+
+    def _tables(self, kind: Kind) -> str:
+        """Count the file's tables of a kind, and their actions if more: ``1 [[drop]] table (2 actions)``."""
+        own = [rule for rule in self.rules if rule.kind == kind and not rule.flag]
+        tables = {rule.table for rule in own} | {rule.where for rule in self.principals if rule.kind == kind}
+        actions = len({(rule.table, rule.action) for rule in own})
+        more = f" ({pluralize(actions, 'action')})" if actions > len(tables) else ""
+        return f"{pluralize(len(tables), f'[[{kind}]] table')}{more}"
 
     def for_role(self, role: RoleKey, on: date) -> tuple[DecisionRule, ...]:
         """Return the rules that apply to a role on a day.

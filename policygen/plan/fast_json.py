@@ -31,12 +31,12 @@ def to_bytes(document: Mapping[str, Any], *, indent: int = 2) -> bytes:
     return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
 
 
-def indented(value: object) -> str:
-    """Return JSON over several lines, as `json` writes it with two spaces, in half of its time."""
+def indented(value: object, spaces: int = 2) -> str:
+    """Return JSON over several lines, as `json` writes it with so many spaces, in half of its time."""
     try:
-        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
+        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=spaces)
     except ValueError:  # half a pair of surrogates, or no number
-        return json.dumps(value, indent=2, ensure_ascii=False)
+        return json.dumps(value, indent=spaces, ensure_ascii=False)
 
 
 def digest(value: Any) -> str:

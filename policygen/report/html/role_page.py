@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from datetime import date, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair_share, fill_template
-from policygen.report.not_allowed import by_fate
+from policygen.report.not_allowed import FATES, by_fate
 from policygen.report.notices.every import notices_of
 from policygen.report.notices.notice import TITLE, WITH
 from policygen.report.suspects import NOT_YOURS, suspects_by_sign
@@ -103,6 +103,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         missing=by_fate(plan.missing),
         not_yours=NOT_YOURS,
         notices=notices,
+        told_below=defaultdict(str, {fate.name: "missing" for fate in FATES}),
         before_you_merge=TITLE,
         options_with=WITH,
         others=others,

@@ -79,7 +79,7 @@ def document_text(document: Mapping[str, Any], *, dense: bool = False) -> Markup
     from markupsafe import Markup
 
     if not (dense and isinstance(document.get("Statement"), list)):
-        text = indented(document)
+        text = indented(document, 1)
     else:
         lines = ",\n".join(_dense(one) for one in document["Statement"])
         head = _dense({key: value for key, value in document.items() if key != "Statement"})

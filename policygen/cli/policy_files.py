@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from msgspec.structs import replace
-
 from policygen.errors import PolicygenError
 
 if TYPE_CHECKING:
@@ -50,6 +48,8 @@ def policies_of(path: Path, context: TemplateContext | None = None) -> list[Poli
     """
     file, mark, name = str(path).rpartition("#")
     if mark and context and not path.exists():
+        from msgspec.structs import replace
+
         return policies_of(Path(file), replace(context, part=name))
     if path.is_dir():
         return _policies_below(path, context)
@@ -173,6 +173,8 @@ def template_of(file: Path, context: TemplateContext) -> SeenTemplate | None:
     Raises:
         UsageError: it cannot be read.
     """
+    from msgspec.structs import replace
+
     from policygen.iam.document import Policy
     from policygen.iam.locations import locations
     from policygen.rightsize.check.findings import PolicySource

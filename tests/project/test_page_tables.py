@@ -58,8 +58,10 @@ def names_of_reasons(node: ast.AST) -> list[str]:
 
 
 def test_the_page_on_the_answers_lists_every_reason() -> None:
-    tree = ast.parse((ROOT / "policygen/rightsize/assess/readiness.py").read_text("utf-8"))
+    assess = ROOT / "policygen/rightsize/assess"
+    tree = ast.parse((assess / "readiness.py").read_text("utf-8"))
     about = [node for node in tree.body if ast.unparse(node).removeprefix("def ").startswith("_")]
+    about += ast.parse((assess / "few_runs.py").read_text("utf-8")).body
     given = {text for part in about for node in ast.walk(part) for text in names_of_reasons(node)}
     rows = re.findall(r"^\| `([a-z-]+)` \|", (CONCEPTS / "evidence.md").read_text("utf-8"), re.M)
     assert sorted(rows) == sorted(given)

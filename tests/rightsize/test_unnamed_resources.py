@@ -92,7 +92,10 @@ def test_a_call_that_today_refuses_whatever_it_touched_is_not_allowed_today(
     made = suggestion(*statements, **bounds)
     assert [(one.request, one.cause.startswith(cause)) for one in made.missing] == [(QUERY, True)]
     assert granted(made) == []
-    assert tick(made) == "every permission that the calls asked for is allowed: 1, asked for 1 time"
+    assert tick(made) == (
+        "every permission that the calls asked for is allowed: 1, asked for 1 time; "
+        "1 more, asked for 1 time, not allowed today and not granted"
+    )
     with pytest.raises(NothingFoundError) as failed:
         suggestion(*statements, requests=(QUERY,), **bounds)
     assert failed.value.code == "PG-E304"

@@ -101,10 +101,10 @@ def _how_to_drop(plan: Plan, *, answerable: bool) -> _Drop:
     rule = drop_rule(plan, {*unverified.droppable} - tried).splitlines()
     if answerable and not tried and 0 < len(rule) <= LINES:
         return _Drop(
-            (), (f"If it does not, {effect} by this in policygen.toml here, with why for TICKET:", *rule)
+            (), (f"If it does not, {effect} by this in policygen.toml, with a reason for TICKET:", *rule)
         )
     settle = (
-        [Detail("To settle it:", "the [[drop]]s of --details in policygen.toml, with why")] if rule else []
+        [Detail("To settle it:", "paste the [[drop]]s of --details into policygen.toml")] if rule else []
     )
     return _Drop([Detail("If it does not:" if answerable else "If dropped", effect), *settle])
 

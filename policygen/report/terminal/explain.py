@@ -250,7 +250,7 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
     elif explanation.verdict == "cannot tell":
         if any(keep.note.startswith(ONLY_CODE) for keep in explanation.keeps):
             yield "asked", "does that code use it?"
-        yield "if unused", f"--drop {explanation.action}, or with why a [[drop]] in policygen.toml"
+        yield "if unused", f"--drop {explanation.action}, or, with a reason, a [[drop]] in policygen.toml"
         yield "if used", f"--keep {explanation.action}, or a [[keep]] in policygen.toml"
 
 

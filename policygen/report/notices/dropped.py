@@ -13,9 +13,7 @@ from policygen.report.notices.notice import SHOWN, Detail, Notice, few, listed_n
 from policygen.report.wording import counted
 from policygen.text import pluralize
 
-SETTLE = (
-    "To settle it, put this into policygen.toml, with your reason for TICKET, and run again without the option:"
-)
+SETTLE = "To settle it, put this into policygen.toml, with your reason for TICKET, and run again without the option:"
 _TRIED = "IAM saw the role try it, or its service, and no log shows which"
 
 

@@ -103,9 +103,7 @@ def _how_to_drop(plan: Plan, *, answerable: bool) -> _Drop:
         return _Drop(
             (), (f"If it does not, {effect} by this in policygen.toml, with a reason for TICKET:", *rule)
         )
-    settle = (
-        [Detail("To settle it:", "paste the [[drop]]s of --details into policygen.toml")] if rule else []
-    )
+    settle = [Detail("To settle it:", "paste the [[drop]]s of --details into policygen.toml")] if rule else []
     return _Drop([Detail("If it does not:" if answerable else "If dropped", effect), *settle])
 
 

@@ -212,6 +212,44 @@ def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, An
     judge(case, tmp_path)
 
 
+def test_whom_today_names_stays_named_where_only_the_account_would_be_left(tmp_path: Path) -> None:
+    """The log has the route; the caller's own policies allow another path of it than the one that was called."""
+    everyone = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "Resource": ["execute-api:/*"],
+    }
+    account = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["arn:aws:iam::111122223333:root"]},
+        "Action": "execute-api:Invoke",
+        "NotResource": ["execute-api:/dev/*"],
+    }
+    others = {"Effect": "Allow", "Action": "*", "NotResource": ["arn:aws:execute-api:*:*:*/*/*/items/7"]}
+    call = {
+        "by": "role/orders",
+        "call": "prod GET /items/7",
+        "from": "203.0.113.7",
+        "endpoint": "vpce-0aaa0aaa",
+    }
+    case = {
+        "methods": METHODS,
+        "private": True,
+        "stages": {"prod": None, "dev": {"none": 1}},
+        "people": dict.fromkeys(CALLERS, OWN[0]) | {"role/orders": [others]},
+        "known": [PARTNER],
+        "policy": [everyone, account],
+        "log": [call],
+        "require": [],
+        "max_blocks": 1,
+    }
+    judge(case, tmp_path)
+    found = suggestion_of(case, tmp_path)
+    assert found.policy is not None
+    assert "arn:aws:iam::111122223333:role/orders" in found.policy.to_json()
+
+
 @pytest.mark.sweep
 @settings(max_examples=600 if THOROUGH else 15, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))

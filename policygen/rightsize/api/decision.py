@@ -13,6 +13,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from policygen.account.apis import Api
+from policygen.iam.arn import contains, overlaps
+from policygen.iam.document import Policy, Statement
 from policygen.iam.party import EVERYONE, NOBODY, Party
 from policygen.iam.resource_policy import ResourcePolicy, Verdict
 from policygen.rightsize.api.question import (
@@ -24,7 +26,7 @@ from policygen.rightsize.api.question import (
     known_caller,
     question_of,
 )
-from policygen.rightsize.api.routing import method_of
+from policygen.rightsize.api.routing import method_of, route_pattern
 
 
 class InvokeDecision(NamedTuple):
@@ -197,6 +199,9 @@ def _own_layers(world: World, asked: Invocation, question: InvokeQuestion) -> li
         said = [Said("ALLOWED", "EXPLICIT_DENY", "identity", unknown=(whose,))]
     else:
         identity = question.say_bare("identity", known.policies)
+        at_worst = _of_any_path(question, known.policies)
+        if at_worst != identity.worst:
+            identity = identity._replace(worst=at_worst, unknown=(*identity.unknown, "the path"))
         if known.missing:
             whose = f"policies of {question.party.name} that were not read"
             best = "ALLOWED" if identity.best == "IMPLICIT_DENY" else identity.best
@@ -210,6 +215,26 @@ def _own_layers(world: World, asked: Invocation, question: InvokeQuestion) -> li
     if asked.session_policy:
         said.append(question.say_bare("session policy", [asked.session_policy]))
     return said
+
+
+def _of_any_path(question: InvokeQuestion, policies: Sequence[Policy]) -> Verdict:
+    """Return what a caller's policies say of a request at worst, where the log has its route and not its path."""
+    route = route_pattern(question.request.resource)
+
+    def is_of_a_part(statement: Statement) -> bool:
+        return any(overlaps(one, route) and not contains(one, route) for one in statement.resources)
+
+    parts = {one for policy in policies for one in policy.statements if is_of_a_part(one)}
+    if any(one.effect == "Deny" and not one.not_resources for one in parts):
+        return "EXPLICIT_DENY"
+    whole = [
+        replace(
+            policy,
+            statements=tuple(one for one in policy.statements if not one.not_resources or one not in parts),
+        )
+        for policy in policies
+    ]
+    return question.say_bare("identity", whole).worst
 
 
 def _signed_outcome(

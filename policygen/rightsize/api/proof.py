@@ -20,7 +20,7 @@ from policygen.rightsize.api.decision import decide, surety
 from policygen.rightsize.api.question import INVOKE, World
 from policygen.rightsize.api.resource import KeptPiece, WrittenAccess
 from policygen.rightsize.api.uses import ApiUse
-from policygen.rightsize.principals.letting_in import Entry, LetIn, lost
+from policygen.rightsize.principals.letting_in import Entry, LetIn, left_to_account, lost
 from policygen.rightsize.principals.promise import Promise, promise, shown_statement
 from policygen.text import pluralize
 
@@ -62,7 +62,7 @@ def prove_api(
     denied = [*_changed_decisions(world, api, policy, callers, uses)]
     denied += [*_lost(policy)] if policy else []
     denied += [name for one in documents for name in _lost_to_caller(one)]
-    spare = [*_spare(policy)] if policy else []
+    spare = [*_spare(policy, api.account)] if policy else []
     spare += [name for one in documents for name in _spare_of_caller(one)]
     strange = [*_strange(policy)] if policy else []
     strange += [name for one in documents for name in _strange_to_caller(one)]
@@ -145,7 +145,7 @@ def _lost(policy: NewResourcePolicy) -> Iterator[str]:
     yield from map(_name, lost(policy.finished, policy.today, policy.uses))
 
 
-def _spare(policy: NewResourcePolicy) -> Iterator[str]:
+def _spare(policy: NewResourcePolicy, owner: str) -> Iterator[str]:
     """Yield principals and methods without which nothing is denied."""
     by_entry: dict[Entry, list[ApiUse]] = {}
     today = ResourcePolicyEvaluator(policy.today)
@@ -159,7 +159,10 @@ def _spare(policy: NewResourcePolicy) -> Iterator[str]:
     for number, entry, resource in _grants(policy.finished):
         mine = by_entry.get(entry, ())
         left = _without(policy.finished, number, entry, resource)
-        if entry not in kept and not any(lost(left, policy.today, mine)):
+        needed = any(lost(left, policy.today, mine)) or any(
+            left_to_account(policy.finished, left, mine, owner)
+        )
+        if entry not in kept and not needed:
             yield f"{entry[1]} on {resource}"
 
 

@@ -19,7 +19,7 @@ from policygen.rightsize.api.required import met_requirements
 from policygen.rightsize.api.routing import reaches
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.principals.kept import Kept
-from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, lost
+from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, left_to_account, lost
 from policygen.rightsize.principals.pieces import Extra, Piece, document_of, granted, with_entries
 from policygen.rightsize.principals.values import is_narrowed, values_that_came
 
@@ -206,7 +206,7 @@ def access_written_of(
             )
         )
     ordered = sorted(written, key=lambda one: (one.statement, one.entry, one.resources, one.conditions))
-    return _without_spare(today, found, ordered)
+    return _without_spare(today, found, ordered, api.account)
 
 
 def _granted(way: Way, use: ApiUse, api: Api, guessed: frozenset[str]) -> tuple[Entry, Extra]:
@@ -296,10 +296,10 @@ def narrowed_denies(today: ResourcePolicy, uses: Sequence[ApiUse]) -> dict[int, 
 
 
 def _without_spare(
-    today: ResourcePolicy, found: LetIn[ApiUse], written: list[WrittenAccess]
+    today: ResourcePolicy, found: LetIn[ApiUse], written: list[WrittenAccess], owner: str
 ) -> list[WrittenAccess]:
-    """Leave out what other parts of the policy let in as well: whole parts, then methods of parts."""
-    left = list(written)
+    """Leave out what other parts of the policy let in as surely: whole parts, then methods of parts."""
+    left, whole = list(written), document_of(today, written)
     for place, one in enumerate(written):
         if one.kept or not found.unsure.isdisjoint(one.seen) or not _overlapped(one, left, today):
             continue
@@ -307,7 +307,12 @@ def _without_spare(
             fewer = tuple(resource for resource in left[place].resources if resource not in gone)
             rest = [*left[:place], replace(one, resources=fewer), *left[place + 1 :]]
             written_then = [part for part in rest if part.resources]
-            if written_then and not any(lost(document_of(today, written_then), today, one.seen)):
+            if not written_then:
+                continue
+            less = document_of(today, written_then)
+            if not any(lost(less, today, one.seen)) and not any(
+                left_to_account(whole, less, one.seen, owner)
+            ):
                 left = rest
     return [one for one in left if one.resources]
 

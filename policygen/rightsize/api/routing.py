@@ -97,6 +97,11 @@ def method_pattern(api: Api, stage: str, verb: str, path: str) -> str:
     return f"{place}/{'*'.join(map(escape, _VARIABLE.split(path.lstrip('/'))))}"
 
 
+def route_pattern(resource: str) -> str:
+    """Return the pattern of all that an ARN stands for whose path is a template; of a concrete one, the ARN itself."""
+    return "*".join(map(escape, _VARIABLE.split(resource)))
+
+
 def example_path(path: str) -> str:
     """Return a path that a template matches."""
     return "/-" if path == _DEFAULT else _VARIABLE.sub("-", path)

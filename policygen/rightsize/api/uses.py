@@ -49,11 +49,11 @@ class ApiUse:
 
     @property
     def invocation(self) -> Invocation:
-        """An example of the calls, as `decide` takes it."""
+        """The calls as `decide` takes them: by their template, or an example of those that no template takes."""
         one, values = self.invoked, self.facts.values
         context = {key: values[key] for key in (*_ADDRESSES, "aws:principalorgid") if key in values}
         verb = one.verb or one.path
-        path = example_path(one.path)
+        path = one.path if one.path.startswith("/") else example_path(one.path)
         return Invocation(one.api, one.stage, verb, path, self.party, context, one.endpoint)
 
 

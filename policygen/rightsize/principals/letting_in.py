@@ -142,6 +142,18 @@ def covers(statement: PrincipalStatement, request: AccessRequest) -> bool:
     return grant_contained(request.action, pattern, statement.statement.conditions, statement.statement)
 
 
+def left_to_account(
+    finished: ResourcePolicy, less: ResourcePolicy, uses: Iterable[AnyUse], owner: str
+) -> Iterator[AnyUse]:
+    """Yield the uses of the owner's account that a policy names, and one with less leaves to their own policies."""
+    whole, part = ResourcePolicyEvaluator(finished), ResourcePolicyEvaluator(less)
+    for use in uses:
+        if use.party.account == owner and whole.decide(use.request, use.party, use.facts).naming == "direct":
+            after = part.decide(use.request, use.party, use.facts)
+            if after.best == "ALLOWED" and after.naming != "direct":
+                yield use
+
+
 def lost(finished: ResourcePolicy, today: ResourcePolicy, uses: Iterable[AnyUse]) -> Iterator[AnyUse]:
     """Yield the uses that a policy allows less certainly than today's does."""
     new, old = ResourcePolicyEvaluator(finished), ResourcePolicyEvaluator(today)

@@ -193,25 +193,18 @@ def is_tar(data: bytes) -> bool:
 
 
 def _gunzip(data: bytes, budget: UnpackBudget) -> bytes | None:
-    """Return the content of a small or sound gzip file; None where the place of an error is to be looked for."""
-    if len(data) * _DEFLATE_RATIO > FREE:
-        return _gunzip_one_stream(data, budget)
-    try:
-        content = _gunzip_whole(data)
-    except _BAD_GZIP:
-        return None
-    budget.take(len(content))
-    return content
+    """Return the content of a sound gzip file, or None where the place of an error is to be looked for.
 
-
-def _gunzip_one_stream(data: bytes, budget: UnpackBudget) -> bytes | None:
-    """Return the content of a file of one sound stream that is no larger than `FREE`, None for any other."""
+    Most files are one stream, no larger than `FREE`, which is unpacked with less copying than several.
+    """
     stream = _new_inflater(31)
     try:
         content: bytes = stream.decompress(data, FREE)
+        if not stream.eof or stream.unused_data:
+            if len(data) * _DEFLATE_RATIO > FREE:
+                return None
+            content = _gunzip_whole(data)
     except _BAD_GZIP:
-        return None
-    if not stream.eof or stream.unused_data:
         return None
     budget.take(len(content))
     return content

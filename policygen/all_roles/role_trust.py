@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.errors import PolicygenError, UsageError
 from policygen.evidence.role_assumptions import assumption_evidence, assumptions_shown
-from policygen.logs.calls.spill import PackedRoles, unpack_sightings
+from policygen.logs.calls.spill import StoredRoles, unpack_sightings
 from policygen.logs.events.assumption import Sightings
 from policygen.logs.events.session_use import SessionUses
 from policygen.logs.window import Window, window_of
@@ -51,10 +51,10 @@ class RoleTrust(NamedTuple):
         }
 
 
-def sightings_of(target: RoleTarget, packed: PackedRoles) -> Sightings:
+def sightings_of(target: RoleTarget, stored: StoredRoles) -> Sightings:
     """Return the assumptions of the roles of a name in an account, as far as the trust policy can ask for them."""
     trust = target.current.trust if target.current else {}
-    return unpack_sightings(packed.assumptions.get(target.account, []), as_asked(trust))
+    return unpack_sightings(stored.assumptions.get(target.account, []), as_asked(trust))
 
 
 def trust_of(settings: BatchSettings, target: RoleTarget, sightings: Sightings) -> RoleTrust:

@@ -14,12 +14,12 @@ from policygen.all_roles.rightsize_role import BatchSettings, Result, right_size
 from policygen.all_roles.role_trust import sightings_of
 from policygen.all_roles.row import RowDecision, row_of
 from policygen.all_roles.select import RoleTarget
-from policygen.logs.calls.spill import PackedRoles, SpillStore, unpack_calls
+from policygen.logs.calls.spill import SpillStore, StoredRoles, unpack_calls
 from policygen.parallel import gc_paused, map_ahead
 from policygen.plan.batch_table import BatchRow
 
-Work = tuple[RoleTarget, PackedRoles]
-"""A role, and what was read of it as it is stored on disk: the process that right-sizes it unpacks it."""
+Work = tuple[RoleTarget, StoredRoles]
+"""A role, and what was read of it, on disk: the process that right-sizes it unpacks it."""
 
 AHEAD = 32
 """Roles submitted before the first result is taken, so that memory stays bounded."""
@@ -42,20 +42,20 @@ def init_worker(settings: BatchSettings, write_result: WriteResult) -> None:
     gc.freeze()  # the settings stay for good: the collector need not walk through them
 
 
-def _right_size_in_worker(target: RoleTarget, packed: PackedRoles) -> Result:
+def _right_size_in_worker(target: RoleTarget, stored: StoredRoles) -> Result:
     if _worker is None:
         raise RuntimeError("init_worker() was not called in this process")
     settings, write_result = _worker
-    result = _right_size(settings, target, packed)
+    result = _right_size(settings, target, stored)
     write_result(result)
     return result._replace(texts={})
 
 
-def _right_size(settings: BatchSettings, target: RoleTarget, packed: PackedRoles) -> Result:
+def _right_size(settings: BatchSettings, target: RoleTarget, stored: StoredRoles) -> Result:
     try:
         with gc_paused():
-            sightings = sightings_of(target, packed)
-            return right_size(settings, target, unpack_calls(packed.calls), sightings)
+            sightings = sightings_of(target, stored)
+            return right_size(settings, target, unpack_calls(stored.calls), sightings)
     except Exception as error:  # a bug with one role stops no other; log content must not be shown
         why = f"policygen has a bug: {type(error).__name__}; suggest -r {target.arn or target.name} shows it"
         return Result(row_of(target, RowDecision("failed", why, "PG-E999")), file=target.file)
@@ -87,18 +87,18 @@ def right_size_all(
         return executor.submit(_right_size_in_worker, *work) if executor else None
 
     works = _works(waiting, spill)
-    for (target, packed), result in map_ahead(works, submit, AHEAD if executor else 1, on_message):
-        yield result or _right_size(settings, target, packed)
+    for (target, stored), result in map_ahead(works, submit, AHEAD if executor else 1, on_message):
+        yield result or _right_size(settings, target, stored)
     for members in waiting.values():
         for target in members:
-            yield _right_size(settings, target, PackedRoles({}, {}))
+            yield _right_size(settings, target, StoredRoles({}, {}))
 
 
 def _works(waiting: dict[str, list[RoleTarget]], spill: SpillStore) -> Iterator[Work]:
     """Yield each role that the disk has, and take it from `waiting`."""
-    for name, packed in spill.by_name():
+    for name, stored in spill.by_name():
         for target in waiting.pop(name, ()):
-            yield target, packed.in_account(target.account)
+            yield target, stored.in_account(target.account)
 
 
 __all__ = [

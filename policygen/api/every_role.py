@@ -1,4 +1,4 @@
-"""All roles in Python: one pass over the logs, in memory; and a row for each role, as the command batch makes it."""
+"""All roles in Python: one pass over the logs; and a row for each role, as the command batch makes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from policygen.api.options import account_of, read_options_of, source_of, sugges
 from policygen.evidence.observe import ObserveOptions, RoleEvidence
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
-from policygen.logs.calls.spill import PackedRoles, SpillStore, unpack_calls
+from policygen.logs.calls.spill import SpillStore, StoredRoles, unpack_calls
 from policygen.logs.source import Source
 from policygen.plan.batch_table import BatchRow
 from policygen.report.data.batch import batch_frame
@@ -33,20 +33,22 @@ class EveryRole(NamedTuple):
 
     settings: BatchSettings
     targets: Sequence[RoleTarget]
-    packed: Mapping[str, PackedRoles]
-    """Name of a role in lower case -> what was read of all roles of that name, packed."""
+    stored: Mapping[str, StoredRoles]
+    """Name of a role in lower case -> what was read of all roles of that name."""
+    spill: SpillStore
+    """Where that is stored, until nobody asks for a role any more."""
 
     def calls_of(self, target: RoleTarget) -> dict[RoleKey, Calls]:
         """Return the calls of one role."""
-        return unpack_calls(self._packed_of(target).calls)
+        return unpack_calls(self._stored_of(target).calls)
 
     def right_sized(self, target: RoleTarget) -> BatchRow:
         """Return the row of one role."""
-        sightings = sightings_of(target, self._packed_of(target))
+        sightings = sightings_of(target, self._stored_of(target))
         return right_size(self.settings, target, self.calls_of(target), sightings).row
 
-    def _packed_of(self, target: RoleTarget) -> PackedRoles:
-        return self.packed.get(target.name.lower(), PackedRoles({}, {})).in_account(target.account)
+    def _stored_of(self, target: RoleTarget) -> StoredRoles:
+        return self.stored.get(target.name.lower(), StoredRoles({}, {})).in_account(target.account)
 
     def evidence_of(self, target: RoleTarget) -> RoleEvidence:
         """Return the evidence of one role.
@@ -81,9 +83,8 @@ def read_every_role(
     """
     accounts = {account.account_id: account} if account else {}
     known = [one.key for one in account.roles] if account else []
-    with SpillStore() as spill:
-        found = read_logs(source, spill, choice, observe, read_options_of(executor), known)
-        packed = dict(spill.by_name())
+    spill = SpillStore()
+    found = read_logs(source, spill, choice, observe, read_options_of(executor), known)
     settings = BatchSettings(
         read_report=found.read_report,
         counts=found.counts,
@@ -92,7 +93,8 @@ def read_every_role(
         limit=found.limit,
         accounts=accounts,
     )
-    return EveryRole(settings, targets(found.counts.totals.roles, accounts, choice), packed)
+    chosen = targets(found.counts.totals.roles, accounts, choice)
+    return EveryRole(settings, chosen, dict(spill.by_name()), spill)
 
 
 def batch(

@@ -18,7 +18,7 @@ from policygen.all_roles.role_trust import sightings_of, trust_of
 from policygen.all_roles.select import RoleFilter, targets
 from policygen.errors import PolicygenError
 from policygen.evidence.observe import ObserveOptions
-from policygen.logs.calls.spill import PackedRoles, SpillStore
+from policygen.logs.calls.spill import SpillStore, StoredRoles
 from policygen.logs.registry import open_source
 from policygen.plan.build_trust import no_trust_proposal, trust_proposal
 from policygen.plan.model_trust import TrustProposal
@@ -46,14 +46,13 @@ def in_a_batch(case: Case, accounts: dict[str, Account], logs: Path) -> TrustPro
     """What a batch says of the trust policy of a case's role."""
     observe = ObserveOptions(days=30, until=DAYS[-1])
     name = case.get("target", TARGET).rpartition("/")[2]
-    with SpillStore() as spill:
-        found = read_logs(open_source([logs]), spill, RoleFilter(), observe)
-        packed = dict(spill.by_name())
+    spill = SpillStore()
+    found = read_logs(open_source([logs]), spill, RoleFilter(), observe)
     settings = BatchSettings(
         found.read_report, found.counts, observe, SuggestOptions(), limit=found.limit, accounts=accounts
     )
     (target,) = targets((), accounts, RoleFilter([name], accounts=[ACCOUNT]))
-    sightings = sightings_of(target, packed.get(name.lower(), PackedRoles({}, {})))
+    sightings = sightings_of(target, dict(spill.by_name()).get(name.lower(), StoredRoles({}, {})))
     return trust_of(settings, target, sightings).proposal
 
 

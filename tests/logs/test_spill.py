@@ -66,3 +66,12 @@ def test_what_was_written_is_gone_at_the_end(tmp_path: Path) -> None:
         spill.write(calls, {})
         assert [one.stat().st_mode & 0o077 for one in tmp_path.iterdir()] == [0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_nobody_holds_takes_its_files_with_it(tmp_path: Path) -> None:
+    spill = SpillStore(tmp_path)
+    spill.write(read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls, {})
+    stored = dict(spill.by_name())
+    assert unpack_calls(stored["orders-api"].calls)
+    del spill
+    assert list(tmp_path.iterdir()) == []

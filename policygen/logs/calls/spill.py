@@ -2,18 +2,22 @@
 
 The name of a role decides into which of a fixed number of files they go, so one file at a time is read back. The
 files hold sums and identifying parameters, as the cache does; their folder is readable for the user only, and is
-removed at the end.
+removed at the end. What one role has of a file is read piece by piece, when it is asked for.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
+from os import SEEK_CUR
 from pathlib import Path
+from struct import Struct
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -33,23 +37,36 @@ PARTS = 64
 ROOM = 10_000
 """Calls and assumptions that are held in memory before they are written, about 20 MB."""
 
-PackedCalls = dict[RoleKey, list[bytes]]
-"""Calls of each role, packed as they were written: cheap to send to another process."""
 
-PackedSightings = list[bytes]
-"""Assumptions of a role, likewise."""
+class StoredPieces(msgspec.Struct, frozen=True):
+    """What was written of one role, as long as its store is open; cheap to send to another process of the machine.
+
+    Attributes:
+        path: of the file.
+        spans: where each piece begins in it, and its size in bytes.
+    """
+
+    path: Path
+    spans: list[tuple[int, int]] = msgspec.field(default_factory=list)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the pieces as they were packed, one in memory at a time."""
+        with self.path.open("rb") as file:
+            for start, size in self.spans:
+                file.seek(start)
+                yield file.read(size)
 
 
-class PackedRoles(NamedTuple):
+class StoredRoles(NamedTuple):
     """What was written of the roles of one name."""
 
-    calls: PackedCalls
-    assumptions: dict[str, PackedSightings]
+    calls: dict[RoleKey, StoredPieces]
+    assumptions: dict[str, StoredPieces]
     """By the role's account."""
 
-    def in_account(self, account: str) -> PackedRoles:
+    def in_account(self, account: str) -> StoredRoles:
         """Return what is of the roles of one account."""
-        return PackedRoles(
+        return StoredRoles(
             {role: pieces for role, pieces in self.calls.items() if role.account == account},
             {of: pieces for of, pieces in self.assumptions.items() if of == account},
         )
@@ -65,21 +82,28 @@ class PackedParts(NamedTuple):
 
 
 _Seen = list[tuple[Assumption, dict[str, Sighting]]]
-_Pieces = tuple[list[tuple[RoleKey, msgspec.Raw]], list[tuple[str, str, msgspec.Raw]]]
-"""Calls of roles, and assumptions of roles by name and account."""
+_Label = tuple[str, RoleKey | str]
+"""Whose a piece is: the name of a role, and the role of which it has calls, or the account of one with assumptions."""
+
+_SIZES = Struct(">IQ")
+"""What precedes each piece: the sizes in bytes of its label and of itself."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_pieces = msgspec.msgpack.Decoder(_Pieces).decode
+_label = msgspec.msgpack.Decoder(_Label).decode
 _calls = msgspec.msgpack.Decoder(list[tuple[CallBucket, Evidence]]).decode
 _seen = msgspec.msgpack.Decoder(_Seen).decode
 
 
 class SpillStore:
-    """Writes what is counted as it comes, and reads it back by the role's name. Used once, as a context manager."""
+    """Writes what is counted as it comes, and reads it back by the role's name.
+
+    Used once, as a context manager; else its files go when nobody holds it any more.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Make the files in a folder; in the system's temporary folder by default."""
-        self._folder = tempfile.TemporaryDirectory(prefix="policygen-", dir=folder)
+        self._folder = Path(tempfile.mkdtemp(prefix="policygen-", dir=folder))
+        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._names: dict[str, set[RoleKey]] = {}
 
     def __enter__(self) -> SpillStore:
@@ -88,7 +112,7 @@ class SpillStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._folder.cleanup()
+        self._remove()
 
     def write(self, calls: dict[RoleKey, Calls], sightings: Sightings) -> None:
         """Write calls and assumptions, and empty the mappings.
@@ -108,11 +132,10 @@ class SpillStore:
     def _write(self, part: int, data: bytes) -> None:
         try:
             with self._path(part).open("ab") as file:
-                file.write(len(data).to_bytes(8, "big"))
                 file.write(data)
         except OSError as error:
             raise UsageError(
-                f"no temporary file in {escape_controls(self._folder.name)!r}: {error.strerror or error}",
+                f"no temporary file in {escape_controls(str(self._folder))!r}: {error.strerror or error}",
                 "name a folder with room for temporary files in TMPDIR",
                 code="PG-E278",
             ) from None
@@ -121,43 +144,56 @@ class SpillStore:
         """Return the roles by name in lower case, as IAM compares names (1.3.8), or by id where there is no name."""
         return self._names
 
-    def by_name(self) -> Iterator[tuple[str, PackedRoles]]:
-        """Give each name with what was written of its roles; what one file holds is in memory at a time."""
+    def by_name(self) -> Iterator[tuple[str, StoredRoles]]:
+        """Give each name with what was written of its roles."""
         for part in range(PARTS):
-            named = self._read(part)
+            named = self._index(self._path(part))
             for name in sorted(named):
                 yield name, named.pop(name)
 
-    def _read(self, part: int) -> dict[str, PackedRoles]:
-        named: defaultdict[str, PackedRoles] = defaultdict(lambda: PackedRoles({}, {}))
-        path = self._path(part)
+    def _index(self, path: Path) -> dict[str, StoredRoles]:
+        """Find out whose the pieces of a file are."""
+        named: defaultdict[str, StoredRoles] = defaultdict(lambda: StoredRoles({}, {}))
         if not path.exists():
             return named
         with path.open("rb") as file:
-            while size := file.read(8):
-                calls, sightings = _pieces(file.read(int.from_bytes(size, "big")))
-                for role, data in calls:
-                    named[_name(role)].calls.setdefault(role, []).append(bytes(data))
-                for name, account, data in sightings:
-                    named[name].assumptions.setdefault(account, []).append(bytes(data))
+            while sizes := file.read(_SIZES.size):
+                of_label, of_piece = _SIZES.unpack(sizes)
+                name, owner = _label(file.read(of_label))
+                stored, start = named[name], file.tell()
+                if isinstance(owner, RoleKey):
+                    pieces = stored.calls.setdefault(owner, StoredPieces(path))
+                else:
+                    pieces = stored.assumptions.setdefault(owner, StoredPieces(path))
+                pieces.spans.append((start, of_piece))
+                file.seek(of_piece, SEEK_CUR)
         return named
 
     def _path(self, part: int) -> Path:
-        return Path(self._folder.name) / f"{part:02}"
+        return self._folder / f"{part:02}"
 
 
 def pack_roles(calls: dict[RoleKey, Calls], sightings: Sightings) -> PackedParts:
     """Pack calls and assumptions, and empty the mappings."""
     with gc_paused():
-        parts: defaultdict[int, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
+        parts: defaultdict[int, bytearray] = defaultdict(bytearray)
         for role, theirs in calls.items():
-            parts[_part(_name(role))][0].append((role, list(theirs.items())))
+            _append(parts, _name(role), role, list(theirs.items()))
         for (name, account), seen in _by_role(sightings).items():
-            parts[_part(name)][1].append((name, account, seen))
-        packed = PackedParts({part: _encode(rows) for part, rows in parts.items()}, tuple(calls))
+            _append(parts, name, account, seen)
+        packed = PackedParts({part: bytes(data) for part, data in parts.items()}, tuple(calls))
         calls.clear()
         sightings.clear()
     return packed
+
+
+def _append(parts: Mapping[int, bytearray], name: str, owner: RoleKey | str, content: object) -> None:
+    """Append a piece to the part of its name."""
+    label, piece = _encode((name, owner)), _encode(content)
+    part = parts[_part(name)]
+    part += _SIZES.pack(len(label), len(piece))
+    part += label
+    part += piece
 
 
 def _by_role(sightings: Sightings) -> dict[tuple[str, str], _Seen]:
@@ -169,14 +205,14 @@ def _by_role(sightings: Sightings) -> dict[tuple[str, str], _Seen]:
     return roles
 
 
-def unpack_calls(pieces: PackedCalls) -> dict[RoleKey, Calls]:
+def unpack_calls(stored: Mapping[RoleKey, StoredPieces]) -> dict[RoleKey, Calls]:
     """Return the calls of each role, added up, of what `SpillStore.by_name` gives."""
     with gc_paused():
-        return {role: _sum(theirs) for role, theirs in pieces.items()}
+        return {role: _sum(pieces) for role, pieces in stored.items()}
 
 
 def unpack_sightings(
-    pieces: PackedSightings, as_asked: Callable[[Assumption], Assumption] = lambda said: said
+    pieces: Iterable[bytes], as_asked: Callable[[Assumption], Assumption] = lambda said: said
 ) -> Sightings:
     """Return the assumptions of a role, of what `SpillStore.by_name` gives; a record counts once.
 

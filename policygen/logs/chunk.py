@@ -25,7 +25,7 @@ from policygen.logs.source import LogObject, Reader, RecordFilter
 from policygen.logs.window_end import WindowEnd
 from policygen.parallel import gc_paused
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 8 << 20
 """Bytes as stored that are read as one chunk; a trail's files are packed seven to one."""
 
 CHUNK_OBJECTS = 256

@@ -188,8 +188,8 @@ def _depth(one: Name) -> int:
 
 # ---- bounding what is held ------------------------------------------------------------------------------
 
-ROOM = 20_000
-"""Calls of one role that are held before they are folded for the first time, some 30 MB."""
+ROOM = 10_000
+"""Calls of one role that are held before they are folded for the first time, some 15 MB."""
 
 
 class Bound:

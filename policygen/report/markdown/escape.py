@@ -78,13 +78,17 @@ def prose(text: str) -> str:
     """Return a sentence: plain words as they are, names and everything else as code."""
     shown = escape_controls(text)
     shown = shown if len(shown) <= SENTENCE else shown[: SENTENCE - 1] + "…"
-    return " ".join(map(_word, shown.split()))
+    first, *others = shown.split() or [""]
+    # At the beginning of a line a number may be that of a list's item.
+    return " ".join([_coded(first) if _ITEM.fullmatch(first) else _word(first), *map(_word, others)])
 
 
 def _word(word: str) -> str:
     found = _WORD.fullmatch(word)
-    if found and not _COMMIT.fullmatch(found["core"]) and not _ITEM.fullmatch(word):
-        return word
+    return word if found and not _COMMIT.fullmatch(found["core"]) else _coded(word)
+
+
+def _coded(word: str) -> str:
     core = word.rstrip(".,;:)") or word
     lead = "(" if core.startswith("(") and len(core) > 1 else ""
     return f"{lead}{code(core[len(lead) :])}{word[len(core) :]}"

@@ -16,6 +16,7 @@ JOBS = {
     "one role": "the busiest role, cold",
     "one role, as `suggest`": "the busiest role, as `suggest` reads",
     "rare role": "a rare role, cold",
+    "rare role, as `suggest`": "a rare role, as `suggest` reads",
     "all roles": "all roles, cold",
     "again": "the busiest role, one new day of 30",
     "small floor": "unpack every file of ten records",
@@ -153,10 +154,11 @@ this, most of all in the number of files: what counts here are the ratios.
 
 - **Unpack every file**: the floor. Nothing can read the logs in less time with the same library.
 - **The busiest role, cold**: what it did, with an empty cache. The busiest role is the hardest.
-- **The busiest role, as `suggest` reads**: the same, without the logs of other accounts that
-  [can be left out](../reference/logs.md#logs-of-other-accounts). The logs are invented so that some records of the
-  role's own account are missing, and of these calls the copies are left out too.
 - **A rare role, cold**: what a role of a few hundred events did.
+- **As `suggest` reads**: the same two, without the logs of other accounts that
+  [can be left out](../reference/logs.md#logs-of-other-accounts). The logs are invented so that some records of the
+  role's own account are missing, and of these calls the copies are left out too. The account of the rare role has no
+  file of many days in one of the three regions, so there the files of others are read.
 - **All roles, cold**: what every role did.
 - **The busiest role, one new day of 30**: a second run. The first, not timed, has read the other 29 days.
 - **Files of ten records**: the same records, each file cut into many; the ratio is to unpacking these.

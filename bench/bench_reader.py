@@ -153,7 +153,7 @@ def measure(contender: Contender, corpus: Corpus, work: Path) -> Run:
 
 
 def _command(contender: Contender, corpus: Corpus, logs: Path, cache: Path) -> list[str]:
-    role = corpus.about["rare_role" if contender.job == "rare role" else "hot_role"]
+    role = corpus.about["rare_role" if contender.job.startswith("rare") else "hot_role"]
     words = {"{logs}": str(logs), "{role}": role, "{cache}": str(cache)}
     return [words.get(word, word) for word in contender.command]
 

@@ -86,6 +86,7 @@ def contenders() -> list[Contender]:
         *_both(POLICYGEN, OURS["one role"], OURS["all roles"]),
         Contender(POLICYGEN, "one role, as `suggest`", OURS["one role, as `suggest`"]),
         Contender(POLICYGEN, "rare role", OURS["one role"]),
+        Contender(POLICYGEN, "rare role, as `suggest`", OURS["one role, as `suggest`"]),
         Contender(POLICYGEN, "again", OURS["again"]),
         Contender("python-isal", "small floor", _script("floor.py"), _no_module("isal")),
         Contender(POLICYGEN, "small files", OURS["one role"]),

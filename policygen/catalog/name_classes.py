@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import lru_cache
 from string import ascii_letters, digits
 from typing import Literal, NamedTuple
 
@@ -37,6 +36,8 @@ _DIGIT = re.compile(r"\d")
 _MASK = dict.fromkeys(map(ord, ascii_letters + digits), "?")
 _HEX = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-")
 """What every digest and UUID has in it: a quick test, since names come by the million."""
+_DIGEST = 32
+"""Characters of the shortest digest."""
 _ENDING = re.compile(r"/[A-Za-z_-]+(?:\.[A-Za-z]+[0-9]?)?$|\.[A-Za-z]+[0-9]?$")
 
 Kind = Literal["shape", "ending", "folder"]
@@ -59,7 +60,6 @@ class NameClass(NamedTuple):
         return MANY_AT_TOP if self.pattern == "*" else MANY
 
 
-@lru_cache(maxsize=16_384)
 def name_class(name: str) -> NameClass:
     """Return the class of a name.
 
@@ -95,16 +95,19 @@ def learn_patterns(names: Iterable[str]) -> dict[str, str]:
 
 def _shape(name: str) -> str | None:
     """Return the pattern of a name with varying parts; None without such parts, ``*`` if it begins with one."""
-    with_hex = _HEX.search(name) is not None
-    if not with_hex and _DIGIT.search(name) is None:
-        return None
+    with_hex = (len(name) >= _DIGEST or "-" in name) and _HEX.search(name) is not None
     written: list[str] = []
     at = 0
     while at < len(name):
         varying = _next_varying(name, at)
-        fixed = _FIXED.search(name, at) if with_hex else None
-        if varying and not with_hex:
-            fixed = _FIXED.match(name, varying.start())  # a date, whose digits would vary by themselves
+        if with_hex:
+            fixed = _FIXED.search(name, at)
+        elif varying and name.startswith(
+            "20", varying.start()
+        ):  # a date, whose digits would vary by themselves
+            fixed = _FIXED.match(name, varying.start())
+        else:
+            fixed = None
         if fixed and (not varying or fixed.start() <= varying.start()):
             written.append(arn.escape(name[at : fixed.start()]) + _masked(fixed))
             at = fixed.end()

@@ -56,20 +56,19 @@ class Projection(msgspec.Struct):
     """Members that pass a role."""
     any_arn: bool = False
     """Whether any ARN among the parameters may be a resource of the call."""
-    _member_rules: dict[str, MemberRule] = msgspec.field(default_factory=dict)
+    member_rules: dict[str, MemberRule] = msgspec.field(default_factory=dict)
+    """What `member_rule` returned of the first members that were met."""
 
     def member_rule(self, name: str) -> MemberRule:
         """Return what to keep of a member, by its name as logged."""
-        rule = self._member_rules.get(name)
-        if rule is None:
-            rule = MemberRule(
-                self.members.get(name.lower(), self.members.get("*")),
-                self.role_members.get(name.lower(), self.role_members.get("*")),
-                bool(self.scalar_names) and _is_wanted_name(name, self.scalar_names),
-                self.any_arn and normalise(name) not in FREE_TEXT,
-            )
-            if len(self._member_rules) < _CACHED_MEMBERS:  # callers can invent any number of names
-                self._member_rules[name] = rule
+        rule = MemberRule(
+            self.members.get(name.lower(), self.members.get("*")),
+            self.role_members.get(name.lower(), self.role_members.get("*")),
+            bool(self.scalar_names) and _is_wanted_name(name, self.scalar_names),
+            self.any_arn and normalise(name) not in FREE_TEXT,
+        )
+        if len(self.member_rules) < _CACHED_MEMBERS:  # callers can invent any number of names
+            self.member_rules[name] = rule
         return rule
 
 
@@ -88,8 +87,9 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
     """
     wanted = projection(source, name)
     kept: dict[str, Any] = {}
+    rules = wanted.member_rules
     for key, value in params.items():
-        rule = wanted.member_rule(key)
+        rule = rules.get(key) or wanted.member_rule(key)
         if isinstance(value, str):
             if (
                 rule.below is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -102,13 +102,17 @@ def encode_without(params: dict[str, Any], places: Collection[tuple[str, ...]]) 
     return _encode(left)
 
 
-def identifying(source: str, name: str, params: bytes) -> bytes:
-    """Return canonical JSON of the parameters that identify what a call touched."""
-    arns = b'"arn:' in params or b'"arn%3' in params
-    return _encode(project(source, name, parameters(params), arns=arns))
+def identifying(source: str, name: str, params: bytes, members: Mapping[str, Any]) -> bytes:
+    """Return canonical JSON of the parameters that identify what a call touched; `members` is what `params` says."""
+    arns = b'"arn' in params and (b'"arn:' in params or b'"arn%3' in params)
+    return _encode(project(source, name, members, arns=arns))
 
 
-_identifying_cached = lru_cache(maxsize=16384)(identifying)
+def _identifying(source: str, name: str, params: bytes) -> bytes:
+    return identifying(source, name, params, parameters(params))
+
+
+_identifying_cached = lru_cache(maxsize=16384)(_identifying)
 
 
 def call_signature(event: Event) -> CallSignature:
@@ -133,7 +137,7 @@ def call_of(
         resources: its resources.
     """
     # A workload repeats its calls, but seldom those with long parameters.
-    read = (_identifying_cached if len(params) < 512 else identifying)(fields.source, fields.name, params)
+    read = (_identifying_cached if len(params) < 512 else _identifying)(fields.source, fields.name, params)
     return signature_of(fields, caller, denial, read, resources)
 
 

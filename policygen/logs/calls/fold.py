@@ -77,8 +77,8 @@ def sums_of(counted: Iterable[tuple[CallSignature, CredentialUse, Part]]) -> Ite
 def _sums_of_class(
     group: SameTemplate[Part], classes: Names, members: Sequence[Names], many: Sequence[bool]
 ) -> Iterator[Sum[Part]]:
-    folded = [names for names in members if _stands_for_many(names)]
-    exact = {_order(names): names for names in members if not (folded and _stands_for_many(names))}
+    folded = group.folded.intersection(members)
+    exact = {_order(names): names for names in members if names not in folded}
     stay = set(nsmallest(KEEP, exact))
     sums: dict[Names, list[tuple[Part, bytes]]] = defaultdict(list)
     whole = all(many)
@@ -98,13 +98,9 @@ def _target(classes: Names, names: Names, many: Sequence[bool]) -> Names:
     return tuple(one if is_many else name for one, name, is_many in zip(classes, names, many, strict=True))
 
 
-def _stands_for_many(names: Names) -> bool:
-    return any([name.kind for name in names])  # noqa: C419 - a generator takes twice as long, and there are millions
-
-
 def _order(names: Names) -> bytes:
     """Return what decides which names stay: a hash, by which `distinct` counts them when it is read backwards."""
-    return hash_of(*[name.text for name in names])[::-1]
+    return hash_of("\0".join([name.text for name in names]))[::-1]
 
 
 def _is_many(number: int, members: Collection[Names]) -> bool:

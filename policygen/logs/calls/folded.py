@@ -11,7 +11,7 @@ from policygen.catalog.call import NamePattern, ResourceEntry
 from policygen.iam import arn
 
 
-class Name(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class Name(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
     """A made-up name of a call, or a class of such names."""
 
     text: str

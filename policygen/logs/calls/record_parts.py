@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from zlib import crc32
 
 import msgspec
 
@@ -11,7 +12,7 @@ from policygen.catalog.learning import learn_rules
 from policygen.catalog.rules import learning_sources
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import identifying
-from policygen.logs.calls.dedup import digest_of, digest_of_common, digest_of_params, digest_of_resources
+from policygen.logs.calls.dedup import digest_of, digest_of_common, digest_of_resources
 from policygen.logs.calls.evidence import singleton
 from policygen.logs.calls.totals import is_change
 from policygen.logs.events.assumption import is_assumption
@@ -23,6 +24,7 @@ from policygen.logs.events.event import (
     is_ip_address,
     no_call_reason,
     no_caller_reason,
+    read_parameters,
     resources_of,
 )
 from policygen.logs.events.event_time import is_plain_clock, utc_time
@@ -98,15 +100,18 @@ class ParamsPart:
     """The parameters of an operation.
 
     Attributes:
+        members: what they say, until `kept` is known.
         tells: whether they may tell something of the names in other records.
-        kept: canonical JSON of what identifies the resources; None where it was not asked for.
+        kept: canonical JSON of what identifies the resources; b"" where it was not asked for.
     """
 
-    __slots__ = ("digest", "kept", "raw", "tells")
+    __slots__ = ("digest", "kept", "members", "raw", "tells")
 
-    def __init__(self, raw: bytes, digest: str, *, tells: bool) -> None:
-        self.raw, self.digest, self.tells = raw, digest, tells
-        self.kept: bytes | None = None
+    def __init__(self, raw: bytes, *, tells: bool) -> None:
+        self.raw, self.tells = raw, tells
+        text, self.members = read_parameters(raw)
+        self.digest = f"{crc32(text):08x}"
+        self.kept = b""
 
 
 class PlacePart:
@@ -147,19 +152,19 @@ class OperationPart:
 
     def kept(self, params: ParamsPart) -> bytes:
         """Return what identifies the resources among parameters."""
-        if params.kept is None:
-            params.kept = identifying(self.source, self.name, params.raw)
+        params.kept = identifying(self.source, self.name, params.raw, params.members)
+        params.members = {}
         return params.kept
 
 
 class ResourcesPart:
-    """The resources of a record: those with an ARN, and the types of all."""
+    """The resources of a record: those with an ARN, and the type of each."""
 
     __slots__ = ("digest", "entries", "types")
 
     def __init__(self, resources: RawResources) -> None:
         self.entries = resources_of(resources.entries)
-        self.types = frozenset(one.type for one in resources.entries or () if one.type)
+        self.types = tuple([one.type for one in resources.entries or ()])
         self.digest = digest_of_resources(resources.entries)
 
 
@@ -226,11 +231,11 @@ class Parts:
 
         def read(raw: bytes) -> ParamsPart:
             self.held += 1 + len(raw) // 2048
-            passes_role = b":role/" in raw
-            tells = (learns or (passes_role and writes)) and (
-                passes_role or any(text in raw for text in texts)
-            )
-            return ParamsPart(raw, digest_of_params(raw), tells=tells)
+            tells = False
+            if learns or writes:
+                passes_role = b":role/" in raw
+                tells = passes_role or (learns and any(text in raw for text in texts))
+            return ParamsPart(raw, tells=tells)
 
         return read
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from heapq import nsmallest
 from itertools import compress
 from operator import attrgetter
 from typing import NamedTuple
@@ -87,7 +88,7 @@ class TableCounter:
         self._groups: defaultdict[_Key, list[_Item]] = defaultdict(list)
         self._operations: Counter[tuple[OperationPart, PlacePart, str]] = Counter()
         self._callers: Counter[CallerPart] = Counter()
-        self._touched: Counter[ResourcesPart] = Counter()
+        self._touched: Counter[tuple[str | None, ...]] = Counter()
 
     def add(self, table: RecordTable) -> bool:
         """Add the records of a table; return False, and add none, where they have to be added one by one."""
@@ -180,7 +181,7 @@ class TableCounter:
         self._callers.update(rows.callers)
         is_data = [one.is_data for one in rows.operations]
         if any(is_data):
-            self._touched.update(compress(rows.resources, is_data))
+            self._touched.update(compress([one.types for one in rows.resources], is_data))
 
     def _note_special(self, table: RecordTable, rows: _Rows) -> None:
         """Note the records that tell something of others, and those that were logged in two accounts."""
@@ -207,7 +208,9 @@ class TableCounter:
             self._parts.users.__getitem__,
             zip(rows.callers, rows.agents, is_from_ip, rows.presigned, consoles, strict=True),
         )
-        kept = [one.kept(params) for one, params in zip(rows.operations, rows.params, strict=True)]
+        kept = [
+            params.kept or one.kept(params) for one, params in zip(rows.operations, rows.params, strict=True)
+        ]
         denials = [
             denial_told(one.fields("", None, who.via), message) if one.denied else None
             for one, who, message in zip(rows.operations, rows.callers, rows.messages, strict=True)
@@ -258,8 +261,8 @@ class TableCounter:
             totals.region_days[f"{place.region} {day}"] += events
             if not one.is_data:
                 totals.management["read" if one.read_only else "write"] += events
-        for resources, events in self._touched.items():
-            for kind in resources.types:
+        for types, events in self._touched.items():
+            for kind in {one for one in types if one}:
                 totals.data_types[kind] += events
         for who, events in self._callers.items():
             role = who.principal.role
@@ -283,11 +286,11 @@ def _folded(counted: Sequence[_Counted]) -> Iterator[tuple[CallBucket, Evidence]
     """Give the calls of one role with their evidence; past the limits of `fold`, fewer that stand for them."""
     gone = set[int]()
     for call, user, parts in sums_of((call, user, number) for number, (call, user, _) in enumerate(counted)):
-        days: dict[str, tuple[list[_Item], list[bytes]]] = {}
+        days = defaultdict[str, tuple[list[_Item], list[bytes]]](lambda: ([], []))
         for number, name in parts:
             gone.add(number)
             day, items = counted[number][2]
-            of_day, names = days.setdefault(day, ([], []))
+            of_day, names = days[day]
             of_day += items
             names.append(name)
         for day, (of_day, names) in days.items():
@@ -312,9 +315,9 @@ def _evidence(call: CallSignature, day: str, items: Sequence[_Item]) -> Evidence
         min(times),
         max(times),
         singleton(day),
-        tuple(sorted({*zip(times, ids, strict=True)})[:SAMPLES]),
-        sample(frozenset[str]().union(*sessions)),
-        sample(frozenset[str]().union(*agents)),
-        sample(frozenset[str]().union(*addresses)),
+        tuple(nsmallest(SAMPLES, {*zip(times, ids, strict=True)})),
+        sample(frozenset[str]().union(*{*sessions})),
+        sample(frozenset[str]().union(*{*agents})),
+        sample(frozenset[str]().union(*{*addresses})),
         len(items) if weak else 0,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -29,6 +30,8 @@ class SameTemplate(NamedTuple, Generic[Part]):
     values: tuple[Value, ...]
     user: CredentialUse
     parts: dict[Names, list[Part]]
+    folded: set[Names]
+    """Those of calls that stand for many."""
 
 
 def by_template(
@@ -66,14 +69,14 @@ class _Templates(Generic[Part]):
     def __init__(self, user: CredentialUse) -> None:
         self.groups: dict[object, SameTemplate[Part]] = {}
         self._user = user
-        self._frames: list[_Frame] = []
+        self._members: list[bytes] = []
+        """What is written before the name in the parameters of usual calls, ``"key":"``."""
         self._alike: dict[object, tuple[SameTemplate[Part], bool]] = {}
         """What calls with one name in the usual places have in common -> their group, and whether it is learned."""
 
     def add(self, call: CallSignature, part: Part) -> None:
         """Add what was counted of a call; nothing happens to one without made-up names."""
-        name, frame = self._usual(call)
-        rest = _framed(call, name, frame) if frame else None
+        name, rest = self._usual(call)
         alike = self._alike.get(rest) if rest else None
         if alike is None:
             params = parameters(call.params)
@@ -81,6 +84,8 @@ class _Templates(Generic[Part]):
             if not values:
                 return
             group = self._group(call, values, params)
+            if call.folded:
+                group.folded.add(names)
             if rest and len(names) == 1 and names[0].text == name and _is_usual(call, values, name):
                 self._alike[rest] = group, names[0].learned
         else:
@@ -88,24 +93,26 @@ class _Templates(Generic[Part]):
             names = (Name(name, learned),)
         group.parts.setdefault(names, []).append(part)
 
-    def _usual(self, call: CallSignature) -> tuple[str, _Frame | None]:
-        """Return the name of a call that has one member with a name, and what is around it; ("", None) for others.
+    def _usual(self, call: CallSignature) -> tuple[str, object]:
+        """Return the name of a call that has one member with a name, and all else of it; ("", None) for others.
 
         A million calls have their names in the same places, so these are not looked for in each of them.
         """
         if call.folded or call.denial:
             return "", None
-        for frame in self._frames:
-            if name := frame.name_in(call.params):
-                return name, frame
-        params = parameters(call.params)
-        member = usual_member(call.source, call.name, params)
-        new = _frame_of(call.params, member, params[member]) if member else None
-        if new is None:
-            return "", None
-        if len(self._frames) < _FRAMES:
-            self._frames.append(new)
-        return params[member], new
+        for member in self._members:
+            head, found, value = call.params.rpartition(member)
+            if found:
+                raw, _, tail = value.partition(b'"')
+                if b"\\" in raw or b"%" in raw or raw.startswith(b"arn:") or member in head:
+                    return "", None
+                name = raw.decode()
+                return name, _without_name(call, name, (head, member, tail))
+        if len(self._members) < _MEMBERS:
+            usual = usual_member(call.source, call.name, parameters(call.params))
+            if usual:
+                self._members.append(_encode(usual) + b':"')
+        return "", None
 
     def _group(
         self, call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]
@@ -113,53 +120,27 @@ class _Templates(Generic[Part]):
         rest = _rest(call, values, params)
         group = self.groups.get(rest)
         if group is None:
-            group = self.groups[rest] = SameTemplate(call.without(values, params), values, self._user, {})
+            group = self.groups[rest] = SameTemplate(
+                call.without(values, params), values, self._user, {}, set()
+            )
         return group
 
 
 # ---- the usual: one name, in one member and at the end of ARNs -------------------------------------------
 
-_FRAMES = 4
-"""Frames of one operation that are known; calls with others are looked at one by one."""
+_MEMBERS = 4
+"""Members of one operation that are known to hold names; calls with others are looked at one by one."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-class _Frame(NamedTuple):
-    """The JSON around the name in the parameters of a call."""
-
-    head: bytes
-    tail: bytes
-
-    def name_in(self, params: bytes) -> str:
-        """Return the name in parameters of this frame; "" for others, and where the name is written in an odd way."""
-        if not (params.startswith(self.head) and params.endswith(self.tail)):
-            return ""
-        name = params[len(self.head) : -len(self.tail)]
-        if b'"' in name or b"\\" in name or b"%" in name or name.startswith(b"arn:"):
-            return ""
-        return name.decode()
-
-
-def _frame_of(params: bytes, member: str, name: str) -> _Frame | None:
-    """Return what is around the name that a member holds; None where the member is not found at once."""
-    key, value = _encode(member) + b":", _encode(name)
-    head, found, tail = params.partition(key + value)
-    return _Frame(head + key + b'"', b'"' + tail) if found and key + value not in tail else None
-
-
-def _framed(call: CallSignature, name: str, frame: _Frame) -> object:
-    """Return what tells the template of a call whose name is in a frame."""
-    size = len(name)
-    entries = tuple(
-        [
-            (one.type, one.account, one.arn[:-size], True)
-            if one.arn.endswith(name)
-            else (one.type, one.account, one.arn, False)
-            for one in call.resources
-        ]
-    )
-    return (*_fields(call), frame, entries)
+def _without_name(call: CallSignature, name: str, params: tuple[bytes, ...]) -> object:
+    """Return all of a call but a name that is cut out of its parameters, and may be the end of ARNs."""
+    rest = [*params, *_fields(call)]
+    for one in call.resources:
+        arn = one.arn
+        rest += (one.type, one.account, arn.removesuffix(name), arn.endswith(name))
+    return tuple(rest)
 
 
 def _is_usual(call: CallSignature, values: Collection[Value], name: str) -> bool:
@@ -199,5 +180,4 @@ def _rest(call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]
     return (*_fields(call), denial, values, encode_without(params, places), resources)
 
 
-def _fields(call: CallSignature) -> tuple[object, ...]:
-    return call.region, call.account, call.partition, call.outcome, call.error, call.via, call.vpce
+_fields = attrgetter("region", "account", "partition", "outcome", "error", "via", "vpce")

@@ -271,21 +271,28 @@ def is_ip_address(address: str | None) -> bool:
     return address is not None and (address[-1:].isdigit() or ":" in address)
 
 
+_decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def sorted_parameters(params: bytes) -> bytes:
     """Return parameters without the white space and in the one order in which all deliveries have them."""
+    return read_parameters(params)[0]
+
+
+def read_parameters(params: bytes) -> tuple[bytes, dict[str, Any]]:
+    """Return what `sorted_parameters` and `parameters` return."""
     try:
-        return _encode_sorted(msgspec.json.decode(params))
+        value = _decode(params)
+        return _encode_sorted(value), value if isinstance(value, dict) else {}
     except (ValueError, RecursionError):  # a lone surrogate, or nesting without end
-        return params
+        return params, parameters(params)
 
 
 def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:
     """Return an event's request parameters; empty where there are none, or where they are no JSON object."""
     try:
-        value = msgspec.json.decode(params)
+        value = _decode(params)
     except msgspec.ValidationError:
         value = _with_numbers_as_text(bytes(params))
     except (ValueError, RecursionError):  # a lone surrogate, or nesting without end

@@ -24,7 +24,7 @@ class Memo(dict[Key, Value]):
     __slots__ = ("_held", "_make", "_room", "_size_of")
 
     def __init__(
-        self, make: Callable[[Key], Value], room: int = 1 << 20, size_of: Callable[[Key], int] = lambda _: 0
+        self, make: Callable[[Key], Value], room: int = 1 << 20, size_of: Callable[[Key], int] | None = None
     ) -> None:
         """Make an empty memo.
 
@@ -38,7 +38,7 @@ class Memo(dict[Key, Value]):
         self._held = 0
 
     def __missing__(self, key: Key) -> Value:
-        self._held += 256 + self._size_of(key)
+        self._held += 256 + self._size_of(key) if self._size_of else 256
         if self._held > self._room:
             self.clear()
             self._held = 0

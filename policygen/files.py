@@ -12,7 +12,6 @@ import json
 import os
 import re
 import tempfile
-import tomllib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -181,10 +180,10 @@ BUILT = "tables.json"
 """The file that the build writes: digest of a TOML text -> what the text says."""
 
 
-def read_package_table(package: str, path: str) -> Any:
-    """Return what a file of a package says; its name ends in .toml or .json."""
+def read_package_table(package: str, path: str, form: Any = Any) -> Any:
+    """Return what a file of a package says; its name ends in .toml or .json. Of JSON only `form` is read, a type."""
     data = (resources.files(package) / path).read_bytes()
-    return msgspec.json.decode(data) if path.endswith(".json") else parse_table(data.decode())
+    return msgspec.json.decode(data, type=form) if path.endswith(".json") else parse_table(data.decode())
 
 
 def parse_table(text: str) -> Any:
@@ -194,7 +193,11 @@ def parse_table(text: str) -> Any:
         TOMLDecodeError: it is not TOML.
     """
     built = _built().get(text_digest(text))
-    return tomllib.loads(text) if built is None else msgspec.json.decode(built)
+    if built is not None:
+        return msgspec.json.decode(built)
+    import tomllib  # an installed policygen has built all of them
+
+    return tomllib.loads(text)
 
 
 def text_digest(text: str) -> str:

@@ -6,8 +6,9 @@ GetApiKeys, GetDomainNames), of API Gateway V2 (GetApis, GetRoutes, GetStages) a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from policygen.iam.resource_policy import ResourcePolicy
 
@@ -17,8 +18,7 @@ Authorization = Literal["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT"
 Protocol = Literal["REST", "HTTP", "WEBSOCKET"]
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     """A method of a REST API, or a route.
 
     `verb` is ``ANY`` for all, and "" for the routes of a WebSocket API and ``$default``; `path` is the template,
@@ -43,8 +43,7 @@ class Method:
         return f"{self.verb} {self.path}" if self.verb else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """A stage; `log_format` is "" where it has no access log."""
 
     name: str
@@ -55,8 +54,7 @@ class Stage:
     """Whether answers are cached, so that callers may ask to invalidate them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authorizer:
+class Authorizer(msgspec.Struct, frozen=True):
     """An authorizer; `ttl` is for how many seconds its answer is used again, 0 for not."""
 
     id: str
@@ -66,8 +64,7 @@ class Authorizer:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(msgspec.Struct, frozen=True):
     """One API of an account and region."""
 
     id: str
@@ -102,8 +99,7 @@ class Api:
         return next((one for one in self.stages if one.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class UsagePlan:
+class UsagePlan(msgspec.Struct, frozen=True):
     """A usage plan: which keys may call which stages, and how often."""
 
     id: str
@@ -116,8 +112,7 @@ class UsagePlan:
     """Whether it has a quota."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(msgspec.Struct, frozen=True):
     """An API key, without its value."""
 
     id: str
@@ -127,8 +122,7 @@ class ApiKey:
     """Those that name it without a usage plan, ``API/STAGE``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(msgspec.Struct, frozen=True):
     """A custom domain with what its paths lead to: (base path, API, stage); the base path is "" for the root."""
 
     name: str
@@ -136,8 +130,7 @@ class Domain:
     mutual_tls: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """A VPC endpoint for execute-api; a policy that was not read is None."""
 
     id: str
@@ -146,8 +139,7 @@ class Endpoint:
     policy: ResourcePolicy | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(msgspec.Struct, frozen=True):
     """All that was read of API Gateway in an account. A part is None where it was not read."""
 
     apis: tuple[Api, ...] | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policygen.iam.document import Policy
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """A user with the policies of its own and of its groups.
 
     `missing` are ARNs of policies whose documents were not read, and names of lists likewise: while there are any, what
@@ -21,4 +21,4 @@ class User:
     policies: tuple[Policy, ...] = ()
     missing: tuple[str, ...] = ()
     boundary: Policy | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)

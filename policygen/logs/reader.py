@@ -9,8 +9,7 @@ copies that no own record covers. A `QuerySource` does all this in its own engin
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -38,6 +37,9 @@ from policygen.logs.search_scope import searched
 from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, QuerySource, Reader, Scope, Source
 from policygen.parallel import collect_young, gc_paused, map_ahead
 from policygen.text import pluralize
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 FLUSHED = 8
 """Chunks after which the cache is written: a killed process has to read so many again."""

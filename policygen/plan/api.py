@@ -312,7 +312,7 @@ def _smaller(suggestion: ApiSuggestion) -> World:
 def _of_callers(account: Account, api: Api, names: Iterable[str]) -> Account:
     gateway = account.gateway
     own = None if gateway.apis is None else tuple(one for one in gateway.apis if one.id == api.id)
-    guards = dataclasses.replace(gateway, apis=own, usage_plans=None, keys=None)
+    guards = replace(gateway, apis=own, usage_plans=None, keys=None)
     return Account(
         account.account_id,
         account.partition,

@@ -41,6 +41,7 @@ class ObservabilityCache(msgspec.Struct):
     """Of permissions on every resource, so that there are no more entries than IAM has actions."""
     absence: dict[tuple[str, int], AbsenceVerdict] = msgspec.field(default_factory=dict)
     """As `observability`, by the days that are needed."""
+    is_read: dict[str, bool] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,13 @@ class Coverage(ObservabilityRules):
             since = ObservabilityRules.logged_since(self, event_sets)
             self.cache.logged_since[event_sets] = since
         return since
+
+    def _is_read(self, data_type: str) -> bool:
+        """As `ObservabilityRules._is_read`, remembered."""
+        found = self.cache.is_read.get(data_type)
+        if found is None:
+            found = self.cache.is_read[data_type] = ObservabilityRules._is_read(self, data_type)
+        return found
 
     def unlogged(self, event_sets: tuple[EventSet, ...], service: str, since: str) -> BlindSpot:
         """As `ObservabilityRules.unlogged`, remembered."""

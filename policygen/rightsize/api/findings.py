@@ -6,12 +6,13 @@ api-gateway-api-usage-plans, rest-api-disable-default-endpoint and rest-api-mutu
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from policygen.account.apis import Api, ApiKey, Domain, Gateway, Method
 from policygen.iam.party import EVERYONE, NOBODY, Party, account_named
@@ -85,7 +86,7 @@ def policy_findings(world: World, api: Api, policy: ResourcePolicy | None) -> li
         api: the API.
         policy: the resource policy that it would have; None for none.
     """
-    openness = _Openness(world, dataclasses.replace(api, policy=policy))
+    openness = _Openness(world, replace(api, policy=policy))
     return sorted({ApiFinding(*one) for one in openness.findings()})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -111,7 +110,7 @@ def _changed_decisions(
     callers: Iterable[CallerPolicy],
     uses: Iterable[ApiUse],
 ) -> Iterator[str]:
-    changed = dataclasses.replace(api, policy=policy.finished) if policy else api
+    changed = replace(api, policy=policy.finished) if policy else api
     after = _with_policies(world, changed, callers)
     for use in uses:
         asked = use.invocation
@@ -132,10 +131,8 @@ def _changed(account: Account, api: Api, own: Mapping[str, Policy]) -> Account:
         replace(one, policies=(own[one.key.arn],), attached=()) if one.key.arn in own else one
         for one in account.roles
     )
-    users = tuple(
-        dataclasses.replace(one, policies=(own[one.arn],)) if one.arn in own else one for one in account.users
-    )
-    return replace(account, gateway=dataclasses.replace(gateway, apis=apis), roles=roles, users=users)
+    users = tuple(replace(one, policies=(own[one.arn],)) if one.arn in own else one for one in account.users)
+    return replace(account, gateway=replace(gateway, apis=apis), roles=roles, users=users)
 
 
 # ---- the resource policy ------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ permissions, and of PG601 to PG612 those that the policy decides.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+
+from msgspec.structs import replace
 
 from policygen.account.apis import Api, Method
 from policygen.iam.document import Statement
@@ -154,7 +155,7 @@ def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: ApiSuggest
 
 def _is_denied(use: ApiUse, policy: ResourcePolicy, api: Api, world: World) -> bool:
     before = decide(world, api, use.invocation)
-    after = decide(world, dataclasses.replace(api, policy=policy), use.invocation)
+    after = decide(world, replace(api, policy=policy), use.invocation)
     if surety(after) < surety(before):
         return True
     if not (surety(before) and _needs_policy(use, api)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -93,6 +92,8 @@ def check_keys(table: Mapping[str, Any], name: str) -> None:
 
 
 def _parsed(text: str, name: str) -> dict[str, Any]:
+    import tomllib  # most runs have no such file
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

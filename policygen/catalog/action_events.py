@@ -7,8 +7,7 @@ service without a public API, it is only checked along with other calls, or it i
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 
 from policygen.catalog.rule_model import RequiredAction
@@ -79,23 +78,33 @@ def _may_make(need: RequiredAction, name: str) -> bool:
     return bool(field) and (name in listed or (start != "" and name.startswith(start)))
 
 
-_EVENTS = re.compile(r"=\S*")
-
-
 @cache
-def _names() -> Mapping[str, Mapping[str, str]]:
-    """Return the names of each service's actions by their lower case."""
-    names = {prefix: _EVENTS.sub("", entries) for prefix, entries in _actions().items()}
-    return {
-        prefix: dict(zip(text.lower().split(), text.split(), strict=True)) for prefix, text in names.items()
-    }
+def _text() -> tuple[str, str]:
+    """Return all services with their entries, a line each, as they are written and in lower case."""
+    lines = [f"{prefix} {entries} " for prefix, entries in _actions().items()]
+    return "\n".join(lines), "\n".join(lines).lower()
 
 
 @lru_cache(maxsize=65536)
 def actions_named(event: str) -> tuple[str, ...]:
     """Return the actions, of any service, that have an event's name: what its call asks for first; () for none."""
-    asked = event.removesuffix("20*").lower()
-    return tuple([f"{prefix}:{names[asked]}" for prefix, names in _names().items() if asked in names])
+    text, lower = _text()
+    name = event.removesuffix("20*").lower()
+    places = [*_places(lower, f" {name} "), *_places(lower, f" {name}=")]
+    return tuple([f"{_prefix(text, at)}:{text[at + 1 : at + 1 + len(name)]}" for at in sorted(places)])
+
+
+def _places(text: str, wanted: str) -> Iterator[int]:
+    at = text.find(wanted)
+    while at >= 0:
+        yield at
+        at = text.find(wanted, at + 1)
+
+
+def _prefix(text: str, at: int) -> str:
+    """Return the service in whose line of the text a place is."""
+    line = text.rfind("\n", 0, at) + 1
+    return text[line : text.index(" ", line)]
 
 
 @cache

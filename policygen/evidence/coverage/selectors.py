@@ -64,7 +64,7 @@ def logged_by_any(probe: Probe, trails: Iterable[tuple[Selectors | None, Selecto
     pairs = tuple(trails)
     # One selector may log the reads and one the writes, so each half is decided by itself.
     flags = (True, False) if probe.read_only is None else (probe.read_only,)
-    halves = [replace(probe, read_only=flag) for flag in flags]
+    halves = [probe if flag is probe.read_only else replace(probe, read_only=flag) for flag in flags]
     return every(either(_trail(half, basic, advanced) for basic, advanced in pairs) for half in halves)
 
 

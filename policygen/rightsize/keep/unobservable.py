@@ -266,6 +266,8 @@ class _KeepBuilder:
 
         ``CreateTable`` asks for dynamodb:BatchWriteItem as well, but first for dynamodb:CreateTable, which would show.
         """
+        if event.removesuffix("20*") == action.partition(":")[2]:
+            return True
         first = actions_named(event)
         return not first or action in first or any(map(self._may_have_been_used, first))
 

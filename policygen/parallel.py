@@ -74,6 +74,17 @@ def map_ahead(
                 future.cancel()
 
 
+_kept = False
+"""Whether `keep_for_good` was called in this process."""
+
+
+def keep_for_good() -> None:
+    """Let the garbage collector leave alone all that there is, until the process ends."""
+    global _kept  # noqa: PLW0603 - what the collector does is a state of the process
+    _kept = True
+    gc.freeze()
+
+
 @contextmanager
 def gc_paused() -> Iterator[None]:
     """Pause the garbage collector: adding up calls makes no cycles, yet the collector visits all calls over and over.
@@ -87,7 +98,8 @@ def gc_paused() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            if not gc.get_freeze_count():  # nobody else froze anything
+            # Nobody froze anything. To count what is frozen takes longer the more it is.
+            if not _kept and not gc.get_freeze_count():
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()

@@ -6,7 +6,6 @@ that cannot be right-sized is a row with its reason: no role is left out, and no
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 
@@ -15,7 +14,7 @@ from policygen.all_roles.role_trust import sightings_of
 from policygen.all_roles.row import RowDecision, row_of
 from policygen.all_roles.select import RoleTarget
 from policygen.logs.calls.spill import SpillStore, StoredRoles, unpack_calls
-from policygen.parallel import gc_paused, map_ahead
+from policygen.parallel import gc_paused, keep_for_good, map_ahead
 from policygen.plan.batch_table import BatchRow
 
 Work = tuple[RoleTarget, StoredRoles]
@@ -39,7 +38,7 @@ def init_worker(settings: BatchSettings, write_result: WriteResult) -> None:
     """
     global _worker  # noqa: PLW0603 - a worker's only state, set once before its first role
     _worker = settings, write_result
-    gc.freeze()  # the settings stay for good: the collector need not walk through them
+    keep_for_good()  # the settings
 
 
 def _right_size_in_worker(target: RoleTarget, stored: StoredRoles) -> Result:

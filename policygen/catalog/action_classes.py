@@ -107,11 +107,13 @@ def _callers() -> Mapping[str, Any]:
     return read_package_table("policygen.catalog", "data/assumers.toml")  # type: ignore[no-any-return]
 
 
+@lru_cache(maxsize=1024)
 def runs_programs_only(service: str) -> bool:
     """Return whether only programs work with the roles that a service assumes: no notebook, console or shell."""
     return service in _callers()["programs"]["services"]
 
 
+@lru_cache(maxsize=65536)
 def may_be_asked_by_tools(service: str, action: str) -> bool:
     """Return whether people's tools that work with the roles of a service may ask for an action.
 

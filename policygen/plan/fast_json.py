@@ -23,10 +23,10 @@ def to_bytes(document: Mapping[str, Any], *, indent: int = 2) -> bytes:
 
     Args:
         document: its values.
-        indent: spaces of each level; negative for one line.
+        indent: spaces of each level; negative for one line without spaces.
     """
     data = _encode(document)
-    text = msgspec.json.format(data, indent=indent) + b"\n"
+    text = (data if indent < 0 else msgspec.json.format(data, indent=indent)) + b"\n"
     unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
     return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
 

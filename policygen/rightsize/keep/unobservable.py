@@ -6,7 +6,6 @@ of a role is in `platform`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
@@ -56,22 +55,29 @@ def keep_unobservable(
         min_days: days for which a permission must have been visible before its absence means anything.
     """
     builder = _KeepBuilder(facts, unmapped, unread or {}, min_days)
-    asked = [action for action in facts.current_actions if action not in settled]
     # First what can be asked for by itself: what comes along with other calls is judged by them.
-    for along in (0, 1):
-        for action in asked:
-            if _comes_along(action) == along:
-                builder.add(action, facts.current_actions[action])
-        builder.ask_witnesses()
+    along: list[str] = []
+    for action, statements in facts.current_actions.items():
+        if action in settled:
+            continue
+        if _comes_along(action):
+            along.append(action)
+        else:
+            builder.add(action, statements)
+    builder.ask_witnesses()
+    builder.carry()
+    for action in along:
+        builder.add(action, facts.current_actions[action])
+    builder.ask_witnesses()
     return builder.result()
 
 
 @lru_cache(maxsize=65536)
-def _comes_along(action: str) -> int:
-    """Return 1 for an action that is checked along with calls for other ones, 0 for any other."""
+def _comes_along(action: str) -> bool:
+    """Return whether an action is checked along with calls for other ones."""
     known = reference.action(action)
     tags = known is not None and "Tagging" in known.access_level
-    return int(tags or visibility_of(action).kind == "implied")
+    return tags or visibility_of(action).kind == "implied"
 
 
 class _KeepBuilder:
@@ -82,6 +88,10 @@ class _KeepBuilder:
     ) -> None:
         used = facts.usages[0].requests
         self._keeps: list[Keep] = []
+        self._settled: dict[int, Keep] = {}
+        """Keeps about which no witness will ever tell anything, by their identity."""
+        self._waits = False
+        """Whether a witness asked what else may have been used: what is decided later may change its answer."""
         self._removed: dict[str, Removal] = {}
         self._outside: dict[str, str] = {}
         self._reports: dict[str, str] = {}
@@ -101,8 +111,8 @@ class _KeepBuilder:
         self._explained = ExplainedAttempts(facts, min_days)
         self._seen = {request.action for usage in facts.usages for request in usage.requests}
         self._traced = traced_actions(facts.usages[0])
-        self._open: Counter[str] = Counter()
-        """Action -> its keeps."""
+        self._used: set[str] = set()
+        """Actions that may have been used, by all that was decided before the witnesses are asked."""
 
     def result(self) -> KeepResult:
         """Return what was decided of all actions added."""
@@ -137,16 +147,13 @@ class _KeepBuilder:
                 grant = Grant(action, resource, conditions, excluded)
                 kind: Literal["traced", "unknown"] = "traced" if traced else "unknown"
                 self._keeps.append(Keep(grant, kind, blind_spot.why, blind_spot))
-                self._open[action] += 1
                 if report and report.kind == "idle" and (elsewhere := self._untracked(report, resource)):
                     said = f"{report.why}; it does not track {elsewhere}"
             else:
                 self._removed.setdefault(action, removal or unseen(action))
                 if action in self._facts.earlier:
                     grant = Grant(action, resource, conditions, excluded)
-                    earlier = keeps_seen_before(self._facts.earlier, grant)
-                    self._keeps += earlier
-                    self._open[action] += len(earlier)
+                    self._keeps += keeps_seen_before(self._facts.earlier, grant)
         if said:
             self._reports[action] = said
         if report and report.kind == "used_outside":
@@ -170,23 +177,26 @@ class _KeepBuilder:
     def ask_witnesses(self) -> None:
         """Ask the witnesses about all that is kept so far, until none decides anything more.
 
-        What one decides may be what another waited for. What still stays may have brought other permissions along.
+        What one decides may be what another waited for. Where none waited, the answer stays.
         """
         while True:
-            decided = {
-                keep.grant: removal for keep in self._keeps if (removal := self._ask(keep)) is not None
-            }
+            self._used = {*self._seen, *self._facts.needed, *(keep.grant.action for keep in self._keeps)}
+            decided: dict[Grant, Removal] = {}
+            for keep in self._keeps:
+                if id(keep) in self._settled:
+                    continue
+                self._waits = False
+                if (removal := self._ask(keep)) is not None:
+                    decided[keep.grant] = removal
+                elif not self._waits:
+                    self._settled[id(keep)] = keep
             self._leave_attempts_explained(decided)
             if not decided:
                 break
             self._keeps = [keep for keep in self._keeps if keep.grant not in decided]
             for grant, removal in decided.items():
-                self._open[grant.action] -= 1
                 self._removed.setdefault(grant.action, removal)
         self._keeps = [part for keep in self._keeps for part in self._narrowed(keep)]
-        for keep in self._keeps:
-            if keep.blind_spot:
-                self._carry(keep.grant.action, keep.blind_spot)
 
     def _narrowed(self, keep: Keep) -> list[Keep]:
         """Return a keep on every resource as keeps on the few that exist, where these are all known."""
@@ -240,14 +250,21 @@ class _KeepBuilder:
             return False
         return self._last_accessed.find(action).level == "service"
 
-    def _may_have_been_used(self, action: str) -> bool:
-        return action in self._seen or action in self._facts.needed or self._open[action] > 0
+    def _may_have_been_used(self, *actions: str) -> bool:
+        self._waits = True
+        return not self._used.isdisjoint(actions)
 
     def _was_attempted_unread(self, action: str) -> bool:
         report = self._last_accessed.find(action) if self._last_accessed else None
         return report is not None and report.kind in _USED and not self._explained.explaining(report)
 
     # --- What comes along with other calls ---
+
+    def carry(self) -> None:
+        """Remember what still stays: it may have brought other permissions along."""
+        for keep in self._keeps:
+            if keep.blind_spot:
+                self._carry(keep.grant.action, keep.blind_spot)
 
     def _carry(self, action: str, blind_spot: BlindSpot) -> None:
         """Remember an action that may have been used: what its calls ask for besides may have been used as well."""
@@ -269,7 +286,7 @@ class _KeepBuilder:
         if event.removesuffix("20*") == action.partition(":")[2]:
             return True
         first = actions_named(event)
-        return not first or action in first or any(map(self._may_have_been_used, first))
+        return not first or action in first or self._may_have_been_used(*first)
 
     def _carried(self, action: str) -> BlindSpot | None:
         """Return why an action may have come along with a call that the logs do not show; None where none may have."""

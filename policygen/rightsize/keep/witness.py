@@ -70,9 +70,9 @@ class Asked(msgspec.Struct, frozen=True):
     blind_spot: BlindSpot
     """Why the logs cannot tell."""
     facts: RoleFacts
-    may_have_been_used: Callable[[str], bool]
-    """Whether the role may have used another action, by all that is decided so far: it was seen, AWS's own services may
-    need it, or its use could not have been seen."""
+    may_have_been_used: Callable[..., bool]
+    """Whether the role may have used any of some other actions, by all that is decided so far: it was seen, AWS's own
+    services may need it, or its use could not have been seen. Who does not ask this is not asked again."""
     was_attempted_unread: Callable[[str], bool]
     """Whether IAM saw an attempt that may be at an action, of which no event was read and which nothing explains."""
 

@@ -84,13 +84,20 @@ def _allowed_parents(asked: Asked, found: ActionClass) -> list[str]:
 
 def _parents_used(asked: Asked, found: ActionClass) -> bool:
     """Return whether the role made a call that asks for the action along with it, or may have made one unseen."""
-    parents = [one for one in parent_actions(found.parents) if one != asked.action]
-    return any(asked.may_have_been_used(one) or _may_be_allowed_elsewhere(asked, one) for one in parents)
+    parents, shared = _other_parents(found.parents, asked.action)
+    return asked.may_have_been_used(*parents) or any(_may_be_allowed_elsewhere(asked, one) for one in shared)
+
+
+@lru_cache(maxsize=65536)
+def _other_parents(names: tuple[str, ...], action: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parents but for the action itself, and those of them whose resources have policies of their own."""
+    parents = tuple(one for one in parent_actions(names) if one != action)
+    return parents, tuple(one for one in parents if service_of(one) in _WITH_RESOURCE_POLICIES)
 
 
 def _may_be_allowed_elsewhere(asked: Asked, action: str) -> bool:
     """Return whether a resource's own policy, which is not read, may allow an action whose calls would not show."""
-    if service_of(action) not in _WITH_RESOURCE_POLICIES or action in asked.facts.current_actions:
+    if action in asked.facts.current_actions:
         return False
     return asked.facts.coverage.absence(action, "*", 0).blind_spot is not None
 

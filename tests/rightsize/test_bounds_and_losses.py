@@ -276,6 +276,6 @@ def test_at_a_price_a_pattern_matches_what_could_go_but_never_what_is_barred() -
     assert [one.action for one in patterns.written(Spares(0))] == ["sqs:*"]
     spare = patterns.spare(patterns.written(Spares(0)))
     assert {one.action for one in spare} == {"sqs:SendMessage", "sqs:PurgeQueue"}
-    barred = patterns.written(Spares(0, {"sqs:purgequeue"}))
+    barred = patterns.written(Spares(0, frozenset({"sqs:purgequeue"})))
     assert {one.action for one in patterns.spare(barred)} <= {"sqs:SendMessage"}
     assert "sqs:*" not in {one.action for one in barred}

@@ -12,7 +12,7 @@ At a price, a pattern may match actions that would go by the evidence: for what 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from math import inf
 from typing import NamedTuple
@@ -47,7 +47,7 @@ class Spares(NamedTuple):
 
     price: float = inf
     """Characters that must be saved for each of them."""
-    barred: Collection[str] = frozenset()
+    barred: frozenset[str] = frozenset()
     """Actions, in lower case, that no pattern may match at any price."""
 
     def priced(self, action: str) -> float:
@@ -71,10 +71,8 @@ class Patterns:
             kept: those of them that are kept without evidence. Only for them is a pattern written.
             statements: the current Allow statements.
         """
-        self.grants, self._statements, self._kept = sorted(grants), statements, frozenset(kept)
-        self._names: dict[GrantPlace, set[str]] = defaultdict(set)
-        for grant in grants:
-            self._names[GrantPlace(*grant[1:4])].add(grant.action)
+        self.grants, self._statements = sorted(grants), statements
+        self._names, self._kept = _by_place(grants), _by_place(kept)
         self._wide = [place for place in self._names if not arn.is_name(place.resource)]
         self._held: dict[GrantPlace, frozenset[str]] = {}
         self._origins: dict[GrantPlace, tuple[Statement, ...]] = {}
@@ -89,7 +87,7 @@ class Patterns:
         found: list[Grant] = []
         alike: dict[tuple[object, ...], list[Grant]] = {}
         for place, names in self._names.items():
-            mine = frozenset(name for name in names if Grant(name, *place) in self._kept)
+            mine = frozenset(names & self._kept.get(place, set()))
             origin = self._origin(place) if len(mine) > 1 else ()
             if not origin:
                 found += (Grant(name, *place) for name in names)
@@ -130,6 +128,14 @@ class Patterns:
             names = (name.lower() for one in holding for name in self._names[one])
             self._held[place] = frozenset(names)
         return self._held[place]
+
+
+def _by_place(grants: Iterable[Grant]) -> dict[GrantPlace, set[str]]:
+    """Return the actions of grants by place."""
+    found: dict[GrantPlace, set[str]] = defaultdict(set)
+    for grant in grants:
+        found[GrantPlace(*grant[1:4])].add(grant.action)
+    return found
 
 
 def _holds_place(statement: Statement, place: GrantPlace) -> bool:
@@ -180,23 +186,22 @@ def _patterns(
     """Return patterns and names that match all of `names`, and nothing that is not held but for spares."""
 
     def excess(pattern: str) -> float:
-        return sum(spares.priced(one) for one in actions_matching(pattern) if one.lower() not in held)
+        spare = (one for one in actions_matching(pattern) if one.lower() not in held)
+        if spares.price == inf:
+            return 0 if next(spare, None) is None else inf
+        return sum(map(spares.priced, spare))
 
     own = {p for s in origin if not s.not_actions for p in s.actions if is_pattern(p)}
     elements = tuple(_ActionElement(s.actions, s.not_actions) for s in origin)
     if "*" in own and not excess("*"):
         return ["*"]
     found: list[str] = []
+    wanted_of, own_of = _wanted_of(held, spares), _by_service(own)
     for service, members in _by_service(names).items():
-        mine = sorted((p for p in own if service_of(p) == service), key=lambda p: (len(p), p))
+        mine = sorted(own_of[service], key=lambda p: (len(p), p))
         chosen, left = _own_patterns(members, mine, excess)
         found += chosen
-        prices = {
-            _bare(one): MAY if one.lower() in held else Price(spares.priced(one), 0)
-            for one in reference.action_names(service)
-        }
-        prices |= {_bare(one): MUST for one in left}
-        cheapest = _cheapest(service, prices, elements)
+        cheapest = _cheapest(wanted_of(service, left), elements)
         found += cheapest if left <= kept else _with_names(cheapest, left, kept)
     return found
 
@@ -208,27 +213,45 @@ class _ActionElement(NamedTuple):
     not_actions: bool
 
 
-_ANY = (_ActionElement(("*",), not_actions=False),)
+class _Wanted(NamedTuple):
+    """What is asked of the patterns of one service."""
+
+    service: str
+    names: frozenset[str]
+    """Actions that they must match; of exceptions, that they must not match."""
+    held: frozenset[str]
+    """Actions, in lower case, that they may match."""
+    spares: Spares
 
 
-def _cheapest(
-    service: str, prices: Mapping[str, Price], elements: tuple[_ActionElement, ...]
-) -> tuple[str, ...]:
-    """Return the cheapest patterns that one of the elements contains."""
-    return _cheapest_known(service, tuple(prices), tuple(prices.values()), elements)
+def _wanted_of(held: Iterable[str], spares: Spares) -> Callable[[str, Collection[str]], _Wanted]:
+    """Return what makes a `_Wanted` of a service and the names in it."""
+    held_of, barred_of = _by_service(held), _by_service(spares.barred)
+    return lambda service, names: _Wanted(
+        service,
+        frozenset(names),
+        frozenset(held_of[service]),
+        spares._replace(barred=frozenset(barred_of[service])),
+    )
 
 
 @lru_cache(maxsize=4096)
-def _cheapest_known(
-    service: str, names: tuple[str, ...], prices: tuple[Price, ...], elements: tuple[_ActionElement, ...]
-) -> tuple[str, ...]:
-    """Remember the patterns of a service: many roles of an account are granted the same, and use little of it."""
+def _cheapest(wanted: _Wanted, elements: tuple[_ActionElement, ...]) -> tuple[str, ...]:
+    """Return the cheapest patterns that one of the elements contains.
+
+    They are remembered: many roles of an account are granted the same, and use little of it.
+    """
 
     @cache
     def may_write(pattern: str) -> bool:
         return any(_holds(element, pattern) for element in elements)
 
-    return cheapest_patterns(service, dict(zip(names, prices, strict=True)), may_write)
+    prices = {
+        _bare(one): MAY if one.lower() in wanted.held else Price(wanted.spares.priced(one), 0)
+        for one in reference.action_names(wanted.service)
+    }
+    prices |= {_bare(one): MUST for one in wanted.names}
+    return cheapest_patterns(wanted.service, prices, may_write)
 
 
 def _with_names(patterns: Iterable[str], names: Collection[str], kept: Collection[str]) -> Iterator[str]:
@@ -251,8 +274,8 @@ def _own_patterns(
     return chosen, left
 
 
-def _by_service(names: Iterable[str]) -> dict[str, set[str]]:
-    groups: dict[str, set[str]] = defaultdict(set)
+def _by_service(names: Iterable[str]) -> defaultdict[str, set[str]]:
+    groups: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:
         groups[service_of(name)].add(name)
     return groups
@@ -278,21 +301,26 @@ def _exceptions(
 ) -> tuple[str, ...]:
     """Return what to leave out of a statement that grants everything, or everything but some actions. Sorted."""
     before = statement.actions if statement.not_actions else ()
-    wanted = _by_service(names)
+    wanted_of, names_of = _wanted_of(held, spares), _by_service(names)
     found: list[str] = list(before)
     for service in sorted(reference.prefixes()):
-        known = reference.action_names(service)
         about = arn.actions_about(before, f"{service}:*")
-        prices = {
-            _bare(one): MAY
-            if one.lower() in held or any(arn.action_matches(pattern, one) for pattern in about)
-            else Price(0, spares.priced(one))
-            for one in known
-        }
-        prices |= {_bare(one): MUST_NOT for one in wanted.get(service, ())}
-        found += (
-            pattern
-            for pattern in _cheapest(service, prices, _ANY)
-            if not any(arn.action_contains(other, pattern) for other in about)
-        )
+        found += _cheapest_exceptions(wanted_of(service, names_of[service]), about)
     return tuple(sorted(set(found)))
+
+
+@lru_cache(maxsize=4096)
+def _cheapest_exceptions(wanted: _Wanted, about: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the cheapest patterns of what is not wanted and not left out yet. Remembered, as `_cheapest`."""
+    prices = {
+        _bare(one): MAY
+        if one.lower() in wanted.held or any(arn.action_matches(pattern, one) for pattern in about)
+        else Price(0, wanted.spares.priced(one))
+        for one in reference.action_names(wanted.service)
+    }
+    prices |= {_bare(one): MUST_NOT for one in wanted.names}
+    return tuple(
+        pattern
+        for pattern in cheapest_patterns(wanted.service, prices)
+        if not any(arn.action_contains(other, pattern) for other in about)
+    )

@@ -99,8 +99,9 @@ def _services(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Return the services of the needed actions, and those that today's policies allow and the proposal does not."""
     unverified = {keep.action for keep in plan.keeps if keep.kind == "unknown"}
     needed = {service_of(grant.action) for grant in plan.grants if grant.action not in unverified}
-    now = {change.service for change in plan.changes if change.now}
-    proposed = {change.service for change in plan.changes if change.proposed}
+    groups = plan.change_groups
+    now = {group.service for group in groups if any(change.now for change in group.changes)}
+    proposed = {group.service for group in groups if any(change.proposed for change in group.changes)}
     return {"services": tuple(sorted(needed)), "services_unused": tuple(sorted(now - proposed))}
 
 

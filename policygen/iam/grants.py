@@ -46,7 +46,7 @@ class Grant(NamedTuple):
 
     def inside(self, other: Grant) -> bool:
         """Whether `other` grants everything that this grant does."""
-        return (
+        return self == other or (
             other._covers_action(self.action, self.unless)
             and self.excluded == other.excluded
             and (not other.conditions or other.conditions == self.conditions)
@@ -94,6 +94,8 @@ class Grant(NamedTuple):
         """Whether the grant is about an action, or all that a pattern matches but for what `unless` matches."""
         if not _covers_action(self.action, action):
             return False
+        if not self.unless:
+            return True
         left_out = (one for one in arn.actions_about(self.unless, action) if arn.action_overlaps(one, action))
         return all(_among(one, unless) for one in left_out)
 

@@ -363,7 +363,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
         granted = (one.action for one in self.evidence.granted)
         return support_of((grant.action for grant in self.grants), granted, self._kept)
 
-    @property
+    @cached_property
     def _kept(self) -> list[tuple[str, str]]:
         return [(keep.action, keep.kind) for keep in self.keeps]
 
@@ -372,7 +372,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
         """The needed actions, in lower case, that are also kept, unverified, on more resources."""
         return broader_of(self.support, self._kept)
 
-    @property
+    @cached_property
     def tightness(self) -> Tightness:
         """The actions of the proposal, by what speaks for them."""
         return tightness_by(self.support, self._kept)

@@ -98,14 +98,14 @@ class ServiceNeed(NamedTuple):
 
 def service_needs(plan: Plan) -> tuple[ServiceNeed, ...]:
     """Return a row for each service that is allowed today, proposed or was called, by name; the columns add up."""
-    changes = grouped((service_of(one.action), one) for one in plan.changes)
+    changes = grouped((one.service, one.changes) for one in plan.change_groups)
     grants = grouped((service_of(one.action), one) for one in plan.grants)
     support = grouped((service_of(action), (action, why)) for action, why in plan.support.items())
     calls = {row.service: row.events for row in plan.calendar.rows}
     return tuple(
         _service_need(
             service,
-            changes.get(service, ()),
+            [one for some in changes.get(service, ()) for one in some],
             grants.get(service, ()),
             dict(support.get(service, ())),
             dict(zip(plan.calendar.days, calls.get(service, ()), strict=False)),

@@ -39,9 +39,8 @@ class FixedNames(NamedTuple):
 def fixed_names(plan: Plan) -> list[FixedNames]:
     """Return the folders, by name. Those whose names today's policies limit as well are none of them."""
     grants = grouped((one.action, one.resource) for one in plan.grants)
-    today = {one.action: one.now for one in plan.changes}
     closed = {(one.action, one.type, one.why) for one in plan.names if one.choice == "closed"}
-    found = set()
+    found: set[tuple[str, str, str]] = set()
     for one in plan.evidence.granted:
         if (one.action, f"{service_of(one.action)}:{one.type}", one.rule) in closed:
             continue  # the evidence shows that there are no others
@@ -50,11 +49,12 @@ def fixed_names(plan: Plan) -> list[FixedNames]:
             continue
         if not makes_up_names(one.action, one.type):
             continue
-        every = f"{_folder_of(name)}*"
-        if any(arn.contains(grant, every) for grant in grants[one.action]):
-            continue
-        if plan.today is None or _allows(today.get(one.action, ()), every):
-            found.add((_folder_of(name), one.action, name))
+        folder = _folder_of(name)
+        if not any(arn.contains(grant, f"{folder}*") for grant in grants[one.action]):
+            found.add((folder, one.action, name))
+    if found and plan.today is not None:
+        today = {one.action: one.now for one in plan.changes}
+        found = {one for one in found if _allows(today.get(one[1], ()), f"{one[0]}*")}
     folders = grouped((folder, (action, name)) for folder, action, name in sorted(found))
     return [
         FixedNames(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
 from policygen.iam import arn, reference
@@ -56,14 +56,25 @@ def rule_line(role: str, actions: Sequence[str], about: str, elsewhere: str, acc
 
 def _entry(key: str, values: Sequence[str]) -> str:
     """Write one value, or a list of them, in lines that fit."""
-    quoted = [json.dumps(value) for value in values]
+    quoted = [*map(_quote, values)]
     listed = quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted)}]"
     if len(listed) > _LINE - len(f"{key} = "):
-        lines = textwrap.wrap(
-            ", ".join(quoted), _LINE, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
-        )
-        listed = "\n".join(["[", *lines, "]"])
+        listed = "\n".join(["[", *_lines(quoted), "]"])
     return f"{key} = {listed}\n"
+
+
+_quote = json.JSONEncoder().encode
+
+
+def _lines(values: Sequence[str]) -> Iterator[str]:
+    """Yield the values of a list in lines that fit, each with as many as it holds and one at least."""
+    line = " "
+    for value in (*(f"{one}," for one in values[:-1]), values[-1]):
+        if len(line) + 1 + len(value) > _LINE and line != " ":
+            yield line
+            line = " "
+        line = f"{line} {value}"
+    yield line
 
 
 def exact_drops(names: Sequence[str], spared: Collection[str]) -> list[str]:

@@ -274,12 +274,8 @@ def _question(
     unused = {
         keep.grant.action for keep in group.keeps if keep.blind_spot and _may_go(keep.grant.action, droppable)
     }
-    whole = {
-        service
-        for service in whole - set(map(service_of, spared))
-        if all(service_of(one) != service or one in unused for one in names)
-    }
     unused_names = [one for one in names if one in unused]
+    whole = whole - {service_of(one) for one in (*spared, *(one for one in names if one not in unused))}
     exact = exact_drops(unused_names, spared)
     asks = f"{_about(group)}: {pluralize(len(group.actions), 'action')}"
     return Question(

@@ -131,7 +131,7 @@ def _written(statement: Statement) -> str:
 
 def undropped(
     rules: Iterable[DecisionRule], now: Mapping[str, Sequence[Statement]]
-) -> dict[str, Sequence[Statement]]:
+) -> Mapping[str, Sequence[Statement]]:
     """Return the current permissions that no drop rule is about, whatever the resource.
 
     Args:
@@ -139,6 +139,8 @@ def undropped(
         now: action -> the current Allow statements that grant it.
     """
     patterns = [rule.action for rule in rules if rule.kind == "drop"]
+    if not patterns:
+        return now
     return {
         action: statements
         for action, statements in now.items()
@@ -322,11 +324,11 @@ def unused_rules(
         now: action -> the current Allow statements that grant it; None where these are not known.
         requests: observed requests.
     """
-    granted, seen = list((now or {}).items()), list(requests)
+    granted, seen = now or {}, list(requests)
     return tuple(
         rule
         for rule in rules
-        if not any(_keeps_any(rule, action, statements) for action, statements in granted)
+        if not any(_keeps_any(rule, action, statements) for action, statements in granted.items())
         and not any(_matches(rule, request) for request in seen)
     )
 

@@ -211,7 +211,7 @@ def _conclude(settings: BatchSettings, evidence: RoleEvidence) -> tuple[Analysis
 def _content(format_: str, plan: Plan) -> str | bytes:
     if format_ == "packed plan":
         return plan_to_gzip(plan)
-    return to_bytes(plan.document) if format_ == "plan" else render(format_, plan, indexed=True)
+    return to_bytes(plan.stored) if format_ == "plan" else render(format_, plan, indexed=True)
 
 
 # --- The verdict -----------------------------------------------------------------------------------

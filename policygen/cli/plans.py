@@ -46,7 +46,7 @@ def save_plan(plan: Plan, folder: Path | None, notify: Callable[[str], None]) ->
     from policygen.plan.fast_json import to_bytes
 
     name, role = plan_file(Path(), plan), sanitize(plan.role.name)
-    save_content(to_bytes(plan.document), name, folder, notify, f"policygen report {role}")
+    save_content(to_bytes(plan.stored), name, folder, notify, f"policygen report {role}")
 
 
 def save_content(

@@ -28,6 +28,7 @@ from policygen.plan.build_evidence import (
     traces_part,
     window_part,
 )
+from policygen.plan.change_groups import DecidedBy, PlanChange
 from policygen.plan.fast_json import digest
 from policygen.plan.gate import gate_part
 from policygen.plan.io import SCHEMA_VERSION, parse_plan
@@ -44,6 +45,7 @@ from policygen.rightsize.decisions.effects import DecisionEffects
 from policygen.rightsize.generate.names import all_uses
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.questions import Question
+from policygen.rightsize.removal import Removal
 from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
@@ -63,7 +65,7 @@ def plan_from_analysis(
 
 
 def build_plan_document(analysis: Analysis, trust: TrustProposal | None = None) -> dict[str, Any]:
-    """Return the suggestion as the plain values of a plan, one entry for each of its parts."""
+    """Return the suggestion as the values of a plan, one entry for each of its parts, plain but for the changes."""
     suggestion, observed = analysis.suggestion, analysis.observed
     usage, decided = suggestion.usage, suggestion.decided
     return {
@@ -89,7 +91,7 @@ def build_plan_document(analysis: Analysis, trust: TrustProposal | None = None) 
         ],
         "names": names_part(all_uses(suggestion.names)),
         "replay": replay_part(suggestion.replay),
-        "changes": [_change(change) for change in suggestion.changes],
+        "changes": _changes(suggestion.changes),
         "cautions": [msgspec.to_builtins(one) for one in suggestion.cautions],
         "missing": [
             request_name(one.request) | {"cause": one.cause} | evidence_counts(one.evidence)
@@ -246,21 +248,17 @@ def _trust(role: Role | None, proposal: TrustProposal | None) -> dict[str, Any] 
 # --- What becomes of each action, and what it is worth ------------------------------------------------
 
 
-def _change(change: Change) -> dict[str, Any]:
-    decided = change.decided_by
-    by = (
-        {"rule": decided.rule, "source": decided.source, "confidence": decided.confidence}
-        if decided
-        else None
-    )
-    return {
-        "action": change.action,
-        "kind": change.kind,
-        "now": list(change.now),
-        "proposed": list(change.proposed),
-        "why": change.why,
-        **({"decided_by": by} if by else {}),
-    }
+def _changes(changes: Collection[Change]) -> list[PlanChange]:
+    """Return the changes as records: an administrator has some 22,000, and a batch hundreds of roles."""
+    decided = {one.decided_by: _decided_by(one.decided_by) for one in changes}
+    return [
+        PlanChange(one.action, one.kind, one.now, one.proposed, one.why, decided[one.decided_by])
+        for one in changes
+    ]
+
+
+def _decided_by(removal: Removal | None) -> DecidedBy | None:
+    return DecidedBy(removal.rule, removal.source, removal.confidence) if removal else None
 
 
 def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:

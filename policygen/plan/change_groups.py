@@ -20,7 +20,7 @@ class DecidedBy(msgspec.Struct, frozen=True):
     confidence: str = "high"
 
 
-class PlanChange(msgspec.Struct, frozen=True):
+class PlanChange(msgspec.Struct, frozen=True, omit_defaults=True):
     """What becomes of one action."""
 
     action: str

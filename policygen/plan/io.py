@@ -33,7 +33,7 @@ SCHEMAS: Mapping[str, tuple[str, str, str]] = {
 
 
 def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
-    """Return a plan from its plain values, and where it is saved.
+    """Return a plan from its values, plain ones or records of the plan, and where it is saved.
 
     Older versions stored the rendered ``screen`` as well; it is left out. What they named otherwise gets its name of
     today.
@@ -50,7 +50,7 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
         plan.today = tuple(
             msgspec.structs.replace(policy, document=_in_order(policy.document)) for policy in plan.today
         )
-    plan.document = {name: value for name, value in document.items() if name != "screen"}
+    plan.stored = {name: value for name, value in document.items() if name != "screen"}
     plan.file = file
     return plan
 
@@ -147,7 +147,7 @@ def _no_plan(name: str, reason: str) -> UsageError:
 
 def plan_to_json(plan: Plan) -> str:
     """Return a plan as one JSON object with sorted keys: the text of its file."""
-    return to_bytes(plan.document).decode()
+    return to_bytes(plan.stored).decode()
 
 
 def plan_to_gzip(plan: Plan) -> bytes:
@@ -155,7 +155,7 @@ def plan_to_gzip(plan: Plan) -> bytes:
 
     A sixtieth less would take twice the time.
     """
-    return gzip.compress(to_bytes(plan.document, indent=-1), 6, mtime=0)
+    return gzip.compress(to_bytes(plan.stored, indent=-1), 6, mtime=0)
 
 
 def policies_to_json(plan: Plan) -> str:

@@ -304,7 +304,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     """ARNs of attached policies whose documents were not read. Older plans have none."""
     gate: dict[str, Any] | None = None
     """What only `policygen check` reads (`plan.gate`). Older plans have none."""
-    document: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
+    """All of it by name as it is saved: values, and records of which there are thousands."""
     file: str = ""
     """Where it is saved, as it was named; "" for policygen's own folder, or nowhere."""
     saved_at: str = ""
@@ -335,6 +336,11 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     def size(self) -> int:
         """Characters of all proposed documents that count against IAM's quotas."""
         return sum(policy.size for policy in self.policies)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return msgspec.json.decode(msgspec.json.encode(self.stored))  # type: ignore[no-any-return]
 
     @cached_property
     def change_groups(self) -> tuple[ChangeGroup, ...]:

@@ -331,7 +331,7 @@ def _documents(plan: Plan) -> dict[str, Any]:
 
 def _method(plan: Plan) -> dict[str, Any]:
     return {
-        "reading": plan.document.get("reading"),
+        "reading": plan.stored.get("reading"),
         "weak": plan.evidence.weak,
         "refused_events": plan.unauthenticated.count if plan.unauthenticated else 0,
     }

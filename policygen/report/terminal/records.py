@@ -11,7 +11,7 @@ from policygen.text import pluralize
 
 def render_records(plan: Plan, layout: Layout) -> Iterator[str]:
     """Yield the sum of the records that were read; nothing for an older plan, which lacks it."""
-    reading = plan.document.get("reading") or {}
+    reading = plan.stored.get("reading") or {}
     audit = reading.get("audit")
     if not audit:
         return

@@ -196,6 +196,8 @@ class _Access:
         self._partition = _partition(s for layer in statements for s in layer)
         self._account = account
         self._known: dict[tuple[str, str], list[_Reach]] = {}
+        self._cuts: dict[tuple[tuple[int, ...], ...], Collection[_Reach]] = {}
+        """Statements of each layer, by their identity -> what they allow together."""
 
     def passing(self, service: str) -> list[_Reach]:
         """Return the resources for which a role may be passed to a service."""
@@ -212,15 +214,12 @@ class _Access:
         return self._known[key]
 
     def _reached(self, action: str, facts: ContextFacts) -> Iterator[_Reach]:
-        reaches: Collection[_Reach] = [_Reach("*")]
-        for layer in self._allows:
-            concerned = [s for s in layer.about(action) if _truth(s, facts) is not Truth.FALSE]
-            if not concerned:
-                return
-            if len(reaches) * sum(len(s.resources) for s in concerned) <= _MOST_CUTS:
-                reaches = dict.fromkeys(
-                    cut for reach in reaches for s in concerned for cut in _within(reach, s)
-                )
+        concerned = [
+            [s for s in layer.about(action) if _truth(s, facts) is not Truth.FALSE] for layer in self._allows
+        ]
+        if not all(concerned):
+            return
+        reaches: Iterable[_Reach] = self._within_all(concerned)
         denies = [s for s in self._denies.about(action) if _truth(s, facts) is Truth.TRUE]
         for deny in denies:
             reaches = [left for reach in reaches for left in _less(reach, deny)]
@@ -233,6 +232,19 @@ class _Access:
             left = [shape for shape in shapes if _is_left(reach.pattern, shape, exceptions)]
             if left:
                 yield reach._replace(open=any(_is_open(reach.pattern, shape) for shape in left))
+
+    def _within_all(self, layers: Sequence[Sequence[Statement]]) -> Collection[_Reach]:
+        """Return what one statement of each layer allows together; most actions have the same few statements."""
+        key = tuple(tuple(map(id, layer)) for layer in layers)
+        if key not in self._cuts:
+            reaches: Collection[_Reach] = [_Reach("*")]
+            for layer in layers:
+                if len(reaches) * sum(len(s.resources) for s in layer) <= _MOST_CUTS:
+                    reaches = dict.fromkeys(
+                        cut for reach in reaches for s in layer for cut in _within(reach, s)
+                    )
+            self._cuts[key] = reaches
+        return self._cuts[key]
 
 
 class _Statements:

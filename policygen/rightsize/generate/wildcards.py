@@ -58,6 +58,18 @@ class Spares(NamedTuple):
 EXACT = Spares()
 
 
+class _Content(NamedTuple):
+    """What is granted in a place."""
+
+    names: frozenset[str]
+    kept: frozenset[str]
+    """Those of the names that are kept without evidence."""
+    held: frozenset[str]
+    """All that is granted there, in lower case: the names, and what wider places hold."""
+    origin: tuple[Statement, ...]
+    """The current statements that grant their actions in all of the place."""
+
+
 class Patterns:
     """Grants, and the current statements inside which patterns may stand for their names."""
 
@@ -76,6 +88,7 @@ class Patterns:
         self._wide = [place for place in self._names if not arn.is_name(place.resource)]
         self._held: dict[GrantPlace, frozenset[str]] = {}
         self._origins: dict[GrantPlace, tuple[Statement, ...]] = {}
+        self._patterns: dict[tuple[_Content, Spares], list[str]] = {}
 
     def written(self, spares: Spares = EXACT, *, by_exception: bool = False) -> list[Grant]:
         """Return grants for the same known actions, fewer where patterns can replace names. Sorted.
@@ -85,25 +98,28 @@ class Patterns:
             by_exception: write everything but some actions where that is shorter.
         """
         found: list[Grant] = []
-        alike: dict[tuple[object, ...], list[Grant]] = {}
+        alike: dict[_Content, list[Grant]] = {}
         for place, names in self._names.items():
             mine = frozenset(names & self._kept.get(place, set()))
             origin = self._origin(place) if len(mine) > 1 else ()
             if not origin:
                 found += (Grant(name, *place) for name in names)
                 continue
-            held = self._held_in(place)
-            key = (
-                frozenset(names),
-                mine,
-                held,
-                origin,
-            )  # many resources of one statement have the same actions
-            shape = alike.get(key)
+            # Many resources of one statement have the same actions.
+            content = _Content(frozenset(names), mine, self._held_in(place), origin)
+            shape = alike.get(content)
             if shape is None:
-                shape = alike[key] = _shape(names, mine, held, origin, spares, by_exception)
+                patterns = self._patterns_of(content, spares)
+                shape = _by_exception(content, patterns, spares) if by_exception else None
+                shape = alike[content] = shape or [Grant(pattern, "*") for pattern in patterns]
             found += (Grant(one.action, *place, one.unless) for one in shape)
         return sorted(found)
+
+    def _patterns_of(self, content: _Content, spares: Spares) -> list[str]:
+        key = content, spares
+        if key not in self._patterns:
+            self._patterns[key] = _patterns(content, spares)
+        return self._patterns[key]
 
     def _origin(self, place: GrantPlace) -> tuple[Statement, ...]:
         """Return the current statements that grant their actions in all of a place."""
@@ -148,25 +164,18 @@ def _holds_place(statement: Statement, place: GrantPlace) -> bool:
     return listed or statement.resource_contains(place.resource)
 
 
-def _shape(
-    names: Collection[str],
-    kept: frozenset[str],
-    held: Collection[str],
-    origin: Sequence[Statement],
-    spares: Spares,
-    by_exception: bool,
-) -> list[Grant]:
-    """Return the grants of one place, as on every resource."""
-    patterns = _patterns(names, kept, held, origin, spares)
-    everything = next((s for s in origin if s.not_actions or "*" in s.actions), None)
-    if everything and by_exception:
-        # What only another statement of today grants is written beside.
-        beside = {name for name in names if not _holds(everything, name)}
-        unless = _exceptions({*names} - beside, held, everything, spares)
-        more = _patterns(beside, kept, held, origin, spares)
-        if unless and _length(unless) + _length(more) < _length(patterns):
-            return [Grant("*", "*", unless=unless), *(Grant(pattern, "*") for pattern in more)]
-    return [Grant(pattern, "*") for pattern in patterns]
+def _by_exception(content: _Content, patterns: Sequence[str], spares: Spares) -> list[Grant] | None:
+    """Return the grants of one place as everything but some actions; None where its patterns are shorter."""
+    everything = next((s for s in content.origin if s.not_actions or "*" in s.actions), None)
+    if everything is None:
+        return None
+    # What only another statement of today grants is written beside.
+    beside = frozenset(name for name in content.names if not _holds(everything, name))
+    unless = _exceptions(content.names - beside, content.held, everything, spares)
+    more = _patterns(content._replace(names=beside), spares)
+    if not unless or _length(unless) + _length(more) >= _length(patterns):
+        return None
+    return [Grant("*", "*", unless=unless), *(Grant(pattern, "*") for pattern in more)]
 
 
 def _length(patterns: Collection[str]) -> int:
@@ -176,14 +185,9 @@ def _length(patterns: Collection[str]) -> int:
 # --- By what is kept -------------------------------------------------------------------------------
 
 
-def _patterns(
-    names: Collection[str],
-    kept: frozenset[str],
-    held: Collection[str],
-    origin: Sequence[Statement],
-    spares: Spares,
-) -> list[str]:
-    """Return patterns and names that match all of `names`, and nothing that is not held but for spares."""
+def _patterns(content: _Content, spares: Spares) -> list[str]:
+    """Return patterns and names that match all names, and nothing that is not held but for spares."""
+    names, kept, held, origin = content
 
     def excess(pattern: str) -> float:
         spare = (one for one in actions_matching(pattern) if one.lower() not in held)
@@ -287,6 +291,8 @@ def _bare(action: str) -> str:
 
 def _holds(element: _ActionElement | Statement, pattern: str) -> bool:
     """Return whether the Action or NotAction element of a statement contains a pattern."""
+    if not element.not_actions and "*" in element.actions:
+        return True
     patterns = arn.actions_about(element.actions, pattern)
     if element.not_actions:
         return not any(arn.action_overlaps(other, pattern) for other in patterns)

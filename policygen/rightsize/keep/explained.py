@@ -6,8 +6,12 @@ today's policies allow one that leaves none, that one explains it: the visible a
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
 from policygen.evidence.coverage.last_accessed import LastAccessedFinding, explains_attempts
 from policygen.evidence.coverage.observability import AbsenceVerdict
+from policygen.iam.actions import by_service
 from policygen.iam.arn import service_of
 from policygen.rightsize.keep.model import places_of
 from policygen.rightsize.keep.witness import RoleFacts
@@ -19,9 +23,11 @@ class ExplainedAttempts:
     def __init__(self, facts: RoleFacts, min_days: int) -> None:
         self._facts, self._min_days = facts, min_days
         self._known: dict[str, str] = {}
-        self._granted: dict[str, list[str]] = {}
-        for action in facts.current_actions:
-            self._granted.setdefault(service_of(action), []).append(action)
+
+    @cached_property
+    def _granted(self) -> Mapping[str, Sequence[str]]:
+        """Service -> its actions that today's policies allow."""
+        return by_service(self._facts.current_actions)
 
     def explaining(self, finding: LastAccessedFinding) -> str:
         """Return an action that explains the attempt of a finding; "" where the logs may have a hole."""

@@ -305,6 +305,17 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         index.update({role.key.role_id.casefold(): role for role in self.roles if role.key.role_id})
         return index
 
+    @cached_property
+    def arns(self) -> dict[str, str]:
+        """Unique id -> ARN, of roles and users."""
+        roles = {one.key.role_id: one.key.arn for one in self.roles if one.key.role_id}
+        return roles | {one.unique_id: one.arn for one in self.users if one.unique_id}
+
+    @cached_property
+    def role_arns(self) -> dict[tuple[str, str], str]:
+        """Account and name of a role -> its ARN."""
+        return {(one.key.account, one.name): one.key.arn for one in self.roles}
+
     def role(self, name_or_arn: str) -> Role:
         """Return the role with a name, path and name, role ARN or its last part, session ARN or role id.
 
@@ -316,9 +327,8 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         wanted = self._session_role(name_or_arn.strip()).lstrip("/").casefold()
         role = self._index.get(wanted) or self._index.get(wanted.removeprefix("role/"))
         if role is None:
-            raise role_not_found(
-                name_or_arn, self.account_id, [role.name for role in self.roles], self._hints()
-            )
+            names = [one.name for one in self.roles]
+            raise role_not_found(name_or_arn, self.account_id, names, self._hints())
         return role
 
     def functions_of(self, role: Role) -> tuple[Function, ...] | None:
@@ -363,12 +373,8 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         return text
 
     def _hints(self) -> tuple[str, ...]:
-        listing = "iam:GetAccountAuthorizationDetails"
-        return tuple(
-            f"the roles are not all there: {entry.message}"
-            for entry in self.errors
-            if entry.operation == listing
-        )
+        unread = [one for one in self.errors if one.operation == "iam:GetAccountAuthorizationDetails"]
+        return tuple(f"the roles are not all there: {one.message}" for one in unread)
 
 
 Accounts = Mapping[str, Account]

@@ -6,6 +6,7 @@ Source: IAM User Guide, cloudtrail-integration and reference_policies_iam-condit
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -45,12 +46,11 @@ def directory_of(accounts: Accounts, said: Iterable[Assumption], services: Itera
             arns[one.issuer_id] = one.issuer_arn
         elif one.kind == "IAMUser" and ":user/" in one.arn:
             arns[one.principal_id] = one.arn
-    names: dict[tuple[str, str], str] = {}
-    for account in accounts.values():
-        arns |= {role.key.role_id: role.key.arn for role in account.roles if role.key.role_id}
-        arns |= {user.unique_id: user.arn for user in account.users if user.unique_id}
-        names |= {(role.key.account, role.name): role.key.arn for role in account.roles}
-    return Directory(arns, names, _organizations(accounts.values()), tuple(sorted(set(services))))
+    # Each role of a batch asks; what the accounts say is the same for all of them.
+    known = [*accounts.values()][::-1]
+    names = ChainMap(*(one.role_arns for one in known))
+    told = ChainMap(*(one.arns for one in known), arns)
+    return Directory(told, names, _organizations(accounts.values()), tuple(sorted(set(services))))
 
 
 def _organizations(accounts: Iterable[Account]) -> dict[str, str]:

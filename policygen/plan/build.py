@@ -250,7 +250,7 @@ def _trust(role: Role | None, proposal: TrustProposal | None) -> dict[str, Any] 
 
 def _changes(changes: Collection[Change]) -> list[PlanChange]:
     """Return the changes as records: an administrator has some 22,000, and a batch hundreds of roles."""
-    decided = {one.decided_by: _decided_by(one.decided_by) for one in changes}
+    decided = {removal: _decided_by(removal) for removal in {one.decided_by for one in changes}}
     return [
         PlanChange(one.action, one.kind, one.now, one.proposed, one.why, decided[one.decided_by])
         for one in changes

@@ -67,7 +67,7 @@ def keep_unobservable(
     builder.ask_witnesses()
     builder.carry()
     for action in along:
-        builder.add(action, facts.current_actions[action])
+        builder.add(action, facts.current_actions[action], along=True)
     builder.ask_witnesses()
     return builder.result()
 
@@ -125,14 +125,14 @@ class _KeepBuilder:
             tried=frozenset(self._tried),
         )
 
-    def add(self, action: str, statements: Sequence[Statement]) -> None:
-        """Decide about one action and the statements that grant it."""
+    def add(self, action: str, statements: Sequence[Statement], *, along: bool = False) -> None:
+        """Decide about one action and the statements that grant it; `along`: it is checked along with other ones."""
         known = reference.action(action)
         doubt = None
         if known is None or service_of(action) in self._doubted:
             doubt = self._doubt(action, known)
         report = self._last_accessed.find(action) if self._last_accessed else None
-        carried = self._carried(action) if _comes_along(action) else None
+        carried = self._carried(action) if along else None
         # Thousands of actions are granted by the same few statements.
         places = self._places.get(id(statements))
         if places is None:

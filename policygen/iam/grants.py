@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -119,6 +120,15 @@ def _with_all_actions(statement: Statement) -> Statement:
 def is_pattern(action: str) -> bool:
     """Whether an action is written with wildcards."""
     return "*" in action or "?" in action
+
+
+@lru_cache(maxsize=1 << 16)
+def _beginning(action: str) -> str:
+    """Return an action, or a pattern of actions up to its first wildcard, in lower case.
+
+    A pattern contains only what begins like it.
+    """
+    return action[: len(action.replace("?", "*").partition("*")[0])].lower()
 
 
 def _covers_action(wildcards: str, narrow: str) -> bool:
@@ -243,7 +253,7 @@ class _ResourceIndex:
 
 
 class GrantIndex:
-    """Look up grants by action, and those with a pattern of actions by service, so that few need to be compared."""
+    """Look up grants by action, and those with a pattern of actions by how it begins, so that few are compared."""
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._named: dict[str, list[Grant]] = {}
@@ -251,7 +261,7 @@ class GrantIndex:
         self._indexes: dict[str, _ResourceIndex] = {}
         for grant in grants:
             if is_pattern(grant.action):
-                self._wild.setdefault(arn.service_of(grant.action), []).append(grant)
+                self._wild.setdefault(_beginning(grant.action), []).append(grant)
             else:
                 self._named.setdefault(grant.action.lower(), []).append(grant)
 
@@ -284,20 +294,26 @@ class GrantIndex:
     def contained_in(self, grant: Grant) -> Iterator[Grant]:
         """Yield the grants that a grant includes, itself among them."""
         if is_pattern(grant.action):
-            service = arn.service_of(grant.action)
-            groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
-            return (other for members in groups for other in members if other.inside(grant))
+            begins = _beginning(grant.action)
+            names, ordered = self._ordered
+            end = bisect_left(names, f"{begins}\U0010ffff")
+            return (other for other in ordered[bisect_left(names, begins) : end] if other.inside(grant))
         named: Sequence[Grant] = self._named.get(grant.action.lower(), ())
         if len(named) > 1 and arn.is_name(grant.resource):  # a name includes nothing but itself
             named = self._resource_index(grant.action.lower()).may_contain(grant.resource)
         return (other for other in named if other.inside(grant))
 
     @cached_property
-    def _services(self) -> dict[str, list[Grant]]:
-        by_service: dict[str, list[Grant]] = {}
-        for members in (*self._named.values(), *self._wild.values()):
-            by_service.setdefault(arn.service_of(members[0].action), []).extend(members)
-        return by_service
+    def _ordered(self) -> tuple[list[str], list[Grant]]:
+        """The actions of all grants in lower case, sorted, and the grants in this order."""
+        members = [one for some in (*self._named.values(), *self._wild.values()) for one in some]
+        ordered = sorted(members, key=lambda one: one.action.lower())
+        return [one.action.lower() for one in ordered], ordered
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        """How many characters the patterns of actions begin with."""
+        return sorted({len(begins) for begins in self._wild})
 
     def _resource_index(self, folded: str) -> _ResourceIndex:
         index = self._indexes.get(folded)
@@ -309,7 +325,9 @@ class GrantIndex:
         """Return the grants with a pattern of actions that may contain an action."""
         if not self._wild:
             return ()
-        return (*self._wild.get(arn.service_of(action), ()), *self._wild.get("*", ()))
+        begins = _beginning(action)
+        near = (self._wild.get(begins[:length], ()) for length in self._lengths if length <= len(begins))
+        return tuple(one for some in near for one in some)
 
 
 def _conditions_hold(grant: Grant, request: AccessRequest) -> Truth:

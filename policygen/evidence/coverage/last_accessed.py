@@ -218,6 +218,7 @@ def _since(what: str, until: str, created: str) -> str:
     return max(begun, created[:10])
 
 
+@lru_cache(maxsize=1024)
 def _begun(until: str) -> str:
     """Return the first day of which a report certainly tells."""
     return (

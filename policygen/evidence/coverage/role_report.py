@@ -47,12 +47,16 @@ class RoleReport(msgspec.Struct, frozen=True):
     """The regions in which the role may have worked."""
     leader: str = "us-east-1"
     """The region of the partition's global services."""
+    found: dict[str, LastAccessedFinding] = msgspec.field(default_factory=dict)
+    """Answers given before, by action: each is asked about several times."""
 
     def find(self, action: str) -> LastAccessedFinding:
         """Compare the report with the logs, for one permission."""
-        return last_accessed_finding(
-            action, self.report, self.window, self.seen, earlier=self.earlier, created=self.created
-        )
+        if action not in self.found:
+            self.found[action] = last_accessed_finding(
+                action, self.report, self.window, self.seen, earlier=self.earlier, created=self.created
+            )
+        return self.found[action]
 
     def untracked(self, finding: LastAccessedFinding, resource: str) -> str:
         """Return a region of which the silence about a permission says nothing; "" where there is none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.evidence.coverage.last_accessed import last_accessed_facts
@@ -17,6 +18,7 @@ ANY_REGION = "regions that no trail logs"
 """Stands for regions of which nothing is known, in the place of a region's name."""
 
 
+@lru_cache(maxsize=4096)
 def is_tracked_region(region: str, since: str = "9999") -> bool:
     """Return whether IAM tracks attempts in a region, from a day on at the latest.
 

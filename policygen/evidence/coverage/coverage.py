@@ -22,6 +22,7 @@ from policygen.evidence.coverage.observability import (
     TrailPeriod,
     without_names,
 )
+from policygen.evidence.coverage.selectors import Answer
 from policygen.evidence.coverage.trail_history import TrailChange, bounds, gaps, trail_intervals
 from policygen.iam.arn import parse, partition_of
 from policygen.iam.request import RoleKey
@@ -42,6 +43,8 @@ class ObservabilityCache(msgspec.Struct):
     absence: dict[tuple[str, int], AbsenceVerdict] = msgspec.field(default_factory=dict)
     """As `observability`, by the days that are needed."""
     is_read: dict[str, bool] = msgspec.field(default_factory=dict)
+    logs: dict[str, Answer] = msgspec.field(default_factory=dict)
+    """By the data event type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Coverage(ObservabilityRules):
         """
         if role.account != self.account or "userIdentity.arn" in self.filters:
             return None
-        cache = ObservabilityCache(observability=self.cache.observability, absence=self.cache.absence)
+        own = self.cache
+        cache = ObservabilityCache(observability=own.observability, absence=own.absence, logs=own.logs)
         return replace(self, identity=_sessions(role, self.known), cache=cache)
 
     def observability(self, action: str, resource: str = "*", reads_only: bool = False) -> ObservedSince:
@@ -77,6 +81,13 @@ class Coverage(ObservabilityRules):
             found = ObservabilityRules.observability(self, action, resource, reads_only)
             known[action, reads_only] = found
         return found
+
+    def logs(self, data_type: str) -> Answer:
+        """As `ObservabilityRules.logs`; remembered."""
+        known = self.cache.logs
+        if data_type not in known:
+            known[data_type] = ObservabilityRules.logs(self, data_type)
+        return known[data_type]
 
     def absence(self, action: str, resource: str, min_days: int) -> AbsenceVerdict:
         """As `ObservabilityRules.absence`; remembered for permissions on every resource."""

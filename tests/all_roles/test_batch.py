@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ from policygen.plan.batch_table import (
     totals_by_verdict,
 )
 from policygen.plan.io import read_plan
-from policygen.report.data.batch import batch_to_csv, batch_to_parquet, questions_to_csv
+from policygen.report.data.batch import COLUMNS, batch_to_csv, batch_to_parquet, questions_to_csv
 from policygen.report.data.cells import plain_cell
 from policygen.report.terminal.batch import age
 from policygen.rightsize.suggestion import SuggestOptions
@@ -255,6 +256,27 @@ def test_csv_and_parquet_hold_the_same_rows(made: Path) -> None:
     assert [
         {name: "" if value is None else str(value) for name, value in one.items()} for one in stored
     ] == written
+
+
+def test_parquet_is_written_without_pandas() -> None:
+    code = """
+import sys
+from policygen.plan.batch_table import BatchRow
+from policygen.report.data.batch import batch_to_parquet
+batch_to_parquet([BatchRow(role="orders", account="111122223333", verdict="ready", reason="")])
+sys.exit("pandas" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_parquet_holds_every_text_and_a_table_without_rows() -> None:
+    row = BatchRow(
+        role="orders", account="111122223333", verdict="ready", reason='two\nlines, "quoted" \u2028'
+    )
+    for rows in ([], [row]):
+        stored = pq.read_table(BytesIO(batch_to_parquet(rows)))
+        assert stored.column_names == list(COLUMNS)
+        assert stored["reason"].to_pylist() == [one.reason for one in rows]
 
 
 def test_without_pyarrow_there_is_no_parquet_and_an_older_one_is_removed(

@@ -26,7 +26,10 @@ PLACES = (
     f"{_A}/${{*}}",
     f"{_A}/${{aws:username}}",
 )
-ACTIONS = ("s3:GetObject", "S3:getobject", "s3:Get*", "s3:*", "*", "s3:PutObject", "sqs:SendMessage")
+ACTIONS = (
+    "s3:GetObject", "S3:getobject", "s3:Get*", "s3:G*", "s3:?etObject", "s3:*Object", "s3:*", "*", "s3:PutObject",
+    "sqs:SendMessage",
+)  # fmt: skip
 CONDITIONS: tuple[Conditions, ...] = ((), (("StringEquals", (("s3:prefix", ("2026/",)),)),))
 
 conditions = st.sampled_from(CONDITIONS)

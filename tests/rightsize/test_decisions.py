@@ -95,6 +95,17 @@ def test_the_placeholder_of_a_table_is_no_reason(table: str) -> None:
     assert parse_decisions(written.replace("x" * 100, "yearly"))
 
 
+def test_names_that_are_longer_than_a_line_stay_whole() -> None:
+    actions = (
+        "networkflowmonitor:GetQueryResultsWorkloadInsightsTopContributors",
+        "networkflowmonitor:GetQueryResultsWorkloadInsightsTopContributorsData",
+        "aws-marketplace-management:GetAdditionalSellerNotificationRecipients",
+    )
+    table = rule_text("drop", ["orders"], actions, "calls that CloudTrail may not log")
+    read = parse_decisions(table.replace("TICKET", "TICKET-118"))
+    assert tuple(rule.action for rule in read.rules) == actions
+
+
 def test_the_example_of_the_page_is_read_as_the_page_says(tmp_path: Path) -> None:
     path = tmp_path / "policygen.toml"
     path.write_text(EXAMPLE)

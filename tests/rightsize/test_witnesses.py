@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
+import msgspec
 import pytest
 
+from policygen.iam.grants import Grant
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.keep import unobservable
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, Witness
@@ -60,6 +63,53 @@ def test_one_witness_may_wait_for_what_another_decides_later(monkeypatch: pytest
     both = told(monkeypatch, reads_need_an_iterator, no_iterator)
     assert READS in unverified(alone)
     assert unverified(alone) - unverified(both) == {READS, ITERATOR}
+
+
+def test_what_waits_for_nothing_is_asked_once_whatever_others_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_about: Counter[Grant] = Counter()
+    waiting: Counter[Grant] = Counter()
+
+    def counting(asked: Asked) -> Removal | None:
+        asked_about[asked.grant] += 1
+        if asked.action == READS and asked.may_have_been_used(ITERATOR):
+            waiting[asked.grant] += 1
+        return None
+
+    def no_iterator(asked: Asked) -> Removal | None:
+        return Removal("no table has a stream", "existence", "a page") if asked.action == ITERATOR else None
+
+    told(monkeypatch, counting, no_iterator)
+    assert {grant.action for grant, times in asked_about.items() if times > 1} == {READS}
+    assert set(waiting.values()) == {1}
+
+
+def test_what_two_statements_grant_is_not_used_once_it_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reads_need_an_iterator(asked: Asked) -> Removal | None:
+        if asked.action == READS and not asked.may_have_been_used(ITERATOR):
+            return Removal("nobody can read without an iterator", "asked-with", "a page")
+        return None
+
+    def no_iterator(asked: Asked) -> Removal | None:
+        return Removal("no table has a stream", "existence", "a page") if asked.action == ITERATOR else None
+
+    observed = sample("orders-api", today=True).observed
+    current = observed.current_access
+    assert current is not None
+    twice = tuple(
+        msgspec.structs.replace(
+            policy,
+            name=f"{policy.name}-again",
+            statements=tuple(
+                msgspec.structs.replace(one, actions=(*one.actions, "sqs:ListQueues"))
+                for one in policy.statements
+            ),
+        )
+        for policy in current.policies
+    )
+    both = msgspec.structs.replace(current, policies=(*current.policies, *twice))
+    monkeypatch.setattr(unobservable, "WITNESSES", (reads_need_an_iterator, no_iterator))
+    found = conclude(msgspec.structs.replace(observed, current_access=both))
+    assert not unverified(found) & {READS, ITERATOR}
 
 
 def test_no_witness_is_asked_where_something_says_that_the_permission_was_used(

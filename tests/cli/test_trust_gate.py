@@ -42,6 +42,12 @@ def rules(said: dict[str, Any]) -> list[tuple[str, str]]:
 
 CASES: dict[str, tuple[list[Any], list[Any], list[Any], list[tuple[str, str]]]] = {
     "what is suggested passes": ([ROOT_OF_OWN], [CI], [allow({"AWS": f"{OWN}:role/ci"})], []),
+    "what is suggested for a caller that needs policies of its own passes": (
+        [ROOT_OF_OWN],
+        [CI],
+        [allow({"AWS": f"{OWN}:root"}, ArnEquals={"aws:PrincipalArn": f"{OWN}:role/ci"})],
+        [],
+    ),
     "a caller is left out": (
         [ROOT_OF_OWN],
         [CI, {"by": "role/ops"}],
@@ -53,6 +59,12 @@ CASES: dict[str, tuple[list[Any], list[Any], list[Any], list[tuple[str, str]]]] 
         [CI, {"by": "role/gone"}],
         [allow({"AWS": f"{OWN}:role/ci"})],
         [],
+    ),
+    "a caller that today names is left to its own policies": (
+        [allow({"AWS": [f"{OWN}:root", f"{OWN}:role/ci"]})],
+        [CI],
+        [ROOT_OF_OWN],
+        [("PG201", f"{OWN}:role/ci"), ("PG102", f"{OWN}:root")],
     ),
     "tags are left out": (
         [allow({"AWS": f"{OWN}:root"}, ["sts:AssumeRole", "sts:TagSession"])],
@@ -123,6 +135,18 @@ def test_what_is_against_a_trust_policy(name: str, tmp_path: Path) -> None:
     said = gate(tmp_path, {"today": today, "log": log}, policy)
     assert rules(said) == expected
     assert said["code"] == (1 if expected else 0)
+
+
+def test_who_is_left_to_policies_that_allow_it_is_not_denied(tmp_path: Path) -> None:
+    own = {"role/ci": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": TARGET}]}
+    today = [allow({"AWS": [f"{OWN}:root", f"{OWN}:role/ci"]})]
+    found = {}
+    for name, snapshot in {"allowed": {"own": own}, "silent": {}}.items():
+        said = gate(tmp_path, {"today": today, "log": [CI], "snapshot": snapshot}, [ROOT_OF_OWN])
+        found[name] = [one["message"] for one in said["findings"] if one["rule"] == "PG201"]
+    assert found["allowed"] == []
+    (message,) = found["silent"]
+    assert "would be denied without a permission of its own" in message
 
 
 def test_what_the_suggestion_has_too_is_shown_and_fails_no_level(tmp_path: Path) -> None:

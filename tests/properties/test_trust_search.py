@@ -1,7 +1,8 @@
 """Random trust policies and random assumptions: nothing that came is lost, nothing new is let in.
 
 The evaluator of `trust_world` is the judge; it shares no code with policygen's. It knows all of a request, policygen
-only what a record has: who carries which tags, or belongs to which organization, is known to the judge alone.
+only what a record has: who carries which tags, or belongs to which organization, is known to the judge alone. Whoever
+came without a policy of its own goes on without one, and whoever needed one still needs it.
 
     POLICYGEN_THOROUGH=1 python -m pytest -m '' tests/properties/test_trust_search.py
 
@@ -29,6 +30,7 @@ from policygen.evidence.role_assumptions import collect_assumptions
 from policygen.report.formats import TRUST_FORMATS, render_trust
 from policygen.rightsize.trust.suggest import suggest_trust
 from tests.support.effort import THOROUGH
+from tests.support.own_policies import NOTHING, may_assume
 from tests.support.trust_world import (
     ACCOUNT,
     GITHUB,
@@ -54,6 +56,22 @@ IAM_CALLERS = [
     "role/ci@s1", "role/team/deploy", "role/ops", "user/ana", "user/people/bob", f"{VENDOR}:role/scanner",
     f"{VENDOR}:role/billing", f"{VENDOR}:user/auditor",
 ]  # fmt: skip
+OWN_CALLERS = ("role/ci", "role/team/deploy", "role/ops", "user/ana", "user/people/bob")
+TAKES = {"Effect": "Allow", "Action": "sts:*", "Resource": TARGET}
+OWN_POLICIES: list[list[dict[str, Any]]] = [
+    [], [TAKES], [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    [{**TAKES, "Action": "sts:AssumeRole", "Resource": f"{OWN}:role/app/*"}],
+    [{**TAKES, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}],
+    [{**TAKES, "Condition": {"StringEquals": {"sts:ExternalId": "e1"}}}],
+    [{**TAKES, "Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}}],
+    [{"Effect": "Allow", "NotAction": "sts:Tag*", "Resource": "*"}],
+    [{"Effect": "Allow", "Action": "sts:AssumeRole", "NotResource": f"{OWN}:role/app/*"}],
+    [{"Effect": "Allow", "Action": "*", "NotResource": f"{OWN}:role/admin/*"}],
+    [TAKES, {"Effect": "Deny", "NotAction": "sts:AssumeRole", "Resource": "*"}],
+    [TAKES, {"Effect": "Deny", "Action": "sts:*", "NotResource": f"{OWN}:role/app/*"}],
+    [TAKES, {**TAKES, "Effect": "Deny", "Condition": {"StringEquals": {"sts:RoleSessionName": "s2"}}}],
+]  # fmt: skip
+"""What callers of the role's account have of their own."""
 SERVICES = ["lambda.amazonaws.com", "ec2.amazonaws.com", "states.amazonaws.com"]
 PEOPLE = ["saml:ana@example.com", "saml:bob@example.com"]
 SUBJECTS = [
@@ -274,8 +292,23 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
     log = draw(st.lists(entries(), min_size=1, max_size=5))
     today = draw(st.lists(statements(log), min_size=1, max_size=3))
     told = draw(st.booleans())
-    fields = {"organization": {"id": "o-own"}} if told else {}
-    return {"today": today, "log": log, "snapshot": fields, "vendor_known": told}
+    fields: dict[str, Any] = {"organization": {"id": "o-own"}} if told else {}
+    fields["own"] = {name: draw(st.sampled_from(OWN_POLICIES)) for name in OWN_CALLERS}
+    fields["bounded"] = {
+        name: draw(st.sampled_from(OWN_POLICIES[1:]))
+        for name in OWN_CALLERS
+        if name.startswith("role/") and draw(st.booleans())
+    }
+    named = sorted(
+        {
+            name
+            for one in today
+            if one["Effect"] == "Allow" and isinstance(one["Principal"], dict)
+            for name in one["Principal"].get("AWS", ())
+        }
+    )
+    keep = draw(st.lists(st.sampled_from(named), max_size=1)) if named else []
+    return {"today": today, "log": log, "snapshot": fields, "vendor_known": told, "keep": keep}
 
 
 # None stands for a key that is absent.
@@ -319,11 +352,19 @@ def judge(case: dict[str, Any], folder: Path) -> None:
         assert not came
         return
     proposed = json.loads(found.policy.to_json())
-    for by, context, action in came:
-        assert lets_in(proposed, by, context, action), (by, context, action, proposed)
-    for by, context, action in _probes(log):
-        if lets_in(proposed, by, context, action):
-            assert lets_in(document, by, context, action), (by, context, action, proposed)
+    for asked in came:
+        for silent in ((), NOTHING[:1], NOTHING)[: 3 if _is_bounded(asked[0], case) else 2]:
+            if lets_in(document, *asked, silent):
+                assert lets_in(proposed, *asked, silent), (asked, silent, proposed)
+    for asked in _probes(log):
+        if lets_in(proposed, *asked):
+            assert lets_in(document, *asked), (asked, proposed)
+        if may_assume(case, proposed, *asked):
+            assert may_assume(case, document, *asked), (asked, case["snapshot"], proposed)
+
+
+def _is_bounded(by: str, case: dict[str, Any]) -> bool:
+    return by.partition("@")[0] in case["snapshot"].get("bounded", {})
 
 
 @pytest.mark.sweep
@@ -340,6 +381,11 @@ def test_nothing_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, An
 FAULTS = {
     "conditions go": ("policygen.rightsize.trust.generate.narrowed", lambda *_: ()),
     "one value stays": ("policygen.rightsize.trust.narrow._values", lambda *given: given[2][:1]),
+    "an account lets in as firmly as a name": ("policygen.rightsize.principals.owner._hold", lambda *_: 2),
+    "a name lets in no more than an account": (
+        "policygen.rightsize.principals.owner.Owner.is_as_good",
+        lambda *_: True,
+    ),
     "whoever came is everyone": ("policygen.rightsize.trust.generate.granted", lambda *_: (("AWS", "*"), ())),
 }
 

@@ -205,4 +205,4 @@ def test_a_comment_has_callers_changes_and_the_document(tmp_path: Path) -> None:
     )
     assert f"| `arn:aws:iam::{ACCOUNT}:role/ci` | 20 | 20 | 2026-11-14 |" in text
     assert "- removed: `ec2.amazonaws.com`" in text
-    assert f'"AWS": "arn:aws:iam::{ACCOUNT}:role/ci"' in text
+    assert f'"aws:PrincipalArn": [\n            "arn:aws:iam::{ACCOUNT}:role/ci"\n' in text

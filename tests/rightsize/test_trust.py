@@ -38,15 +38,18 @@ def test_a_trust_policy(case: dict[str, Any], tmp_path: Path) -> None:
     document = json.loads(found.policy.to_json().replace(f"arn:{case.get('partition')}:", "arn:aws:"))
     today = {"Statement": case["today"]}
     for asked in case["allow"]:
-        assert lets_in(document, asked["by"], asked.get("context", {}), asked.get("action", "")), asked
-        assert lets_in(today, asked["by"], asked.get("context", {}), asked.get("action", "")), (
-            "the case is wrong"
-        )
+        assert _goes(document, asked), asked
+        assert _goes(today, asked), "the case is wrong"
     for asked in case["deny"]:
-        assert not lets_in(document, asked["by"], asked.get("context", {}), asked.get("action", "")), asked
+        assert not _goes(document, asked), asked
     assert all(one.held for one in found.promises)
     assert len(found.policy.to_json()) <= 2048
     _check_claims(case, found, document)
+
+
+def _goes(document: dict[str, Any], asked: dict[str, Any]) -> bool:
+    silent = tuple(asked.get("silent", ()))
+    return lets_in(document, asked["by"], asked.get("context", {}), asked.get("action", ""), silent)
 
 
 def test_a_quota_that_was_raised_is_as_long_as_todays_policy(tmp_path: Path) -> None:
@@ -73,6 +76,17 @@ def test_a_quota_that_was_raised_is_as_long_as_todays_policy(tmp_path: Path) -> 
     some = suggestion_of({"today": account, "log": [{"by": name} for name in names[:24]]}, tmp_path)
     assert f"! {some.policy.size:,} of 2,048 characters: the next caller may not fit" in trust_screen(some)
     assert json.loads(trust_json(some))["size"] == {"characters": some.policy.size, "quota": 2048}
+
+
+def test_a_principal_goes_for_the_reason_that_is_true_of_it(tmp_path: Path) -> None:
+    own, session = f"arn:aws:iam::{ACCOUNT}", f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/s1"
+    names = [f"{own}:role/ci", f"{own}:role/ops", session]
+    today = [{"Effect": "Allow", "Principal": {"AWS": names}, "Action": "sts:AssumeRole"}]
+    found = suggestion_of({"today": today, "log": [{"by": "role/ci@s1", "session": "s1"}]}, tmp_path)
+    assert dict(found.removed) == {
+        f"{own}:role/ops": "visible, 0 assumptions",
+        session: "whoever came comes in by another principal",
+    }
 
 
 def _check_claims(case: dict[str, Any], found: Any, document: dict[str, Any]) -> None:

@@ -50,10 +50,18 @@ def snapshot(today: Any, account: str = ACCOUNT, **fields: Any) -> dict[str, Any
             "UserId": unique_id(f"user/{name}", account),
             "Arn": f"arn:aws:iam::{account}:user/{name}",
             "CreateDate": "2024-01-01T00:00:00+00:00",
+            "UserPolicyList": _inline(fields, f"user/{name}"),
         }
         for name in (USERS if account == ACCOUNT else ("auditor",))
     ]
     for role in roles:
+        name = role["Arn"].partition(f":{account}:")[2]
+        role["RolePolicyList"] = _inline(fields, name)
+        if name in fields.get("bounded", {}):
+            role["PermissionsBoundary"] = {
+                "PermissionsBoundaryType": "Policy",
+                "PermissionsBoundaryArn": _boundary_arn(account, name),
+            }
         role["InstanceProfileList"] = fields.get("profiles", []) if role["Arn"] == TARGET else []
     trail = {
         "Name": "org",
@@ -73,7 +81,10 @@ def snapshot(today: Any, account: str = ACCOUNT, **fields: Any) -> dict[str, Any
             "UserDetailList": users,
             "GroupDetailList": [],
             "RoleDetailList": roles,
-            "Policies": [],
+            "Policies": [
+                _managed(_boundary_arn(account, name), said)
+                for name, said in fields.get("bounded", {}).items()
+            ],
         },
         "functions": fields.get("functions", []),
         "function_versions": [],
@@ -90,6 +101,29 @@ def snapshot(today: Any, account: str = ACCOUNT, **fields: Any) -> dict[str, Any
         **({"organization": fields["organization"]} if "organization" in fields else {}),
         **({"role_settings": fields["role_settings"]} if "role_settings" in fields else {}),
     }
+
+
+def _inline(fields: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    said = fields.get("own", {}).get(name, [])
+    return (
+        [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": said}}]
+        if said
+        else []
+    )
+
+
+def _boundary_arn(account: str, name: str) -> str:
+    return f"arn:aws:iam::{account}:policy/of-{name.rpartition('/')[2]}"
+
+
+def _managed(arn: str, said: list[dict[str, Any]]) -> dict[str, Any]:
+    version = {
+        "VersionId": "v1",
+        "IsDefaultVersion": True,
+        "Document": {"Version": "2012-10-17", "Statement": said},
+    }
+    name = arn.rpartition("/")[2]
+    return {"PolicyName": name, "Arn": arn, "DefaultVersionId": "v1", "PolicyVersionList": [version]}
 
 
 def _role(arn: str, role_id: str, trust: dict[str, Any]) -> dict[str, Any]:
@@ -367,9 +401,21 @@ def suggestion_of(case: dict[str, Any], folder: Path) -> TrustSuggestion:
 # ---- an evaluator of its own ------------------------------------------------------------------------------
 
 
-def lets_in(document: dict[str, Any], by: str, context: dict[str, Any], action: str = "") -> bool:
-    """Return whether a trust policy lets a caller in; keys that are not given are absent."""
-    kind, names, facts, event = _identity(by)
+def lets_in(
+    document: dict[str, Any], by: str, context: dict[str, Any], action: str = "", silent: tuple[str, ...] = ()
+) -> bool:
+    """Return whether a trust policy lets a caller in; keys that are not given are absent.
+
+    `silent` are policies on the caller's own side that do not allow it: without its "own policies" a caller of the
+    role's account does not come in by its account, without its "boundary" neither by its role; by its session, or as
+    everyone, it does.
+    """
+    kind, names, facts, event = identity(by)
+    if kind == "AWS" and facts["aws:principalaccount"] == ACCOUNT:
+        arn, id_ = facts["aws:principalarn"], facts["aws:userid"].partition(":")[0]
+        by_role = {arn, id_} if ":role/" in arn else set()
+        names -= {ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"} if silent else set()
+        names -= by_role if "boundary" in silent else set()
     facts = {key.lower(): value for key, value in {**facts, **context}.items()}
     allowed = False
     for one in document["Statement"]:
@@ -388,7 +434,8 @@ def lets_in(document: dict[str, Any], by: str, context: dict[str, Any], action: 
     return allowed
 
 
-def _identity(by: str) -> tuple[str, set[str], dict[str, Any], str]:
+def identity(by: str) -> tuple[str, set[str], dict[str, Any], str]:
+    """Return a caller's kind, names and condition keys, and the action of the assumption itself."""
     if by.startswith("github:"):
         prefix = GITHUB.partition("provider/")[2]
         claims = {f"{prefix}:sub": by.removeprefix("github:"), f"{prefix}:aud": "sts.amazonaws.com"}

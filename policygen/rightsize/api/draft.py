@@ -44,6 +44,7 @@ from policygen.rightsize.decisions.model import PrincipalRule
 from policygen.rightsize.principals.kept import drops, is_trusted, kept_by_decision
 from policygen.rightsize.principals.letting_in import LetIn, let_in
 from policygen.rightsize.principals.options import PrincipalOptions
+from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.pieces import document_of
 
 
@@ -128,7 +129,8 @@ def _let_in(
     ]
     keeps += kept_whole(today, uncut_principals(today, doubtful))
     evaluator = ResourcePolicyEvaluator(today)
-    found = let_in(today, [part for use in doubtful for part in cut_to_today(use, evaluator)], api.account)
+    parts = [part for use in doubtful for part in cut_to_today(use, evaluator)]
+    found = let_in(today, parts, Owner(api.account))
     return found.changed(lambda use: replace(use, facts=facts[use.invoked, use.party]))
 
 

@@ -19,7 +19,8 @@ from policygen.rightsize.api.decision import decide, surety
 from policygen.rightsize.api.question import INVOKE, World
 from policygen.rightsize.api.resource import KeptPiece, WrittenAccess
 from policygen.rightsize.api.uses import ApiUse
-from policygen.rightsize.principals.letting_in import Entry, LetIn, left_to_account, lost
+from policygen.rightsize.principals.letting_in import Entry, LetIn, is_spare, lost
+from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.promise import Promise, promise, shown_statement
 from policygen.text import pluralize
 
@@ -59,9 +60,10 @@ def prove_api(
     documents = [one for one in callers if one.policy]
     count = sum(use.evidence.count for use in uses)
     denied = [*_changed_decisions(world, api, policy, callers, uses)]
-    denied += [*_lost(policy)] if policy else []
+    owner = Owner(api.account)
+    denied += [*_lost(policy, owner)] if policy else []
     denied += [name for one in documents for name in _lost_to_caller(one)]
-    spare = [*_spare(policy, api.account)] if policy else []
+    spare = [*_spare(policy, owner)] if policy else []
     spare += [name for one in documents for name in _spare_of_caller(one)]
     strange = [*_strange(policy)] if policy else []
     strange += [name for one in documents for name in _strange_to_caller(one)]
@@ -138,11 +140,11 @@ def _changed(account: Account, api: Api, own: Mapping[str, Policy]) -> Account:
 # ---- the resource policy ------------------------------------------------------------------------------
 
 
-def _lost(policy: NewResourcePolicy) -> Iterator[str]:
-    yield from map(_name, lost(policy.finished, policy.today, policy.uses))
+def _lost(policy: NewResourcePolicy, owner: Owner) -> Iterator[str]:
+    yield from map(_name, lost(policy.finished, policy.today, policy.uses, owner))
 
 
-def _spare(policy: NewResourcePolicy, owner: str) -> Iterator[str]:
+def _spare(policy: NewResourcePolicy, owner: Owner) -> Iterator[str]:
     """Yield principals and methods without which nothing is denied."""
     by_entry: dict[Entry, list[ApiUse]] = {}
     today = ResourcePolicyEvaluator(policy.today)
@@ -156,10 +158,7 @@ def _spare(policy: NewResourcePolicy, owner: str) -> Iterator[str]:
     for number, entry, resource in _grants(policy.finished):
         mine = by_entry.get(entry, ())
         left = _without(policy.finished, number, entry, resource)
-        needed = any(lost(left, policy.today, mine)) or any(
-            left_to_account(policy.finished, left, mine, owner)
-        )
-        if entry not in kept and not needed:
+        if entry not in kept and is_spare(left, policy.today, mine, policy.found.unsure, owner):
             yield f"{entry[1]} on {resource}"
 
 

@@ -19,11 +19,19 @@ from policygen.rightsize.api.required import met_requirements
 from policygen.rightsize.api.routing import reaches
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.principals.kept import Kept
-from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, left_to_account, lost
-from policygen.rightsize.principals.pieces import Extra, Piece, document_of, granted, with_entries
+from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, is_spare
+from policygen.rightsize.principals.owner import Owner
+from policygen.rightsize.principals.pieces import (
+    PRINCIPAL_ARN,
+    Extra,
+    Piece,
+    all_of_account,
+    document_of,
+    granted,
+    with_entries,
+)
 from policygen.rightsize.principals.values import is_narrowed, values_that_came
 
-_PRINCIPAL_ARN = "aws:PrincipalArn"
 _ALL_ACTIONS = "execute-api:*"
 
 
@@ -206,26 +214,24 @@ def access_written_of(
             )
         )
     ordered = sorted(written, key=lambda one: (one.statement, one.entry, one.resources, one.conditions))
-    return _without_spare(today, found, ordered, api.account)
+    return _without_spare(today, found, ordered, Owner(api.account))
 
 
 def _granted(way: Way, use: ApiUse, api: Api, guessed: frozenset[str]) -> tuple[Entry, Extra]:
     """Return the principal to write, as `granted`, or its account with a condition on the principal's ARN.
 
-    So is written a role whose path is not known, because a wrong path names nobody; a root user, whose ARN names its
-    whole account; and who comes in as one of the API's own account: by name, it would no longer need a policy of its
-    own (table A).
+    So is written a role whose path is not known, because a wrong path names nobody, and a root user, whose ARN names
+    its whole account.
     """
-    entry, extra = granted(way, use.party)
+    owner = Owner(api.account)
+    entry, extra = granted(way, use.party, owner)
     name, account = use.party.name, account_named(way.entry[1])
     is_root = name.endswith(":root")
-    is_own = account == api.account and use.party.is_named
-    if (way.entry[1] != EVERYONE and not account) or not (name in guessed or is_root or is_own):
+    if (way.entry[1] != EVERYONE and not account) or not (name in guessed or is_root):
         return entry, extra
-    owner = way.entry if account else ("AWS", f"{name.rpartition(':')[0]}:root")
     place, _, role = name.rpartition("/")
     names = (name, f"{place}/*/{role}") if name in guessed else (name,)
-    return owner, (("ArnLike", _PRINCIPAL_ARN, names),)
+    return all_of_account(way, use.party, owner), (("ArnLike", PRINCIPAL_ARN, names),)
 
 
 def _asked(today: ResourcePolicy, conditions: Conditions) -> frozenset[str]:
@@ -296,22 +302,19 @@ def narrowed_denies(today: ResourcePolicy, uses: Sequence[ApiUse]) -> dict[int, 
 
 
 def _without_spare(
-    today: ResourcePolicy, found: LetIn[ApiUse], written: list[WrittenAccess], owner: str
+    today: ResourcePolicy, found: LetIn[ApiUse], written: list[WrittenAccess], owner: Owner
 ) -> list[WrittenAccess]:
     """Leave out what other parts of the policy let in as surely: whole parts, then methods of parts."""
-    left, whole = list(written), document_of(today, written)
+    left = list(written)
     for place, one in enumerate(written):
-        if one.kept or not found.unsure.isdisjoint(one.seen) or not _overlapped(one, left, today):
+        if one.kept or not _overlapped(one, left, today):
             continue
         for gone in (one.resources, *zip(one.resources)):
             fewer = tuple(resource for resource in left[place].resources if resource not in gone)
             rest = [*left[:place], replace(one, resources=fewer), *left[place + 1 :]]
             written_then = [part for part in rest if part.resources]
-            if not written_then:
-                continue
-            less = document_of(today, written_then)
-            if not any(lost(less, today, one.seen)) and not any(
-                left_to_account(whole, less, one.seen, owner)
+            if written_then and is_spare(
+                document_of(today, written_then), today, one.seen, found.unsure, owner
             ):
                 left = rest
     return [one for one in left if one.resources]

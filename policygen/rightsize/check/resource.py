@@ -36,6 +36,7 @@ from policygen.rightsize.check.principals import (
     worst_first,
 )
 from policygen.rightsize.principals.letting_in import lost
+from policygen.rightsize.principals.owner import Owner
 from policygen.text import pluralize
 
 _COMMAND = "policygen api -f policy"
@@ -168,7 +169,7 @@ def _is_denied(use: ApiUse, policy: ResourcePolicy, api: Api, world: World) -> b
         for part in cut_to_today(use, evaluator)
         if evaluator.decide(part.request, part.party, part.facts).best == "ALLOWED"
     ]
-    return any(lost(policy, today, parts))
+    return any(lost(policy, today, parts, Owner(api.account)))
 
 
 def _needs_policy(use: ApiUse, api: Api) -> bool:

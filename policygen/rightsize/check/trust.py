@@ -24,6 +24,7 @@ from policygen.rightsize.check.principals import (
     worst_first,
 )
 from policygen.rightsize.principals.letting_in import let_in, lost
+from policygen.rightsize.principals.owner import NO_OWNER
 from policygen.rightsize.trust.assumptions import AssumptionUse, uses_of_assumptions
 from policygen.rightsize.trust.findings import findings_of
 from policygen.rightsize.trust.session_length import HOUR, SessionLength
@@ -66,27 +67,33 @@ def _denied(source: PolicySource, policy: ResourcePolicy, suggestion: TrustSugge
     dropped = {one for one, _ in suggestion.losses}
     going_on = [one for one in suggestion.assumptions.observed if one not in dropped]
     today = suggestion.today
-    came = let_in(today, uses_of_assumptions(going_on, today), suggestion.role.key.account)
+    came = let_in(today, uses_of_assumptions(going_on, today), suggestion.owner)
     uses = {use for several in came.uses.values() for use in several}
-    denied = sorted(lost(policy, suggestion.today, uses), key=lambda use: (use.observed.party, use.action))
+    entirely = set(lost(policy, today, uses, NO_OWNER))
+    own = [use for use in uses if use.party.name not in suggestion.owner.allowed]
+    denied = entirely.union(lost(policy, today, own, suggestion.owner))
     by_caller: dict[tuple[str, str], list[AssumptionUse]] = defaultdict(list)
-    for use in denied:
+    for use in sorted(denied, key=lambda use: (use.observed.party, use.action)):
         by_caller[_who(use), use.action].append(use)
     for (who, action), found in by_caller.items():
         number = pluralize(sum(use.observed.evidence.count for use in found), "assumption")
         last = max(use.observed.evidence.last for use in found)[:10]
+        by_account = _BY_ACCOUNT if entirely.isdisjoint(found) else ""
         is_gone = found[0].observed.party.name in suggestion.absent
         told = found_at(
             source.spot(0, "Statement", 0),
             RULES["PG201"],
             who,
-            f"{number}, last {last}: {action} would be denied",
+            f"{number}, last {last}: {action} would be denied{by_account}",
             "none: its account has it no more, and IAM refuses its name"
             if is_gone
             else "let the caller in, with the conditions that its requests meet",
             resource=action,
         )
         yield replace(told, against=not is_gone)
+
+
+_BY_ACCOUNT = " without a permission of its own, which today's policy does not ask for"
 
 
 def _who(use: AssumptionUse) -> str:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from policygen.iam import arn
 from policygen.iam.conditions import ContextFacts, Truth, all_of, evaluate_conditions
 from policygen.iam.evaluate import grant_contained
 from policygen.iam.party import EVERYONE, Party, Principals, account_named
 from policygen.iam.request import AccessRequest
-from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy, ResourcePolicyEvaluator
+from policygen.iam.resource_policy import (
+    DocumentDecision,
+    PrincipalStatement,
+    ResourcePolicy,
+    ResourcePolicyEvaluator,
+)
+from policygen.rightsize.principals.owner import Owner
 
 Entry = tuple[str, str]
 """Kind and name of a principal."""
@@ -61,7 +69,7 @@ class LetIn(Generic[AnyUse]):
         return LetIn(uses, frozenset(map(change, self.unsure)), tuple(map(change, self.refused)))
 
 
-def let_in(today: ResourcePolicy, observed: Iterable[AnyUse], owner: str) -> LetIn[AnyUse]:
+def let_in(today: ResourcePolicy, observed: Iterable[AnyUse], owner: Owner) -> LetIn[AnyUse]:
     """Return for each way in who comes through it, with the fewest ways for each caller.
 
     Where it is not known which of several ways lets a request in, all of them do.
@@ -69,7 +77,7 @@ def let_in(today: ResourcePolicy, observed: Iterable[AnyUse], owner: str) -> Let
     Args:
         today: the policy as it is.
         observed: what was seen.
-        owner: the account of what the policy belongs to.
+        owner: the account that the policy belongs to.
     """
     uses: dict[tuple[Way, Party], list[AnyUse]] = defaultdict(list)
     unsure, refused = set[AnyUse](), list[AnyUse]()
@@ -82,12 +90,12 @@ def let_in(today: ResourcePolicy, observed: Iterable[AnyUse], owner: str) -> Let
         for use in by_party[party]:
             may_be = evaluator.decide(use.request, use.party, use.facts).best == "ALLOWED"
             ways = dict(_ways(today, use)) if may_be else {}
-            certain = [way for way, truth in ways.items() if truth is Truth.TRUE]
-            if certain:
-                sure[use] = _sufficient(certain) if party.account == owner else certain
+            certain, doubtful = _firmest(ways, use.party, owner)
+            if certain and not doubtful:
+                sure[use] = certain
             elif ways:
                 unsure.add(use)
-                for way in ways:
+                for way in (*certain, *doubtful):
                     uses[way, party].append(use)
             else:
                 refused.append(use)
@@ -96,12 +104,12 @@ def let_in(today: ResourcePolicy, observed: Iterable[AnyUse], owner: str) -> Let
     return LetIn(dict(uses), frozenset(unsure), tuple(refused))
 
 
-def _sufficient(ways: list[Way]) -> list[Way]:
-    """Return the ways that let a caller of the owner's account in as surely as all of them together.
-
-    One that names the caller needs no Allow of its own policies, one that names its account does.
-    """
-    return [way for way in ways if not account_named(way.entry[1])] or ways
+def _firmest(ways: Mapping[Way, Truth], party: Party, owner: Owner) -> tuple[list[Way], list[Way]]:
+    """Return the ways that let a caller in as firmly as all of them together: the certain ones, and those that may."""
+    firm = {way: owner.hold(way.entry[1], party) for way in ways}
+    sure = max((firm[way] for way, truth in ways.items() if truth is Truth.TRUE), default=-1)
+    certain = [way for way, truth in ways.items() if truth is Truth.TRUE and firm[way] == sure]
+    return certain, [way for way, truth in ways.items() if truth is not Truth.TRUE and firm[way] > sure]
 
 
 def _fewest(today: ResourcePolicy, ways: dict[AnyUse, list[Way]]) -> Iterator[tuple[Way, list[AnyUse]]]:
@@ -142,25 +150,61 @@ def covers(statement: PrincipalStatement, request: AccessRequest) -> bool:
     return grant_contained(request.action, pattern, statement.statement.conditions, statement.statement)
 
 
-def left_to_account(
-    finished: ResourcePolicy, less: ResourcePolicy, uses: Iterable[AnyUse], owner: str
+class _HeldPolicy:
+    """A policy that is asked of uses: once for each way to hold a caller that differs for it."""
+
+    def __init__(self, policy: ResourcePolicy, owner: Owner) -> None:
+        self._policy, self._owner = policy, owner
+        self._held: dict[int, ResourcePolicyEvaluator] = {}
+
+    def decide(self, use: Use) -> list[DocumentDecision]:
+        """Return what it says of a use, by principals that hold the caller ever more firmly."""
+        return [
+            self._by(least).decide(use.request, use.party, use.facts)
+            for least in self._owner.holds(use.party)
+        ]
+
+    def _by(self, least: int) -> ResourcePolicyEvaluator:
+        if least not in self._held:
+            self._held[least] = ResourcePolicyEvaluator(self._owner.held(self._policy, least))
+        return self._held[least]
+
+
+def lost(
+    finished: ResourcePolicy, today: ResourcePolicy, uses: Iterable[AnyUse], owner: Owner
 ) -> Iterator[AnyUse]:
-    """Yield the uses of the owner's account that a policy names, and one with less leaves to their own policies."""
-    whole, part = ResourcePolicyEvaluator(finished), ResourcePolicyEvaluator(less)
+    """Yield the uses that a policy allows less certainly, or holds less firmly, than today's does."""
+    new, old = _HeldPolicy(finished, owner), _HeldPolicy(today, owner)
     for use in uses:
-        if use.party.account == owner and whole.decide(use.request, use.party, use.facts).naming == "direct":
-            after = part.decide(use.request, use.party, use.facts)
-            if after.best == "ALLOWED" and after.naming != "direct":
-                yield use
-
-
-def lost(finished: ResourcePolicy, today: ResourcePolicy, uses: Iterable[AnyUse]) -> Iterator[AnyUse]:
-    """Yield the uses that a policy allows less certainly than today's does."""
-    new, old = ResourcePolicyEvaluator(finished), ResourcePolicyEvaluator(today)
-    for use in uses:
-        after = new.decide(use.request, use.party, use.facts)
-        if after.worst == "ALLOWED":
-            continue
-        before = old.decide(use.request, use.party, use.facts)
-        if before.worst == "ALLOWED" or (before.best == "ALLOWED" and after.best != "ALLOWED"):
+        if any(map(_is_weaker, new.decide(use), old.decide(use))):
             yield use
+
+
+def _is_weaker(after: DocumentDecision, before: DocumentDecision) -> bool:
+    if after.worst == "ALLOWED":
+        return False
+    return before.worst == "ALLOWED" or (before.best == "ALLOWED" and after.best != "ALLOWED")
+
+
+def is_spare(
+    less: ResourcePolicy,
+    today: ResourcePolicy,
+    uses: Iterable[AnyUse],
+    unsure: frozenset[AnyUse],
+    owner: Owner,
+) -> bool:
+    """Return whether a policy with a part less lets uses in as it did. Its Deny statements are not asked: they stay.
+
+    Args:
+        less: the policy without the part.
+        today: the policy as it is.
+        uses: that came through the part.
+        unsure: those of which it is not known what lets them in: the rest must do so for certain.
+        owner: the account that it belongs to.
+    """
+    new, old = (_HeldPolicy(replace(one, statements=tuple(one.allows)), owner) for one in (less, today))
+    return not any(
+        after.worst != "ALLOWED" and before.best == "ALLOWED" if use in unsure else _is_weaker(after, before)
+        for use in uses
+        for after, before in zip(new.decide(use), old.decide(use), strict=True)
+    )

@@ -12,7 +12,9 @@ from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.party import EVERYONE, Party, account_named
 from policygen.iam.resource_policy import PrincipalStatement, ResourcePolicy
 from policygen.rightsize.principals.letting_in import Entry, Way
+from policygen.rightsize.principals.owner import Owner
 
+PRINCIPAL_ARN = "aws:PrincipalArn"
 USER_ID = "aws:userid"
 
 Extra = tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -30,8 +32,12 @@ class Piece(msgspec.Struct, frozen=True):
     resources: tuple[str, ...] = ("*",)
 
 
-def granted(way: Way, party: Party) -> tuple[Entry, Extra]:
-    """Return the principal that lets a caller in and nobody else, and conditions that it needs for that."""
+def granted(way: Way, party: Party, owner: Owner) -> tuple[Entry, Extra]:
+    """Return the principal that lets a caller in and nobody else, and conditions that it needs for that.
+
+    It holds the caller as firmly as today's does, and no more firmly: where its name alone would not, its account or
+    everyone stays, with a condition.
+    """
     name = way.entry[1]
     account = account_named(name)
     if name != EVERYONE and not account:
@@ -42,26 +48,39 @@ def granted(way: Way, party: Party) -> tuple[Entry, Extra]:
         return (party.kind, party.name), ()
     if party.name.endswith(":root"):
         return (way.entry if account else ("AWS", party.name)), ()
-    if party.is_named:
+    if party.is_named and owner.is_as_good(party.name, name, party):
         return ("AWS", party.name), ()
-    root = f"{party.name.rpartition(':')[0]}:root"
-    owner = way.entry if account else ("AWS", root)
+    whole = all_of_account(way, party, owner)
+    if party.is_named:
+        return whole, (("ArnEquals", PRINCIPAL_ARN, (party.name,)),)
     if not party.unique_id:
-        return owner, ()
+        return whole, ()
     if party.is_role:
-        return owner, (("StringLike", USER_ID, (f"{party.unique_id}:*",)),)
-    return owner, (("StringEquals", USER_ID, (party.unique_id,)),)
+        return whole, (("StringLike", USER_ID, (f"{party.unique_id}:*",)),)
+    return whole, (("StringEquals", USER_ID, (party.unique_id,)),)
+
+
+def all_of_account(way: Way, party: Party, owner: Owner) -> Entry:
+    """Return the principal for a caller's account; everyone where that would hold the caller less firmly."""
+    root = f"{party.name.rpartition(':')[0]}:root"
+    if account_named(way.entry[1]) or owner.hold(root, party) < owner.hold(way.entry[1], party):
+        return way.entry
+    return "AWS", root
 
 
 def with_entries(conditions: Conditions, entries: Iterable[tuple[str, str, Sequence[str]]]) -> Conditions:
     """Return conditions with more entries; one of the same operator and key is asked besides, not instead."""
     block: dict[str, dict[str, tuple[str, ...]]] = {operator: dict(keys) for operator, keys in conditions}
     for operator, key, values in entries:
-        names = [operator, {"StringEquals": "StringLike"}.get(operator, operator)]
+        names = [operator, _SAME.get(operator, operator)]
         free = next((one for one in names if key.lower() not in map(str.lower, block.get(one, {}))), "")
         if free:
             block.setdefault(free, {})[key] = tuple(values)
     return conditions_of(block)
+
+
+_SAME = {"StringEquals": "StringLike", "ArnEquals": "ArnLike", "ArnLike": "ArnEquals"}
+"""Operators of the same meaning for values without wildcards."""
 
 
 def document_of(

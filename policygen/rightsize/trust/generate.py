@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from policygen.iam.document import Conditions, conditions_of
-from policygen.iam.party import Party, Principals
+from policygen.iam.party import EVERYONE, Party, Principals, account_named
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.rightsize.principals.kept import Kept
-from policygen.rightsize.principals.letting_in import Entry, LetIn, lost
-from policygen.rightsize.principals.pieces import USER_ID, Extra, Piece, document_of, granted, with_entries
+from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, is_spare
+from policygen.rightsize.principals.owner import Owner
+from policygen.rightsize.principals.pieces import (
+    PRINCIPAL_ARN,
+    USER_ID,
+    Extra,
+    Piece,
+    document_of,
+    granted,
+    with_entries,
+)
 from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
 from policygen.rightsize.trust.narrow import narrowed
 from policygen.rightsize.trust.required import required
@@ -30,7 +40,8 @@ class WrittenPrincipal(Piece, frozen=True):
 def written_of(
     today: ResourcePolicy,
     found: LetIn[AssumptionUse],
-    kept: Iterable[Kept],
+    kept: Sequence[Kept],
+    owner: Owner,
     requirements: Sequence[str] = (),
     max_blocks: int = 10,
 ) -> list[WrittenPrincipal]:
@@ -40,52 +51,52 @@ def written_of(
         today: the trust policy as it is.
         found: who came in through which of its statements.
         kept: principals that stay as they are.
+        owner: the role's account.
         requirements: names of conditions to ask for.
         max_blocks: how many blocks of addresses a condition may list.
     """
     stays = {(one.way.statement, one.entry): one for one in kept}
     written = [_as_today(today, one) for one in stays.values()]
-    staying = {number: Principals(tuple(entry for of, entry in stays if of == number)) for number, _ in stays}
-    everything: dict[Entry, list[Observed]] = defaultdict(list)
+    everything: dict[tuple[Entry, Extra], list[Observed]] = defaultdict(list)
     through: dict[tuple[int, Entry, Extra], list[AssumptionUse]] = defaultdict(list)
     for (way, party), uses in found.uses.items():
-        entry, extra = granted(way, party)
-        everything[entry] += [use.observed for use in uses]
-        through[way.statement, entry, extra] += uses
+        entry, extra = granted(way, party, owner)
+        everything[entry, extra] += [use.observed for use in uses]
+        if not any(_stays_with(one, way, entry, party, owner) for one in kept):
+            through[way.statement, entry, extra] += uses
     for (number, entry, extra), uses in through.items():
-        if not (number in staying and staying[number].contains(Principals((entry,)))):
-            piece = _narrow(today, number, entry, uses)
-            seen = [
-                one for one in everything[entry] if granted_id(one.party) == granted_id(piece.seen[0].party)
-            ]
-            asked = required(requirements, seen, piece.conditions, max_blocks)
-            conditions = with_entries(piece.conditions, [*asked.entries, *extra])
-            written.append(replace(piece, conditions=conditions, unmet=asked.unmet))
+        piece = _narrow(today, number, entry, uses)
+        asked = required(requirements, everything[entry, extra], piece.conditions, max_blocks)
+        conditions = with_entries(piece.conditions, [*asked.entries, *extra])
+        written.append(replace(piece, conditions=conditions, unmet=asked.unmet))
     ordered = sorted(written, key=lambda one: (one.statement, one.entry, one.actions, one.conditions))
-    return _without_spare(today, found, ordered)
+    return _without_spare(today, found, ordered, owner)
+
+
+def _stays_with(kept: Kept, way: Way, entry: Entry, party: Party, owner: Owner) -> bool:
+    """Return whether a principal that stays lets a caller in by the same statement, and holds it as firmly."""
+    return (
+        kept.way.statement == way.statement
+        and Principals((kept.entry,)).contains(Principals((entry,)))
+        and owner.hold(kept.entry[1], party) >= owner.hold(way.entry[1], party)
+    )
 
 
 def _without_spare(
-    today: ResourcePolicy, found: LetIn[AssumptionUse], written: list[WrittenPrincipal]
+    today: ResourcePolicy, found: LetIn[AssumptionUse], written: list[WrittenPrincipal], owner: Owner
 ) -> list[WrittenPrincipal]:
     """Leave out what other statements let in as well."""
-    unsure = {use.observed for use in found.unsure}
     uses = {use for several in found.uses.values() for use in several}
     left = written
     for one in written:
-        if one.kept or not unsure.isdisjoint(one.seen) or len(left) == 1:
+        if one.kept or len(left) == 1:
             continue
         rest = [other for other in left if other is not one]
         own = frozenset(one.seen)
         mine = [use for use in uses if use.observed in own]
-        if not any(lost(trust_document_of(today, rest), today, mine)):
+        if is_spare(trust_document_of(today, rest), today, mine, found.unsure, owner):
             left = rest
     return left
-
-
-def granted_id(party: Party) -> str:
-    """Return the unique id of a caller of which nothing else is known; "" of any other."""
-    return "" if party.is_named else party.unique_id
 
 
 def _as_today(today: ResourcePolicy, kept: Kept) -> WrittenPrincipal:
@@ -105,43 +116,56 @@ def _narrow(
 
 
 def trust_document_of(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> ResourcePolicy:
-    """Return the new policy, in which unique ids of one account stand together."""
-    return document_of(today, _with_ids_together(written))
+    """Return the new policy, in which callers that a condition tells stand together."""
+    return document_of(today, _with_callers_together(written))
 
 
-def _with_ids_together(written: Sequence[WrittenPrincipal]) -> list[WrittenPrincipal]:
-    together: dict[tuple[Entry, tuple[str, ...], Conditions, str], list[str]] = defaultdict(list)
+class _Told(NamedTuple):
+    """The condition that was added to tell callers apart."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+
+def _with_callers_together(written: Sequence[WrittenPrincipal]) -> list[WrittenPrincipal]:
+    together: dict[tuple[Entry, tuple[str, ...], Conditions, str, str], list[str]] = defaultdict(list)
     rest: list[WrittenPrincipal] = []
-    first: dict[tuple[Entry, tuple[str, ...], Conditions, str], WrittenPrincipal] = {}
+    first: dict[tuple[Entry, tuple[str, ...], Conditions, str, str], WrittenPrincipal] = {}
     for one in written:
-        if (id_ := _id_of(one)) is None:
+        if (told := _told(one)) is None:
             rest.append(one)
             continue
-        operator, values = id_
-        key = one.entry, one.actions, _without_id(one.conditions), operator
-        together[key] += values
+        key = one.entry, one.actions, _without(one.conditions, told.key), told.operator, told.key
+        together[key] += told.values
         first.setdefault(key, one)
     merged = [
-        replace(first[key], conditions=with_entries(key[2], [(key[3], USER_ID, sorted(set(values)))]))
+        replace(first[key], conditions=with_entries(key[2], [(key[3], key[4], sorted(set(values)))]))
         for key, values in together.items()
     ]
     return sorted([*rest, *merged], key=lambda one: (one.entry, one.actions, one.conditions))
 
 
-def _id_of(one: WrittenPrincipal) -> tuple[str, tuple[str, ...]] | None:
-    """Return the operator and the unique ids that were added; None where there is none, or today has some."""
+def _told(one: WrittenPrincipal) -> _Told | None:
+    """Return what was added to tell callers; None where nothing was, or today asks for the key too."""
+    name = one.entry[1]
+    if not one.seen or not (name == EVERYONE or account_named(name)):
+        return None
+    tells = PRINCIPAL_ARN if one.seen[0].party.is_named else USER_ID
     found = [
-        (operator, values) for operator, keys in one.conditions for key, values in keys if key == USER_ID
+        _Told(operator, key, values)
+        for operator, keys in one.conditions
+        for key, values in keys
+        if key == tells
     ]
-    is_added = one.seen and all(not seen.party.is_named for seen in one.seen)
-    return found[0] if is_added and len(found) == 1 else None
+    return found[0] if len(found) == 1 else None
 
 
-def _without_id(conditions: Conditions) -> Conditions:
+def _without(conditions: Conditions, key: str) -> Conditions:
     return conditions_of(
         {
             operator: rest
             for operator, keys in conditions
-            if (rest := {key: values for key, values in keys if key != USER_ID})
+            if (rest := {name: values for name, values in keys if name != key})
         }
     )

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from policygen.iam.resource_policy import ResourcePolicy
-from policygen.rightsize.principals.letting_in import Entry, LetIn, lost
+from policygen.rightsize.principals.letting_in import Entry, LetIn, is_spare, lost
+from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.promise import SHOWN, Promise, never_wider
 from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
 from policygen.rightsize.trust.generate import WrittenPrincipal
@@ -19,6 +20,7 @@ def prove_trust(
     today: ResourcePolicy,
     found: LetIn[AssumptionUse],
     written: Sequence[WrittenPrincipal],
+    owner: Owner,
 ) -> list[Promise]:
     """Check the promises on a document as it was read back.
 
@@ -27,20 +29,23 @@ def prove_trust(
         today: the policy as it is.
         found: the assumptions that today's policy lets in.
         written: what each principal of the new policy rests on.
+        owner: the role's account.
     """
     uses = sorted(
         {use for several in found.uses.values() for use in several}, key=lambda use: (use.action, _name(use))
     )
     return [
-        _sufficient(finished, today, uses),
-        _minimal(finished, today, uses, written, found),
+        _sufficient(finished, today, uses, owner),
+        _minimal(finished, today, uses, written, found, owner),
         _accounted(finished, uses, written),
         never_wider(finished, today),
     ]
 
 
-def _sufficient(finished: ResourcePolicy, today: ResourcePolicy, uses: Sequence[AssumptionUse]) -> Promise:
-    denied = [_name(use) for use in lost(finished, today, uses)]
+def _sufficient(
+    finished: ResourcePolicy, today: ResourcePolicy, uses: Sequence[AssumptionUse], owner: Owner
+) -> Promise:
+    denied = [_name(use) for use in lost(finished, today, uses, owner)]
     seen = pluralize(sum(use.observed.evidence.count for use in uses), "observed request")
     finding = f"all {seen} are allowed" if not denied else f"{len(denied)} observed requests are denied"
     return Promise("sufficient", not denied, finding, tuple(denied[:SHOWN]))
@@ -52,6 +57,7 @@ def _minimal(
     uses: Sequence[AssumptionUse],
     written: Sequence[WrittenPrincipal],
     found: LetIn[AssumptionUse],
+    owner: Owner,
 ) -> Promise:
     unsure = {use.observed for use in found.unsure}
     kept = {one.entry for one in written if one.kept or not unsure.isdisjoint(one.seen)}
@@ -61,7 +67,8 @@ def _minimal(
     spare = []
     for number, entry in _principals(finished):
         mine = [use for use in uses if use.observed in through.get(entry, ())]
-        if entry not in kept and not any(lost(_without(finished, number, entry), today, mine)):
+        less = _without(finished, number, entry)
+        if entry not in kept and is_spare(less, today, mine, found.unsure, owner):
             spare.append(entry[1])
     finding = "without any one principal an assumption is denied" if not spare else "a principal is spare"
     return Promise("nothing spare", not spare, finding, tuple(spare[:SHOWN]))

@@ -12,7 +12,6 @@ from policygen.account.fixed_roles import refuse_fixed
 from policygen.account.model import Account, Accounts, Role
 from policygen.errors import GateError, NothingFoundError, UsageError, no_such
 from policygen.evidence.role_assumptions import AssumptionEvidence
-from policygen.iam.party import Principals
 from policygen.iam.resource_policy import ResourcePolicy, not_inside, parse_resource_policy
 from policygen.logs.events.session_use import SessionUse
 from policygen.logs.window import Window
@@ -27,6 +26,7 @@ from policygen.rightsize.principals.kept import (
 )
 from policygen.rightsize.principals.letting_in import LetIn, Way, let_in
 from policygen.rightsize.principals.options import PrincipalOptions
+from policygen.rightsize.principals.owner import NO_OWNER, Owner
 from policygen.rightsize.principals.promise import Promise, require_promises
 from policygen.rightsize.trust.assumptions import (
     Assumptions,
@@ -38,7 +38,9 @@ from policygen.rightsize.trust.assumptions import (
 from policygen.rightsize.trust.callers import directory_of
 from policygen.rightsize.trust.findings import TrustFinding, findings_of
 from policygen.rightsize.trust.generate import WrittenPrincipal, trust_document_of, written_of
+from policygen.rightsize.trust.gone import absent_callers, removed_from
 from policygen.rightsize.trust.keep import blind_spot_of, needed_by_configuration
+from policygen.rightsize.trust.own_policies import owner_with_callers
 from policygen.rightsize.trust.proof import prove_trust
 from policygen.rightsize.trust.required import REQUIREMENTS, required
 from policygen.rightsize.trust.session_length import SessionLength, session_length
@@ -109,6 +111,8 @@ class TrustSuggestion:
     """Callers that the snapshot of their account does not have any more: IAM refuses a policy that names them."""
     inputs: tuple[tuple[str, ...], ...] | None = None
     """The options of the command line that it was made with; None where there was none."""
+    owner: Owner = NO_OWNER
+    """The role's account."""
 
     @property
     def quota(self) -> int:
@@ -187,7 +191,9 @@ def suggest_trust(
     dropped = tuple(one for one in rules if one.kind == "drop")
     assumptions = _assumptions(evidence, accounts, today)
     going_on = [one for one in assumptions.observed if not _rule_about(dropped, one)]
-    found = let_in(today, uses_of_assumptions(going_on, today), role.key.account)
+    uses = uses_of_assumptions(going_on, today)
+    owner = owner_with_callers(account, role, uses)
+    found = let_in(today, uses, owner)
     if not found.uses:
         raise _nothing(role, evidence, assumptions, found)
     min_days = days_asked(options.decisions.min_days, evidence.window.days)
@@ -203,10 +209,10 @@ def suggest_trust(
     came = {way for way, _ in found.uses}
     kept += [one for one in needed_by_configuration(today, account, role) if one.way not in came]
     kept = [one for one in kept if not any(drops(rule.principal, one.entry) for rule in dropped)]
-    written = _fitting(today, found, kept, options)
+    written = _fitting(today, found, kept, owner, options)
     policy = trust_document_of(today, written)
     finished = parse_resource_policy(policy.to_json(), policy.name, "trust")
-    promises = prove_trust(finished, today, found, written)
+    promises = prove_trust(finished, today, found, written, owner)
     require_promises(f"the trust policy for {role.name}", promises)
     limit = (account.session_limits or {}).get(role.key.arn)
     length = session_length(limit, assumptions.observed, is_visible=blind is None)
@@ -217,7 +223,7 @@ def suggest_trust(
         today,
         finished,
         tuple(written),
-        tuple(_removed(today, written)),
+        tuple(removed_from(today, written, {one.party for one in going_on}, dropped)),
         found.refused,
         tuple(_blind_spots(blind, written)),
         tuple(promises),
@@ -226,7 +232,8 @@ def suggest_trust(
         tuple(_could_require(written, options)),
         tuple(sorted({(one.entry[1], name) for one in written for name in one.unmet})),
         tuple((one, rule) for one in assumptions.observed if (rule := _rule_about(dropped, one))),
-        tuple(_absent(today, written, accounts)),
+        tuple(absent_callers(today, written, accounts)),
+        owner=owner,
     )
 
 
@@ -272,7 +279,11 @@ def _all_of(today: ResourcePolicy, spot: PolicyBlindSpot) -> list[Kept]:
 
 
 def _fitting(
-    today: ResourcePolicy, found: LetIn[AssumptionUse], kept: Sequence[Kept], options: PrincipalOptions
+    today: ResourcePolicy,
+    found: LetIn[AssumptionUse],
+    kept: Sequence[Kept],
+    owner: Owner,
+    options: PrincipalOptions,
 ) -> list[WrittenPrincipal]:
     """Return what to write; where that is too long, the statements with most callers stay as they are.
 
@@ -283,7 +294,7 @@ def _fitting(
     """
     stay, most = list(kept), max(QUOTA, today.size)
     while True:
-        written = written_of(today, found, stay, options.require, options.max_blocks)
+        written = written_of(today, found, stay, owner, options.require, options.max_blocks)
         size = trust_document_of(today, written).size
         if size <= most:
             return written
@@ -318,39 +329,6 @@ def _could_require(
         for name in names:
             if required([name], one.seen, one.conditions, options.max_blocks).entries:
                 yield one.entry[1], name
-
-
-def _absent(today: ResourcePolicy, written: Sequence[WrittenPrincipal], accounts: Accounts) -> Iterator[str]:
-    """Yield roles and users that today's policy does not name and that are not there any more."""
-    named = {name for one in today.statements for _, name in one.principals.entries}
-    known = {arn for one in accounts.values() for arn in _arns(one)}
-    for name in sorted({one.entry[1] for one in written if one.entry[0] == "AWS"} - named - known):
-        account = accounts.get(name.split(":")[4]) if name.count(":") == 5 else None
-        if account and (":role/" in name or (":user/" in name and account.users)):
-            yield name
-
-
-def _arns(account: Account) -> Iterator[str]:
-    yield from (one.key.arn for one in account.roles)
-    yield from (one.arn for one in account.users)
-
-
-def _removed(today: ResourcePolicy, written: Sequence[WrittenPrincipal]) -> list[tuple[str, str]]:
-    gone: list[tuple[str, str]] = []
-    for number, one in enumerate(today.statements):
-        if one.statement.effect != "Allow":
-            continue
-        stays = [piece.entry for piece in written if piece.statement == number]
-        gone += [
-            (entry[1], "visible, 0 assumptions")
-            for entry in one.principals.entries
-            if not any(Principals((entry,)).contains(Principals((inside,))) for inside in stays)
-        ]
-        actions = {action for piece in written if piece.statement == number for action in piece.actions}
-        if actions:
-            unused = [action for action in one.statement.actions if action not in actions]
-            gone += [(action, "visible, 0 uses") for action in unused if "*" not in action]
-    return list(dict.fromkeys(gone))
 
 
 def _blind_spots(blind: PolicyBlindSpot | None, written: Sequence[WrittenPrincipal]) -> list[PolicyBlindSpot]:

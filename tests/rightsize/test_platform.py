@@ -20,6 +20,7 @@ from policygen.iam.request import AccessRequest
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.platform import SOURCE_FUNCTION, platform_keeps, warned
+from policygen.rightsize.keep.service_roles import NeedAtTimes, needs_at_times
 from tests.support import ROOT
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -110,6 +111,18 @@ def test_the_table_names_only_actions_that_iam_knows_and_a_page_of_aws() -> None
         assert [action for action in feature.actions if reference.action(action) is None] == [], name
         assert feature.caller in ("present", "absent", "unknown")
         assert feature.source.startswith("https://docs.aws.amazon.com/")
+
+
+@pytest.mark.parametrize("row", needs_at_times(), ids=lambda row: row.when)
+def test_a_service_needs_at_times_what_its_page_says(row: NeedAtTimes) -> None:
+    assert [one for one in (*row.actions, *row.signs) if reference.action(one) is None] == []
+    assert row.source.startswith("https://docs.aws.amazon.com/")
+    case = {"function": None, "trust": [row.service], "visible": row.actions}
+    kept = {keep.grant.action for keep in keeps_of(case)}
+    assert kept.issuperset(row.actions), "where the logs cannot show a sign, there may be one"
+    seen = case | {"used": [{"action": one, "resource": "*"} for one in row.actions]}
+    assert {keep.grant.action for keep in keeps_of(seen)}.isdisjoint(row.actions)
+    assert keeps_of(case | {"trust": ["batch.amazonaws.com"]}) == []
 
 
 def test_each_grant_is_there_once_though_several_configurations_ask_for_it() -> None:

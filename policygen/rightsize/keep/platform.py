@@ -19,6 +19,7 @@ from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.keep.event_sources import destination_needs, features, needs, poller_needs
 from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.service_roles import needs_of_services
 
 SOURCE_FUNCTION = "lambda:SourceFunctionArn"
 
@@ -68,6 +69,7 @@ def platform_keeps(
         keeps += _edge_needs(role, functions)
         keeps += _object_lambda_needs(role)
         keeps += agent_keeps(role, used, visible)
+        keeps += needs_of_services(role, used, visible)
     keeps += _stream_needs(used, {keep.grant.resource for keep in keeps})
     return list({keep.grant: keep for keep in reversed(keeps)}.values())[::-1]
 

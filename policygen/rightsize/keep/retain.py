@@ -44,6 +44,7 @@ from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
 from policygen.rightsize.keep.seen_before import seen_before
+from policygen.rightsize.keep.service_roles import actions_of_services
 from policygen.rightsize.keep.unobservable import keep_unobservable
 from policygen.rightsize.keep.witness import RoleFacts, sign_of_use
 from policygen.rightsize.keep.witnesses.code import with_calls_of_code
@@ -134,7 +135,8 @@ def keep_without_evidence(
 
 
 def _platform_keeps(usage: Usage, coverage: Coverage, current: CurrentAccess) -> list[Keep]:
-    visible = [action for action in AGENT_SIGNS if coverage.observability(action).visible]
+    asked = (*AGENT_SIGNS, *actions_of_services(current.role))
+    visible = frozenset(action for action in asked if coverage.observability(action).visible)
     return platform_keeps(
         current.functions or (),
         current.mappings,

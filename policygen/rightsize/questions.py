@@ -33,7 +33,7 @@ SMALL = 2
 """Actions of a small question."""
 
 Answer = Literal[
-    "data-events", "older-logs", "logs", "protocol", "no-sdk", "not-known", "with-others", "used"
+    "data-events", "older-logs", "logs", "protocol", "no-sdk", "not-known", "with-others", "lambda", "used"
 ]
 """What answers a question."""
 
@@ -204,6 +204,7 @@ _BY_SPOT: dict[str, Answer] = {
     "agent-unseen": "protocol",
     "key-unknown": "with-others",
     "does-not-fit": "with-others",
+    "configuration-unknown": "lambda",
 }
 _DATA_EVENTS = frozenset({"data-events-off", "data-events-partly"})
 _BY_KIND: dict[str, Answer] = {
@@ -300,6 +301,7 @@ _ABOUT: dict[Answer, str] = {
     "data-events": "{verbs} of {services}{place}",
     "logs": "{verbs} of {services}{place} that the logs do not cover",
     "with-others": "{services} actions that other calls may include",
+    "lambda": "{verbs} of {services} that Lambda may ask for",
     "used": "{services} actions used on names that today's statements cannot be narrowed to",
 }
 
@@ -369,17 +371,17 @@ def _answer(group: _Group, role: str) -> tuple[str, str]:
     answer = group.answers[0]
     if answer == "older-logs":
         return "the logs of the day on which IAM saw it", f"policygen suggest -r {role} --days 400"
-    if answer in {"data-events", "logs"}:
+    if answer in {"data-events", "logs", "lambda"}:
         # Where IAM saw the service, the remedy is about that; data events would tell which action it was.
         telling = [
             keep.blind_spot
             for keep in group.keeps
-            if keep.blind_spot and (answer == "logs" or keep.blind_spot.id in _DATA_EVENTS)
+            if keep.blind_spot and (answer != "data-events" or keep.blind_spot.id in _DATA_EVENTS)
         ]
         remedies = sorted({spot.remedy for spot in telling})
         commands = sorted({spot.command for spot in telling if spot.command})
         command = commands[0] if len(commands) == 1 and len(remedies) == 1 else _doctor(role)
-        if answer == "logs":
+        if answer != "data-events":
             return "; ".join(remedies), command
         its = "its" if len(group.services) == 1 else "their"
         clause = f"log {its} data events, wait, and run again"

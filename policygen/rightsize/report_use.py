@@ -14,7 +14,7 @@ from policygen.rightsize.keep.model import Keep
 _DOUBTED = frozenset(
     {
         "unmapped-call", "tags-on-create", "role-passed-by-name", "comes-along", "does-not-fit", "agent-unseen",
-        "key-unknown",
+        "key-unknown", "configuration-unknown",
     }
 )  # fmt: skip
 """Blind spots about which IAM's report decides nothing."""

@@ -120,6 +120,7 @@ CAUSES = {
     "role-passed-by-name": "side effect",
     "comes-along": "side effect",
     "key-unknown": "side effect",
+    "configuration-unknown": "by Lambda",
     "unmapped-call": "calls unknown",
     "does-not-fit": "no room",
     "traced": "names unclear",

@@ -24,9 +24,11 @@ from policygen.rightsize.keep.service_roles import needs_of_services
 SOURCE_FUNCTION = "lambda:SourceFunctionArn"
 
 _HOME = "us-east-1"
+_LAMBDA = "lambda.amazonaws.com"
 _EDGE = "edgelambda.amazonaws.com"
 _HOSTS = frozenset({"ec2.amazonaws.com", "ssm.amazonaws.com"})
 _TASKS = "ecs-tasks.amazonaws.com"
+_SNAPSHOT = "policygen snapshot"
 _OBJECT_LAMBDA = "AmazonS3ObjectLambdaExecutionRolePolicy"
 
 # Layers of AWS that write to log groups of their own, by the layer's name: the group's name.
@@ -148,6 +150,40 @@ def _object_lambda_needs(role: Role) -> Iterator[Keep]:
     if any(policy.arn.rpartition("/")[2] == _OBJECT_LAMBDA for policy in role.attached):
         why = "the role has AWS's policy for S3 Object Lambda: it answers requests for objects"
         yield from needs("object-lambda", "*", why)
+
+
+_AGENTS = frozenset({"agent", "exec"})
+
+
+def needs_if_configured(role: Role, used: Iterable[AccessRequest], visible: Collection[str]) -> list[Keep]:
+    """Return what Lambda may need of a role by a configuration that is not known; what was seen needs no keep.
+
+    What the logs could not have shown is not among it: that stays unverified for its own reason.
+
+    Args:
+        role: the role; needs arise only if it trusts Lambda.
+        used: observed requests.
+        visible: actions of today's policies whose use the logs would have shown.
+    """
+    if _LAMBDA not in role.trusted_services:
+        return []
+    seen = {request.action for request in used}
+    why = "Lambda may need it at times, and the snapshot does not have the configuration of all functions"
+    return [
+        Keep(
+            Grant(action, "*"),
+            "unknown",
+            why,
+            BlindSpot(
+                "configuration-unknown", action, why, f"make a new one: {_SNAPSHOT}", row.source, _SNAPSHOT
+            ),
+            name,
+        )
+        for name, row in features().items()
+        if name not in _AGENTS
+        for action in row.actions
+        if action in visible and action not in seen
+    ]
 
 
 def agent_keeps(role: Role, used: Iterable[AccessRequest], visible: Collection[str] = ()) -> list[Keep]:

@@ -42,7 +42,7 @@ from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.consumers import with_consumers
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
-from policygen.rightsize.keep.platform import platform_keeps, warned
+from policygen.rightsize.keep.platform import needs_if_configured, platform_keeps, warned
 from policygen.rightsize.keep.seen_before import seen_before
 from policygen.rightsize.keep.service_roles import actions_of_services
 from policygen.rightsize.keep.unobservable import keep_unobservable
@@ -93,7 +93,8 @@ def keep_without_evidence(
         alone = _drop_needs(platform_keeps((), (), usage.requests), rules, role)
         return KeepResult(tuple(alone.keeps), needed=alone.actions, dropped=alone.dropped)
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
-    platform = _platform_keeps(usage, coverage, current)
+    platform = _platform_keeps(usages, coverage, current)
+    platform += _needs_unconfigured(usages, coverage, current, current_actions)
     unobservable = keep_unobservable(
         RoleFacts(
             usages,
@@ -134,17 +135,31 @@ def keep_without_evidence(
     )
 
 
-def _platform_keeps(usage: Usage, coverage: Coverage, current: CurrentAccess) -> list[Keep]:
-    asked = (*AGENT_SIGNS, *actions_of_services(current.role))
-    visible = frozenset(action for action in asked if coverage.observability(action).visible)
+def _platform_keeps(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> list[Keep]:
+    asked = {*AGENT_SIGNS, *actions_of_services(current.role)}
     return platform_keeps(
         current.functions or (),
         current.mappings,
-        usage.requests,
+        usages[0].requests,
         invoke_configs=current.invoke_configs,
         role=current.role,
-        visible=visible,
+        visible=_visible(asked, coverage),
     )
+
+
+def _needs_unconfigured(
+    usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess, granted: Iterable[str]
+) -> list[Keep]:
+    """Return what Lambda may need of the role by a configuration that the snapshot does not have."""
+    if current.role is None or current.configured:
+        return []
+    used = [request for usage in usages for request in usage.requests]
+    asked = {action for row in features().values() for action in row.actions}.intersection(granted)
+    return needs_if_configured(current.role, used, _visible(asked, coverage))
+
+
+def _visible(actions: Iterable[str], coverage: Coverage) -> frozenset[str]:
+    return frozenset(action for action in actions if coverage.observability(action).visible)
 
 
 def _settled_actions(platform: Iterable[Keep], coverage: Coverage, min_days: int) -> frozenset[str]:

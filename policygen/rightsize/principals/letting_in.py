@@ -193,7 +193,9 @@ def is_spare(
     unsure: frozenset[AnyUse],
     owner: Owner,
 ) -> bool:
-    """Return whether a policy with a part less lets uses in as it did. Its Deny statements are not asked: they stay.
+    """Return whether a policy with a part less lets uses in as it did.
+
+    Its Deny statements are not asked, since they stay, nor those with NotPrincipal: AWS supports no Allow of that form.
 
     Args:
         less: the policy without the part.
@@ -202,9 +204,14 @@ def is_spare(
         unsure: those of which it is not known what lets them in: the rest must do so for certain.
         owner: the account that it belongs to.
     """
-    new, old = (_HeldPolicy(replace(one, statements=tuple(one.allows)), owner) for one in (less, today))
+    new, old = (_HeldPolicy(_naming(one), owner) for one in (less, today))
     return not any(
         after.worst != "ALLOWED" and before.best == "ALLOWED" if use in unsure else _is_weaker(after, before)
         for use in uses
         for after, before in zip(new.decide(use), old.decide(use), strict=True)
     )
+
+
+def _naming(policy: ResourcePolicy) -> ResourcePolicy:
+    """Return the Allow statements of a policy that name principals."""
+    return replace(policy, statements=tuple(one for one in policy.allows if not one.principals.negated))

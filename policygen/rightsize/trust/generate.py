@@ -89,7 +89,7 @@ def _without_spare(
     uses = {use for several in found.uses.values() for use in several}
     left = written
     for one in written:
-        if one.kept or len(left) == 1:
+        if one.kept:
             continue
         rest = [other for other in left if other is not one]
         own = frozenset(one.seen)

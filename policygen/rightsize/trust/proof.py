@@ -96,6 +96,7 @@ def _accounted(
     strange = [
         f"{action} by {entry[1]}"
         for statement in finished.allows
+        if not statement.principals.negated
         for entry in statement.principals.entries
         for action in statement.statement.actions
         if entry not in kept and (entry, action) not in seen

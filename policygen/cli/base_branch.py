@@ -33,7 +33,7 @@ def of_base_branch(gate: GateInput, folder: Path, *, roles: bool) -> GateInput:
         roles: whether the configuration says what is checked.
 
     Raises:
-        UsageError: PG-E248, git does not know the branch, or cannot read its files.
+        UsageError: PG-E248, there is no git, it does not know the branch, or it cannot read its files.
     """
     ref = gate.before
     if ref is None:
@@ -91,10 +91,18 @@ def _file_at(ref: str, file: Path) -> str | None:
 
 
 def _git(folder: Path, *words: str) -> str | None:
-    """Return what git says in a folder; None where it fails, or is not there."""
+    """Return what git says in a folder; None where it fails.
+
+    Raises:
+        UsageError: PG-E248, there is no git.
+    """
     command: Sequence[str] = ("git", "-C", str(folder), *words)
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no shell, no option
-    except OSError:
-        return None
+    except OSError as error:
+        raise UsageError(
+            f"--before reads the base branch with git, which cannot be run here: {error.strerror}",
+            "install git, or give its files: --roles-before and --baseline-before",
+            code="PG-E248",
+        ) from error
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None

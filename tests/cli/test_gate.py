@@ -2085,6 +2085,15 @@ def test_a_base_branch_that_git_does_not_know_is_an_error(ref: str, place: Path)
     assert "--before and --roles-before cannot be used together" in done.stderr
 
 
+def test_a_machine_without_git_is_told_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_roles(place, *BOTH_ROLES)
+    monkeypatch.setenv("PATH", str(place))
+    done = run(place, *ALL, *BEFORE)
+    assert (done.code, done.stdout) == (2, "")
+    assert "--before reads the base branch with git, which cannot be run here" in done.stderr
+    assert "no such branch" not in done.stderr
+
+
 # --- Code that lies beside the checked files, and is not read --------------------------------------
 
 ADMIN_TF = f"""resource "aws_iam_role_policy_attachment" "admin" {{

@@ -19,7 +19,7 @@ from policygen.rightsize.api.decision import decide, surety
 from policygen.rightsize.api.question import INVOKE, World
 from policygen.rightsize.api.resource import KeptPiece, WrittenAccess
 from policygen.rightsize.api.uses import ApiUse
-from policygen.rightsize.principals.letting_in import Entry, LetIn, is_spare, lost
+from policygen.rightsize.principals.letting_in import Entry, LetIn, SpareParts, lost
 from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.promise import Promise, promise, shown_statement
 from policygen.text import pluralize
@@ -155,10 +155,11 @@ def _spare(policy: NewResourcePolicy, owner: Owner) -> Iterator[str]:
             today.decide(use.request, use.party, use.facts).best != "ALLOWED" for use in one.seen
         ):
             kept.add(one.entry)
+    parts = SpareParts(policy.today, policy.found.unsure, owner)
     for number, entry, resource in _grants(policy.finished):
         mine = by_entry.get(entry, ())
         left = _without(policy.finished, number, entry, resource)
-        if entry not in kept and is_spare(left, policy.today, mine, policy.found.unsure, owner):
+        if entry not in kept and parts.is_spare(left, mine):
             yield f"{entry[1]} on {resource}"
 
 

@@ -19,7 +19,7 @@ from policygen.rightsize.api.required import met_requirements
 from policygen.rightsize.api.routing import reaches
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.principals.kept import Kept
-from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, is_spare
+from policygen.rightsize.principals.letting_in import Entry, LetIn, SpareParts, Way
 from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.pieces import (
     PRINCIPAL_ARN,
@@ -305,7 +305,7 @@ def _without_spare(
     today: ResourcePolicy, found: LetIn[ApiUse], written: list[WrittenAccess], owner: Owner
 ) -> list[WrittenAccess]:
     """Leave out what other parts of the policy let in as surely: whole parts, then methods of parts."""
-    left = list(written)
+    left, parts = list(written), SpareParts(today, found.unsure, owner)
     for place, one in enumerate(written):
         if one.kept or not _overlapped(one, left, today):
             continue
@@ -313,9 +313,7 @@ def _without_spare(
             fewer = tuple(resource for resource in left[place].resources if resource not in gone)
             rest = [*left[:place], replace(one, resources=fewer), *left[place + 1 :]]
             written_then = [part for part in rest if part.resources]
-            if written_then and is_spare(
-                document_of(today, written_then), today, one.seen, found.unsure, owner
-            ):
+            if written_then and parts.is_spare(document_of(today, written_then), one.seen):
                 left = rest
     return [one for one in left if one.resources]
 

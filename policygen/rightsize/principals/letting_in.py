@@ -157,12 +157,10 @@ class _HeldPolicy:
         self._policy, self._owner = policy, owner
         self._held: dict[int, ResourcePolicyEvaluator] = {}
 
-    def decide(self, use: Use) -> list[DocumentDecision]:
-        """Return what it says of a use, by principals that hold the caller ever more firmly."""
-        return [
-            self._by(least).decide(use.request, use.party, use.facts)
-            for least in self._owner.holds(use.party)
-        ]
+    def decide(self, use: Use) -> Iterator[DocumentDecision]:
+        """Yield what it says of a use, by principals that hold the caller ever more firmly."""
+        for least in self._owner.holds(use.party):
+            yield self._by(least).decide(use.request, use.party, use.facts)
 
     def _by(self, least: int) -> ResourcePolicyEvaluator:
         if least not in self._held:
@@ -186,30 +184,35 @@ def _is_weaker(after: DocumentDecision, before: DocumentDecision) -> bool:
     return before.worst == "ALLOWED" or (before.best == "ALLOWED" and after.best != "ALLOWED")
 
 
-def is_spare(
-    less: ResourcePolicy,
-    today: ResourcePolicy,
-    uses: Iterable[AnyUse],
-    unsure: frozenset[AnyUse],
-    owner: Owner,
-) -> bool:
-    """Return whether a policy with a part less lets uses in as it did.
+class SpareParts(Generic[AnyUse]):
+    """Tells whether a policy lets uses in as today's does without one of its parts.
 
-    Its Deny statements are not asked, since they stay, nor those with NotPrincipal: AWS supports no Allow of that form.
+    Deny statements are not asked, since they stay, nor those with NotPrincipal: AWS supports no Allow of that form.
 
     Args:
-        less: the policy without the part.
         today: the policy as it is.
-        uses: that came through the part.
-        unsure: those of which it is not known what lets them in: the rest must do so for certain.
-        owner: the account that it belongs to.
+        unsure: uses of which it is not known what lets them in: the rest must do so for certain.
+        owner: the account that the policy belongs to.
     """
-    new, old = (_HeldPolicy(_naming(one), owner) for one in (less, today))
-    return not any(
-        after.worst != "ALLOWED" and before.best == "ALLOWED" if use in unsure else _is_weaker(after, before)
-        for use in uses
-        for after, before in zip(new.decide(use), old.decide(use), strict=True)
-    )
+
+    def __init__(self, today: ResourcePolicy, unsure: frozenset[AnyUse], owner: Owner) -> None:
+        self._today, self._unsure, self._owner = _HeldPolicy(_naming(today), owner), unsure, owner
+
+    def is_spare(self, less: ResourcePolicy, uses: Iterable[AnyUse]) -> bool:
+        """Return whether a part is spare.
+
+        Args:
+            less: the policy without it.
+            uses: that came through it.
+        """
+        new = _HeldPolicy(_naming(less), self._owner)
+        return not any(
+            after.worst != "ALLOWED" and before.best == "ALLOWED"
+            if use in self._unsure
+            else _is_weaker(after, before)
+            for use in uses
+            for after, before in zip(new.decide(use), self._today.decide(use), strict=True)
+        )
 
 
 def _naming(policy: ResourcePolicy) -> ResourcePolicy:

@@ -12,7 +12,7 @@ from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.party import EVERYONE, Party, Principals, account_named
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.rightsize.principals.kept import Kept
-from policygen.rightsize.principals.letting_in import Entry, LetIn, Way, is_spare
+from policygen.rightsize.principals.letting_in import Entry, LetIn, SpareParts, Way
 from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.pieces import (
     PRINCIPAL_ARN,
@@ -87,6 +87,7 @@ def _without_spare(
 ) -> list[WrittenPrincipal]:
     """Leave out what other statements let in as well."""
     uses = {use for several in found.uses.values() for use in several}
+    parts = SpareParts(today, found.unsure, owner)
     left = written
     for one in written:
         if one.kept:
@@ -94,7 +95,7 @@ def _without_spare(
         rest = [other for other in left if other is not one]
         own = frozenset(one.seen)
         mine = [use for use in uses if use.observed in own]
-        if is_spare(trust_document_of(today, rest), today, mine, found.unsure, owner):
+        if parts.is_spare(trust_document_of(today, rest), mine):
             left = rest
     return left
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from policygen.iam.resource_policy import ResourcePolicy
-from policygen.rightsize.principals.letting_in import Entry, LetIn, is_spare, lost
+from policygen.rightsize.principals.letting_in import Entry, LetIn, SpareParts, lost
 from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.promise import SHOWN, Promise, never_wider
 from policygen.rightsize.trust.assumptions import AssumptionUse, Observed
@@ -64,11 +64,12 @@ def _minimal(
     through: dict[Entry, set[Observed]] = {}
     for one in written:
         through.setdefault(one.entry, set()).update(one.seen)
+    parts = SpareParts(today, found.unsure, owner)
     spare = []
     for number, entry in _principals(finished):
         mine = [use for use in uses if use.observed in through.get(entry, ())]
         less = _without(finished, number, entry)
-        if entry not in kept and is_spare(less, today, mine, found.unsure, owner):
+        if entry not in kept and parts.is_spare(less, mine):
             spare.append(entry[1])
     finding = "without any one principal an assumption is denied" if not spare else "a principal is spare"
     return Promise("nothing spare", not spare, finding, tuple(spare[:SHOWN]))

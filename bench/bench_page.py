@@ -26,8 +26,9 @@ JOBS = {
 
 
 COMMANDS, FRAMES = "## Whole commands", "## A log as a frame"
-SECTIONS = (COMMANDS, FRAMES)
-"""The heads of the last sections, which `bench_commands` and `bench_frames` write."""
+COMPILED = "## What a compiled part would give"
+SECTIONS = (COMMANDS, FRAMES, COMPILED)
+"""The heads of the last sections: those which `bench_commands` and `bench_frames` write, and one about a prototype."""
 
 
 class Measured(NamedTuple):

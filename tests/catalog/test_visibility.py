@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from policygen.catalog.action_events import event_names
+from policygen.catalog.action_events import actions_named, event_names
 from policygen.catalog.build.action_events import collect_events
 from policygen.catalog.build.completeness import OperationRow
 from policygen.catalog.rules import all_rules
@@ -88,6 +88,17 @@ def test_an_action_may_have_events_of_two_types() -> None:
 )
 def test_the_names_under_which_a_use_is_logged(action: str, names: tuple[str, ...]) -> None:
     assert event_names(action) == names
+
+
+@pytest.mark.parametrize(
+    "event", ["CreateQueue", "updatefunctioncode20*", "Create", "CreateT", "PublishBatch"]
+)
+def test_the_actions_of_a_name_are_those_of_all_services(event: str) -> None:
+    name = event.lower().removesuffix("20*")
+    every = (one for prefix in reference.prefixes() for one in reference.action_names(prefix))
+    expected = {one for one in every if one.lower().endswith(f":{name}") and event_names(one)}
+    assert set(actions_named(event)) == expected
+    assert bool(expected) == (event not in {"CreateT", "PublishBatch"})
 
 
 @pytest.mark.parametrize(

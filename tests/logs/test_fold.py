@@ -23,7 +23,7 @@ from policygen.iam import arn
 from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.cache import Cache
 from policygen.logs.calls import fold as folding
-from policygen.logs.calls import table_count
+from policygen.logs.calls import table_count, templates
 from policygen.logs.calls.call import Calls, count_in
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.distinct import KEPT, hash_of, is_exact, number_of, union
@@ -187,6 +187,18 @@ def test_whatever_is_folded_on_the_way_the_result_is_the_same(
                 part, mixed = added(*mixed[:size]), mixed[size:]
                 mixed.insert(chance.randint(0, len(mixed)), folded(part) if chance.random() < 0.7 else part)
             assert without_samples(folded(added(*mixed))) == without_samples(whole)
+
+
+@bounded(100)
+@given(log=logs)
+def test_usual_calls_are_sorted_as_any_others(log: list[Event]) -> None:
+    """Whether a name is cut out of the text of the parameters, or looked for in what they say."""
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in lowered(patch):
+            calls = calls_of(log)
+            usual = folded(calls)
+            patch.setattr(templates, "_MEMBERS", 0)
+            assert folded(calls) == usual
 
 
 @bounded(200)

@@ -24,8 +24,9 @@ WRITES_LOGS = "logs:PutLogEvents"
 
 
 def told(monkeypatch: pytest.MonkeyPatch, *witnesses: Witness) -> Analysis:
+    observed = sample("orders-api", today=True).observed  # first: it is remembered for other tests
     monkeypatch.setattr(unobservable, "WITNESSES", witnesses)
-    return conclude(sample("orders-api", today=True).observed)
+    return conclude(observed)
 
 
 def unverified(analysis: Analysis) -> set[str]:

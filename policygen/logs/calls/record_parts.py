@@ -168,6 +168,10 @@ class ResourcesPart:
         self.digest = digest_of_resources(resources.entries)
 
 
+KNOWN = 8_192
+"""Parameters that stay known, some 10 MB: a workload does the same on another day."""
+
+
 class Parts:
     """All parts that were met, until they are forgotten."""
 
@@ -197,20 +201,25 @@ class Parts:
         return days if all(map(self.days.__getitem__, set(days))) else None
 
     def forget(self) -> None:
-        """Forget what seldom comes again on another day."""
-        self.held = 0
-        for params in self._params.values():
-            params.clear()
+        """Forget what seldom comes again on another day, and many parameters: a workload repeats few."""
+        if self.held > KNOWN:
+            self._forget_params()
         for memo in (self.resources, self.users, self.callers, self.addresses):
             memo.clear()
 
     def clear(self) -> None:
         """Forget all of them: the memos refer to their parts, so that nothing else would free them for long."""
         self.forget()
+        self._forget_params()
         self._params.clear()
         self._owners.clear()
         for memo in (self.operations, self.places, self.agents):
             memo.clear()
+
+    def _forget_params(self) -> None:
+        self.held = 0
+        for params in self._params.values():
+            params.clear()
 
     def _counts_on(self, day: str) -> bool:
         """Return whether a day is one of the calendar on which all events count."""

@@ -70,9 +70,6 @@ class _Rows(NamedTuple):
 HELD = 12_000
 """Groups that are held before they are made calls, some 15 MB."""
 
-KNOWN = 8_192
-"""Parameters that stay known after they were made calls, some 10 MB: a workload does the same on another day."""
-
 _place_of = attrgetter("awsRegion", "recipientAccountId", "vpcEndpointId")
 _NO_MORE = (None, None, False)
 _Key = tuple[OwnerPart, OperationPart, PlacePart, CredentialUse, str, bytes, ResourcesPart, Denial | None]
@@ -235,8 +232,7 @@ class TableCounter:
     def flush(self) -> None:
         """Add what is held to the counts."""
         self._add_totals()
-        if self._parts.held > KNOWN:
-            self._parts.forget()
+        self._parts.forget()
         roles: dict[RoleKey, list[_Counted]] = {}
         fields: dict[tuple[OperationPart, PlacePart, str | None], EventFields] = {}
         while self._groups:

@@ -6,7 +6,7 @@ names that the configuration gives; `retain` cuts them to what the current polic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -36,6 +36,12 @@ class Feature(NamedTuple):
     """The actions with which code would read it by itself."""
     found_by: tuple[str, ...] = ()
     """The actions with which such code finds out where to read; () where it needs none."""
+    works_with: tuple[str, ...] = ()
+    """Actions of which a role must be allowed one, or the feature does not work; () where that is not known."""
+
+    def may_work(self, granted: Collection[str]) -> bool:
+        """Return whether it may work for a role that may do some actions."""
+        return not self.works_with or not set(self.works_with).isdisjoint(granted)
 
 
 @cache
@@ -46,7 +52,7 @@ def features() -> Mapping[str, Feature]:
 
 
 def _feature(row: Mapping[str, Any]) -> Feature:
-    lists = {key: tuple(row.get(key, ())) for key in ("actions", "reading", "found_by")}
+    lists = {key: tuple(row.get(key, ())) for key in ("actions", "reading", "found_by", "works_with")}
     return Feature(**{**row, **lists})
 
 

@@ -155,7 +155,9 @@ def _object_lambda_needs(role: Role) -> Iterator[Keep]:
 _AGENTS = frozenset({"agent", "exec"})
 
 
-def needs_if_configured(role: Role, used: Iterable[AccessRequest], visible: Collection[str]) -> list[Keep]:
+def needs_if_configured(
+    role: Role, used: Iterable[AccessRequest], granted: Collection[str], visible: Collection[str]
+) -> list[Keep]:
     """Return what Lambda may need of a role by a configuration that is not known; what was seen needs no keep.
 
     What the logs could not have shown is not among it: that stays unverified for its own reason.
@@ -163,7 +165,8 @@ def needs_if_configured(role: Role, used: Iterable[AccessRequest], visible: Coll
     Args:
         role: the role; needs arise only if it trusts Lambda.
         used: observed requests.
-        visible: actions of today's policies whose use the logs would have shown.
+        granted: actions of today's policies.
+        visible: those of them whose use the logs would have shown.
     """
     if _LAMBDA not in role.trusted_services:
         return []
@@ -180,7 +183,7 @@ def needs_if_configured(role: Role, used: Iterable[AccessRequest], visible: Coll
             name,
         )
         for name, row in features().items()
-        if name not in _AGENTS
+        if name not in _AGENTS and row.may_work(granted)
         for action in row.actions
         if action in visible and action not in seen
     ]

@@ -148,14 +148,14 @@ def _platform_keeps(usages: Sequence[Usage], coverage: Coverage, current: Curren
 
 
 def _needs_unconfigured(
-    usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess, granted: Iterable[str]
+    usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess, granted: Collection[str]
 ) -> list[Keep]:
     """Return what Lambda may need of the role by a configuration that the snapshot does not have."""
     if current.role is None or current.configured:
         return []
     used = [request for usage in usages for request in usage.requests]
     asked = {action for row in features().values() for action in row.actions}.intersection(granted)
-    return needs_if_configured(current.role, used, _visible(asked, coverage))
+    return needs_if_configured(current.role, used, granted, _visible(asked, coverage))
 
 
 def _visible(actions: Iterable[str], coverage: Coverage) -> frozenset[str]:

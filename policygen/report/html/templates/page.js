@@ -41,10 +41,9 @@ for (const table of all("table.sortable")) {
   });
 }
 
-for (const button of all("[data-copy]")) {
+const copies = (button, source) => {
   button.hidden = false;
   button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copy);
     const label = button.firstChild;
     try {
       await navigator.clipboard.writeText(source.textContent);
@@ -55,6 +54,15 @@ for (const button of all("[data-copy]")) {
     }
     setTimeout(() => { label.data = "Copy"; }, 3000);
   });
+};
+for (const button of all("[data-copy]")) copies(button, document.getElementById(button.dataset.copy));
+for (const block of all("pre:not([role])")) {
+  const [button, what] = ["button", "span"].map((tag) => document.createElement(tag));
+  Object.assign(button, { type: "button", className: "copy" });
+  Object.assign(what, { className: "sr", textContent: ` the ${block.getAttribute("aria-label").toLowerCase()}` });
+  button.append("Copy", what);
+  block.before(button);
+  copies(button, block);
 }
 
 // The numbers stand in the table below the picture, where services with the same numbers share a column.

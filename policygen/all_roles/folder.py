@@ -205,7 +205,7 @@ class Folder:
 
         pages = render_index(batch)
         tables = batch_tables(batch.rows) | {
-            TABLE: to_bytes(msgspec.to_builtins(batch)),
+            TABLE: to_bytes(msgspec.to_builtins(batch), indent=-1),
             "questions.csv": questions_to_csv(questions),
         }
         written = {*tables, *pages, *(file for row in batch.rows for file in self._files_of(row))}

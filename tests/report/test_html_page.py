@@ -111,7 +111,7 @@ def test_a_page_is_sound_for_keyboards_and_screen_readers(name: str) -> None:
     levels = [int(node.tag[1]) for node in root.all() if re.fullmatch("h[1-6]", node.tag)]
     assert [b for a, b in pairwise(levels) if b > a + 1] == []
     for head in root.all("th"):
-        assert head.attributes["scope"] in {"col", "row"}
+        assert head.attributes["scope"] in {"col", "row", "rowgroup"}
     hidden = root.all("svg", **{"aria-hidden": "true"})
     parts = {id(part) for picture in hidden for part in picture.all("svg")}
     assert {id(picture) for picture in root.all("svg")} == {*map(id, hidden), *parts}

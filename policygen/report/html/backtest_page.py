@@ -25,6 +25,7 @@ def render(found: Backtest, mode: Mode = MODES[0]) -> str:
     }
     return fill_template(
         "backtest.html.j2",
+        extra=("backtest.css",),
         found=found,
         chosen=found.outcome(mode),
         days=days,

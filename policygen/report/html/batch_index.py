@@ -62,7 +62,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
     return {
         name: fill_template(
             "index.html.j2",
-            assets=("page", "index"),
+            extra=("index.css", "index.js"),
             rows=[(row, f"{tokens_of(row, facets)}{tokens.get(row.plan, '')}") for row in part],
             first=number * PAGE + 1,
             here=name,

@@ -72,7 +72,7 @@ def strip(row: HeatRow, columns: Sequence[str], edges: Sequence[int]) -> Markup:
         if row.blind[start]:
             place = f' x="{_part(start, len(columns))}" width="{_part(length, len(columns))}"'
             ground.append(f'<rect class="x"{"" if length == len(columns) else place}/>')
-    paths = "".join(f'<path class="h{level}" d="{"".join(d)}"/>' for level, d in sorted(levels.items()))
+    paths = "".join(f'<path class=h{level} d="{"".join(d)}"/>' for level, d in sorted(levels.items()))
     used = [_stretched(f"0 -.5 {len(columns)} 1", paths)] if paths else []
     return _svg("strip", [*ground, *used, '<rect class="gaps"/>'])
 
@@ -133,12 +133,12 @@ def swatch(state: State) -> Markup:
 
 def bars(bar: ChartBar, top: int) -> Markup:
     """Draw a service's permissions today above those proposed; `top` fills the width."""
-    parts = [f'<rect class="now" width="{_part(bar.now, top)}"/>'] if bar.now else []
+    parts = [f'<rect class=now width="{_part(bar.now, top)}"/>'] if bar.now else []
     start = 0
     for name, number in (("used", bar.used), ("kept", bar.kept), ("x", bar.unknown)):
         if number:
             left = f' x="{_part(start, top)}"' if start else ""
-            parts.append(f'<rect class="{name}"{left} width="{_part(number, top)}" y="{BAR + 2}"/>')
+            parts.append(f'<rect class={name}{left} width={_part(number, top)} y="{BAR + 2}"/>')
             start += number
     return _svg("bars", parts)
 
@@ -229,4 +229,4 @@ def _svg(kind: str, parts: Iterable[str]) -> Markup:
     """Return a picture. It is built from numbers and dates alone: no text of a plan goes in."""
     from markupsafe import Markup
 
-    return Markup(f'<svg class="{kind}" aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704
+    return Markup(f"<svg class={kind} aria-hidden=true>{''.join(parts)}</svg>")  # noqa: S704

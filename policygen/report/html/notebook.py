@@ -116,6 +116,7 @@ def framed(
     """
     page = fill_template(
         "notebook.html.j2",
+        extra=("notebook.css",),
         title=title,
         verdict=verdict,
         reasons=reasons,

@@ -30,7 +30,7 @@ def _safe(text: str) -> str:
 
 
 def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
-    yield f'<tr data-kind="{line.kind}"><td>{line.word}<th scope="row">'
+    yield f"<tr data-kind={line.kind}><td>{line.word}<th scope=row>"
     if len(line.actions) == 1:
         yield f"<code>{_safe(line.service)}:<wbr>{_safe(line.names[0])}</code>"
     else:
@@ -49,7 +49,7 @@ def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
 
 
 def _names(names: Sequence[str], limit: int) -> str:
-    more = f' <span class="dim">and {len(names) - limit:,} more</span>' if len(names) > limit else ""
+    more = f" <span class=dim>and {len(names) - limit:,} more</span>" if len(names) > limit else ""
     return f"<code>{escape(' '.join(map(display_text, names[:limit])))}</code>\n{more}"
 
 

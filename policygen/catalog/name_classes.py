@@ -11,7 +11,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from string import ascii_letters, digits
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from policygen.iam import arn
 
@@ -45,7 +47,7 @@ Kind = Literal["shape", "ending", "folder"]
 varying part; the folder of names without varying parts."""
 
 
-class NameClass(NamedTuple):
+class NameClass(msgspec.Struct, frozen=True, gc=False):
     """A class of names."""
 
     kind: Kind

@@ -78,16 +78,15 @@ def _sums_of_class(
     group: SameTemplate[Part], classes: Names, members: Sequence[Names], many: Sequence[bool]
 ) -> Iterator[Sum[Part]]:
     folded = group.folded.intersection(members)
-    exact = {_order(names): names for names in members if names not in folded}
+    exact = {_order(names): names for names in members if not folded or names not in folded}
     stay = set(nsmallest(KEEP, exact))
     sums: dict[Names, list[tuple[Part, bytes]]] = defaultdict(list)
-    whole = all(many)
+    whole = sums[classes] if all(many) and len(exact) > KEEP else None
     for order, names in exact.items():
         if order not in stay:
             known = order[::-1]
-            sums[classes if whole else _target(classes, names, many)] += [
-                (part, known) for part in group.parts[names]
-            ]
+            target = sums[_target(classes, names, many)] if whole is None else whole
+            target += [(part, known) for part in group.parts[names]]
     for names in folded:
         sums[_target(classes, names, many)] += [(part, b"") for part in group.parts[names]]
     for names, parts in sums.items():
@@ -120,18 +119,18 @@ def _by_class(every: Iterable[Names]) -> Mapping[Names, list[Names]]:
     depths = [_depth(name) for one in classes for name in one if name.kind.startswith(_FOLDERS)]
     if not depths and len(classes) <= CLASSES:
         return classes
-    paths = [[_path(name) for name in one] for one in classes]
+    paths = [[(name, _path(name)) for name in one] for one in classes]
 
     @cache
     def together(depth: int, most: float = FOLDERS) -> Mapping[_Place, list[Names]] | None:
         fewer: dict[_Place, list[Names]] = defaultdict(list)
-        for (one, members), path in zip(classes.items(), paths, strict=True):
-            fewer[_at(depth, one, path)] += members
+        for members, path in zip(classes.values(), paths, strict=True):
+            fewer[_at(depth, path)] += members
             if len(fewer) > most:
                 return None
         return fewer
 
-    deepest = min(depths) if depths else max(len(path or ()) for one in paths for path in one)
+    deepest = min(depths) if depths else max(len(path or ()) for one in paths for _, path in one)
     # The deeper, the more patterns.
     depth = max(0, bisect_left(range(deepest + 1), True, key=lambda depth: together(depth) is None) - 1)
     places = together(depth) or together(depth, inf) or {}
@@ -143,22 +142,22 @@ def _class_of(name: Name) -> Name:
         return name
     if not name.learned:
         return Name("*", False, "every")
-    kind, pattern = name_class(name.text)
-    return Name(pattern, True, kind)
+    found = name_class(name.text)
+    return Name(found.pattern, True, found.kind)
 
 
 _Place = tuple["Name | tuple[str, ...]", ...]
 """For each name of a call the first folders below which it is put, or its class."""
 
 
-def _at(depth: int, classes: Names, paths: Sequence[tuple[str, ...] | None]) -> _Place:
-    """Return where names go that are put together by so many first folders. Those with fewer stay in their class."""
-    return tuple(
-        [
-            one if path is None or len(path) < depth else path[:depth]
-            for one, path in zip(classes, paths, strict=True)
-        ]
-    )
+def _at(depth: int, paths: Iterable[tuple[Name, tuple[str, ...] | None]]) -> _Place:
+    """Return where names go that are put together by so many first folders. Those with fewer stay in their class.
+
+    Args:
+        depth: number of folders.
+        paths: the class of each name of a call, and its folders.
+    """
+    return tuple([one if path is None or len(path) < depth else path[:depth] for one, path in paths])
 
 
 def _class_at(depth: int, place: Name | tuple[str, ...]) -> Name:

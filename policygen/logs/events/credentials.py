@@ -18,7 +18,7 @@ Channel = Literal["runtime", "service", "platform", "presigned", "console", "int
 any program on a personal computer; ``other``."""
 
 
-class CredentialUse(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class CredentialUse(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
     """What the credentials of a call were issued to, and through which channel they were used."""
 
     function: str = ""

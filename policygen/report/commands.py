@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Container
 
 from policygen.plan.model import Plan
+from policygen.text import file_name
 
 
 def answering_command(plan: Plan, command: str) -> str:
@@ -28,6 +29,11 @@ def show_command(plan: Plan, options: str) -> str:
     """Return the command that shows a plan again in another form: from the saved one, or as it was made."""
     show = f"suggest{of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
     return f"policygen {show} {options}"
+
+
+def script_of(plan: Plan) -> str:
+    """Return the name of the file that the screen puts the script of a plan into."""
+    return f"{file_name(plan.role.name)}.sh"
 
 
 DOCTOR = frozenset(

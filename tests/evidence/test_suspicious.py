@@ -101,7 +101,7 @@ def test_a_plan_lists_no_more_calls_of_a_kind_than_a_person_can_read(tmp_path: A
 def test_the_screens_the_page_and_the_comment_say_what_was_denied() -> None:
     short, all_of_it = render("text", plan()), render("text", plan(), show_all=True)
     assert "denied: iam:ListUsers, s3:DeleteBucket" in short
-    assert "by hand; 1 expired, 5 succeeded: dynamodb:Scan" in short
+    assert "by hand; 1 expired token, 5 succeeded: dynamodb:Scan" in short
     unbroken = " ".join(all_of_it.split())
     assert "s3:DeleteBucket on shop-orders-111122223333: denied (AccessDenied), from 54.170.77.12" in unbroken
     assert "expired (ExpiredToken)" in unbroken

@@ -129,7 +129,9 @@ def test_the_screen_s_lines_fit_and_hidden_names_are_counted(width: int) -> None
     lines = apply_lines(made, width)
     assert all(len(line) <= width for line in lines)
     assert lines[0].startswith("Apply   1. attach the inline policy policygen")
-    assert " ".join(" ".join(lines).split()).endswith("Access1 + 7 more")
+    steps, by_script = " ".join(" ".join(lines).split()).split(" or by the script below: ")
+    assert steps.endswith("Access1 + 7 more")
+    assert by_script == f"bash {made.role.name}.sh apply; undo takes it back"
     assert "Access8" in "\n".join(apply_lines(made, width, show_all=True))
 
 

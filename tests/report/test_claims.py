@@ -111,7 +111,7 @@ def test_the_questions_add_up_to_their_title_and_to_the_screen(shop: Path) -> No
 
 
 def test_why_the_logs_cannot_tell_does_not_depend_on_other_decisions(shop: Path) -> None:
-    seen = "5 seen by IAM cloudwatch 3 (Aug 2), sqs 2 (Nov 24)"
+    seen = "5 seen by IAM cloudwatch 3 (last Aug 2), sqs 2 (last Nov 24)"
     dropped = told(shop, "suggest", "orders-api", *LOGS, "--drop", "states:*")
     assert f"{seen} 4 not logged dynamodb 2, sns 1, xray 1" in dropped
     screen = told(shop, "suggest", "orders-api", *LOGS)
@@ -144,7 +144,7 @@ def test_every_blind_spot_has_a_few_words_or_is_about_the_logs() -> None:
 def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_grants_it(shop: Path) -> None:
     screen = told(shop, "suggest", "orders-api", *LOGS, "--no-plan")
     reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; 2 more"
-    assert f"by hand; 1 expired, 5 succeeded: {reached}; the new policy grants none" in screen
+    assert f"by hand; 1 expired token, 5 succeeded: {reached}; the new policy grants none" in screen
     assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
     assert "If not yours: tell security today; paste the [[reported]] of --details" in screen
     kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import textwrap
 from collections.abc import Sequence
 
 from policygen.plan.model import Plan
@@ -98,7 +100,6 @@ def _render_role(plan: Plan) -> str:
             shell_function("undo_trust", trust.undo),
         ]
     parts = [
-        f"#!/usr/bin/env bash\n{_head(plan)}",
         start,
         *functions_for([*commands.all, *(trust.all if trust else [])]),
         *documents.assignments,
@@ -108,7 +109,10 @@ def _render_role(plan: Plan) -> str:
         + _CHECK
         + _RUN.replace("MORE", _RUN_TRUST if trust else ""),
     ]
-    return "\n".join(parts)
+    script = "\n".join(parts)
+    calls = sorted(set(re.findall(r"\baws iam ([a-z-]+)", script)))
+    needs = ", ".join("iam:" + call.title().replace("-", "") for call in calls)
+    return f"#!/usr/bin/env bash\n{_head(plan, f'It needs bash, the AWS CLI and {needs}.')}\n{script}"
 
 
 _TRUST_WORDS = (
@@ -118,17 +122,23 @@ _TRUST_WORDS = (
 )
 
 
-def _head(plan: Plan) -> str:
+def _head(plan: Plan, needs: str) -> str:
     apply = plan.apply_list
     return header_comment(
         plan,
         "#",
-        "",
         *([] if apply.today_known else ["Today's policies are not known: what else the role has stays."]),
         *(f"{one} stays: its document was not read." for one in apply.unread),
+        first=[*_usage(plan), *textwrap.wrap(needs, 100), ""],
+    )
+
+
+def _usage(plan: Plan) -> Sequence[str]:
+    return (
+        "",
         "bash FILE apply   attaches the new policies, then detaches and deletes the old ones; it stops",
         "                  before that where the role has other policies than when the plan was made, or",
         "                  somebody edited one of them since",
         "bash FILE undo    gives the role back the policies that it had when the plan was made",
-        *(_TRUST_WORDS if apply.trust else []),
+        *(_TRUST_WORDS if plan.apply_list.trust else []),
     )

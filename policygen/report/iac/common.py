@@ -23,13 +23,21 @@ Document = Mapping[str, Any]
 """An IAM policy document of version 2012-10-17: a list of statements; all leaves are strings."""
 
 
-def header_comment(plan: Plan, mark: str, *more: str) -> str:
-    """Return the comment at the head of a file, each line after the language's `mark`; it ends with a line break."""
+def header_comment(plan: Plan, mark: str, *more: str, first: Sequence[str] = ()) -> str:
+    """Return the comment at the head of a file, each line after the language's `mark`; it ends with a line break.
+
+    Args:
+        plan: what the file is made of.
+        mark: begins a comment.
+        more: lines at its end.
+        first: lines behind what the file is.
+    """
     role, window = plan.role, plan.window
     lines = (
         f"policygen {VERSION}: what the role {role.name} of account {role.account} needs,",
         f"as seen from {window.start} to {window.end[:10]} UTC.",
         f"{plan.tightness.needed:,} needed + {plan.tightness.unverified:,} unverified permissions.",
+        *first,
         *_made_with(plan),
         *_accepted(plan),
         *_chosen(plan),

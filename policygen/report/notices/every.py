@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from policygen.iam import arn
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanNotAllowed
 from policygen.report.figures import grouped, spared_actions
@@ -119,15 +120,18 @@ def _new_names(plan: Plan) -> Notice | None:
 
 
 def _fixed(plan: Plan) -> Notice | None:
-    """Name the folders in which only names like those seen are allowed, these, and the options that allow others."""
+    """Name what stands for the only names that are allowed in some folders, and the options that allow others there."""
     found = fixed_names(plan)
-    folders, names = few([one.short for one in found]), {_names_in(one) for one in found}
+    names = {_names_in(one) for one in found}
     if plan.today is None:
+        folders = few([one.short for one in found])
         entries = [Detail(one.short, f"only {_names_in(one)}") for one in found]
         return listed_notice("?", "Names", f"{folders}: other names will be denied", entries)
     passing = names.pop() if len(names) == 1 else "names like those seen"
+    if arn.unescape(passing) is None:
+        passing = f"names like {passing}"
     options = [Detail("", "", [one.option]) for one in found]
-    return listed_notice("?", "Names", f"{folders}: only {passing} pass; for others:", options)
+    return listed_notice("?", "Names", f"only {passing} can pass; to allow others:", options)
 
 
 def _names_in(folder: FixedNames) -> str:

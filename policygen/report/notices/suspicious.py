@@ -87,13 +87,15 @@ _NAMED, _ACTIONS = 2, 2
 def _left_out(plan: Plan, group: SuspectGroup) -> str:
     """Say what calls did that are left out: how many succeeded, on what, and whether the new policy grants that.
 
-    ``by hand; 1 expired, 2 succeeded: s3:GetObject a.csv, b.csv; the new policy grants none``.
+    ``by hand; 1 expired token, 2 succeeded: s3:GetObject a.csv, b.csv; the new policy grants none``.
     """
     done = [call for one in group.members for call in one.calls if call.result == "succeeded" and call.action]
     if not done:
         return _calls(group)
     results = sum((Counter(one.results) for one in group.members), Counter[str]())
-    ended = ", ".join(f"{results[one]:,} {one}" for one in sorted(results, key=_least_harm, reverse=True))
+    ended = ", ".join(
+        f"{results[one]:,} {ENDS.get(one, one)}" for one in sorted(results, key=_least_harm, reverse=True)
+    )
     named = sorted(done, key=lambda call: (call.resource == "*", call.action, call.resource))
     places = grouped((call.action, _name(call.resource)) for call in named)
     did = [_on(action, dict.fromkeys(names)) for action, names in places.items()]
@@ -143,6 +145,10 @@ SIGNS = {
 """Sign of a suspicious call -> what it means, in few words; the details have a sentence."""
 
 
+ENDS = {"expired": "expired token", "refused": "wrong signature or key"}
+"""How calls ended that AWS refused before it looked at permissions; all other ends have a word of their own."""
+
+
 def _addresses(group: SuspectGroup) -> str:
     found = sorted({address for one in group.members for address in one.addresses})
     return fitted(found[0], 15) + (f" +{len(found) - 1}" if len(found) > 1 else "") if found else "-"
@@ -151,15 +157,15 @@ def _addresses(group: SuspectGroup) -> str:
 def _calls(group: SuspectGroup) -> str:
     """Name the sign and its first calls, which succeeded unless their number says more: a line has little room.
 
-    ``by hand: s3:GetObject ×2, dynamodb:Scan +1; 1 expired``, ``not the runtime; denied: iam:ListUsers``.
+    ``by hand: s3:GetObject ×2, dynamodb:Scan +1; 1 expired token``, ``not the runtime; denied: iam:ListUsers``.
     """
     names: dict[str, Counter[str]] = {}
     for one in group.members:
         for result, count in (one.results or {"succeeded": one.count}).items():
             names.setdefault(result, Counter())[call_name(one)] += count
     shown = min(names, key=_least_harm)
-    rest = [f"{names[one].total():,} {one}" for one in sorted(names) if one != shown]
-    lead = ": " if shown == "succeeded" else f"; {shown}: "
+    rest = [f"{names[one].total():,} {ENDS.get(one, one)}" for one in sorted(names) if one != shown]
+    lead = ": " if shown == "succeeded" else f"; {ENDS.get(shown, shown)}: "
     return "; ".join([SIGNS.get(group.sign, group.sign) + lead + _few_calls(names[shown]), *rest])
 
 

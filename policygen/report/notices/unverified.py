@@ -53,7 +53,7 @@ def _is_unverified(plan: Plan, keep: PlanKeep) -> bool:
 
 
 def _services(keeps: Iterable[PlanKeep]) -> str:
-    """Count actions by service, and say when IAM last saw these or the service: ``sqs 4 (Aug 2), xray 2``.
+    """Count actions by service, and say when IAM last saw these or the service: ``sqs 4 (last Aug 2), xray 2``.
 
     A few are named.
     """
@@ -67,7 +67,7 @@ def _services(keeps: Iterable[PlanKeep]) -> str:
 
 def _last_seen(keeps: Iterable[PlanKeep]) -> str:
     days = [found[1] for keep in keeps if (found := _SEEN.match(keep.why))]
-    return f" ({day(max(days))})" if days else ""
+    return f" (last {day(max(days))})" if days else ""
 
 
 _SEEN = re.compile(r"IAM saw an attempt at \S+ (?:last )?on (\d{4}-\d\d-\d\d)")
@@ -95,7 +95,7 @@ def _how_to_drop(plan: Plan, *, answerable: bool) -> _Drop:
     gone, narrowed = parted(unverified.droppable, plan.broader)
     tried = {*unverified.droppable} & {*unverified.tried}
     some = f"{len(gone):,} go" + (f", {len(narrowed):,} needed ones narrow" if narrowed else "")
-    perhaps = f" ({len(tried):,} maybe used)" if tried else ""
+    perhaps = f": {len(tried):,} of them maybe used" if tried else ""
     stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
     effect = f"{some}{perhaps}{stay}"
     rule = drop_rule(plan, {*unverified.droppable} - tried).splitlines()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from policygen.plan.model import Plan
 from policygen.report.apply_steps import apply_steps, numbered_lines
+from policygen.report.commands import script_of
 
 _LEAD = "Apply"
 _INDENT = " " * 8
@@ -12,7 +15,7 @@ _NAMED = 2
 
 
 def apply_lines(plan: Plan, width: int, *, show_all: bool = False) -> list[str]:
-    """Return the numbered steps, beside the word "Apply".
+    """Return the numbered steps behind the word "Apply", and the command that takes them.
 
     Args:
         plan: the plan.
@@ -22,4 +25,7 @@ def apply_lines(plan: Plan, width: int, *, show_all: bool = False) -> list[str]:
     first, *others = numbered_lines(
         apply_steps(plan.apply_list, limit=None if show_all else _NAMED), width, _INDENT
     )
+    if plan.apply_list.changes and not plan.unsaved:
+        by_script = f"or by the script below: bash {script_of(plan)} apply; undo takes it back"
+        others += textwrap.wrap(by_script, width, initial_indent=_INDENT, subsequent_indent=_INDENT)
     return [f"{_LEAD}{first[len(_LEAD) :]}", *others]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policygen.plan.model import Plan
-from policygen.report.commands import EXPLAIN, of_role, show_command
+from policygen.report.commands import EXPLAIN, of_role, script_of, show_command
 from policygen.report.terminal.layout import Layout
-from policygen.text import file_name
 
 
 def render_next(plan: Plan, layout: Layout, *, show_all: bool) -> Iterator[str]:
@@ -20,7 +19,7 @@ def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, 
     """Yield purposes, and for each a command that can be pasted into the shell in which the plan was made."""
     yield "code", show_command(plan, "-f terraform")
     if not plan.unsaved:
-        yield "script", show_command(plan, f"-f aws-cli > {file_name(plan.role.name)}.sh")
+        yield "script", show_command(plan, f"-f aws-cli > {script_of(plan)}")
     if plan.inputs is not None and (action := _puzzling(plan)):
         yield "why", f"policygen explain {action}{of_role(plan, EXPLAIN)}"
     if not show_all:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from policygen.days import days_between
-from policygen.plan.model import Plan, PlanReason
+from policygen.plan.model import Plan, PlanReason, PlanRisk
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, more, sparks
 from policygen.report.wording import broader
@@ -172,8 +172,13 @@ def _risk(plan: Plan, layout: Layout) -> Iterator[str]:
     closed, left = plan.risks.removed, plan.risks.left
     if not closed and not left:
         return
-    named = f": {left[0].title}{f' +{len(left) - 1}' if len(left) > 1 else ''}" if left else ""
+    named = f": {_named(left[0])}{f' +{len(left) - 1}' if len(left) > 1 else ''}" if left else ""
     yield from layout.joined("Risk    ", [f"{len(closed)} closed", f"{len(left)} left{named}"])
+
+
+def _named(risk: PlanRisk) -> str:
+    more = f" +{len(risk.actions) - 1}" if len(risk.actions) > 1 else ""
+    return f"{risk.title} ({risk.actions[0]}{more})" if risk.actions else risk.title
 
 
 def _logs(plan: Plan, layout: Layout) -> Iterator[str]:

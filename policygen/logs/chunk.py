@@ -15,7 +15,7 @@ import msgspec
 from policygen.iam.request import RoleKey
 from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts, Select
-from policygen.logs.calls.dedup import DuplicateFilter, key_of
+from policygen.logs.calls.dedup import DuplicateFilter, KnownKeys, key_of
 from policygen.logs.calls.spill import PackedParts, pack_roles
 from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.events.record import Record
@@ -50,7 +50,7 @@ class ReadRequest(NamedTuple):
     sessions_of: RoleKey | None = None
     """The role of which is kept where its sessions were used; such a request is not cached."""
 
-    def empty_counts(self, counted_elsewhere: frozenset[str] = frozenset()) -> CallCounts:
+    def empty_counts(self, counted_elsewhere: KnownKeys = frozenset()) -> CallCounts:
         """Return a count of what is asked for, to which nothing was added; it takes no record that another counts."""
         return CallCounts(
             self.select,
@@ -131,7 +131,7 @@ def count_chunk(
     reader: Reader,
     objects: Sequence[LogObject],
     request: ReadRequest,
-    counted_elsewhere: frozenset[str] = frozenset(),
+    counted_elsewhere: KnownKeys = frozenset(),
 ) -> ChunkResult:
     """Count the records of some objects.
 

@@ -274,6 +274,7 @@ class _Merger(msgspec.Struct):
             count_into(self.result, self.reader, chunk.objects, self.tables)
         else:
             self._add_counted(chunk.objects, self._without_duplicates(chunk.objects, counted))
+        self.result.counts.settle_memory()
 
     def _add_cached(self, objects: Sequence[LogObject], cached: CachedChunk) -> None:
         """Add a cached chunk, if the records that it left out are just those that were counted before it now."""
@@ -300,7 +301,7 @@ class _Merger(msgspec.Struct):
         """Return what a chunk adds to the records that were read before it."""
         duplicates = self.result.counts.duplicates
         if counted is None:
-            return count_chunk(self.reader, objects, self.request, duplicates.keys)
+            return count_chunk(self.reader, objects, self.request, duplicates)
         again = duplicates.seen(counted.counts.duplicates.keys)
         # Times and days of a chunk that records were subtracted from may still be theirs: the cache takes none.
         if not again or (self.cache is None and self._subtract(counted.counts, objects, again)):

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from policygen.logs.cache import Cache
+from policygen.logs.calls import dedup
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.dedup import DAYS_REMEMBERED, DuplicateFilter, days_within_reach, key_of
 from policygen.logs.events.record import Record
@@ -43,6 +44,41 @@ def test_days_are_forgotten() -> None:
         assert seen.admit(f"day {day}")
     assert seen.keys == {f"day {day}" for day in range(2, DAYS_REMEMBERED + 2)}
     assert seen.admit("day 0")
+
+
+def test_packed_keys_are_known_like_others_until_their_day_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dedup, "ROOM", 1_000)
+    plain, packed = DuplicateFilter(), DuplicateFilter()
+    for number in range(9_000):  # half of the files come again, on the same day and on others
+        keys = [f"{one * 7919:032x}" for one in range(number % 4_500, number % 4_500 + 3)]
+        for one in (plain, packed):
+            one.location = f"file {number}"
+            if number % 1_000 == 0:
+                one.rotate()
+        assert packed.admit_all(keys) == plain.admit_all(keys)
+        assert packed.admit(keys[0]) is plain.admit(keys[0]) is False
+        packed.pack()
+    everything = frozenset(f"{one * 7919:032x}" for one in range(4_600))
+    assert packed.seen(everything) == plain.seen(everything) == plain.keys
+    assert len(packed.keys) <= 1_000 < len(plain.keys)
+    assert packed.locations(everything) == plain.locations(everything)
+    assert not packed.isdisjoint([min(plain.keys)])
+    assert packed.isdisjoint(everything - plain.keys)
+    assert DuplicateFilter(packed).admit_all([*sorted(plain.keys)[:2], "new"]) == [False, False, True]
+    whole = DuplicateFilter()
+    whole.merge(packed)
+    assert whole.seen(everything) == plain.keys
+
+
+def test_keys_stay_texts_where_hashes_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dedup, "ROOM", 1)
+    monkeypatch.setattr(dedup, "CAN_PACK", False)
+    seen = DuplicateFilter()
+    seen.admit_all(["a", "b", "c"])
+    seen.pack()
+    assert seen.keys == frozenset("abc")
 
 
 def test_days_within_reach_are_those_around_a_change() -> None:

@@ -259,6 +259,7 @@ class CallCounts:
             for bucket, evidence in calls.items():
                 count_in(mine, bucket, evidence.negated())
         self.totals.subtract(other.totals)
+        self.copies.subtract(other.copies)
 
     def is_selected(self, role: RoleKey) -> bool:
         """Return what `select` says of a role, which is called once for each."""
@@ -271,6 +272,12 @@ class CallCounts:
         """Return the roles whose names are known, by id; what the records say comes before what the account does."""
         named = (*self.known, *sorted(self.totals.roles))
         return {role.role_id: role for role in named if role.role_id and role.name}
+
+    def settle_memory(self) -> None:
+        """Hold what is needed to recognise records in less memory, between two parts of a reading."""
+        self.duplicates.pack()
+        if settled := self.copies.settle():
+            self.totals.ignored[COPIED] += settled
 
     def resolve_cross_account_copies(self) -> None:
         """Count other accounts' copies of calls whose own record was not delivered (1.4.4). Once, after reading."""

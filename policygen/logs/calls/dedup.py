@@ -12,7 +12,7 @@ the caller's own record was not delivered, which is known when everything was re
 until then.
 
 **Days rotate**: the filter forgets keys that are older than `DAYS_REMEMBERED` days of publication, so that memory does
-not grow with the length of the log.
+not grow with the length of the log. The keys of busy days are packed (`key_table`).
 
 **Locations** are kept with the keys. Chunks of files may be counted in several processes, none of which knows what the
 others read. Where a chunk turns out to hold records that were counted already, only the files of these records are
@@ -25,11 +25,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import msgspec
 
+from policygen.logs.calls.key_table import CAN_PACK, KeyTable
 from policygen.logs.events.event import Event, is_from_ip_address, is_presigned, sorted_parameters
 from policygen.logs.events.event_time import is_plain_clock, utc_time
 from policygen.logs.events.record import ABSENT, Record, Resource
@@ -199,6 +200,51 @@ def _packed(value: object) -> bytes:
 _params_cached = lru_cache(maxsize=16384)(digest_of_params)
 
 
+class KnownKeys(Protocol):
+    """Keys of records, of which one can be asked for."""
+
+    def __contains__(self, key: object, /) -> bool:
+        """Return whether a key is among them."""
+
+    def isdisjoint(self, keys: Iterable[str], /) -> bool:
+        """Return whether none of some keys is among them."""
+
+
+ROOM = 100_000
+"""Keys that are held as they are, some 15 MB."""
+
+
+class _DayKeys:
+    """The keys of a day of publication, each with the location of its file."""
+
+    __slots__ = ("tables", "texts")
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        """Key -> location."""
+        self.tables: list[KeyTable] = []
+        """Further keys, packed."""
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.texts or any(table.location(key) is not None for table in self.tables)
+
+    def isdisjoint(self, keys: Collection[str]) -> bool:
+        """Return whether none of some keys is of this day."""
+        return self.texts.keys().isdisjoint(keys) and all(table.isdisjoint(keys) for table in self.tables)
+
+    def location(self, key: str) -> str | None:
+        """Return the location of a key; None for one that is not of this day."""
+        packed = (found for table in self.tables if (found := table.location(key)) is not None)
+        return self.texts[key] if key in self.texts else next(packed, None)
+
+    def pack(self) -> None:
+        """Hold all keys in less memory."""
+        if not self.tables:
+            self.tables.append(KeyTable())
+        self.tables[0].add(self.texts)
+        self.texts = {}
+
+
 class DuplicateFilter:
     """The keys of the records that were read lately, each with the location of its file.
 
@@ -210,66 +256,79 @@ class DuplicateFilter:
 
     __slots__ = ("_days", "counted_elsewhere", "location", "skipped")
 
-    def __init__(self, counted_elsewhere: frozenset[str] = frozenset()) -> None:
+    def __init__(self, counted_elsewhere: KnownKeys = frozenset()) -> None:
         self.location = ""
         self.counted_elsewhere = counted_elsewhere
         self.skipped: set[str] = set()
-        self._days: list[dict[str, str]] = [{}]
-        """Key -> location, a mapping for each day of publication; the newest last."""
+        self._days = [_DayKeys()]
+        """A day of publication each; the newest last."""
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether a record was read lately."""
+        return isinstance(key, str) and any(key in day for day in self._days)
+
+    def isdisjoint(self, keys: Iterable[str]) -> bool:
+        """Return whether none of some records was read lately."""
+        some = frozenset(keys)
+        return all(day.isdisjoint(some) for day in self._days)
 
     def admit(self, key: str) -> bool:
         """Return whether a record is read for the first time, and remember it."""
         for day in self._days:
-            if key in day:
+            if key in day.texts or (day.tables and key in day):
                 return False
         if key in self.counted_elsewhere:
             self.skipped.add(key)
             return False
-        self._days[-1][key] = self.location
+        self._days[-1].texts[key] = self.location
         return True
 
     def admit_all(self, keys: Sequence[str]) -> list[bool] | None:
         """Admit the records of a file; return what `admit` returns of each, or None where all are new."""
         some = frozenset(keys)
-        if (
-            len(some) == len(keys)
-            and all(day.keys().isdisjoint(some) for day in self._days)
-            and self.counted_elsewhere.isdisjoint(some)
-        ):
-            self._days[-1] |= dict.fromkeys(keys, self.location)
+        if len(some) == len(keys) and self.isdisjoint(some) and self.counted_elsewhere.isdisjoint(some):
+            self._days[-1].texts |= dict.fromkeys(keys, self.location)
             return None
         return [self.admit(key) for key in keys]
 
     def rotate(self) -> None:
         """Begin a new day of publication, and forget the oldest."""
-        self._days.append({})
+        self._days.append(_DayKeys())
         del self._days[1:-DAYS_REMEMBERED]
+
+    def pack(self) -> None:
+        """Hold the keys in less memory, once they are many; `keys` has no packed ones."""
+        if CAN_PACK and sum(len(day.texts) for day in self._days) > ROOM:
+            for day in self._days:
+                day.pack()
 
     def forget(self) -> None:
         """Forget all records: everything was read, and the calls may need the memory."""
-        self._days = [{}]
+        self._days = [_DayKeys()]
 
     @property
     def keys(self) -> frozenset[str]:
-        """Keys of the records read lately."""
-        return frozenset[str]().union(*self._days)
+        """Keys of the records read lately, of a filter that was never told to `pack`."""
+        return frozenset[str]().union(*(day.texts for day in self._days))
 
     def seen(self, keys: frozenset[str]) -> frozenset[str]:
         """Return those of the keys whose records were read lately."""
-        return frozenset[str]().union(*(keys.intersection(day) for day in self._days))
+        return frozenset() if self.isdisjoint(keys) else frozenset(key for key in keys if key in self)
 
     def locations(self, keys: Iterable[str]) -> set[str]:
         """Return the locations of the files that hold the records of these keys."""
-        return {day[key] for key in keys for day in self._days if key in day}
+        found = (day.location(key) for key in keys for day in self._days)
+        return {one for one in found if one is not None}
 
     def add(self, keys: frozenset[str]) -> None:
         """Remember records that were counted elsewhere, in no known location."""
-        self._days[-1] |= dict.fromkeys(keys, "")
+        self._days[-1].texts |= dict.fromkeys(keys, "")
 
     def merge(self, other: DuplicateFilter) -> None:
         """Remember the records of another filter as records of the newest day."""
         for day in other._days:
-            self._days[-1] |= day
+            self._days[-1].texts |= day.texts
+            self._days[-1].tables += day.tables
 
 
 class CrossAccountCopies(msgspec.Struct):
@@ -291,6 +350,17 @@ class CrossAccountCopies(msgspec.Struct):
         self.own |= other.own
         for shared_id, events in other.copies.items():
             self.copies.setdefault(shared_id, {}).update(events)
+
+    def subtract(self, other: CrossAccountCopies) -> None:
+        """Forget copies that another count holds too."""
+        for shared_id, events in other.copies.items():
+            mine = self.copies.get(shared_id, {})
+            for key in events.keys() & mine.keys():
+                del mine[key]
+
+    def settle(self) -> int:
+        """Forget the copies of calls whose own record was read, and return how many there were."""
+        return sum(len(self.copies.pop(shared_id)) for shared_id in self.copies.keys() & self.own)
 
     def resolve(self) -> Iterator[tuple[Event, bool]]:
         """Give each copy, in the order of ids, and whether the own record of its call was read; forget all of them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from string import ascii_letters, digits
 from typing import Literal
 
@@ -97,8 +98,18 @@ def learn_patterns(names: Iterable[str]) -> dict[str, str]:
 
 def _shape(name: str) -> str | None:
     """Return the pattern of a name with varying parts; None without such parts, ``*`` if it begins with one."""
+    end = name.rfind("/") + 1
+    # No part goes over a slash, and many names lie in the same folders; those that are words tell nothing.
+    begun = _shape_of_folders(name[:end]) if _DIGIT.search(name, 0, end) else None
+    if begun is None:
+        return _shape_of(name)
+    return begun if begun.endswith("*") else _shape_of(name[end:], begun)
+
+
+def _shape_of(name: str, begun: str = "") -> str | None:
+    """Return `_shape` of a name, or of what follows folders that are written already."""
     with_hex = (len(name) >= _DIGEST or "-" in name) and _HEX.search(name) is not None
-    written: list[str] = []
+    written = [begun] if begun else []
     at = 0
     while at < len(name):
         varying = _next_varying(name, at)
@@ -118,6 +129,9 @@ def _shape(name: str) -> str | None:
         else:
             break
     return "".join(written) + arn.escape(name[at:]) if written else None
+
+
+_shape_of_folders = lru_cache(maxsize=1024)(_shape_of)
 
 
 def _next_varying(name: str, at: int) -> re.Match[str] | None:

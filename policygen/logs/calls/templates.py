@@ -38,13 +38,14 @@ def by_template(
     counted: Iterable[tuple[CallSignature, CredentialUse, Part]], least: int
 ) -> Iterator[SameTemplate[Part]]:
     """Give the calls with made-up names by template and user, where these have more than `least` different names."""
-    operations: dict[tuple[str, str, CredentialUse], list[tuple[CallSignature, Part]]] = {}
-    for call, user, part in counted:
-        operations.setdefault((call.source, call.name, user), []).append((call, part))
-    for (source, name, user), same in operations.items():
-        if len(same) > least and may_make_up_names(source, name):
+    operations: dict[object, list[tuple[CallSignature, CredentialUse, Part]]] = {}
+    for one in counted:
+        operations.setdefault((one[1], *_fields(one[0])), []).append(one)
+    for same in operations.values():
+        call, user, _ = same[0]
+        if len(same) > least and may_make_up_names(call.source, call.name):
             templates = _Templates[Part](user)
-            for call, part in same:
+            for call, _, part in same:
                 templates.add(call, part)
             yield from (group for group in templates.groups.values() if len(group.parts) > least)
 
@@ -55,6 +56,8 @@ def may_be_of(call: CallSignature, folded: CallSignature) -> bool:
     values, names = _split(call, params)
     if not values or not folded.folded or values != folded.folded.values:
         return False
+    if _fields(call) != _fields(folded):
+        return False
     if _rest(call, values, params) != _rest(folded, values, parameters(folded.params)):
         return False
     return all(
@@ -64,7 +67,7 @@ def may_be_of(call: CallSignature, folded: CallSignature) -> bool:
 
 
 class _Templates(Generic[Part]):
-    """Sorts the calls of one operation and user by template."""
+    """Sorts the calls of one user by template; they agree in `_fields`."""
 
     def __init__(self, user: CredentialUse) -> None:
         self.groups: dict[object, SameTemplate[Part]] = {}
@@ -136,11 +139,11 @@ _encode = msgspec.json.Encoder().encode
 
 def _without_name(call: CallSignature, name: str, params: tuple[bytes, ...]) -> object:
     """Return all of a call but a name that is cut out of its parameters, and may be the end of ARNs."""
-    rest = [*params, *_fields(call)]
+    rest: tuple[object, ...] = params
     for one in call.resources:
         arn = one.arn
         rest += (one.type, one.account, arn.removesuffix(name), arn.endswith(name))
-    return tuple(rest)
+    return rest
 
 
 def _is_usual(call: CallSignature, values: Collection[Value], name: str) -> bool:
@@ -168,7 +171,7 @@ def _split(call: CallSignature, params: dict[str, Any]) -> tuple[tuple[Value, ..
 
 
 def _rest(call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]) -> object:
-    """Return what tells the template of a call from others."""
+    """Return what tells the template of a call from others of the same `_fields`."""
     places = {value.place for value in values}
     resources = tuple(
         (entry.type, "" if ("resources", str(number)) in places else entry.arn, entry.account)
@@ -177,7 +180,7 @@ def _rest(call: CallSignature, values: tuple[Value, ...], params: dict[str, Any]
     denial = call.denial
     if denial and ("denial",) in places:
         denial = replace(denial, resource="")
-    return (*_fields(call), denial, values, encode_without(params, places), resources)
+    return (denial, values, encode_without(params, places), resources)
 
 
-_fields = attrgetter("region", "account", "partition", "outcome", "error", "via", "vpce")
+_fields = attrgetter("source", "name", "region", "account", "partition", "outcome", "error", "via", "vpce")

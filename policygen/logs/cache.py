@@ -29,7 +29,7 @@ from policygen.logs.packs import name_hash, packed, packs_in, read_packs, remove
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, ObjectVersion
 
-_FORM = "11"
+_FORM = "12"
 """Version of the form of a pack."""
 
 _MANY = 16

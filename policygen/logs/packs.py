@@ -1,4 +1,4 @@
-"""Packs: the files of a cache, compressed and named by a hash of their content, so that no damaged one is used.
+"""Packs: the files of a cache, named by a hash of their content, so that no damaged one is used.
 
 A pack is written to a temporary file beside the others and then renamed. A pack that does not match its name is
 removed. Only the user can write into their folder.
@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 
 try:
     from isal.igzip_lib import IsalError
-    from isal.isal_zlib import decompress
+    from isal.isal_zlib import compress, decompress
 
     _DAMAGED: tuple[type[Exception], ...] = (
         OSError,
@@ -26,7 +26,7 @@ try:
         cast("type[Exception]", IsalError),
     )
 except ImportError:  # the extra `fast` is not installed
-    from zlib import decompress
+    from zlib import compress, decompress
 
     _DAMAGED = (OSError, ValueError, zlib.error)
 
@@ -70,12 +70,12 @@ def _read(pack: Path) -> bytes:
     data = pack.read_bytes()
     if _hash(data) != pack.name:
         raise ValueError(pack.name)
-    return unpack(data)
+    return data
 
 
 def packed(content: bytes) -> bytes:
-    """Return bytes compressed."""
-    return zlib.compress(content, 5)
+    """Return bytes compressed, what packs hold much of; quickly, since a pack is small beside the logs."""
+    return compress(content, 1)
 
 
 def unpack(data: bytes) -> bytes:
@@ -89,13 +89,12 @@ def write_pack(folder: Path, content: bytes) -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    data = packed(content)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pack = folder / _hash(data)
+    pack = folder / _hash(content)
     handle, unnamed = tempfile.mkstemp(prefix=".", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.write(content)
         Path(unnamed).replace(pack)
     finally:
         Path(unnamed).unlink(missing_ok=True)

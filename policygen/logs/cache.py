@@ -47,7 +47,7 @@ class CachedChunk(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> frozenset[str]:
-        """Keys of the records that it counts."""
+        """Keys of the records that it counts; unpacked each time."""
         return _keys(unpack(self.packed_keys))
 
     def counted(self, select: Select) -> tuple[CallCounts, ReadReport]:
@@ -55,10 +55,42 @@ class CachedChunk(msgspec.Struct, frozen=True):
         return _from_saved(_saved(unpack(self.packed)), select)
 
 
+class _SavedEvidence(msgspec.Struct, gc=False, array_like=True):
+    """`Evidence` whose sets are numbers in `_SavedCounts.sets`."""
+
+    count: int
+    first: str
+    last: str
+    days: int
+    samples: tuple[tuple[str, str], ...]
+    sessions: int
+    agents: int
+    addresses: int
+    weak: int
+    names: bytes
+
+    def evidence(self, sets: Sequence[frozenset[str]]) -> Evidence:
+        """Return what was saved."""
+        return Evidence(
+            self.count,
+            self.first,
+            self.last,
+            sets[self.days],
+            self.samples,
+            sets[self.sessions],
+            sets[self.agents],
+            sets[self.addresses],
+            self.weak,
+            self.names,
+        )
+
+
 class _SavedCounts(msgspec.Struct):
     """What a chunk gave, as it is written."""
 
-    calls: list[tuple[RoleKey, list[tuple[CallBucket, Evidence]]]]
+    sets: list[frozenset[str]]
+    """Days, sessions, user agents and addresses: thousands of calls have the same few, and share them in memory."""
+    calls: list[tuple[RoleKey, list[tuple[CallBucket, _SavedEvidence]]]]
     totals: bytes
     """As `Totals.to_json` writes them."""
     copies: bytes
@@ -193,8 +225,32 @@ def _write(folder: Path, chunks: Sequence[CachedChunk]) -> Path:
 
 
 def _to_saved(counts: CallCounts, read_report: ReadReport) -> _SavedCounts:
+    numbers: dict[frozenset[str], int] = {}
+
+    def number(one: frozenset[str]) -> int:
+        return numbers.setdefault(one, len(numbers))
+
+    def saved(one: Evidence) -> _SavedEvidence:
+        return _SavedEvidence(
+            one.count,
+            one.first,
+            one.last,
+            number(one.days),
+            one.samples,
+            number(one.sessions),
+            number(one.agents),
+            number(one.addresses),
+            one.weak,
+            one.names,
+        )
+
+    calls = [
+        (role, [(bucket, saved(one)) for bucket, one in counts.calls[role].items()])
+        for role in sorted(counts.calls)
+    ]
     return _SavedCounts(
-        calls=[(role, list(counts.calls[role].items())) for role in sorted(counts.calls)],
+        sets=list(numbers),
+        calls=calls,
         totals=counts.totals.to_json(),
         copies=_copies_to_json(counts.copies),
         assumptions=list(counts.sightings.items()),
@@ -212,7 +268,8 @@ def _from_saved(saved: _SavedCounts, select: Select) -> tuple[CallCounts, ReadRe
     counts = CallCounts(
         select, totals=Totals.from_json(saved.totals), copies=copies, sightings=dict(saved.assumptions)
     )
-    counts.calls.update((role, dict(calls)) for role, calls in saved.calls)
+    for role, calls in saved.calls:
+        counts.calls[role] = {bucket: one.evidence(saved.sets) for bucket, one in calls}
     read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items, others=saved.others)
     read_report.kinds.update(saved.kinds)
     read_report.passed_over.update(saved.passed_over)

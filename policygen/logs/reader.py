@@ -279,12 +279,12 @@ class _Merger(msgspec.Struct):
     def _add_cached(self, objects: Sequence[LogObject], cached: CachedChunk) -> None:
         """Add a cached chunk, if the records that it left out are just those that were counted before it now."""
         duplicates, compare = self.result.counts.duplicates, self.day in self.compared
-        if compare and (again := duplicates.seen(cached.keys | cached.skipped)) != cached.skipped:
+        keys = cached.keys if compare else frozenset[str]()
+        if compare and (again := duplicates.seen(keys | cached.skipped)) != cached.skipped:
             self.result.merge(count_chunk(self.reader, objects, self.request, again))
             return
         self.result.merge(ChunkResult(*cached.counted(self.request.select)))
-        if compare:
-            duplicates.add(cached.keys)
+        duplicates.add(keys)
 
     def _add_counted(self, objects: Sequence[LogObject], counted: ChunkResult) -> None:
         if self.cache and self.request.covers(self.day):

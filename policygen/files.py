@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -182,8 +183,14 @@ BUILT = "tables.json"
 
 def read_package_table(package: str, path: str, form: Any = Any) -> Any:
     """Return what a file of a package says; its name ends in .toml or .json. Of JSON only `form` is read, a type."""
-    data = (resources.files(package) / path).read_bytes()
+    data = (package_folder(package) / path).read_bytes()
     return msgspec.json.decode(data, type=form) if path.endswith(".json") else parse_table(data.decode())
+
+
+@cache
+def package_folder(package: str) -> Traversable:
+    """Return the folder of a package, which takes longer to find than a table to read."""
+    return resources.files(package)
 
 
 def parse_table(text: str) -> Any:
@@ -209,7 +216,7 @@ def text_digest(text: str) -> str:
 def _built() -> Mapping[str, msgspec.Raw]:
     try:
         return msgspec.json.decode(
-            (resources.files("policygen") / BUILT).read_bytes(), type=dict[str, msgspec.Raw]
+            (package_folder("policygen") / BUILT).read_bytes(), type=dict[str, msgspec.Raw]
         )
     except (OSError, msgspec.DecodeError):
         return {}

@@ -7,10 +7,13 @@ a parameter implies, which names are generalised, and which actions CloudTrail n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
+
+import msgspec
 
 from policygen.catalog.knowledge import Fact
 from policygen.catalog.rule_model import (
@@ -29,6 +32,43 @@ from policygen.catalog.rule_model import (
 from policygen.catalog.template import Template, first_member, parse_template, parse_test
 from policygen.files import parse_table
 from policygen.iam.request import Grade
+
+Rule = TypeVar("Rule")
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Raise ValueError with a file's name for whatever is wrong in it."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+class _MadeWhenAsked(Mapping[str, Rule]):
+    """Rules by name, each made of its table when it is asked for: a log has few of a service's events and types."""
+
+    def __init__(self, where: str, tables: Mapping[str, Any], make: Callable[[str, Any], Rule]) -> None:
+        self._where = where
+        self._tables = {name.lower(): (name, table) for name, table in tables.items()}
+        self._make = make
+        self._made: dict[str, Rule] = {}
+
+    def __getitem__(self, key: str) -> Rule:
+        if key not in self._made:
+            name, table = self._tables[key]
+            with _naming(self._where):
+                self._made[key] = self._make(name, table)
+        return self._made[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._tables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
 
 
 def _reject_unknown_keys(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
@@ -178,7 +218,7 @@ _KEYS = {
 
 
 def read_rules(text: str, where: str) -> ServiceRules:
-    """Parse a service file.
+    """Parse a service file, all of it.
 
     Args:
         text: the TOML text.
@@ -188,7 +228,13 @@ def read_rules(text: str, where: str) -> ServiceRules:
         ValueError: the text is not TOML, or has an unknown key or extractor or lacks a field; the message names
             the file.
     """
-    try:
+    rules = _read_when_asked(text, where)
+    return msgspec.structs.replace(rules, resources={**rules.resources}, events={**rules.events})
+
+
+def _read_when_asked(text: str, where: str) -> ServiceRules:
+    """Parse a service file, but those of its rules that there are hundreds of: each when it is asked for."""
+    with _naming(where):
         raw = parse_table(text)
         _reject_unknown_keys(raw, _KEYS, "file")
         service, sources = raw["service"], _strings(raw["event_sources"])
@@ -201,8 +247,8 @@ def read_rules(text: str, where: str) -> ServiceRules:
             passes_roles_to=raw.get("passes_roles_to", ""),
             other_tags=frozenset(name.lower() for name in _strings(raw.get("other_tags", ()))),
             context=_context(raw.get("context", {})),
-            resources={kind.lower(): _arn_steps(steps) for kind, steps in raw.get("resource", {}).items()},
-            events={name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()},
+            resources=_MadeWhenAsked(where, raw.get("resource", {}), lambda _, steps: _arn_steps(steps)),
+            events=_MadeWhenAsked(where, raw.get("event", {}), lambda name, one: _event(name, one, service)),
             open_resources={
                 kind.lower(): _open_resource(body, kind)
                 for kind, body in raw.get("open_resource", {}).items()
@@ -218,8 +264,6 @@ def read_rules(text: str, where: str) -> ServiceRules:
             visibility=_visibility(raw.get("visibility", {})),
             examples=tuple(_example(one, sources, raw["reference"]) for one in raw.get("example", ())),
         )
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{where}: {error}") from error
 
 
 def _visibility(raw: Mapping[str, Any]) -> DeclaredVisibility:
@@ -307,7 +351,7 @@ def _learn_tables(raw: Mapping[str, Any]) -> Mapping[str, tuple[LearnRule, ...]]
 
 @cache
 def _rules(name: str) -> ServiceRules:
-    return read_rules(without_examples(file_text(name)), name)
+    return _read_when_asked(without_examples(file_text(name)), name)
 
 
 def without_examples(text: str) -> str:

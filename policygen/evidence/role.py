@@ -73,14 +73,14 @@ def _tells_more(record: CheckedRecord) -> bool:
 def changes_what_logs_show(record: CheckedRecord) -> bool:
     """Return whether a record is of a change of a trail, or of a function's code."""
     changes = CHANGE_EVENTS.get(record.eventSource)
-    return bool(changes and changes.fullmatch(record.eventName))
+    return bool(changes and re.fullmatch(changes, record.eventName))
 
 
 @lru_cache(maxsize=8192)
 def _event_tells_more(source: str, name: str) -> bool:
     """Return whether an event changes what the logs show or a function's code, or may complete a name of others."""
     changes = CHANGE_EVENTS.get(source)
-    if changes and changes.fullmatch(name):
+    if changes and re.fullmatch(changes, name):
         return True
     return any(not rule.text for rule in learn_rules(source, name)) or may_pass_role(source, name)
 

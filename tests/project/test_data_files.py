@@ -45,7 +45,7 @@ def hook() -> Any:
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The file that the build writes, in a folder of its own; it is not there yet."""
-    monkeypatch.setattr(files.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(files, "package_folder", lambda _: tmp_path)
     files._built.cache_clear()
     yield tmp_path / files.BUILT
     files._built.cache_clear()

@@ -62,17 +62,17 @@ _CHANGES = {
 """eventSource -> the events of it that change a trail (3.4.6), or a function's code: kept one by one."""
 
 
-def _change_events() -> dict[str, re.Pattern[str]]:
+def _change_events() -> dict[str, str]:
     """Return the patterns of `_CHANGES`, and of the events that make what roles connect to, which are only counted."""
     names = {source: [f"({pattern.pattern})"] for source, pattern in _CHANGES.items()}
     for source, created in creating_events().items():
         names.setdefault(source, []).append(f"({'|'.join(sorted(created))})(20[0-9_v]+)?")
-    return {source: re.compile("|".join(patterns)) for source, patterns in sorted(names.items())}
+    return {source: "|".join(patterns) for source, patterns in sorted(names.items())}
 
 
 CHANGE_EVENTS = _change_events()
-"""eventSource -> the events that say something of other callers' roles: changes of trails and of functions' code, and
-the making of what can be connected to."""
+"""eventSource -> a pattern of the events that say something of other callers' roles: changes of trails and of
+functions' code, and the making of what can be connected to. A log has few of the sources: the patterns are texts."""
 
 
 def is_change(record: Record | CommonFields) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -69,15 +70,23 @@ def logged_by_any(probe: Probe, trails: Iterable[tuple[Selectors | None, Selecto
 
 
 def either(answers: Iterable[Answer]) -> Answer:
-    """Combine the answers of selectors or trails: an event that one of them logs is logged."""
-    found = set(answers)
-    return "all" if "all" in found else "part" if "part" in found else "none"
+    """Combine the answers of selectors or trails: what one of them logs is logged. Takes as few as it needs."""
+    found: Answer = "none"
+    for one in answers:
+        if one == "all":
+            return one
+        found = one if one == "part" else found
+    return found
 
 
 def both(answers: Iterable[Answer]) -> Answer:
-    """Combine the answers of conditions that must all hold."""
-    found = set(answers)
-    return "none" if "none" in found else "part" if "part" in found else "all"
+    """Combine the answers of conditions that must all hold. Takes as few as it needs."""
+    found: Answer = "all"
+    for one in answers:
+        if one == "none":
+            return one
+        found = one if one == "part" else found
+    return found
 
 
 def every(answers: Iterable[Answer]) -> Answer:
@@ -89,8 +98,8 @@ def every(answers: Iterable[Answer]) -> Answer:
 def _trail(probe: Probe, basic: Selectors | None, advanced: Selectors | None) -> Answer:
     if not basic and not advanced:
         return "part"  # AWS always answers with selectors, so these were not read
-    answers = [_basic(one, probe) for one in basic or ()]
-    return either([*answers, *(_advanced(one, probe) for one in advanced or ())])
+    of_basic = (_basic(one, probe) for one in basic or ())
+    return either(chain(of_basic, (_advanced(one, probe) for one in advanced or ())))
 
 
 # --- Basic selectors (3.4.2) -----------------------------------------------------------------------
@@ -190,12 +199,11 @@ def _advanced(selector: Mapping[str, Any], probe: Probe) -> Answer:
     fields = selector.get("FieldSelectors")
     if not isinstance(fields, Sequence) or not all(isinstance(field, Mapping) for field in fields):
         return "part"
-    answers = [_field(field, probe) for field in fields]
-    if set(selector) - {"Name", "FieldSelectors"}:
-        answers.append("part")
-    if not any(field.get("Field") == "eventCategory" for field in fields):
-        answers.append("part")  # AWS takes no selector without a category
-    return both(answers)
+    # AWS takes no selector without a category.
+    plain = selector.keys() <= {"Name", "FieldSelectors"} and any(
+        field.get("Field") == "eventCategory" for field in fields
+    )
+    return both(chain(("all" if plain else "part",), (_field(field, probe) for field in fields)))
 
 
 def _field(field: Mapping[str, Any], probe: Probe) -> Answer:

@@ -231,8 +231,7 @@ def _late_condition(query: CallsQuery) -> str:
 def change_event_condition() -> str:
     """Return the condition for events of any caller that change the evidence itself (`CHANGE_EVENTS`)."""
     return " OR ".join(
-        f"({{eventsource}} = {literal(source)}"
-        f" AND regexp_like({{eventname}}, {literal(f'^({names})$')}))"
+        f"({{eventsource}} = {literal(source)} AND regexp_like({{eventname}}, {literal(f'^({names})$')}))"
         for source, names in CHANGE_EVENTS.items()
     )
 

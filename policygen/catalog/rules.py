@@ -276,9 +276,10 @@ def _visibility(raw: Mapping[str, Any]) -> DeclaredVisibility:
 
 @cache
 def _texts() -> Mapping[str, str]:
+    """Return the texts of the service files by name, without their examples."""
     folder = files("policygen.catalog") / "services"
     found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {f.name: f.read_text("utf-8") for f in found}
+    return {f.name: without_examples(f.read_text("utf-8")) for f in found}
 
 
 @cache
@@ -299,9 +300,10 @@ def _index() -> Mapping[Literal["source", "service", "prefix"], Mapping[str, str
     return {"source": by_source, "service": by_service, "prefix": prefixes}
 
 
+@cache
 def file_text(name: str) -> str:
-    """Return the text of a service file."""
-    return _texts()[name]
+    """Return the text of a service file, all of it."""
+    return (files("policygen.catalog") / "services" / name).read_text("utf-8")
 
 
 @cache
@@ -319,7 +321,7 @@ def learn_rules_of(source: str) -> Mapping[str, tuple[LearnRule, ...]]:
     """
     if source.lower() not in learning_sources():
         return {}
-    return _learn_tables(_raw(source))
+    return _learn_tables(_table(_index()["source"][source.lower()]))
 
 
 @cache
@@ -329,20 +331,14 @@ def passed_roles_of(source: str) -> Mapping[str, tuple[str, ...]]:
     Operation in lower case -> paths, which replace those of botocore's models. Each log is searched for such calls,
     whatever services it is about.
     """
-    if source.lower() not in _index()["source"]:
-        return {}
-    return {name.lower(): _strings(paths) for name, paths in _raw(source).get("passed_roles", {}).items()}
+    file = _index()["source"].get(source.lower())
+    passed = _table(file).get("passed_roles", {}) if file else {}
+    return {name.lower(): _strings(paths) for name, paths in passed.items()}
 
 
-def _raw(source: str) -> Mapping[str, Any]:
-    """Return what the service file of an event source says, as it stands there."""
-    return _table(_index()["source"][source.lower()])
-
-
-def _table(name: str) -> Mapping[str, Any]:
-    """Return what a service file says but its examples."""
-    raw: Mapping[str, Any] = parse_table(without_examples(file_text(name)))
-    return raw
+def _table(name: str) -> Any:
+    """Return what a service file says but its examples, as it stands there."""
+    return parse_table(_texts()[name])
 
 
 def _learn_tables(raw: Mapping[str, Any]) -> Mapping[str, tuple[LearnRule, ...]]:
@@ -351,7 +347,7 @@ def _learn_tables(raw: Mapping[str, Any]) -> Mapping[str, tuple[LearnRule, ...]]
 
 @cache
 def _rules(name: str) -> ServiceRules:
-    return _read_when_asked(without_examples(file_text(name)), name)
+    return _read_when_asked(_texts()[name], name)
 
 
 def without_examples(text: str) -> str:
@@ -365,7 +361,7 @@ def declared_data_types() -> Mapping[str, str]:
     return {
         data_type: prefix
         for prefix, name in _index()["service"].items()
-        if "\n[visibility.data]\n" in file_text(name)
+        if "\n[visibility.data]\n" in _texts()[name]
         for data_type in _table(name)["visibility"]["data"]
     }
 
@@ -396,4 +392,4 @@ def declared_visibility(prefix: str) -> DeclaredVisibility | None:
 @cache
 def all_rules() -> tuple[ServiceRules, ...]:
     """Return the rules of every service file with their examples, in order of file name."""
-    return tuple(read_rules(text, name) for name, text in _texts().items())
+    return tuple(read_rules(file_text(name), name) for name in _texts())

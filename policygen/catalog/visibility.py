@@ -12,6 +12,7 @@ from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import declared_data_types, declared_visibility
 from policygen.catalog.service_names import botocore_facts, service_prefix
 from policygen.files import read_package_table
+from policygen.iam import reference
 from policygen.iam.arn import action_glob
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
@@ -82,14 +83,14 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
     own = visibility_table()["data"].get(prefix, {})
     for pattern in declared.never if declared else ():
         yield pattern, Visibility("never", reference=declared.reference if declared else "")
-    reference = declared.reference if declared else own.get("reference", "")
+    page = declared.reference if declared else own.get("reference", "")
     both = prefix in visibility_table()["management_too"]
     types: dict[str, list[str]] = {}
     for data_type, patterns in (declared.data if declared else own.get("types", {})).items():
         for pattern in patterns:
             types.setdefault(pattern, []).append(data_type)
     for pattern, listed in types.items():
-        yield pattern, Visibility("data", tuple(listed), both, reference)
+        yield pattern, Visibility("data", tuple(listed), both, page)
 
 
 @cache
@@ -131,6 +132,14 @@ def visibility_with(action: str, tracked: Collection[str]) -> Visibility:
     if seen.kind in {"unknown", "no-event"} and name in tracked and name not in _tracked("doubtful"):
         return _tracked_visibility()
     return seen
+
+
+@lru_cache(maxsize=65536)
+def comes_along(action: str) -> bool:
+    """Return whether an action is checked along with calls for other ones."""
+    known = reference.action(action)
+    tags = known is not None and "Tagging" in known.access_level
+    return tags or visibility_of(action).kind == "implied"
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
-from policygen.catalog.visibility import visibility_of
+from policygen.catalog.visibility import comes_along, visibility_of
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.coverage.observability import ObservabilityRules
 from policygen.evidence.coverage.table import coverage_rows
@@ -438,6 +438,9 @@ def test_the_cache_answers_as_the_rules_do(trails: list[dict[str, Any]]) -> None
                 for resource in ("*", f"{B}b/*", "arn:aws:ec2:eu-west-1:123456789012:instance/i-1"):
                     asked = action, resource, 7
                     assert made.absence(*asked) == rules.absence(*asked)
+            names = frozenset(reference.action_names(prefix))
+            told = {name: rules.absence(name, "*", 7).why for name in names if not comes_along(name)}
+            assert made.unused(names, 7) == {name: why for name, why in told.items() if why}
 
 
 def without_cache(coverage: Coverage) -> ObservabilityRules:

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from policygen.account.snapshot import to_account
 from policygen.errors import NothingFoundError
 from policygen.evidence.coverage.last_accessed import is_counted
 from policygen.logs.events.credentials import credential_use_of
-from policygen.rightsize.analysis import analyse
+from policygen.rightsize.analysis import analyse, conclude
+from policygen.rightsize.keep import unobservable
+from policygen.rightsize.keep.witness import RoleFacts
+from policygen.rightsize.removal import Removal
 from policygen.rightsize.suggestion import Suggestion
 from tests.support.accounts import snapshot, trail
 from tests.support.options import analysis_options
 from tests.support.records import ROLE, write_logs
+from tests.support.samples import sample
 
 GET = {
     "source": "s3",
@@ -206,3 +211,25 @@ def test_what_a_report_lists_without_a_time_was_not_used_unless_reports_list_it_
     gone = next(one.decided_by for one in found.changes if one.action == "s3:GetObjectAcl")
     assert gone is not None
     assert (gone.rule, gone.confidence) == ("last-accessed", "medium")
+
+
+@pytest.mark.parametrize("role", ["orders-api", "deploy-ci", "image-resizer"])
+def test_what_the_logs_alone_decide_is_what_is_decided_of_each_by_itself(
+    role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed = sample(role, True).observed
+    assert observed.current_access
+    without_report = replace(observed, current_access=replace(observed.current_access, last=None))
+    together = conclude(without_report).suggestion
+    asked = set[str]()
+
+    def nothing(facts: RoleFacts, *_: object) -> dict[str, Removal]:
+        asked.update(facts.current_actions)
+        return {}
+
+    monkeypatch.setattr(unobservable, "plainly_unused", nothing)
+    by_itself = conclude(without_report).suggestion
+    assert asked
+    assert together.changes == by_itself.changes
+    assert together.keeps == by_itself.keeps
+    assert together.questions == by_itself.questions

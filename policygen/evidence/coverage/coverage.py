@@ -5,13 +5,13 @@ A role may have thousands of permissions, and an account hundreds of roles with 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from policygen.account.model import Trail
-from policygen.catalog.visibility import Visibility, data_types
+from policygen.catalog.visibility import Visibility, comes_along, data_types
 from policygen.days import days_between
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import EventSet, event_sets_of, filters_of, types_of
@@ -24,6 +24,7 @@ from policygen.evidence.coverage.observability import (
 )
 from policygen.evidence.coverage.selectors import Answer
 from policygen.evidence.coverage.trail_history import TrailChange, bounds, gaps, trail_intervals
+from policygen.iam import reference
 from policygen.iam.arn import parse, partition_of
 from policygen.iam.request import RoleKey
 from policygen.logs.window import Window
@@ -42,6 +43,8 @@ class ObservabilityCache(msgspec.Struct):
     """Of permissions on every resource, so that there are no more entries than IAM has actions."""
     absence: dict[tuple[str, int], AbsenceVerdict] = msgspec.field(default_factory=dict)
     """As `observability`, by the days that are needed."""
+    unused: dict[int, dict[str, str]] = msgspec.field(default_factory=dict)
+    """The days that are needed -> action -> what `Coverage.unused` says of it; "" for nothing."""
     is_read: dict[str, bool] = msgspec.field(default_factory=dict)
     logs: dict[str, Answer] = msgspec.field(default_factory=dict)
     """By the data event type."""
@@ -68,7 +71,9 @@ class Coverage(ObservabilityRules):
         if role.account != self.account or "userIdentity.arn" in self.filters:
             return None
         own = self.cache
-        cache = ObservabilityCache(observability=own.observability, absence=own.absence, logs=own.logs)
+        cache = ObservabilityCache(
+            observability=own.observability, absence=own.absence, unused=own.unused, logs=own.logs
+        )
         return replace(self, identity=_sessions(role, self.known), cache=cache)
 
     def observability(self, action: str, resource: str = "*", reads_only: bool = False) -> ObservedSince:
@@ -98,6 +103,21 @@ class Coverage(ObservabilityRules):
         if found is None:
             found = known[action, min_days] = ObservabilityRules.absence(self, action, resource, min_days)
         return found
+
+    def unused(self, actions: Set[str], min_days: int) -> dict[str, str]:
+        """Return, of actions on every resource, those that the logs tell to be unused, and why; by the logs alone.
+
+        An action is told of by the calls that ask for it, so none is that is checked along with other ones.
+
+        Args:
+            actions: not seen in use.
+            min_days: days for which the permission must have been visible.
+        """
+        known = self.cache.unused.setdefault(min_days, {})
+        for action in actions - known.keys():
+            alone = reference.action(action) is not None and not comes_along(action)
+            known[action] = self.absence(action, "*", min_days).why if alone else ""
+        return {action: why for action in actions if (why := known[action])}
 
     def _logged(
         self, action: str, visibility: Visibility, resource: str, reads_only: bool

@@ -6,8 +6,7 @@ of a role is in `platform`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Literal
 
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 from policygen.catalog.action_classes import class_of
 from policygen.catalog.action_events import actions_named, event_names
 from policygen.catalog.tag_members import makes_something
-from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
+from policygen.catalog.visibility import comes_along, hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.evidence.coverage.last_accessed import (
@@ -30,6 +29,7 @@ from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
 from policygen.rightsize.keep.explained import ExplainedAttempts
 from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
+from policygen.rightsize.keep.plain import plainly_unused
 from policygen.rightsize.keep.seen_before import keeps_seen_before
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
@@ -57,10 +57,11 @@ def keep_unobservable(
     builder = _KeepBuilder(facts, unmapped, unread or {}, min_days)
     # First what can be asked for by itself: what comes along with other calls is judged by them.
     along: list[str] = []
+    skipped = settled | builder.leave_to_logs(settled)
     for action, statements in facts.current_actions.items():
-        if action in settled:
+        if action in skipped:
             continue
-        if _comes_along(action):
+        if comes_along(action):
             along.append(action)
         else:
             builder.add(action, statements)
@@ -70,14 +71,6 @@ def keep_unobservable(
         builder.add(action, facts.current_actions[action], along=True)
     builder.ask_witnesses()
     return builder.result()
-
-
-@lru_cache(maxsize=65536)
-def _comes_along(action: str) -> bool:
-    """Return whether an action is checked along with calls for other ones."""
-    known = reference.action(action)
-    tags = known is not None and "Tagging" in known.access_level
-    return tags or visibility_of(action).kind == "implied"
 
 
 class _KeepBuilder:
@@ -124,6 +117,14 @@ class _KeepBuilder:
             attempted=frozenset(self._attempted),
             tried=frozenset(self._tried),
         )
+
+    def leave_to_logs(self, settled: frozenset[str]) -> Set[str]:
+        """Decide about all actions about which nothing but the logs can tell, and return them."""
+        if self._last_accessed is not None or self._unread:
+            return frozenset()
+        told = {*settled, *self._traced, *self._facts.earlier}
+        self._removed |= plainly_unused(self._facts, self._min_days, self._doubted, told)
+        return self._removed.keys()
 
     def add(self, action: str, statements: Sequence[Statement], *, along: bool = False) -> None:
         """Decide about one action and the statements that grant it; `along`: it is checked along with other ones."""
@@ -268,7 +269,7 @@ class _KeepBuilder:
 
     def _carry(self, action: str, blind_spot: BlindSpot) -> None:
         """Remember an action that may have been used: what its calls ask for besides may have been used as well."""
-        if blind_spot.id not in _MAY_BE_CALLED or _comes_along(action):
+        if blind_spot.id not in _MAY_BE_CALLED or comes_along(action):
             return
         events = [event for event in event_names(action) if self._may_have_been_called(event, action)]
         for event in events:

@@ -8,14 +8,17 @@ its parameters.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from policygen.catalog.action_events import event_names
 from policygen.catalog.service_names import service_prefix
 from policygen.catalog.tag_members import makes_something, tags_shown
 from policygen.evidence.usage import Usage
+from policygen.iam.actions import by_service
 from policygen.iam.arn import service_of
 from policygen.logs.events.outcome import Outcome
-from policygen.rightsize.keep.witness import Asked
+from policygen.rightsize.keep.witness import Asked, RoleFacts
 from policygen.rightsize.removal import Removal
 
 SOURCE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html"
@@ -48,13 +51,10 @@ def _is_seen(asked: Asked) -> bool:
 def _may_have_made_unseen(asked: Asked, service: str) -> bool:
     """Return whether the role may have made something of the service by a call that was not read."""
     coverage = asked.facts.coverage
-    for action, statements in asked.facts.current_actions.items():
-        if (
-            service_of(action) != service
-            or not _may_give_tags(action)
-            or not asked.may_have_been_used(action)
-        ):
+    for action in _granted(asked.facts).get(service.lower(), ()):
+        if not _may_give_tags(action) or not asked.may_have_been_used(action):
             continue
+        statements = asked.facts.current_actions[action]
         if asked.was_attempted_unread(action):
             return True  # its record is not among those that were read
         places = {
@@ -65,6 +65,13 @@ def _may_have_made_unseen(asked: Asked, service: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=1)
+def _granted(facts: RoleFacts) -> Mapping[str, Sequence[str]]:
+    """Return service -> its actions that today's policies allow."""
+    return by_service(facts.current_actions)
+
+
+@lru_cache(maxsize=4096)
 def _may_give_tags(action: str) -> bool:
     """Return whether a call for an action makes something, and takes tags or may take them."""
     source = f"{service_of(action)}.amazonaws.com"

@@ -8,7 +8,7 @@ missing one is never seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, Literal, NamedTuple
@@ -17,6 +17,7 @@ import msgspec
 
 from policygen.files import read_package_table
 from policygen.iam import arn, reference
+from policygen.iam.actions import by_service
 from policygen.iam.conditions import ContextFacts, Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Conditions, Policy, Statement
 
@@ -42,10 +43,14 @@ class RiskRule(msgspec.Struct, frozen=True):
     """The rule needs that every role may be passed to one of these services; () where no passing is needed."""
 
     @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of actions, of each of which one must be allowed."""
+        return (*(((PASS_ROLE,),) if self.pass_to else ()), *self.open, *self.needs)
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """All actions in the rule."""
-        passing = (PASS_ROLE,) if self.pass_to else ()
-        return tuple(dict.fromkeys((*passing, *chain(*self.open), *chain(*self.needs))))
+        return tuple(dict.fromkeys(chain(*self.groups)))
 
 
 class RiskReach(NamedTuple):
@@ -135,6 +140,8 @@ def compare_risks(before: Sequence[Risk], after: Sequence[Risk]) -> tuple[tuple[
 
 
 def _holds(rule: RiskRule, access: _Access) -> Risk | None:
+    if any(access.named.isdisjoint(group) for group in rule.groups):
+        return None
     found: dict[str, list[_Reach]] = {}
     if rule.pass_to:
         passing = [reach for service in rule.pass_to for reach in access.passing(service) if reach.open]
@@ -193,6 +200,8 @@ class _Access:
         statements = [[s for policy in layer for s in policy.statements] for layer in layers]
         self._allows = [_Statements(s for s in layer if s.effect == "Allow") for layer in statements]
         self._denies = _Statements(s for layer in statements for s in layer if s.effect == "Deny")
+        self.named = frozenset[str].intersection(*(layer.actions for layer in self._allows))
+        """The actions of the rules that some statement of each layer allows somewhere."""
         self._partition = _partition(s for layer in statements for s in layer)
         self._account = account
         self._known: dict[tuple[str, str], list[_Reach]] = {}
@@ -248,33 +257,39 @@ class _Access:
 
 
 class _Statements:
-    """Statements, indexed so that an action is compared only with the patterns of its service."""
+    """Statements, by the actions of the rules that they apply to."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
-        self._all = [(statement, _by_service(statement)) for statement in statements]
-        self._of: dict[str, list[tuple[Statement, list[Callable[[str], bool]]]]] = {}
+        self._of: dict[str, list[Statement]] = {}
+        for statement in statements:
+            listed = frozenset[str]().union(*map(_matched, statement.actions))
+            for action in _asked() - listed if statement.not_actions else listed:
+                self._of.setdefault(action, []).append(statement)
+        self.actions = frozenset(self._of)
 
-    def about(self, action: str) -> Iterator[Statement]:
-        """Yield the statements whose Action or NotAction element matches an action."""
-        service = arn.service_of(action)
-        if service not in self._of:
-            named = ((s, [*own.get(service, ()), *own.get("*", ())]) for s, own in self._all)
-            self._of[service] = [
-                (s, [arn.action_glob(one).matches for one in patterns])
-                for s, patterns in named
-                if patterns or s.not_actions
-            ]
-        folded = action.lower()
-        for statement, matchers in self._of[service]:
-            if any(matches(folded) for matches in matchers) != statement.not_actions:
-                yield statement
+    def about(self, action: str) -> Sequence[Statement]:
+        """Return the statements whose Action or NotAction element matches an action of the rules."""
+        return self._of.get(action, ())
 
 
-def _by_service(statement: Statement) -> Mapping[str, Sequence[str]]:
-    groups: dict[str, list[str]] = {}
-    for action in statement.actions:
-        groups.setdefault(arn.service_of(action), []).append(action)
-    return groups
+@cache
+def _asked() -> frozenset[str]:
+    """Return the actions of all rules."""
+    return frozenset(chain([PASS_ROLE], *(rule.actions for rule in rules())))
+
+
+@lru_cache(maxsize=1 << 14)
+def _matched(pattern: str) -> frozenset[str]:
+    """Return the actions of the rules that a pattern of actions matches: policies use the same again and again."""
+    service = arn.service_of(pattern)
+    matches = arn.action_glob(pattern).matches
+    near = _asked() if set(service) & set("*?") else _asked_by_service().get(service, ())
+    return frozenset(action for action in near if matches(action.lower()))
+
+
+@cache
+def _asked_by_service() -> Mapping[str, Sequence[str]]:
+    return by_service(_asked())
 
 
 def _truth(statement: Statement, facts: ContextFacts) -> Truth:

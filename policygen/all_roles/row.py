@@ -13,6 +13,7 @@ from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.model import Plan, PlanRisk
+from policygen.rightsize.assess.changes import GONE
 
 
 class RowDecision(NamedTuple):
@@ -101,7 +102,8 @@ def _services(plan: Plan) -> dict[str, tuple[str, ...]]:
     needed = {service_of(grant.action) for grant in plan.grants if grant.action not in unverified}
     groups = plan.change_groups
     now = {group.service for group in groups if any(change.now for change in group.changes)}
-    proposed = {group.service for group in groups if any(change.proposed for change in group.changes)}
+    stay = (group for group in groups if group.kind not in GONE)  # nearly all changes of a role go
+    proposed = {group.service for group in stay if any(change.proposed for change in group.changes)}
     return {"services": tuple(sorted(needed)), "services_unused": tuple(sorted(now - proposed))}
 
 

@@ -28,14 +28,12 @@ from policygen.plan.build_evidence import (
     traces_part,
     window_part,
 )
-from policygen.plan.change_groups import DecidedBy, PlanChange
 from policygen.plan.fast_json import digest
 from policygen.plan.gate import gate_part
 from policygen.plan.io import SCHEMA_VERSION, parse_plan
 from policygen.plan.model import Plan
 from policygen.plan.model_trust import TrustProposal
 from policygen.rightsize.analysis import Analysis
-from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Check
 from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
@@ -45,7 +43,6 @@ from policygen.rightsize.decisions.effects import DecisionEffects
 from policygen.rightsize.generate.names import all_uses
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.questions import Question
-from policygen.rightsize.removal import Removal
 from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
@@ -91,7 +88,7 @@ def build_plan_document(analysis: Analysis, trust: TrustProposal | None = None) 
         ],
         "names": names_part(all_uses(suggestion.names)),
         "replay": replay_part(suggestion.replay),
-        "changes": _changes(suggestion.changes),
+        "changes": suggestion.changes,
         "cautions": [msgspec.to_builtins(one) for one in suggestion.cautions],
         "missing": [
             request_name(one.request) | {"cause": one.cause} | evidence_counts(one.evidence)
@@ -246,19 +243,6 @@ def _trust(role: Role | None, proposal: TrustProposal | None) -> dict[str, Any] 
 
 
 # --- What becomes of each action, and what it is worth ------------------------------------------------
-
-
-def _changes(changes: Collection[Change]) -> list[PlanChange]:
-    """Return the changes as records: an administrator has some 22,000, and a batch hundreds of roles."""
-    decided = {removal: _decided_by(removal) for removal in {one.decided_by for one in changes}}
-    return [
-        PlanChange(one.action, one.kind, one.now, one.proposed, one.why, decided[one.decided_by])
-        for one in changes
-    ]
-
-
-def _decided_by(removal: Removal | None) -> DecidedBy | None:
-    return DecidedBy(removal.rule, removal.source, removal.confidence) if removal else None
 
 
 def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:

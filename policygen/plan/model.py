@@ -10,7 +10,7 @@ import msgspec
 
 from policygen.iam.arn import service_of
 from policygen.plan.apply_list import ApplyList, apply_list_of
-from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
+from policygen.plan.change_groups import ChangeGroup, group_changes
 from policygen.plan.model_decisions import PlanDecisions
 from policygen.plan.model_evidence import (
     Calendar,
@@ -27,6 +27,7 @@ from policygen.plan.model_evidence import (
 )
 from policygen.plan.model_replay import PlanNames, PlanReplay
 from policygen.plan.model_trust import Trust
+from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
 from policygen.rightsize.assess.tightness import Support, Tightness, broader_of, support_of, tightness_by
@@ -258,7 +259,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     grants: tuple[PlanGrant, ...]
     keeps: tuple[PlanKeep, ...]
     today: tuple[CurrentPolicy, ...] | None
-    changes: tuple[PlanChange, ...]
+    changes: tuple[Change, ...]
     missing: tuple[PlanNotAllowed, ...]
     cautions: tuple[PlanCaution, ...] = ()
     """Older plans have none."""

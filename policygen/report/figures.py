@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
+from policygen.plan.change_groups import ChangeGroup, group_changes
 from policygen.plan.model import Document, Plan, PlanGrant
+from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.tightness import Support
 from policygen.rightsize.decisions.apply import SEEN
 
@@ -98,14 +99,14 @@ class ServiceNeed(NamedTuple):
 
 def service_needs(plan: Plan) -> tuple[ServiceNeed, ...]:
     """Return a row for each service that is allowed today, proposed or was called, by name; the columns add up."""
-    changes = grouped((one.service, one.changes) for one in plan.change_groups)
+    changes = grouped((one.service, one) for one in plan.change_groups)
     grants = grouped((service_of(one.action), one) for one in plan.grants)
     support = grouped((service_of(action), (action, why)) for action, why in plan.support.items())
     calls = {row.service: row.events for row in plan.calendar.rows}
     return tuple(
         _service_need(
             service,
-            [one for some in changes.get(service, ()) for one in some],
+            changes.get(service, ()),
             grants.get(service, ()),
             dict(support.get(service, ())),
             dict(zip(plan.calendar.days, calls.get(service, ()), strict=False)),
@@ -116,7 +117,7 @@ def service_needs(plan: Plan) -> tuple[ServiceNeed, ...]:
 
 def _service_need(
     service: str,
-    changes: Sequence[PlanChange],
+    changes: Sequence[ChangeGroup],
     grants: Sequence[PlanGrant],
     support: Mapping[str, Support],
     calls: Mapping[str, int],
@@ -124,11 +125,11 @@ def _service_need(
     needed = {action: why for action, why in support.items() if why != "unverified"}
     return ServiceNeed(
         service,
-        sum(1 for one in changes if one.now),
+        sum(len([one for one in group.changes if one.now]) for group in changes),
         needed,
         len(support) - len(needed),
         tuple(sorted({place for one in grants if one.action.lower() in needed for place in _places(one)})),
-        bool(changes) and all(one.now == one.proposed for one in changes),
+        bool(changes) and all(group.same for group in changes),
         sum(calls.values()),
         max((day for day, number in calls.items() if number), default=""),
     )
@@ -164,7 +165,7 @@ def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:
     return use
 
 
-def all_changes(plan: Plan) -> tuple[PlanChange, ...]:
+def all_changes(plan: Plan) -> tuple[Change, ...]:
     """Return what becomes of each action; where today's policies are not known, all that is granted is added."""
     return plan.changes if plan.today is not None else tuple(_as_changes(plan))
 
@@ -174,16 +175,16 @@ def all_change_groups(plan: Plan) -> tuple[ChangeGroup, ...]:
     return plan.change_groups if plan.today is not None else group_changes(all_changes(plan))
 
 
-def _as_changes(plan: Plan) -> Iterator[PlanChange]:
+def _as_changes(plan: Plan) -> Iterator[Change]:
     keeps = {(keep.action, keep.resource): keep for keep in plan.keeps}
     for action, grants in sorted(grouped((one.action, one) for one in plan.grants).items()):
         places = tuple(one.resource for one in grants)
         reasons = [keeps.get((action, place)) for place in places]
         kept = next((reason for reason in reasons if reason), None)
         if kept and all(reasons):
-            yield PlanChange(action, "kept", (), places, kept.why)
+            yield Change(action, "kept", (), places, kept.why)
         else:
-            yield PlanChange(action, "added", (), places, "observed")
+            yield Change(action, "added", (), places, "observed")
 
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from policygen.iam import arn
-from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan, PlanQuestion
+from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.text import pluralize
 
@@ -81,7 +81,7 @@ def dropped_words(actions: Sequence[str]) -> str:
     return f"{some} dropped by a decision: the logs cannot show whether the role uses {them}"
 
 
-def why_and_confidence(changes: Iterable[PlanChange]) -> str:
+def why_and_confidence(changes: Iterable[Change]) -> str:
     """Return why some actions of one reason go or stay, with how sure that is: ``…: no call (confidence: high)``."""
     members = list(changes)
     sure = sorted({one.decided_by.confidence for one in members if one.decided_by})

@@ -33,7 +33,7 @@ from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.generate.names import NameUse, all_uses
 from policygen.rightsize.keep.model import Keep
-from policygen.rightsize.removal import Removal
+from policygen.rightsize.removal import DecidedBy
 from policygen.rightsize.suggestion import Suggestion
 from policygen.text import escape_controls, pluralize, sanitize
 
@@ -121,7 +121,7 @@ class Explanation(msgspec.Struct, frozen=True):
     """"" where the action is not removed."""
     traced: Mapping[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
     """The requests that traces show, whether the logs show them or not."""
-    decided_by: Removal | None = None
+    decided_by: DecidedBy | None = None
     """What decides that the action goes; None where it is not removed."""
     not_added: tuple[NotCurrentlyAllowed, ...] = ()
     """Its requests that today's policies do not allow, and that the proposal does not grant."""

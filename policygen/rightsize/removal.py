@@ -5,11 +5,21 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from policygen.evidence.coverage.observability import VISIBLE
 
 Confidence = Literal["high", "medium"]
 LOGS = "CloudTrail"
 """The source where the logs themselves decide."""
+
+
+class DecidedBy(msgspec.Struct, frozen=True):
+    """What decides that an action goes; fields as in `Removal`. Plans hold it as it is."""
+
+    rule: str
+    source: str = ""
+    confidence: str = "high"
 
 
 class Removal(NamedTuple):
@@ -23,6 +33,11 @@ class Removal(NamedTuple):
     """Where the rule comes from: a URL, or what was read."""
     confidence: Confidence = "high"
     """``medium`` where an exception is possible that nobody has seen."""
+
+    @property
+    def by(self) -> DecidedBy:
+        """The removal without its reason."""
+        return DecidedBy(self.rule, self.source, self.confidence)
 
 
 def unseen(action: str, why: str = f"{VISIBLE}, 0 calls") -> Removal:

@@ -14,7 +14,6 @@ import pytest
 
 from policygen.iam.grants import Grant
 from policygen.plan.build import plan_from_analysis
-from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan
 from policygen.report.formats import FORMATS, render
 from policygen.report.iac.common import visible
@@ -263,7 +262,7 @@ def test_a_role_of_which_names_will_be_denied_says_so_in_every_format() -> None:
 SIGNS: Mapping[str, str] = {"!": "narrowed", "=": "unchanged", "?": "unknown", "-": "removed", "+": "added"}
 
 
-def by_service(changes: tuple[PlanChange, ...], *kinds: str) -> dict[str, set[str]]:
+def by_service(changes: tuple[Change, ...], *kinds: str) -> dict[str, set[str]]:
     """What becomes of the actions of each service, of those kinds alone."""
     found: dict[str, set[str]] = {}
     for one in changes:

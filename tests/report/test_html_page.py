@@ -24,7 +24,6 @@ from markupsafe import escape
 from msgspec.structs import replace
 
 from policygen.plan.batch_table import VERDICT_MEANINGS, BatchQuestion, BatchSince
-from policygen.plan.change_groups import PlanChange
 from policygen.plan.io import parse_plan
 from policygen.plan.keep_groups import keep_groups
 from policygen.plan.model import Plan
@@ -39,6 +38,7 @@ from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import display_text, fair_share
 from policygen.report.wording import answer_of, why_and_confidence
+from policygen.rightsize.assess.changes import Change
 from policygen.text import pluralize
 from tests.support import ROOT
 from tests.support.command import LONG
@@ -453,7 +453,7 @@ def numbers(text: str) -> set[int]:
     return {number(one) for one in re.findall(r"\d{1,3}(?:,\d{3})+(?!\d)|\d+", text)}
 
 
-def _row(change: PlanChange) -> tuple[str, str, str, bool]:
+def _row(change: Change) -> tuple[str, str, str, bool]:
     """What the changes of one row have in common: kind, service, reason, and whether all stays."""
     return change.kind, change.service, change.why, change.now == change.proposed
 
@@ -466,7 +466,7 @@ def counted(found: Plan) -> Iterator[int]:
         now, proposed = places.setdefault(_row(change), (set(), set()))
         now.update(change.now)
         proposed.update(change.proposed)
-    rows: dict[Any, list[PlanChange]] = {}
+    rows: dict[Any, list[Change]] = {}
     for change in found.changes:
         rows.setdefault(_row(change), []).append(change)
     whys_of = {key: why_and_confidence(members) for key, members in rows.items()}

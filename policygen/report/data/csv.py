@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan
 from policygen.report.data.cells import Cell, csv_table
 from policygen.report.figures import ActionUse, all_changes, use_by_action
 from policygen.report.not_allowed import fate_of
 from policygen.report.wording import denied_by
+from policygen.rightsize.assess.changes import Change
 from policygen.text import about_names
 
 COLUMNS = (
@@ -61,7 +61,7 @@ def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
         yield *role, service, name, "denied", "", "", denied.count, denied.last, why, "", ""
 
 
-def _decided(change: PlanChange) -> tuple[str, str]:
+def _decided(change: Change) -> tuple[str, str]:
     return (change.decided_by.rule, change.decided_by.confidence) if change.decided_by else ("", "")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from policygen.evidence.suspicious import CallOutcome
 from policygen.report.not_allowed import fate_of
 from policygen.report.wording import caution_words
@@ -125,7 +127,7 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "why_removed": explanation.why_removed,
         "fixed": explanation.fixed and explanation.fixed._asdict(),
         "decided_by": explanation.decided_by
-        and explanation.decided_by._asdict() | {"why": explanation.why_removed},
+        and msgspec.structs.asdict(explanation.decided_by) | {"why": explanation.why_removed},
     }
 
 

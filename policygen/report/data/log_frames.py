@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from policygen.errors import PolicygenError
 from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.suspicious import asked_of
@@ -187,7 +189,8 @@ def risks_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
 def changes_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
     """Return what becomes of each action that is allowed today or proposed."""
     rows = (
-        {"role": one.role.name, "account": one.role.account, "service": change.service} | change._asdict()
+        {"role": one.role.name, "account": one.role.account, "service": change.service}
+        | msgspec.structs.asdict(change)
         for one in found
         for change in one.changes
     )

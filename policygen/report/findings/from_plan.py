@@ -12,13 +12,13 @@ from functools import partial
 from policygen.evidence.anomalies import SET_APART, SHOWN_ONLY
 from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam.locations import Location
-from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan, PlanKeep, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.figures import grouped
 from policygen.report.findings.report import FindingsReport
 from policygen.report.not_allowed import fate_of
 from policygen.report.wording import caution_words, denied_by, where
+from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.risk import Family
 from policygen.rightsize.check.check import failing
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding, Level
@@ -169,7 +169,7 @@ def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             )
 
 
-def _removal_key(one: PlanChange) -> tuple[str, str]:
+def _removal_key(one: Change) -> tuple[str, str]:
     """Return the rule and the service of a removal: what the logs could not have shown is never called unused."""
     rule = "PG103" if one.why == SET_APART else "PG101" if one.why.startswith(VISIBLE) else "PG106"
     return rule, one.service

@@ -12,13 +12,14 @@ import msgspec
 from msgspec.structs import replace
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, PlanChange
+from policygen.plan.change_groups import ChangeGroup
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
 from policygen.report.figures import all_change_groups, all_changes, grouped, service_needs
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair_share
 from policygen.report.wording import why_and_confidence
+from policygen.rightsize.assess.changes import Change
 from policygen.text import about_names, pluralize
 
 WORDS: Mapping[str, str] = {
@@ -153,7 +154,7 @@ def shorten_pattern(pattern: str, account: str) -> str:
     return pieces[5] if plain else pattern
 
 
-def _used(plan: Plan, change: PlanChange, requests: Sequence[Request]) -> ChangeLine:
+def _used(plan: Plan, change: Change, requests: Sequence[Request]) -> ChangeLine:
     whys = [] if change.why == "observed" else [change.why]
     if requests and all(request.grade == "optional" for request in requests):
         whys.append("possibly checked by the same calls; CloudTrail does not say")

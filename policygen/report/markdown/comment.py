@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.evidence.anomalies import SHOWN_ONLY
-from policygen.plan.change_groups import PlanChange
 from policygen.plan.keep_groups import dropped_groups
 from policygen.plan.model import Document, Plan, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
@@ -41,7 +40,7 @@ from policygen.report.wording import (
     where,
     why_and_confidence,
 )
-from policygen.rightsize.assess.changes import Kind
+from policygen.rightsize.assess.changes import Change, Kind
 from policygen.text import escape_controls, pluralize, visible_json
 
 SERVICES = 15
@@ -183,18 +182,18 @@ def _columns(*names: str) -> str:
     return "\n".join([row(*names), row(*("--:" if name == "uses" else ":--" for name in names))])
 
 
-def _by_service(changes: Iterable[PlanChange]) -> dict[str, list[PlanChange]]:
+def _by_service(changes: Iterable[Change]) -> dict[str, list[Change]]:
     """Group changes by service: first the services that were used, last those that go completely."""
     groups = grouped((change.service, change) for change in changes)
     return {name: groups[name] for name in sorted(groups, key=lambda name: (_rank(groups[name]), name))}
 
 
-def _rank(changes: Iterable[PlanChange]) -> int:
+def _rank(changes: Iterable[Change]) -> int:
     kinds = {change.kind for change in changes}
     return 2 if kinds <= {"removed", "missing"} else 1 if kinds <= {"removed", "missing", "unknown"} else 0
 
 
-def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, ActionUse]) -> str:
+def _summary(service: str, changes: Sequence[Change], used: Mapping[str, ActionUse]) -> str:
     now = [change.now for change in changes if change.now]
     stay = [change for change in changes if change.proposed]
     seen = [used[change.action] for change in stay if change.action in used]
@@ -207,7 +206,7 @@ def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, Act
     )
 
 
-def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, ActionUse]) -> Iterator[str]:
+def _service(service: str, changes: Iterable[Change], used: Mapping[str, ActionUse]) -> Iterator[str]:
     """Yield the lines of a service: used actions one by one, the others together by reason."""
     yield _line("#", service)
     for change in changes:
@@ -227,7 +226,7 @@ def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, Act
                 yield _line(sign, f"    {line}")
 
 
-def _name(change: PlanChange) -> str:
+def _name(change: Change) -> str:
     return change.action.split(":", 1)[-1]
 
 

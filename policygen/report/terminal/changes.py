@@ -10,14 +10,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, PlanChange, count_changes
+from policygen.plan.change_groups import ChangeGroup, count_changes
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
 from policygen.report.commands import show_command
 from policygen.report.figures import grouped, uses_not_covered
 from policygen.report.terminal.layout import Layout
 from policygen.report.wording import also_needed, list_resources, minute, short, where
-from policygen.rightsize.assess.changes import Kind
+from policygen.rightsize.assess.changes import Change, Kind
 from policygen.text import pluralize
 
 
@@ -105,7 +105,7 @@ def _removals(section: _Section, gone: Sequence[ChangeGroup]) -> Iterator[str]:
             yield from section.layout.wrapped(f"{lead}: ", why, "            ")
 
 
-def _changes_of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]:
+def _changes_of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[Change]:
     """Return the changes of some kinds, in the order of all changes: by action."""
     return sorted((c for g in groups if g.kind in kinds for c in g.changes), key=lambda c: c.action.lower())
 
@@ -136,11 +136,11 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
             drop = []
 
 
-def _as_today(changes: Iterable[PlanChange]) -> bool:
+def _as_today(changes: Iterable[Change]) -> bool:
     return all(one.now == one.proposed for one in changes)
 
 
-def _added(section: _Section, used: Sequence[PlanChange]) -> Iterator[str]:
+def _added(section: _Section, used: Sequence[Change]) -> Iterator[str]:
     """Render what was added, on the resources that today's policies do not allow."""
     beyond = grouped((one.action, one.resource) for one in section.plan.added)
     for change in used:
@@ -150,7 +150,7 @@ def _added(section: _Section, used: Sequence[PlanChange]) -> Iterator[str]:
             yield from section.layout.wrapped("      why   ", change.why)
 
 
-def _kept_actions(section: _Section, mark: str, service: str, members: Sequence[PlanChange]) -> Iterator[str]:
+def _kept_actions(section: _Section, mark: str, service: str, members: Sequence[Change]) -> Iterator[str]:
     names = {c.action for c in members}
     place = "kept as today" if _as_today(members) else f"narrowed to {where(c.proposed for c in members)}"
     place += also_needed(section.plan, names) if mark == "?" else ""
@@ -164,7 +164,7 @@ def _kept_actions(section: _Section, mark: str, service: str, members: Sequence[
         yield from section.layout.wrapped("      note  ", note)
 
 
-def _evidence_lines(section: _Section, service: str, used: Sequence[PlanChange]) -> Iterator[str]:
+def _evidence_lines(section: _Section, service: str, used: Sequence[Change]) -> Iterator[str]:
     names = {change.action for change in used}
     requests = [request for request in section.requests.get(service, ()) if request.action in names]
     yield from _used_names(section, [one.action for one in used], section.calls(service, requests))
@@ -233,5 +233,5 @@ def _granted_service(section: _Section, service: str, requests: Sequence[Request
     yield from _generalisations(section, requests)
 
 
-def _names(changes: Sequence[PlanChange]) -> str:
+def _names(changes: Sequence[Change]) -> str:
     return " ".join(change.action.split(":", 1)[1] for change in changes)

@@ -7,19 +7,24 @@ removed, or added. An action that was observed but that the current identity pol
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from policygen.iam import arn
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.removal import Removal, unseen
+from policygen.rightsize.removal import DecidedBy, Removal, unseen
 
 Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
 
+GONE: frozenset[Kind] = frozenset({"removed", "missing"})
+"""The kinds of actions that the new policies do not allow, so that nothing is proposed for them."""
 
-class Change(NamedTuple):
-    """What happens to one action."""
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What becomes of one action. Plans hold it as it is: an administrator has some 22,000, and a batch hundreds."""
 
     action: str
     kind: Kind
@@ -28,13 +33,21 @@ class Change(NamedTuple):
     proposed: tuple[str, ...]
     """Resource patterns of the new policy; () where the action is removed."""
     why: str
-    decided_by: Removal | None = None
-    """What decides that it goes; None where it stays, or was not asked about."""
+    decided_by: DecidedBy | None = None
+    """What decides that it goes; None where it stays, or was not asked about, and in plans of versions that did not
+    say."""
 
     @property
     def service(self) -> str:
         """The action's service prefix."""
         return service_of(self.action)
+
+    @property
+    def becomes(self) -> Kind:
+        """The kind in the words of every format: what stays without a call is narrowed, or as today, like the rest."""
+        if self.kind != "kept" or not self.now:
+            return self.kind
+        return "unchanged" if self.now == self.proposed else "narrowed"
 
 
 def compare(
@@ -60,6 +73,8 @@ def compare(
     names = {name.lower(): name for name in today}
     names |= {folded: members[-1].action for folded, members in proposed.items()}
     places: dict[int, tuple[str, ...]] = {}
+    before: Removal | None = None
+    by: DecidedBy | None = None
     changes = []
     for folded in sorted(names):
         action = names[folded]
@@ -78,8 +93,10 @@ def compare(
         elif action in missing:
             kind, why = "missing", "seen on resources that today's policies do not allow"
         else:
-            decided_by = removed.get(action) or unseen(action)
-            why = decided_by.why
+            found = removed.get(action) or unseen(action)
+            if found is not before:  # thousands in a row have the same
+                before, by = found, found.by
+            why, decided_by = found.why, by
         changes.append(Change(action, kind, now, new, why, decided_by))
     return tuple(changes)
 

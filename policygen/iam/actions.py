@@ -51,12 +51,12 @@ def statement_actions(statement: Statement) -> Iterable[str]:
 class Effective(NamedTuple):
     """What identity policies grant within a boundary, SCPs and RCPs. Both fields are sorted by action."""
 
-    allowed: dict[str, tuple[Statement, ...]]
+    allowed: Mapping[str, tuple[Statement, ...]]
     """Action -> the Allow statements that grant it on a resource which every limit can allow.
 
     Actions that the same statements grant share one tuple, so that a caller can do its work once per tuple.
     """
-    blocked: dict[str, str]
+    blocked: Mapping[str, str]
     """Action that identity policies grant and a limit never allows -> that limit: ``the permissions boundary``."""
 
 
@@ -75,9 +75,11 @@ def effective_actions(
         account: the role's account. RCPs block nothing on resources that may belong to another one. With "" they block
             on all resources.
     """
-    granted = _granted_by_identity(list(policies))
+    granted = _granted_by_identity(tuple(policies))
     limits = [] if boundary is None else [_Limit(BOUNDARY, [boundary])]
     limits += [_Limit(level_name(level), level, account) for level in guardrails]
+    if not limits:
+        return Effective(granted, {})
     allowed: dict[str, tuple[Statement, ...]] = {}
     blocked: dict[str, str] = {}
     for action, statements in granted.items():
@@ -153,7 +155,8 @@ class _StatementActions:
         return any(arn.action_overlaps(pattern, action) for pattern in self.statement.actions)
 
 
-def _granted_by_identity(policies: Sequence[Policy]) -> dict[str, tuple[Statement, ...]]:
+@lru_cache(maxsize=32)  # many roles have the same policies; an administrator's actions take a megabyte
+def _granted_by_identity(policies: tuple[Policy, ...]) -> dict[str, tuple[Statement, ...]]:
     """Return each action with the Allow statements that grant it, without those that the policies' Denies take away.
 
     A Deny takes away what it covers whole, without conditions: every resource, or all that a statement grants.

@@ -27,6 +27,8 @@ def to_bytes(document: Mapping[str, Any], *, indent: int = 2) -> bytes:
     """
     data = _encode(document)
     text = (data if indent < 0 else msgspec.json.format(data, indent=indent)) + b"\n"
+    if data.isascii() and b"\x7f" not in data:
+        return text  # as most plans: what msgspec leaves unescaped is plain
     unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
     return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
 

@@ -6,7 +6,7 @@ Source: IAM User Guide, reference_policies_elements_resource and reference_polic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
@@ -262,11 +262,13 @@ def service_of(action: str) -> str:
 
 
 @lru_cache(maxsize=1 << 10)
-def _by_service(patterns: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def by_service(patterns: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Return, by service, the Action patterns that may match something of it; under ``*`` those for any other one."""
     groups: dict[str, list[str]] = {}
     for pattern in patterns:
         groups.setdefault(service_of(pattern), []).append(pattern)
-    return {service: tuple(members) for service, members in groups.items()}
+    wild = groups.pop("*", [])
+    return {"*": tuple(wild)} | {service: (*own, *wild) for service, own in groups.items()}
 
 
 def actions_about(patterns: tuple[str, ...], action: str) -> tuple[str, ...]:
@@ -274,8 +276,8 @@ def actions_about(patterns: tuple[str, ...], action: str) -> tuple[str, ...]:
     service = service_of(action)
     if len(patterns) < 8 or service == "*":
         return patterns
-    groups = _by_service(patterns)
-    return (*groups.get(service, ()), *groups.get("*", ()))
+    groups = by_service(patterns)
+    return groups.get(service, groups["*"])
 
 
 def contained_in_union(narrow: str, wides: Sequence[str]) -> bool:

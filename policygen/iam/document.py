@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -17,7 +17,6 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam import arn
-from policygen.iam.name_index import NameIndex
 from policygen.text import escape_controls, page_of, pluralize, sanitize
 
 
@@ -78,6 +77,15 @@ class Statement(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
             }
         return element
 
+    def actions_about(self, action: str) -> Sequence[str]:
+        """Return the listed actions of the service of an action or Action pattern: no others can match it."""
+        service, groups = arn.service_of(action), self._actions_by_service
+        return self.actions if service == "*" else groups.get(service, groups["*"])
+
+    @cached_property
+    def _actions_by_service(self) -> Mapping[str, Sequence[str]]:
+        return arn.by_service(self.actions)
+
     def resource_contains(self, pattern: str) -> bool:
         """Whether the Resource or NotResource element covers everything that a pattern matches. True is proven."""
         if self.not_resources:
@@ -115,26 +123,15 @@ class Statement(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
     @property
     def size(self) -> int:
         """Number of characters in a minified document."""
-        return len(_minified(self.to_dict()))
+        return len(minified(self.to_dict()))
 
 
-def _minified(element: Mapping[str, Any]) -> str:
-    return json.dumps(element, separators=(",", ":"), ensure_ascii=False)
-
-
-class StatementIndex:
-    """Looks up statements by resource."""
-
-    def __init__(self, statements: Iterable[Statement]) -> None:
-        self._index = NameIndex(statements, _only_names)
-
-    def about(self, pattern: str) -> Sequence[Statement]:
-        """Return the statements that may apply to something that a resource pattern matches, in order."""
-        return self._index.about(pattern) if arn.is_name(pattern) else self._index.items
-
-
-def _only_names(statement: Statement) -> Collection[str] | None:
-    return statement.resource_names if statement.lists_only_names else None
+def minified(element: Mapping[str, Any]) -> str:
+    """Return JSON in one line without spaces, as `json` writes it, in a tenth of its time."""
+    try:
+        return msgspec.json.encode(element).decode()
+    except (ValueError, OverflowError):  # half a pair of surrogates, or a number beyond 64 bits
+        return json.dumps(element, separators=(",", ":"), ensure_ascii=False)
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -171,7 +168,7 @@ class Policy(msgspec.Struct, frozen=True):
     def to_json(self, indent: Literal[2] | None = None) -> str:
         """Return the policy document as text: minified, or indented for people."""
         if indent is None:
-            return _minified(self.to_dict())
+            return minified(self.to_dict())
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
     @property

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from policygen.iam.arn import action_contains, action_overlaps, actions_about, parse, service_of
+from policygen.iam.arn import action_contains, action_overlaps, parse, service_of
 from policygen.iam.conditions import ContextFacts, Truth, context_facts
 from policygen.iam.document import Conditions, Effect, Policy, Statement
 from policygen.iam.implication import implies
@@ -275,15 +275,15 @@ def grant_contained(action: str, resource_pattern: str, conditions: Conditions, 
     """
     return (
         statement.effect == "Allow"
-        and _action_contained(action, statement)
+        and action_contained(action, statement)
         and statement.resource_contains(resource_pattern)
         and implies(conditions, statement.conditions)
     )
 
 
-def _action_contained(action: str, statement: Statement) -> bool:
-    """Whether the Action or NotAction element covers everything that an Action pattern matches."""
-    patterns = actions_about(statement.actions, action)
+def action_contained(action: str, statement: Statement) -> bool:
+    """Whether the Action or NotAction element covers everything that an Action pattern matches. True is proven."""
+    patterns = statement.actions_about(action)
     if statement.not_actions:
         return not any(action_overlaps(pattern, action) for pattern in patterns)
     return any(action_contains(pattern, action) for pattern in patterns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
 from policygen.iam.conditions import Truth, context_facts, evaluate_conditions
-from policygen.iam.document import Conditions, Statement, StatementIndex
-from policygen.iam.evaluate import grant_contained
+from policygen.iam.document import Conditions, Statement
+from policygen.iam.evaluate import action_contained, grant_contained
 from policygen.iam.implication import implies
 from policygen.iam.request import AccessRequest
+from policygen.iam.rules import StatementIndex
 
 
 class Grant(NamedTuple):
@@ -154,7 +155,7 @@ def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
     relevant = [
         s for s in statements if overlaps_statement(grant, s) and implies(grant.conditions, s.conditions)
     ]
-    same_action = [s for s in relevant if grant_contained(grant.action, "*", (), _with_all_resources(s, ()))]
+    same_action = [s for s in relevant if action_contained(grant.action, s)]
     resources = [r for s in same_action if not s.not_resources for r in s.resources]
     if arn.contained_in_union(grant.resource, resources):
         return True
@@ -175,16 +176,16 @@ def not_contained(grants: Iterable[Grant], statements: Sequence[Statement]) -> l
 
     @cache  # thousands of kept actions have the same resource and conditions
     def allowing(resource: str, conditions: Conditions) -> list[Statement]:
-        """Return the Allow statements that cover a resource and conditions, as statements on every resource."""
+        """Return the Allow statements that cover a resource and conditions."""
         return [
-            _with_all_resources(s, ())
+            s
             for s in index.about(resource)
             if s.effect == "Allow" and s.resource_contains(resource) and implies(conditions, s.conditions)
         ]
 
     def inside(grant: Grant) -> bool:
         candidates = () if grant.excluded or grant.unless else allowing(grant.resource, grant.conditions)
-        return any(grant_contained(grant.action, "*", (), s) for s in candidates) or inside_statements(
+        return any(action_contained(grant.action, s) for s in candidates) or inside_statements(
             grant, index.about(grant.resource)
         )
 
@@ -199,7 +200,7 @@ def _with_all_resources(statement: Statement, conditions: Conditions | None = No
 
 def overlaps_statement(grant: Grant, statement: Statement) -> bool:
     """Whether a statement may apply to something that the grant allows. False is proven, True is not."""
-    patterns = arn.actions_about(statement.actions, grant.action)
+    patterns = statement.actions_about(grant.action)
     if statement.not_actions:
         if any(arn.action_contains(pattern, grant.action) for pattern in patterns):
             return False
@@ -311,9 +312,12 @@ class GrantIndex:
         return [one.action.lower() for one in ordered], ordered
 
     @cached_property
-    def _lengths(self) -> list[int]:
-        """How many characters the patterns of actions begin with."""
-        return sorted({len(begins) for begins in self._wild})
+    def _beginnings(self) -> Mapping[str, list[tuple[str, list[Grant]]]]:
+        """Service, or "" where a pattern does not name one -> how patterns of actions begin, and their grants."""
+        found: dict[str, list[tuple[str, list[Grant]]]] = {}
+        for begins in sorted(self._wild, key=len):
+            found.setdefault(_whole_service(begins), []).append((begins, self._wild[begins]))
+        return found
 
     def _resource_index(self, folded: str) -> _ResourceIndex:
         index = self._indexes.get(folded)
@@ -326,8 +330,15 @@ class GrantIndex:
         if not self._wild:
             return ()
         begins = _beginning(action)
-        near = (self._wild.get(begins[:length], ()) for length in self._lengths if length <= len(begins))
-        return tuple(one for some in near for one in some)
+        near = (self._beginnings.get(one, ()) for one in dict.fromkeys(("", _whole_service(begins))))
+        return tuple(
+            one for some in near for known, grants in some if begins.startswith(known) for one in grants
+        )
+
+
+def _whole_service(begins: str) -> str:
+    """Return the service that the beginning of an action names whole; "" where it does not."""
+    return begins.partition(":")[0] if ":" in begins else ""
 
 
 def _conditions_hold(grant: Grant, request: AccessRequest) -> Truth:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from policygen.iam.arn import (
-    action_matches,
-    actions_about,
+    action_glob,
     contains,
+    is_name,
     overlaps,
     quote,
     resource_glob,
@@ -87,8 +87,8 @@ class StatementRule(NamedTuple):
 
     def covers_action(self, action: str) -> bool:
         """Whether the Action or NotAction element covers `action`."""
-        patterns = actions_about(self.statement.actions, action)
-        listed = any(action_matches(pattern, action) for pattern in patterns)
+        patterns, folded = self.statement.actions_about(action), action.lower()
+        listed = any(action_glob(pattern).matches(folded) for pattern in patterns)
         return listed != self.statement.not_actions
 
     def applies(self, request: AccessRequest, facts: ContextFacts, partly: bool = False) -> Truth:
@@ -197,3 +197,18 @@ def _rule(statement: Statement, label: str, policy: str) -> StatementRule:
         variables=variables,
         services=frozenset(map(service_of, statement.actions)),
     )
+
+
+class StatementIndex:
+    """Looks up statements by resource."""
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        self._index = NameIndex(statements, _only_names)
+
+    def about(self, pattern: str) -> Sequence[Statement]:
+        """Return the statements that may apply to something that a resource pattern matches, in order."""
+        return self._index.about(pattern) if is_name(pattern) else self._index.items
+
+
+def _only_names(statement: Statement) -> Collection[str] | None:
+    return statement.resource_names if statement.lists_only_names else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from policygen.iam.arn import service_of
+from policygen.iam.document import minified
 from policygen.plan.change_groups import ChangeGroup, group_changes
 from policygen.plan.model import Document, Plan, PlanGrant
 from policygen.rightsize.assess.changes import Change
@@ -75,7 +75,7 @@ def _listed(value: Any) -> list[Any]:
 
 def document_size(policy: Document) -> int:
     """Count the characters of a minified policy document, which count against IAM's quotas."""
-    return len(json.dumps(policy.document, separators=(",", ":"), ensure_ascii=False))
+    return len(minified(policy.document))
 
 
 class ServiceNeed(NamedTuple):

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.iam import arn
-from policygen.iam.document import Policy, Statement, StatementIndex
+from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import evaluate
 from policygen.iam.grants import Grant, not_contained
 from policygen.iam.request import AccessRequest
+from policygen.iam.rules import StatementIndex
 from policygen.rightsize.generate import intersect
 from tests.support.effort import bounded
 

@@ -17,10 +17,11 @@ from msgspec.structs import replace
 
 from policygen.iam import arn
 from policygen.iam.conjunction import conjoin
-from policygen.iam.document import Policy, Statement, StatementIndex, allow_statements
+from policygen.iam.document import Policy, Statement, allow_statements
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, inside_statements, overlaps_statement
 from policygen.iam.request import AccessRequest
+from policygen.iam.rules import StatementIndex
 from policygen.rightsize.generate.pack import MANAGED_LIMIT
 
 

@@ -28,11 +28,11 @@ def keep_groups(plan: Plan, *kinds: str) -> tuple[KeepGroup, ...]:
 def dropped_groups(plan: Plan) -> tuple[KeepGroup, ...]:
     """Group the unverified permissions that a person dropped by why the logs cannot tell, or by what dropped them."""
     chosen = {keep.action for keep in plan.unverified.dropped}
-    why = {change.action: change.why for change in plan.changes}
+    ruled_out = [one for one in plan.decisions.ruled_out if one.action not in chosen]
+    why = {change.action: change.why for change in plan.changes} if ruled_out else {}
     rules = (
         PlanKeep(one.action, "*", "unknown", why.get(one.action, "") or f"dropped by {one.rule}")
-        for one in plan.decisions.ruled_out
-        if one.action not in chosen
+        for one in ruled_out
     )
     return _groups([*plan.unverified.dropped, *rules])
 

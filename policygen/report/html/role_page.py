@@ -260,7 +260,8 @@ def _days(plan: Plan) -> list[str]:
 def _services(plan: Plan) -> dict[str, Any]:
     bars = bars_of(plan)
     top = max((max(bar.now, bar.proposed) for bar in bars), default=0)
-    return {"bars": [(bar, charts.bars(bar, top)) for bar in bars]}
+    drawn = [(bar, charts.bars(bar, top)) for bar in bars[: LIMITS["services"]]]
+    return {"bars": drawn, "bars_omitted": len(bars) - len(drawn)}
 
 
 def _changes(plan: Plan) -> dict[str, Any]:
@@ -292,7 +293,7 @@ def _blind(plan: Plan) -> dict[str, Any]:
         "kept": others,
         "dropped": dropped,
         "dropped_text": dropped_words(plan.dropped_unverified),
-        "removed_text": _removed_text(plan),
+        "removed_text": "" if blind else _removed_text(plan),
         "limits": {**LIMITS, "blind_names": fair_share(sizes, _BLIND_NAMES)},
         "blind_actions": len({action for group in blind for action in group.actions}),
         "several_commands": sum(1 for group in blind if group.command) > 1,

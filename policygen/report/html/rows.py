@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup, escape
 
 from policygen.report.html.changes import ChangeLine, Changes, Pattern, shorten_pattern
-from policygen.report.html.templating import display_text
+from policygen.report.html.templating import display_text, names_text
 from policygen.report.wording import minute
 from policygen.text import pluralize
 
@@ -36,7 +36,7 @@ def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
     else:
         who = f"{pluralize(len(line.services), 'service')}," if line.services else _safe(line.service)
         yield f"<details><summary><strong>{who}</strong> {pluralize(len(line.actions), 'action')}</summary>"
-        yield _names(line.names, changes.services if line.services else changes.names)
+        yield names_text(line.names, changes.services if line.services else changes.names)
         yield "</details>"
     yield "<td>"
     yield from _places(line, account)
@@ -46,11 +46,6 @@ def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
     if line.patterns:
         yield from _evidence(line.patterns, changes)
     yield "\n"
-
-
-def _names(names: Sequence[str], limit: int) -> str:
-    more = f" <span class=dim>and {len(names) - limit:,} more</span>" if len(names) > limit else ""
-    return f"<code>{escape(' '.join(map(display_text, names[:limit])))}</code>\n{more}"
 
 
 def _places(line: ChangeLine, account: str) -> Iterator[str]:

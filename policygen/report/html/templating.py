@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+    from policygen.plan.model_evidence import Seen
+
 _CSS_SPACE = re.compile(r'("[^"]*")|\s*([{};])\s*|([:,])\s+')
 """Space that means nothing; that of a quoted text stays."""
 
@@ -116,12 +118,15 @@ def _environment() -> Environment:
         "count": pluralize,
         "percent": percent,
         "minute": _minute,
-        "by_service": _by_service,
+        "event_ids": _event_ids,
         "lines": _lines,
+        "names": names_text,
+        "permissions": _permissions,
         "policy": document_text,
         "words": _words,
         "result": result_in_words,
         "results": results_in_words,
+        "seen": _seen,
     }
     return environment
 
@@ -174,6 +179,48 @@ def _words(names: Iterable[str]) -> Markup:
     return escape(" ".join(map(display_text, names)))
 
 
+# What stands in hundreds of cells of a page is written here: a macro takes three times as long.
+
+
+def names_text(names: Sequence[str], limit: int, of: str = "") -> Markup:
+    """Return the first names, and how many more there are; `of` says where."""
+    return _code(" ".join(map(display_text, names[:limit])), len(names) - limit, of)
+
+
+def _permissions(actions: Sequence[str], limit: int, of: str = "") -> Markup:
+    """Return the first actions by service, and how many more there are; `of` says where."""
+    groups: dict[str, list[str]] = {}
+    for action in actions[:limit]:
+        service, _, name = action.partition(":")
+        groups.setdefault(service, []).append(display_text(name))
+    text = "; ".join(f"{display_text(service)}: {' '.join(names)}" for service, names in groups.items())
+    return _code(text, len(actions) - limit, of)
+
+
+def _code(text: str, more: int, of: str) -> Markup:
+    from markupsafe import Markup, escape
+
+    rest = f" <span class=dim>and {more:,} more{escape(of)}</span>" if more > 0 else ""
+    return Markup(f"<code>{escape(text)}</code>\n{rest}")  # noqa: S704 escaped
+
+
+def _event_ids(event_ids: Sequence[str]) -> Markup | str:
+    from markupsafe import Markup
+
+    if not event_ids:
+        return ""
+    head = f"<details class=ids><summary>{pluralize(len(event_ids), 'eventID')}</summary>"
+    return Markup(f"{head}<code>{_words(event_ids)}</code></details>")  # noqa: S704 escaped
+
+
+def _seen(one: Seen) -> Markup:
+    """Return how often something was seen, and when last."""
+    from markupsafe import Markup, escape
+
+    last = f", last <time>{escape(display_text(_minute(one.last)))}</time>" if one.last else ""
+    return Markup(f"{one.count:,}×{last}")  # noqa: S704 escaped
+
+
 def _lines(text: str) -> Markup:
     """Return a text of several lines, for a ``pre``."""
     from markupsafe import Markup
@@ -185,12 +232,3 @@ def _lines(text: str) -> Markup:
 def _minute(time: str) -> str:
     """Return an ISO time to the minute, without the T."""
     return time[:16].replace("T", " ")
-
-
-def _by_service(actions: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
-    """Group actions by service, without its prefix."""
-    groups: dict[str, list[str]] = {}
-    for action in actions:
-        service, _, name = action.partition(":")
-        groups.setdefault(service, []).append(name)
-    return groups.items()

@@ -197,7 +197,8 @@ class _KeepBuilder:
             self._keeps = [keep for keep in self._keeps if keep.grant not in decided]
             for grant, removal in decided.items():
                 self._removed.setdefault(grant.action, removal)
-        self._keeps = [part for keep in self._keeps for part in self._narrowed(keep)]
+        if self._facts.current.inventory is not None:
+            self._keeps = [part for keep in self._keeps for part in self._narrowed(keep)]
 
     def _narrowed(self, keep: Keep) -> list[Keep]:
         """Return a keep on every resource as keeps on the few that exist, where these are all known."""

@@ -54,19 +54,24 @@ def noun_of(type_name: str) -> str:
 def names_operation(type_name: str, operation: str) -> bool:
     """Whether an operation's name contains a type as a word of its own: ``DescribeClusters`` has cluster, not es."""
     noun = noun_of(type_name)
-    if not noun or (
-        operation.isascii() and noun not in normalise(operation)
-    ):  # to compile a pattern takes longer
-        return False
     return any(
-        not match.group()[0].islower() and not re.match("(?!s)[a-z]", operation[match.end() :])
-        for match in _word_pattern(noun).finditer(operation)
+        not operation[start].islower() and not re.match("(?!s)[a-z]", operation[end:])
+        for start, end in (_places(noun, operation) if noun else ())
     )
 
 
-@lru_cache(maxsize=4096)
-def _word_pattern(name: str) -> re.Pattern[str]:
-    return re.compile("".join(f"{letter}[^A-Za-z0-9]*" for letter in name), re.I)
+def _places(noun: str, operation: str) -> Iterator[tuple[int, int]]:
+    """Yield where an operation's name contains a word, in any letter case, with any marks between its letters."""
+    if not (operation.isascii() and operation.isalnum()):
+        if operation.isascii() and noun not in normalise(operation):
+            return  # to compile a pattern takes longer
+        pattern = "".join(f"{letter}[^A-Za-z0-9]*" for letter in noun)
+        yield from (match.span() for match in re.finditer(pattern, operation, re.I))
+        return
+    folded, end = operation.lower(), 0
+    while (start := folded.find(noun, end)) >= 0:
+        end = start + len(noun)
+        yield start, end
 
 
 @lru_cache(maxsize=16384)

@@ -31,6 +31,7 @@ Meaning = frozenset[Statement]
 
 _OF_AWS = ":iam::aws:policy/"
 NO_FILE = "no file holds it"
+_ELSEWHERE = "where it has no policy of yours: policygen check FOLDER --write-roles looks below FOLDER alone"
 _LISTED = 4
 """Files that a sentence names; the rest is counted."""
 
@@ -67,6 +68,9 @@ class PolicyFinder:
         Args:
             places: files and folders.
             plans: of all roles, whose policies are told apart.
+
+        Raises:
+            UsageError: PG-E252, one is YAML, and PyYAML is not installed: what it has would be missing in the tables.
         """
         self.unread: list[str] = []
         self._documents: list[_Document] = []
@@ -87,13 +91,15 @@ class PolicyFinder:
                 return
             documents = frozenset(_meaning(one.policy) for one in sources_of(file, None))
         except PolicygenError as error:
+            if error.code == "PG-E252":
+                error.hints = (*error.hints[:2], _ELSEWHERE)
+                raise
             self._not_read(error)
         else:
             self._documents.append(_Document(path, documents))
 
     def _not_read(self, error: PolicygenError) -> None:
-        install = error.hints[:1] if error.code == "PG-E252" else ()
-        reason = "; ".join([f"{error.message}  {error.code}", *install])
+        reason = f"{error.message}  {error.code}"
         if reason not in self.unread:
             self.unread.append(reason)
 

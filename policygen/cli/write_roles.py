@@ -62,7 +62,7 @@ def write_roles(
 
     Raises:
         NothingFoundError: PG-E349, there is no plan; PG-E348, no policy of any role was found.
-        UsageError: PG-E247, of the tables that are there; PG-E220, the file cannot be written.
+        UsageError: PG-E247, of the tables that are there; PG-E220, the file cannot be written; PG-E252, as the finder.
     """
     plans = [plan_of(one, folder) for one in names] or every_plan(folder, warn)
     path = read_configuration().path or Path(OWN)
@@ -82,9 +82,8 @@ def write_roles(
     for one in outcome.placed:
         notify(f"  {one.name:<{width}}  {one.told}")
     if outcome.left:
-        notify(
-            f"  left out: {_some(outcome.left)}: no file here has their policies; --plan NAME adds the ARNs"
-        )
+        lacking = "no file that could be read has" if finder.unread else "no file here has"
+        notify(f"  left out: {_some(outcome.left)}: {lacking} their policies; --plan NAME adds the ARNs")
     if outcome.placed:
         where = f" --plans {shlex.quote(str(folder))}" if folder else ""
         notify(f"next: policygen check --all{where} --write-baseline policygen-baseline.json")

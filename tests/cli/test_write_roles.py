@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -396,6 +397,29 @@ def test_a_template_that_does_not_tell_a_value_is_told(place: Path) -> None:
     done, _ = written(place)
     assert "warning: not looked at: template.json: " in done.stderr
     assert "PG-E251\n" in done.stderr
+
+
+def test_without_pyyaml_no_table_is_written_that_would_lack_what_a_yaml_template_has(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second run leaves the tables that are there, so it would not add the template."""
+    put(place, "iam/image-resizer.json", INLINE["image-resizer"])
+    put(place, "cfn/orders.yaml", json.dumps(of_cloudformation(INLINE["orders-api"])))
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "yaml", None)
+        done, roles = written(place)
+        assert (done.code, roles) == (2, {})
+        assert "error: cfn/orders.yaml is YAML" in done.stderr
+        assert "PG-E252, exit 2\n  hint: pip install '.[yaml]' in the checkout" in done.stderr
+        assert written(place, place / "iam")[1] == {"image-resizer": ["iam/image-resizer.json", BASIC, FACES]}
+    (place / "policygen.toml").unlink()
+    assert set(written(place)[1]) == set(ROLES)
+
+
+def test_a_role_is_not_said_to_be_in_no_file_where_one_could_not_be_read(place: Path) -> None:
+    put(place, "iam/image-resizer.json", INLINE["image-resizer"])
+    put(place, "iam/orders-api.json", '{"Statement": [{"Effect": "Allow",')
+    assert "left out: orders-api: no file that could be read has their policies; " in written(place)[0].stderr
 
 
 def test_a_file_that_cannot_be_read_is_told_where_something_is_missing(place: Path) -> None:

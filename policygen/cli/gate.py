@@ -53,6 +53,8 @@ class GateOptions(NamedTuple):
     """What lies beside them and is not read, a sentence for each kind."""
     every: bool = False
     """Whether all roles of the configuration are checked."""
+    words: str = "policygen check"
+    """As `FindingsReport` has it."""
 
     def newly_of(self, subject: Checked | Unchecked) -> list[str]:
         """Return what the baseline newly accepts of a role, and what does not count for that."""
@@ -222,7 +224,7 @@ def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport
         subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
         baseline=options.baseline_file, before=options.before_file, newly=options.newly_of(subject),
         error=f"{subject.error.message}  {subject.error.code}", next=subject.error.hints, place=subject.place,
-        unplanned=subject.unplanned,
+        unplanned=subject.unplanned, words=options.words,
         rules_url=options.rules_url or RULES_URL,
     )  # fmt: skip
 
@@ -244,6 +246,7 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
         findings=found.new,
         files=list(dict.fromkeys(source.name for source in subject.sources)),
         fail_on=options.fail_on,
+        words=options.words,
         failed=len(failing(found.new, options.fail_on)) if options.fail_on else 0,
         days=subject.days,
         days_with_events=subject.days_with_events,

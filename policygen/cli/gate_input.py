@@ -112,6 +112,41 @@ def given_about_logs(ctx: typer.Context) -> list[str]:
     return [f"--{name.replace('snapshots', 'snapshot')}" for name in named]
 
 
+_OF_OUTCOME = frozenset(
+    (
+        *(
+            "fail_on",
+            "before",
+            "baseline",
+            "baseline_before",
+            "roles_before",
+            "write_baseline",
+            "accept_denied",
+        ),
+        *("write_roles", "max_plan_age", "notes", "format_", "export", "summary", "color", "quiet"),
+    )
+)
+"""Options that change nothing of what is compared, by the names of their parameters."""
+
+
+def words_of_comparison(ctx: typer.Context) -> list[str]:
+    """Return the command line without the options of `_OF_OUTCOME`: what is compared with what."""
+    words = ["policygen", str(ctx.info_name)]
+    for param in sorted(ctx.command.params, key=lambda one: one.param_type_name):  # arguments first
+        name = str(param.name)
+        source = getattr(ctx.get_parameter_source(name), "name", "")
+        if name in _OF_OUTCOME or source != "COMMANDLINE":
+            continue
+        value = ctx.params[name]
+        option = [param.opts[0]] if param.param_type_name == "option" else []
+        if getattr(param, "is_flag", False):
+            words += option if value else param.secondary_opts[:1]
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [word for one in values for word in (*option, str(one))]
+    return words
+
+
 KINDS = ("permissions", "trust", "resource")
 """What a policy under check may be."""
 

@@ -16,12 +16,13 @@ from policygen.cli.gate_subjects import Checked, Unchecked
 from policygen.cli.unnamed_policies import OF_NOBODY
 from policygen.errors import PolicygenError, UsageError
 from policygen.files import check_writable, write_file
-from policygen.report.findings.report import FindingsReport, by_level
+from policygen.report.findings.report import FindingsReport
 from policygen.rightsize.check.baseline import (
     EMPTY,
     Baseline,
     BaselineFile,
     baseline_text,
+    lines_by_level,
     no_baseline,
     parse_baseline,
 )
@@ -155,11 +156,11 @@ def write_baseline(
         denied += len(against) - len(taken)
     files = [BaselineFile(one.read_text("utf-8-sig", "replace"), str(one)) for one in kept]
     before = BaselineFile(path.read_text("utf-8-sig", "replace"), str(path)) if path.is_file() else None
-    write_file(path, baseline_text(found, before, files))
-    findings = by_level([one for findings in found.values() for one in findings])
+    text = baseline_text(found, before, files)
+    write_file(path, text)
     return "; ".join(
         [
-            f"{escape_controls(str(path))} accepts {findings or 'nothing'} of {pluralize(len(found), 'role')}",
+            f"{escape_controls(str(path))} accepts {lines_by_level(text, str(path))}",
             *["all that was accepted before stays"] * bool(files),
             *["what it accepts of other roles is as it was"] * bool(before and not files),
             *[f"left out: {pluralize(denied, 'finding')} {_WOULD_BREAK}"] * bool(denied),

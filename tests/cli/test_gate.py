@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -192,14 +193,42 @@ def test_nothing_wider_than_a_baseline_passes(name: str, place: Path) -> None:
 
 def test_a_gate_that_fails_says_how_a_finding_that_is_meant_is_accepted(place: Path) -> None:
     allow(place, "orders-api", "route53:ChangeResourceRecordSets")
-    way = "If a finding is meant: --write-baseline policygen-baseline.json accepts it."
-    done = run(place, *OWN)
-    assert f"\n{way}\n" in done.stdout
+    way = "If a finding is meant, accept it, and merge that file before the policy:"
+    for compared, seen in (
+        (ALL[:-1], ("--fail-on", "note", "-q", "--notes", "--export=c.md")),
+        (OWN[:-1], ("--baseline", "policygen-baseline.json")),
+    ):
+        done = run(place, *compared, *seen)
+        command = done.stdout.partition(f"\n{way}\n  ")[2].partition("\n")[0]
+        kept = seen if "--baseline" in seen else ()
+        assert command == shlex.join(
+            ("policygen", *compared, *kept, "--write-baseline", "policygen-baseline.json")
+        )
+        assert f"{way} `{command}`\n" in run(place, *compared, *seen, "-f", "markdown").stdout
+        assert run(place, *shlex.split(command)[1:]).code == 0
+        accepted = run(place, *compared, "--baseline", "policygen-baseline.json")
+        assert (accepted.code, "is meant" in accepted.stdout) == (0, False)
+        allow(place, "orders-api", "route53:DeleteHostedZone")
     assert "if it is meant, accept it in a baseline" in run(place, *OWN, "-f", "github").stdout
-    assert way in run(place, *OWN, "-f", "markdown").stdout.replace("`", "")
-    assert run(place, *OWN, "--write-baseline", "policygen-baseline.json").code == 0
-    accepted = run(place, *OWN, "--baseline", "policygen-baseline.json")
-    assert (accepted.code, "is meant" in accepted.stdout) == (0, False)
+
+
+def test_what_a_baseline_accepts_is_counted_as_its_lines_are(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole", "sns:Publish", "ec2:RunInstances")
+    told = run(place, *ALL[:-1], "--write-baseline", "known.json").stderr
+    lines = (place / "known.json").read_text("utf-8").splitlines()
+    levels, counts, last, level = [], Counter[str](), 0, ""
+    for number, line in enumerate(lines, 1):
+        if head := re.search(r'"level": "(\w+)"', line):
+            level = head[1]
+            levels.append(level)
+        elif line.startswith('      "'):
+            counts[level] += 1
+            last = number if level == "error" else last
+    assert len(set(levels)) == 3
+    counted = ", ".join(f"{counts[one]} {one}{'s' * (counts[one] > 1)}" for one in dict.fromkeys(levels))
+    assert told.startswith(
+        f"known.json accepts {counted} of 1 role, a line each; errors first, to line {last}"
+    )
 
 
 def test_a_baseline_of_one_role_leaves_what_it_accepts_of_others(place: Path) -> None:
@@ -378,7 +407,7 @@ def test_the_suggestion_beside_the_old_policies_passes_with_a_baseline_of_these(
     assert run(place, "check", *old, *by, "--write-baseline", "known").code == 0
     assert run(place, "check", *old, *new, *by).code == 1
     done = run(place, "check", *old, *new, *by, "--baseline", "known")
-    assert done.stdout.startswith("gate passed  orders-api: nothing against the policy\n")
+    assert done.stdout.startswith("gate passed  orders-api: nothing new against the policy\n")
     assert done.code == 0
 
 
@@ -1572,7 +1601,8 @@ def test_what_leaves_the_gate_is_accepted_by_the_base_branch_first(place: Path) 
     since = (*ALL, "--roles-before", "older.toml")
     (place / "before.json").write_text('{"policygen_baseline": 1, "accepted": []}', "utf-8")
     done = run(place, *since[:4], *since[5:], "--write-baseline", "known.json")
-    assert done.stderr == "known.json accepts 1 error of 2 roles\n"
+    assert done.stderr == "known.json accepts 1 error of 1 role, a line each; errors first, to line 8\n"
+    assert json.loads((place / "known.json").read_text("utf-8").splitlines()[7]) == "its [[role]]"
     done = run(place, *since, *SINCE)
     assert done.code == 1
     assert "    PG110 its [[role]] (1)\n" in done.stdout
@@ -1803,7 +1833,8 @@ def test_what_would_break_is_not_offered_to_be_accepted(place: Path) -> None:
     assert "If a finding is meant" not in done.stdout
     allow(place, "orders-api", "iam:PassRole")
     told = run(place, *OWN, "-f", "markdown").stdout
-    assert "If a finding is meant: `--write-baseline policygen-baseline.json` accepts it. Merge " in told
+    command = shlex.join(("policygen", *OWN[:-1], "--write-baseline", "policygen-baseline.json"))
+    assert f"If a finding is meant, accept it, and merge that file before the policy: `{command}`\n" in told
 
 
 def test_a_written_baseline_keeps_every_row_that_is_accepted_already(place: Path) -> None:

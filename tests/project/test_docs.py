@@ -168,7 +168,7 @@ def test_what_the_page_on_the_gate_tries_on_the_samples_passes_and_then_fails(tm
     place = settled(tmp_path)
     done = bash(place, commands_of(GATE_PAGE)[0])
     assert done.code == 1, done.stderr
-    assert "\ngate passed  image-resizer: nothing against the policy\n" in "\n" + done.stdout
+    assert "\ngate passed  image-resizer: nothing new against the policy\n" in "\n" + done.stdout
     (shown,) = re.findall(r"<!-- the last check -->\n```text\n(.*?)```", GATE_PAGE.read_text("utf-8"), re.S)
     assert shown in done.stdout
     error, where = shown.splitlines()[-2:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from policygen.cli.gate_input import (
     refuse_beside_write_roles,
     refuse_kind,
     refuse_mixed,
+    words_of_comparison,
 )
 from policygen.cli.inputs import (
     message_sink,
@@ -152,7 +154,7 @@ def command(
     refuse_mixed(gate, role or api, policies or [], given_about_logs(ctx))
     folder = ctx.with_resource(TemporaryDirectory()) if gate.before is not None else ""
     gate = of_base_branch(gate, Path(folder), roles=bool(gate.plan or gate.every) and not policies)
-    options = _options(gate)
+    options = _options(gate, shlex.join(words_of_comparison(ctx)))
     require_format(format_, FORMATS)
     exports = [(path, require_format(format_of(str(path)), FORMATS)) for path in export or ()]
     for path, _ in exports:
@@ -206,8 +208,12 @@ def command(
         raise typer.Exit(1)
 
 
-def _options(gate: GateInput) -> GateOptions:
+def _options(gate: GateInput, words: str) -> GateOptions:
     """Return what fails the gate, and read the baseline.
+
+    Args:
+        gate: the options.
+        words: as `FindingsReport` has them.
 
     Raises:
         UsageError: PG-E218, there is no such level; PG-E246, a baseline cannot be read; PG-E248, the older one alone;
@@ -231,6 +237,7 @@ def _options(gate: GateInput) -> GateOptions:
         gate.max_plan_age,
         unread_beside() if gate.every else (),
         gate.every,
+        words,
     )
 
 

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from policygen.report.figures import grouped
 from policygen.report.findings.places import message_of, place_of, told
-from policygen.report.findings.report import FindingsReport, failed_first, files_without_role, way_to_accept
+from policygen.report.findings.report import (
+    WAY_TO_ACCEPT,
+    FindingsReport,
+    command_to_accept,
+    failed_first,
+    files_without_role,
+)
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
@@ -83,8 +89,8 @@ def _head(report: FindingsReport) -> Iterator[str]:
 
 
 def _tail(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    if way := way_to_accept(reports, code):
-        yield way
+    if command := command_to_accept(reports):
+        yield f"{WAY_TO_ACCEPT}: {code(command)}"
     if unnamed := files_without_role(reports):
         yield f"**Not checked, since no `[[role]]` names them**:\n\n{_listed(unnamed, code)}"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -52,6 +53,8 @@ class FindingsReport:
     """What is missing of the evidence: log files that could not be read or verified."""
     command: Literal["check", "suggest", "trust", "api"] = "check"
     """The command that found them: the gate on policies, or a suggestion on today's policies."""
+    words: str = "policygen check"
+    """The line of the gate that says what was compared, without options about the outcome, as a shell takes it."""
     notes: bool = True
     """Whether people see notes, and what the suggestion for the role has too. Files for programs hold all findings."""
     baseline: str = ""
@@ -142,7 +145,7 @@ class FindingsReport:
         if self.error:
             return f"{self.error}. Next: {self.next_steps}" if self.next else self.error
         counted = by_level([one for one in self.shown if one.against])
-        counted = counted or "nothing against the policy"
+        counted = counted or f"nothing {'new ' * bool(self.known)}against the policy"
         return f"{counted}, {self.failed:,} at or above {self.fail_on}" if self.failed else counted
 
     @property
@@ -175,19 +178,19 @@ def files_without_role(reports: Sequence[FindingsReport]) -> list[str]:
     return [escape_controls(one) for report in reports for one in report.unnamed]
 
 
-def way_to_accept(reports: Sequence[FindingsReport], command: Callable[[str], str] = str) -> str:
-    """Return how a finding that is meant is accepted, in words; "" where none fails that a baseline may accept.
+WAY_TO_ACCEPT = "If a finding is meant, accept it, and merge that file before the policy"
+"""What stands before the command of `command_to_accept`."""
 
-    Args:
-        reports: of all roles.
-        command: writes what is to be typed.
-    """
+
+def command_to_accept(reports: Sequence[FindingsReport]) -> str:
+    """Return the command that accepts the findings of all roles; "" where none fails that a baseline may accept."""
     failing = [one for report in reports if report.outcome == "failed" for one in report.failing]
     if all(one.breaks for one in failing):
         return ""
-    file = reports[0].baseline or "policygen-baseline.json"
-    typed = command(f"--write-baseline {file}")
-    return f"If a finding is meant: {typed} accepts it. Merge that file first, then the policy."
+    first = reports[0]
+    kept = f" --baseline {shlex.quote(first.baseline)}" if first.baseline else ""
+    file = shlex.quote(first.baseline or "policygen-baseline.json")
+    return f"{first.words}{kept} --write-baseline {file}"
 
 
 UNNAMED = "not checked, since no [[role]] names them"

@@ -8,10 +8,11 @@ from policygen.report.figures import grouped
 from policygen.report.findings.places import LISTED, message_of, place_of, told
 from policygen.report.findings.report import (
     UNNAMED,
+    WAY_TO_ACCEPT,
     FindingsReport,
+    command_to_accept,
     failed_first,
     files_without_role,
-    way_to_accept,
 )
 from policygen.report.terminal.layout import wrapped
 from policygen.rightsize.check.findings import Finding
@@ -27,8 +28,8 @@ def render(reports: Sequence[FindingsReport]) -> str:
     if unnamed := files_without_role(reports):
         listed = unnamed[:LISTED] + [f"{len(unnamed) - LISTED:,} more"] * (len(unnamed) > LISTED)
         lines += ["", *wrapped("", f"{UNNAMED}: {', '.join(listed)}", "  ")]
-    if way := way_to_accept(reports):
-        lines += ["", *wrapped("", way)]
+    if command := command_to_accept(reports):
+        lines += ["", f"{WAY_TO_ACCEPT}:", f"  {command}"]
     if any(report.shown for report in reports):
         lines += ["", f"Rules: {reports[0].rules_url}"]
     return "\n".join(escape_controls(line) for line in lines) + "\n"

@@ -7,6 +7,7 @@ tomorrow, and an action that was accepted for one bucket is new on every other. 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam import reference
+from policygen.iam.locations import locations
 from policygen.rightsize.check.accepted import Accepted, Point
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding
 from policygen.rightsize.check.scope import said
@@ -163,6 +165,29 @@ def baseline_text(
     return visible_json(
         f'{{\n  "{_KEY}": {_VERSION},\n  "rules": {_object(titles)},\n  "accepted": [\n{listed}\n  ]\n}}\n'
     )
+
+
+def lines_by_level(text: str, name: str) -> str:
+    """Return what a baseline accepts, in numbers that its text has: subjects by level, and where those of errors are.
+
+    Args:
+        text: as `baseline_text` writes it, errors first.
+        name: of the file, for messages.
+    """
+    rows = _rows(text, name)
+    levels = Counter[str]()
+    for row in rows:
+        levels[RULES[row["rule"]].level] += len(row["subjects"])
+    if not rows:
+        return "nothing"
+    listed = ", ".join(pluralize(levels[one], one) for one in reversed(LEVELS) if levels[one])
+    told = f"{listed} of {pluralize(len({_whose(row) for row in rows}), 'role')}, a line each"
+    errors = [n for n, row in enumerate(rows) if RULES[row["rule"]].level == "error" and row["subjects"]]
+    if not errors:
+        return told
+    places = locations(text)
+    last = places["accepted", errors[-1], "subjects", len(rows[errors[-1]]["subjects"]) - 1]
+    return f"{told}; errors first, to line {last.line:,}"
 
 
 def _object(texts: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ from policygen.cli.taken_out import (
     newly_unplanned,
     removed_policies,
 )
+from policygen.cli.unread_code import how_to_make
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
@@ -152,8 +153,11 @@ def by_plan(
             return _unplanned(Path(wanted).name, account, found, older)
         if error.code == "PG-E349" and found and found.configured:
             error.hints = (*error.hints, "no plan can be made of it: planned = false in its [[role]]")
-        if found and found.configured and error.code == "PG-E219" and _names_a_lost_file(found):
-            error.hints = ("if it was deleted, take it out of policygen.toml", *error.hints)
+        lost = _lost_file(found) if found and found.configured and error.code == "PG-E219" else None
+        if lost:
+            command = how_to_make(lost)
+            deleted = ("if it was deleted, take it out of policygen.toml", *error.hints)
+            error.hints = (f"make it: {command}",) if command else deleted
         return Unchecked(name, account, named, error, _place_of(error, text, found))
 
 
@@ -185,10 +189,12 @@ def _first_file(role: GateRole) -> str:
     return next((str(one) for one in role.policies if one.is_file()), "")
 
 
-def _names_a_lost_file(role: GateRole) -> bool:
-    """Return whether a file or folder of a role is not there."""
-    files = [one for one in role.policies if not is_arn(one)]
-    return not all(one.exists() or without_name(one).exists() for one in files)
+def _lost_file(role: GateRole) -> Path | None:
+    """Return the first file or folder of a role that is not there; None where all are."""
+    files = (one for one in role.policies if not is_arn(one))
+    return next(
+        (without_name(one) for one in files if not (one.exists() or without_name(one).exists())), None
+    )
 
 
 def _place_of(error: PolicygenError, text: str, role: GateRole | None) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,9 +25,11 @@ class _Code(NamedTuple):
     words: tuple[str, ...]
     """What a file has that makes policies; () where every file may."""
     is_made: Callable[[Path], bool]
-    """Returns whether a checked file is what such code makes: then its result is checked."""
+    """Returns whether a checked file, which may be missing, is what such code makes: then its result is checked."""
     instead: str
     """What to check in its place."""
+    makes: str = ""
+    """The command that makes ``{file}``; "" where no file is known to be made."""
 
 
 def _is_terraform_plan(file: Path) -> bool:
@@ -34,7 +37,7 @@ def _is_terraform_plan(file: Path) -> bool:
         with file.open("rb") as opened:
             return b'"format_version"' in opened.read(_SMALL)
     except OSError:
-        return False
+        return "tfplan" in file.as_posix().casefold() or file.stem == "plan" or any(file.parent.glob("*.tf"))
 
 
 _KINDS = (
@@ -43,18 +46,21 @@ _KINDS = (
         ("aws_iam_", "awscc_iam_", 'module "', "include "),
         _is_terraform_plan,
         SHOW,
+        "terraform show -json PLAN > {file}, of what terraform plan -out=PLAN wrote",
     ),
     _Code(
         ("cdk.json",),
         (),
         lambda file: file.name.endswith(".template.json"),
         "cdk synth, and check cdk.out/STACK.template.json",
+        "cdk synth",
     ),
     _Code(
         ("serverless.yml", "serverless.yaml", "serverless.json"),
         (),
         lambda file: ".serverless" in file.parts,
         "serverless package, and check .serverless/cloudformation-template-update-stack.json",
+        "serverless package",
     ),
     _Code(
         ("Pulumi.yaml", "Pulumi.yml"),
@@ -63,6 +69,12 @@ _KINDS = (
         "check the documents of the policies that it makes",
     ),
 )
+
+
+def how_to_make(file: Path) -> str:
+    """Return the command that makes a missing policy file; "" for one that a person wrote, as far as its name tells."""
+    found = (kind.makes for kind in _KINDS if kind.makes and kind.is_made(file))
+    return next(found, "").format(file=escape_controls(shlex.quote(str(file))))
 
 
 def unread_code(named: Iterable[Path], root: Path) -> list[str]:

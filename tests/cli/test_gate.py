@@ -469,6 +469,33 @@ def test_where_a_file_of_a_role_was_deleted_the_error_says_what_to_take_out(plac
     assert "if it was deleted, take it out of policygen.toml" in " ".join(run(place, *ALL).stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("file", "way"),
+    [
+        (
+            "tfplan/tfplan.json",
+            "terraform show -json PLAN > tfplan/tfplan.json, of what terraform plan -out=PLAN wrote",
+        ),
+        ("plan.json#module.shop.aws_iam_role.orders", "terraform show -json PLAN > plan.json, "),
+        ("infra/shop it.json", "terraform show -json PLAN > 'infra/shop it.json', "),
+        ("cdk.out/Shop.template.json", "cdk synth"),
+        (".serverless/cloudformation-template-update-stack.json", "serverless package"),
+        ("iam/plan-reader.json", ""),
+        ("iam", ""),
+    ],
+)
+def test_where_a_file_that_is_made_is_missing_the_error_says_how(file: str, way: str, place: Path) -> None:
+    """To take it out of policygen.toml would take its role out of the gate."""
+    (place / "infra").mkdir()
+    (place / "infra" / "main.tf").write_text("", "utf-8")
+    shutil.rmtree(place / "iam")
+    write_roles(place, f'name = "orders-api"\npolicy = "{file}"')
+    told = run(place, *ALL).stderr
+    hint = f"make it: {way}" if way else "if it was deleted, take it out of policygen.toml"
+    assert f"PG-E219, exit 2\n  hint: {hint}" in told
+    assert ("take it out" in told) is not bool(way)
+
+
 def test_what_is_accepted_of_a_role_that_is_not_checked_is_named_too(accepted: Path) -> None:
     done = run(
         accepted, "check", "iam/image-resizer.json", "--plan", "plans/image-resizer.json", "-q", *SINCE

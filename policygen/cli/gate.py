@@ -19,8 +19,12 @@ from policygen.cli.taken_out import (
     TakenOut,
     attached_taken_out,
     deleted_files,
+    files_left_out,
+    files_still_there,
     newly_unplanned,
+    of_removed_table,
     removed_policies,
+    still_granted,
 )
 from policygen.cli.unread_code import how_to_make
 from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
@@ -138,8 +142,12 @@ def by_plan(
         if named_so is None:
             return subject
         knows = subject.basis.current is not None
+        left_out = files_left_out(older, named_so)
         return subject._replace(
-            taken=removed_policies(older, named_so, knows_attached=knows),
+            taken=(
+                *removed_policies(older, named_so, knows_attached=knows),
+                *still_granted(left_out, context, subject.basis, sources),
+            ),
             detached=attached_taken_out(older, named_so),
             deleted=deleted_files(older, named_so),
             table=named_so._replace(name=wanted),
@@ -159,6 +167,25 @@ def by_plan(
             deleted = ("if it was deleted, take it out of policygen.toml", *error.hints)
             error.hints = (f"make it: {command}",) if command else deleted
         return Unchecked(name, account, named, error, _place_of(error, text, found))
+
+
+def without_table(role: GateRole, folder: Path | None) -> TakenOut:
+    """Return a role whose table a change removes: with what its files grant that are still there, by its plan.
+
+    Args:
+        role: the older table.
+        folder: as `plan_of`.
+    """
+    from policygen.plan.gate import basis_from_plan
+
+    gone = of_removed_table(role)
+    try:
+        plan = plan_of(role.name, folder)
+        basis = basis_from_plan(plan)
+    except PolicygenError:  # that the table is gone fails the gate without a plan too
+        return gone
+    granted = still_granted(files_still_there(role), with_documents(context_of(plan), folder), basis)
+    return gone._replace(role=plan.role.name, account=plan.role.account, taken=(*gone.taken, *granted))
 
 
 def _unplanned(

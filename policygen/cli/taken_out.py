@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from policygen.cli.gate_policies import policies_named
 from policygen.cli.plans import account_in
 from policygen.cli.policy_files import files_of, is_arn, without_name
 from policygen.cli.role_map import GateRole, place_in_configuration
+from policygen.errors import PolicygenError
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
-    from policygen.rightsize.check.findings import Finding
+    from policygen.rightsize.check.basis import CheckBasis
+    from policygen.rightsize.check.findings import Finding, PolicySource
+    from policygen.rightsize.check.templates.context import TemplateContext
 
 
 class TakenOut(NamedTuple):
@@ -39,12 +44,20 @@ class TakenOut(NamedTuple):
         return ()
 
 
-def removed_roles(older: Sequence[GateRole], roles: Sequence[GateRole]) -> Iterator[TakenOut]:
-    """Yield the roles that no table names any more."""
-    for role in older:
-        if not of_same_role(roles, role):
-            found = _finding(role, "its [[role]]", "the base branch has this table, and the change does not")
-            yield TakenOut(role.name.rpartition("/")[2], account_in(role.name), (found,))
+def removed_roles(older: Sequence[GateRole], roles: Sequence[GateRole]) -> list[GateRole]:
+    """Return the older tables of roles that no table names any more."""
+    return [role for role in older if not of_same_role(roles, role)]
+
+
+def of_removed_table(role: GateRole) -> TakenOut:
+    """Return the role of an older table that is gone."""
+    found = _finding(role, "its [[role]]", "the base branch has this table, and the change does not")
+    return TakenOut(role.name.rpartition("/")[2], account_in(role.name), (found,))
+
+
+def files_still_there(role: GateRole) -> list[str]:
+    """Return the files of a table that are still there, of folders too."""
+    return [file for one in role.policies if not is_arn(one) for file in _still_there(str(one))]
 
 
 def removed_policies(
@@ -61,15 +74,61 @@ def removed_policies(
         knows_attached: whether it is known which policies the role has today.
     """
     message = "the base branch has it checked, and the change does not, though"
-    found: list[Finding] = []
+    found = [
+        _finding(before, one, f"{message} the file is still there") for before, one in _left_out(older, role)
+    ]
+    if not knows_attached:
+        arns = ((before, name) for before, name in _not_named_any_more(older, role) if is_arn(name))
+        found += [
+            _finding(before, arn, f"{message} nothing tells whether it is attached") for before, arn in arns
+        ]
+    return tuple(found)
+
+
+def files_left_out(older: Sequence[GateRole], role: GateRole) -> list[str]:
+    """Return the files that were checked for a role, are still there, and that its table does not name any more."""
+    return [file for _, file in _left_out(older, role)]
+
+
+def _left_out(older: Sequence[GateRole], role: GateRole) -> Iterator[tuple[GateRole, str]]:
     read = _read_whole(role)
     for before, name in _not_named_any_more(older, role):
         if not is_arn(name):
-            left_out = [one for one in _still_there(name) if one not in read]
-            found += [_finding(before, one, f"{message} the file is still there") for one in left_out]
-        elif not knows_attached:
-            found.append(_finding(before, name, f"{message} nothing tells whether it is attached"))
-    return tuple(found)
+            yield from ((before, one) for one in _still_there(name) if one not in read)
+
+
+_OF_GRANTS = ("PG1", "PG4", "PG7")
+"""How the rules begin that are about what a policy grants. What it denies, another file may allow."""
+
+
+def still_granted(
+    files: Iterable[str], context: TemplateContext, basis: CheckBasis, sources: Sequence[PolicySource] = ()
+) -> tuple[Finding, ...]:
+    """Return what files that a change takes out of the gate grant beyond what the role needs, as if they were checked.
+
+    Of a file that cannot be read nothing but PG110 is known.
+
+    Args:
+        files: that were checked before, and are still there.
+        context: the role.
+        basis: what is known of it.
+        sources: the policies that are checked.
+    """
+    from policygen.rightsize.check.check import check
+
+    left: list[PolicySource] = []
+    for file in files:
+        with suppress(PolicygenError):
+            left += policies_named(Path(file), context)
+    if not left:
+        return ()
+    known = check(sources, basis) if sources else ()
+    names = {one.name for one in left}
+    return tuple(
+        one
+        for one in check([*sources, *left], basis)
+        if one.file in names and one.rule.id.startswith(_OF_GRANTS) and one not in known
+    )
 
 
 def attached_taken_out(older: Sequence[GateRole], role: GateRole) -> frozenset[str]:

@@ -1622,6 +1622,70 @@ def test_a_change_takes_nothing_out_of_the_gate(name: str, place: Path) -> None:
     assert taken in done.stdout
 
 
+TAKEN_AND_WIDENED = {
+    # The tables of the base branch, those of the change -> the file that it widens, and what is taken out.
+    "a table, and its document": (BOTH_ROLES, (IMAGES_ROLE,), "iam/orders-api.json", "its [[role]]"),
+    "a table of a folder": (
+        ('name = "orders-api"\npolicy = "own"', IMAGES_ROLE),
+        (IMAGES_ROLE,),
+        "own/deep/orders-api.json",
+        "its [[role]]",
+    ),
+    "a table, and its role in a template": (
+        ('name = "orders-api"\npolicy = "own/stack.json"', IMAGES_ROLE),
+        (IMAGES_ROLE,),
+        "own/stack.json",
+        "its [[role]]",
+    ),
+    "a file of a table": (
+        ('name = "orders-api"\npolicy = ["iam/orders-api.json", "own/more.json"]',),
+        (BOTH_ROLES[0],),
+        "own/more.json",
+        "own/more.json",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN_AND_WIDENED)
+def test_what_a_change_takes_out_and_widens_is_told_by_what_it_grants(name: str, place: Path) -> None:
+    before, now, file, taken = TAKEN_AND_WIDENED[name]
+    own = json.loads((place / "iam" / "orders-api.json").read_text("utf-8"))
+    wide = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    for more in ([], [wide]):
+        older(place, *before)
+        write_roles(place, *now)
+        (place / file).parent.mkdir(exist_ok=True, parents=True)
+        document = own | {"Statement": [*own["Statement"], *more]}
+        if file.endswith("stack.json"):
+            policies = [{"PolicyName": "own", "PolicyDocument": document}]
+            document = {"Resources": {"Own": makes(RoleName="orders-api", Policies=policies)}}
+        (place / file).write_text(json.dumps(document), "utf-8")
+        found = against(place, "--roles-before", "older.toml")
+        assert ("orders-api", "PG110", taken) in found
+        rules = {rule for role, rule, _ in found if role == "orders-api"}
+        assert not any(rule.startswith("PG2") for rule in rules)
+        assert (not rules.isdisjoint({"PG101", "PG105", "PG107"})) == bool(more)
+
+
+def test_what_a_file_that_is_taken_out_allows_does_not_hide_what_would_be_denied(place: Path) -> None:
+    (place / "own").mkdir()
+    shutil.copy(place / "iam" / "orders-api.json", place / "own")
+    (place / "iam" / "orders-api.json").write_text(INLINE, "utf-8")
+    older(place, 'name = "orders-api"\npolicy = ["iam/orders-api.json", "own/orders-api.json"]')
+    write_roles(place, BOTH_ROLES[0])
+    rules = {rule for _, rule, _ in against(place, "--roles-before", "older.toml")}
+    assert {"PG110", "PG201"} <= rules
+
+
+def test_of_a_file_that_is_taken_out_and_cannot_be_read_that_is_told(place: Path) -> None:
+    (place / "own").mkdir()
+    (place / "own" / "more.json").write_text("{", "utf-8")
+    older(place, 'name = "orders-api"\npolicy = ["iam/orders-api.json", "own/more.json"]')
+    write_roles(place, BOTH_ROLES[0])
+    done = run(place, *ALL, "--roles-before", "older.toml")
+    assert (done.code, "PG110" in done.stdout) == (1, True)
+
+
 def test_what_leaves_the_gate_is_accepted_by_the_base_branch_first(place: Path) -> None:
     older(place, *BOTH_ROLES)
     write_roles(place, IMAGES_ROLE)

@@ -264,7 +264,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
         UsageError: PG-E247, the configuration names no role, or one role twice; as `read_older_role_map`.
         NothingFoundError: PG-E349, there is no plan at all.
     """
-    from policygen.cli.gate import account_of_plan, by_plan
+    from policygen.cli.gate import account_of_plan, by_plan, without_table
     from policygen.cli.gate_subjects import GateSubject
     from policygen.cli.other_templates import OtherTemplates, UnlistedRoles
     from policygen.cli.plans import require_plans
@@ -312,7 +312,7 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     unlisted.see(others.account, unnamed.templates)
     yield from unlisted.subjects()
     yield from unnamed.subjects()
-    yield from removed_roles(older, roles)
+    yield from (without_table(one, gate.plans) for one in removed_roles(older, roles))
 
 
 def _from_logs(

@@ -17,7 +17,7 @@ import yaml
 
 from tests.judges.actionlint import judge as actionlint
 from tests.support import ROOT
-from tests.support.command import Done
+from tests.support.command import Done, run
 from tests.support.shell import bash, judge, settled, stand_in
 
 ACTION = ROOT / "action.yml"
@@ -124,6 +124,31 @@ def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_
         assert set(used["with"]) <= set(INPUTS)
         named = set(re.findall(r"steps\.policygen\.outputs\.(\w+)", path.read_text("utf-8")))
         assert named <= set(loaded(ACTION)["outputs"])
+
+
+TRUST = ROOT / "docs" / "examples" / "nightly-trust.json"
+
+
+@pytest.mark.parametrize("left_out", ["", "aud", "sub"])
+def test_the_trust_policy_of_the_night_names_the_audience_and_the_main_branch(
+    left_out: str, tmp_path: Path
+) -> None:
+    """Without one of them the gate has a finding: other audiences or other repositories may take the role."""
+    document = json.loads(TRUST.read_text("utf-8"))
+    conditions = document["Statement"][0]["Condition"]["StringEquals"]
+    issuer = "token.actions.githubusercontent.com"
+    assert conditions == {
+        f"{issuer}:aud": "sts.amazonaws.com",
+        f"{issuer}:sub": "repo:ORG/REPO:ref:refs/heads/main",
+    }
+    conditions.pop(f"{issuer}:{left_out}", None)
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": document}}
+    (tmp_path / "t.json").write_text(json.dumps({"Resources": {"Reader": role}}), "utf-8")
+    (tmp_path / "policygen.toml").write_text(
+        '[[role]]\nname = "reader"\npolicy = "t.json#Reader"\nplanned = false\n', "utf-8"
+    )
+    done = run(tmp_path, "check", "--all")
+    assert (done.code, "error PG702" in done.stdout) == (bool(left_out), bool(left_out))
 
 
 def test_with_terraform_the_job_that_checks_has_no_access_and_never_passes_without_a_plan() -> None:

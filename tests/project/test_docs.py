@@ -15,8 +15,10 @@ import shutil
 import subprocess
 import textwrap
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -30,12 +32,14 @@ from policygen.catalog.rules import read_rules
 from policygen.cli.app import COMMANDS, EPILOG
 from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.rightsize.check.findings import RULES
-from tests.cli.test_pull_requests import PAGE, bash, settled
+from tests.cli.test_pull_requests import PAGE
 from tests.support import ROOT
 from tests.support.command import run, run_in_root
+from tests.support.shell import bash, settled, stand_in
 
 README = ROOT / "README.md"
 GATE_PAGE = ROOT / "docs" / "guides" / "gate.md"
+GATE_CASES = ROOT / "docs" / "reference" / "gate.md"
 SCREEN = re.compile(
     r"<!-- screen(?:, first (?P<lines>\d+) lines)?: policygen (?P<words>.+?) -->\n"
     r"```(?P<language>\w+)\n(?P<shown>.*?)```\n",
@@ -166,7 +170,7 @@ def test_every_command_of_the_page_on_reviews_runs_in_this_order(tmp_path: Path)
 @pytest.mark.system
 def test_what_the_page_on_the_gate_tries_on_the_samples_passes_and_then_fails(tmp_path: Path) -> None:
     place = settled(tmp_path)
-    done = bash(place, commands_of(GATE_PAGE)[0])
+    done = bash(place, commands_of(GATE_PAGE)[-1])
     assert done.code == 1, done.stderr
     assert "\ngate passed  image-resizer: nothing new against the policy\n" in "\n" + done.stdout
     (shown,) = re.findall(r"<!-- the last check -->\n```text\n(.*?)```", GATE_PAGE.read_text("utf-8"), re.S)
@@ -177,18 +181,26 @@ def test_what_the_page_on_the_gate_tries_on_the_samples_passes_and_then_fails(tm
 
 @pytest.mark.system
 def test_every_command_of_the_page_on_the_gate_runs_in_a_repository_of_ones_own(tmp_path: Path) -> None:
-    """Beside the checkout; what each block made is on the base branch before the next."""
+    """Beside the checkout; what each block made is on the base branch before the next.
+
+    Of three roles one is in a document, one in Terraform, and one in a template in YAML.
+    """
     place = settled(tmp_path)
+    stand_in(place, "terraform", TERRAFORM)
+    (place / "shown.json").write_text(in_terraform("orders-api"), "utf-8")
     (place / "policygen").symlink_to(ROOT)
     own = Path(shutil.copytree(ROOT / "samples" / "repository", place / "own"))
     (own / "bin").symlink_to(place / "bin")
+    (own / "cfn").mkdir()
+    (own / "cfn" / "newsletter.yaml").write_text(in_cloudformation("newsletter"), "utf-8")
     account = {"POLICYGEN_LOGS": "../samples/trail", "POLICYGEN_SNAPSHOT": "../samples/account.json"}
-    blocks = commands_of(GATE_PAGE)[1:]
-    assert len(blocks) >= 8
+    blocks = [*commands_of(GATE_PAGE)[:-1], *commands_of(GATE_CASES)]
+    assert len(blocks) >= 12
     git("init", "--quiet", folder=own)
     for block in blocks:
-        done = bash(own, block.replace("ROLE", "image-resizer"), **account)
-        assert done.code == 0, (block, done.stderr)
+        for role in ("image-resizer", "orders-api", "newsletter") if "ROLE" in block else ("",):
+            done = bash(own, block.replace("ROLE", role), **account)
+            assert done.code == 0, (block, done.stderr)
         git("add", "--all", folder=own)
         git(
             "-c",
@@ -203,10 +215,50 @@ def test_every_command_of_the_page_on_the_gate_runs_in_a_repository_of_ones_own(
         )
         git("update-ref", "refs/remotes/origin/main", "HEAD", folder=own)
     read = git("rev-parse", "HEAD", folder=ROOT)
-    for name in ("nightly", "pull-request"):
-        assert f"policygen/policygen@{read} #" in (own / ".github/workflows" / f"{name}.yml").read_text(
-            "utf-8"
-        )
+    workflows = own / ".github" / "workflows"
+    assert sorted(one.name for one in workflows.iterdir()) == ["policygen-plans.yml", "policygen.yml"]
+    for file in workflows.iterdir():
+        assert f"policygen/policygen@{read} #" in file.read_text("utf-8")
+    tables = tomllib.loads((own / "policygen.toml").read_text("utf-8"))["role"]
+    files = {
+        one["name"]: [one["policy"]] if isinstance(one["policy"], str) else one["policy"] for one in tables
+    }
+    assert {name: policies[0] for name, policies in files.items()} == {
+        "image-resizer": "iam/image-resizer.json",
+        "newsletter": "cfn/newsletter.yaml",
+        "orders-api": "tfplan/tfplan.json",
+    }
+    assert git("ls-files", "tfplan", folder=own) == ""
+
+
+TERRAFORM = """
+[ "$1" = -chdir=infra ]
+case "$2" in
+  plan) touch "${3#-out=}";;
+  show) [ -e "$4" ] && cat ../shown.json;;
+esac
+"""
+
+
+def inline_of(role: str) -> dict[str, Any]:
+    """The inline policy of a role of the samples."""
+    account = json.loads((ROOT / "samples" / "account.json").read_text("utf-8"))
+    (found,) = [one for one in account["authorization"]["RoleDetailList"] if one["RoleName"] == role]
+    (policy,) = found["RolePolicyList"]
+    return policy
+
+
+def in_terraform(role: str) -> str:
+    """What Terraform shows of a role's inline policy."""
+    values = {"role": role, "policy": json.dumps(inline_of(role)["PolicyDocument"])}
+    own = {"address": "aws_iam_role_policy.own", "type": "aws_iam_role_policy", "values": values}
+    return json.dumps({"format_version": "1.2", "planned_values": {"root_module": {"resources": [own]}}})
+
+
+def in_cloudformation(role: str) -> str:
+    """A template in YAML, which JSON is too, that makes a role's inline policy."""
+    own = {"Type": "AWS::IAM::RolePolicy", "Properties": {"RoleName": role, **inline_of(role)}}
+    return json.dumps({"Resources": {"Own": own}})
 
 
 def git(*words: str, folder: Path) -> str:

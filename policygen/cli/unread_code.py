@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +85,21 @@ def unread_code(named: Iterable[Path], root: Path) -> list[str]:
         root: the folder of the configuration, of which only its own files are looked at; of others, all below too.
     """
     checked = [file for one in named if not is_arn(one) for file in files_of(one)]
-    found = sorted(set(_beside(checked, root)) - set(checked))
+    return _sentences(_beside(checked, root), checked)
+
+
+def unread_code_below(places: Iterable[Path], checked: Sequence[Path]) -> list[str]:
+    """Return a sentence for each kind of code below some folders, without hidden ones, whose result is not checked.
+
+    Args:
+        places: the folders.
+        checked: the files that are checked.
+    """
+    return _sentences((file for place in places for file in _below(place)), checked)
+
+
+def _sentences(beside: Iterable[Path], checked: Sequence[Path]) -> list[str]:
+    found = sorted(set(beside) - set(checked))
     sentences = []
     for kind in _KINDS:
         files = [str(one) for one in found if _is_called(one.name, kind.names) and _has_one(one, kind.words)]
@@ -103,6 +117,12 @@ def _beside(checked: Iterable[Path], root: Path) -> Iterator[Path]:
         for place, folders, files in os.walk(folder):
             folders[:] = [] if folder == top else [one for one in folders if not one.startswith(".")]
             yield from (Path(place, one) for one in files)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = [one for one in folders if not one.startswith(".") and one != "node_modules"]
+        yield from (Path(place, one) for one in files)
 
 
 def _is_called(name: str, names: Iterable[str]) -> bool:

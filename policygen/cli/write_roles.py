@@ -16,6 +16,7 @@ from policygen.cli.found_policies import NO_FILE, FoundPolicies, PolicyFinder
 from policygen.cli.gate import plan_of
 from policygen.cli.plans import every_plan
 from policygen.cli.role_map import configured_role, read_role_map, wrong_role_map
+from policygen.cli.unread_code import unread_code_below
 from policygen.errors import NothingFoundError
 from policygen.files import write_file
 from policygen.plan.model import Plan
@@ -68,12 +69,13 @@ def write_roles(
     path = read_configuration().path or Path(OWN)
     there = read_role_map()
     new = [one for one in plans if not configured_role(there, one.role.name, one.role.account)]
-    finder = PolicyFinder(places or [path.parent], plans)
+    places = places or [path.parent]
+    finder = PolicyFinder(places, plans)
     outcome = _outcome(new, _names_of(plans), finder, path.parent, asked=bool(names))
-    for line in _warnings(outcome, finder):
+    for line in (*_warnings(outcome, finder), *_unread(outcome, places, path.parent)):
         warn(line)
     if not outcome.placed and len(new) == len(plans):
-        raise _nothing_found(places[0] if places else path.parent, new)
+        raise _nothing_found(places[0], new)
     if outcome.placed:
         _append(path, outcome.placed)
     kept = f"; {len(plans) - len(new):,} had a [[role]], and keep it" if len(new) < len(plans) else ""
@@ -135,6 +137,14 @@ def _warnings(found: _Outcome, finder: PolicyFinder) -> Iterator[str]:
     if found.unknown:
         yield f"warning: not placed: {_some(found.unknown)}: the plan has no policies of today; --live adds them"
     yield from (f"warning: not looked at: {reason}" for reason in finder.unread)
+
+
+def _unread(found: _Outcome, places: Sequence[Path], folder: Path) -> list[str]:
+    """Return a warning for each kind of code that may have what no file has, and how it is read."""
+    if not (found.left or found.unplaced or any(one.found.missing for one in found.placed)):
+        return []
+    checked = [folder / file for one in found.placed for file in one.found.files]
+    return [f"warning: {one}" for one in unread_code_below(places, checked)]
 
 
 def _nothing_found(place: Path, plans: Sequence[Plan]) -> NothingFoundError:

@@ -416,6 +416,32 @@ def test_without_pyyaml_no_table_is_written_that_would_lack_what_a_yaml_template
     assert set(written(place)[1]) == set(ROLES)
 
 
+def test_where_policies_may_be_in_code_that_is_not_read_the_way_to_read_it_is_told(place: Path) -> None:
+    put(place, "iam/image-resizer.json", INLINE["image-resizer"])
+    put(place, "infra/deep/main.tf", 'resource "aws_iam_role_policy" "orders" {}')
+    put(place, ".terraform/modules/a/main.tf", 'resource "aws_iam_role_policy" "orders" {}')
+    told = "warning: not read: infra/deep/main.tf; it may grant more: terraform plan -out=tfplan && terraform show "
+    assert told in written(place)[0].stderr
+    (place / "policygen.toml").unlink()
+    plan = {
+        "format_version": "1.2",
+        "planned_values": {
+            "root_module": {
+                "resources": [
+                    {
+                        "address": "aws_iam_role_policy.a",
+                        "type": "aws_iam_role_policy",
+                        "values": {"role": "orders-api", "policy": json.dumps(INLINE["orders-api"])},
+                    }
+                ]
+            }
+        },
+    }
+    put(place, "tfplan/tfplan.json", plan)
+    done, roles = written(place)
+    assert (roles["orders-api"][0], "warning" in done.stderr) == ("tfplan/tfplan.json", False)
+
+
 def test_a_role_is_not_said_to_be_in_no_file_where_one_could_not_be_read(place: Path) -> None:
     put(place, "iam/image-resizer.json", INLINE["image-resizer"])
     put(place, "iam/orders-api.json", '{"Statement": [{"Effect": "Allow",')

@@ -132,6 +132,7 @@ def test_a_new_field_is_an_option_of_every_command_with_the_group(monkeypatch: p
     def reached(read: MoreReadInput, **_: object) -> None:
         raise Reached(read.shuffle)
 
+    import_module("policygen.cli.gate")  # else it would be imported meanwhile, and keep what is patched below
     for name in READING_COMMANDS:
         module = import_module(f"policygen.cli.commands.{name}")
         monkeypatch.setattr(module, "ReadInput", MoreReadInput)

@@ -262,7 +262,7 @@ def service_of(action: str) -> str:
 
 
 @lru_cache(maxsize=1 << 10)
-def by_service(patterns: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+def patterns_by_service(patterns: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """Return, by service, the Action patterns that may match something of it; under ``*`` those for any other one."""
     groups: dict[str, list[str]] = {}
     for pattern in patterns:
@@ -276,7 +276,7 @@ def actions_about(patterns: tuple[str, ...], action: str) -> tuple[str, ...]:
     service = service_of(action)
     if len(patterns) < 8 or service == "*":
         return patterns
-    groups = by_service(patterns)
+    groups = patterns_by_service(patterns)
     return groups.get(service, groups["*"])
 
 

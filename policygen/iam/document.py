@@ -84,7 +84,7 @@ class Statement(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
 
     @cached_property
     def _actions_by_service(self) -> Mapping[str, Sequence[str]]:
-        return arn.by_service(self.actions)
+        return arn.patterns_by_service(self.actions)
 
     def resource_contains(self, pattern: str) -> bool:
         """Whether the Resource or NotResource element covers everything that a pattern matches. True is proven."""

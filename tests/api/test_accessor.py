@@ -79,7 +79,7 @@ def test_only_frames_of_calls_are_said_to_count_calls() -> None:
     assert asked.bars().caption == "Permission uses of each action: orders-api"
     assert asked.heatmap().data.to_numpy().sum() == asked.bars().data["uses"].sum() > every_call
     assert "days</th><th>uses" in html.unescape(asked.heatmap()._repr_html_()).replace(
-        '<th scope="col">', "<th>"
+        "<th scope=col>", "<th>"
     )
 
 

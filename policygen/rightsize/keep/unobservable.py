@@ -221,10 +221,7 @@ class _KeepBuilder:
         asked = Asked(
             keep.grant, keep.blind_spot, self._facts, self._may_have_been_used, self._was_attempted_unread
         )
-        for witness in witnesses:  # a loop, because next() is slower
-            if (found := witness(asked)) is not None:
-                return found
-        return None
+        return next((found for witness in witnesses if (found := witness(asked)) is not None), None)
 
     def _leave_attempts_explained(self, decided: dict[Grant, Removal]) -> None:
         """Take out what would leave nothing that may have been an attempt that IAM saw at a service.

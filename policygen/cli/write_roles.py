@@ -152,6 +152,7 @@ def _nothing_found(place: Path, plans: Sequence[Plan]) -> NothingFoundError:
         f"no file below {escape_controls(str(place))!r} has a policy of {pluralize(len(plans), 'role')} with a plan",
         "name the folder of the policies: policygen check FOLDER --write-roles",
         "of Terraform: terraform plan -out=tfplan && terraform show -json tfplan > tfplan.json",
+        "of a role without RoleName: [[role]] name = ROLE, policy = FILE#LOGICAL_NAME in policygen.toml",
         code="PG-E348",
     )
 

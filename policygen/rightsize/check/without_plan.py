@@ -53,7 +53,7 @@ def _trust(sources: Sequence[PolicySource], account: str) -> Iterator[Finding]:
 
 
 def _of_wide_policies(sources: Sequence[PolicySource]) -> Iterator[Finding]:
-    yield from (one for one in unknown_policies(sources) if is_wide_by_name(one.subject))
+    yield from (one for one in unknown_policies(sources, planned=False) if is_wide_by_name(one.subject))
 
 
 def _of_passed_roles(sources: Sequence[PolicySource], account: str) -> Iterator[Finding]:

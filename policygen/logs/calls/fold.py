@@ -183,8 +183,8 @@ def _depth(one: Name) -> int:
 
 # ---- bounding what is held ------------------------------------------------------------------------------
 
-ROOM = 10_000
-"""Calls of one role that are held before they are folded for the first time, some 15 MB."""
+ROOM = 16_000
+"""Calls of one role that are held before they are folded for the first time, some 20 MB."""
 
 
 class Bound:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -125,7 +125,7 @@ def process_pool(workers: int, initializer: Callable[..., None], *initargs: obje
 
     pool = LatePool(workers, initializer, initargs)
     try:
-        yield pool
+        yield cast("Executor", pool)
     except BaseException as error:
         import multiprocessing
         from threading import Timer

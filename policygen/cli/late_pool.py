@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-class LatePool(Executor):
+class LatePool:
     """Passes work to a pool of processes that do not hear Ctrl-C, and makes the pool for the first of it.
+
+    It has what is used of an `Executor`, and is none, since that takes longer to import than a small log to unpack.
 
     Args:
         workers: how many processes.

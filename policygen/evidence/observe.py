@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -32,10 +33,12 @@ from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import RecordFilter, Source
-from policygen.logs.traces.read import Traces
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.text import escape_controls, pluralize
+
+if TYPE_CHECKING:
+    from policygen.logs.traces.read import Traces
 
 Logs = Source | Sequence[str | Path]
 

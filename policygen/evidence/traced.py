@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -19,10 +20,12 @@ from policygen.evidence.usage import Usage, request_order, usage_from_calls
 from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.call import CallBucket, Calls, count_in
 from policygen.logs.calls.evidence import Evidence
-from policygen.logs.traces.read import Traces
-from policygen.logs.traces.traced_call import Caller
 from policygen.logs.window import Window
 from policygen.text import pluralize, sanitize
+
+if TYPE_CHECKING:
+    from policygen.logs.traces.read import Traces
+    from policygen.logs.traces.traced_call import Caller
 
 SEEN = "seen in a trace"
 """How what a trace shows is marked wherever it is shown."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from msgspec.structs import fields
-
 from policygen.evidence.observe import ObserveOptions
 from policygen.rightsize.suggestion import SuggestOptions
 
@@ -19,6 +17,6 @@ class AnalysisOptions(TypedDict):
 
 def analysis_options(**options: Any) -> AnalysisOptions:
     """Options by their names alone, each in the group that has it; `on` is in both."""
-    observe = {one.name: options[one.name] for one in fields(ObserveOptions) if one.name in options}
+    observe = {name: options[name] for name in ObserveOptions.__struct_fields__ if name in options}
     suggest = {name: value for name, value in options.items() if name not in observe or name == "on"}
     return {"observe": ObserveOptions(**observe), "suggest": SuggestOptions(**suggest)}

@@ -33,7 +33,6 @@ MEMBER_COST = 8_000
 """Bytes of the budget that each member costs, beside its content: many small ones take time too."""
 
 _READ = TAR_BLOCK << 5  # tarfile copies what it has read so far for each header
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_ENTRY = b"PK\x01\x02"
 _BAD_ZIP = (
     zipfile.BadZipFile,
@@ -60,11 +59,6 @@ class Member(NamedTuple):
     kind: str = ""
     """Why it is passed over; "" for one that is read."""
     damage: Damage | None = None
-
-
-def is_zip(data: bytes) -> bool:
-    """Return whether the first bytes are those of a zip archive."""
-    return data.startswith(_ZIP)
 
 
 def _kind_of_member(name: str) -> str:

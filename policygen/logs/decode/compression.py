@@ -187,6 +187,11 @@ def starts_with_tar(data: bytes, codec: Codec) -> bool:
         return False
 
 
+def is_zip(data: bytes) -> bool:
+    """Return whether the first bytes are those of a zip archive."""
+    return data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
 def is_tar(data: bytes) -> bool:
     """Return whether the first bytes are the header of a tar archive."""
     return data[257:262] == b"ustar"

@@ -10,20 +10,21 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from policygen.logs.decode.archive import Member, is_zip, tar_members, zip_members
 from policygen.logs.decode.checksum import check_content
 from policygen.logs.decode.compression import (
     CHUNK,
     LIMIT,
     BombError,
+    Codec,
     UnpackBudget,
     codec_of,
     decompress,
     is_tar,
+    is_zip,
     starts_with_tar,
 )
 from policygen.logs.decode.envelope import Item, PassedOver, parse_items
@@ -37,6 +38,9 @@ from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
 from policygen.text import escape_controls
+
+if TYPE_CHECKING:
+    from policygen.logs.decode.archive import Member
 
 BATCH = 5_000
 """Greatest number of records in one batch of a file that is not a plain trail file."""
@@ -105,7 +109,7 @@ def _read_packed(
     try:
         while (codec := codec_of(data)) and depth <= _MAX_NESTING:
             if starts_with_tar(data, codec):
-                yield from _read_members(file, tar_members(data, codec, budget), size, budget, depth + 1)
+                yield from _read_archive(file, data, codec, size, budget, depth + 1)
                 return
             data, damage = decompress(data, codec, budget)
             depth += 1
@@ -114,10 +118,8 @@ def _read_packed(
                 return
         if depth > _MAX_NESTING:
             yield Batch.damaged(file.name, Damage(0, f"packed more than {_MAX_NESTING} times"), size)
-        elif is_zip(data):
-            yield from _read_members(file, zip_members(data, budget), size, budget, depth)
-        elif is_tar(data):
-            yield from _read_members(file, tar_members(data, None, budget), size, budget, depth)
+        elif is_zip(data) or is_tar(data):
+            yield from _read_archive(file, data, None, size, budget, depth)
         else:
             yield from _read_text(file, data, size, budget)
     except BombError as error:
@@ -136,10 +138,14 @@ def _read_damaged(
         yield from _read_text(file._replace(expects_log=True, search=()), data, size, budget, damage)
 
 
-def _read_members(
-    file: StoredFile, members: Iterator[Member | Damage], size: int, budget: UnpackBudget, depth: int
+def _read_archive(
+    file: StoredFile, data: bytes, codec: Codec | None, size: int, budget: UnpackBudget, depth: int
 ) -> Iterator[Batch]:
-    """Yield the batches of an archive's members, until they unpack to more than the budget."""
+    """Yield the batches of the members of a zip or tar archive, until they unpack to more than the budget."""
+    from policygen.logs.decode.archive import tar_members, zip_members
+
+    is_plain_zip = codec is None and is_zip(data)
+    members = zip_members(data, budget) if is_plain_zip else tar_members(data, codec, budget)
     empty = True
     for member in members:
         empty = False

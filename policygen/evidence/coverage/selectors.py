@@ -193,6 +193,7 @@ _DESELECT: Mapping[str, Callable[[str], Glob]] = {
     "NotStartsWith": _starts,
     "NotEndsWith": _ends,
 }
+_OPERATORS = {*_SELECT, *_DESELECT}
 
 
 def _advanced(selector: Mapping[str, Any], probe: Probe) -> Answer:
@@ -208,16 +209,16 @@ def _advanced(selector: Mapping[str, Any], probe: Probe) -> Answer:
 
 def _field(field: Mapping[str, Any], probe: Probe) -> Answer:
     operators = {name: values for name, values in field.items() if name != "Field" and values}
-    if not operators or not all(_is_texts(values) for values in operators.values()):
-        return "part"
-    if set(operators) - set(_SELECT) - set(_DESELECT):
+    if not operators or not operators.keys() <= _OPERATORS or not all(map(_is_texts, operators.values())):
         return "part"
     if field.get("Field") == "errorCode":
         # Filters refused calls of network activity: no use of a permission (3.4.4).
         return "none" if operators == {"Equals": ["VpceAccessDenied"]} else "part"
     values = _language(str(field.get("Field")), probe)
-    chosen = [make(text) for name, make in _SELECT.items() for text in operators.get(name, ())]
-    deselected = [make(text) for name, make in _DESELECT.items() for text in operators.get(name, ())]
+    chosen = [_SELECT[name](text) for name in operators if name in _SELECT for text in operators[name]]
+    deselected = [
+        _DESELECT[name](text) for name in operators if name in _DESELECT for text in operators[name]
+    ]
     return both([_select(values, chosen) if chosen else "all", _deselect(values, deselected)])
 
 

@@ -66,14 +66,14 @@ def save_content(
     """
     from policygen.cli.console import log_line
 
-    path, options, mine = name, "", _head_of(content)
+    path, options = name, ""
     for place in (own_folder(), *([folder] if folder else [])):
         path = place / name
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.mkdir(mode=0o700, exist_ok=True)
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            theirs = _head_before(path)
+            theirs, mine = _heads(path, content)
             before = _other_window(theirs, mine) if place == folder else ""
             options = _other_options(theirs, mine)
             write_file(path, content, private=True)
@@ -116,12 +116,16 @@ _SUFFIXES = (".json", ".json.gz")
 """How the files of plans end: those of a batch are packed."""
 
 
-def _head_before(path: Path) -> _PlanHead | None:
-    """Return what tells the plan in a file apart; None where there is none."""
+def _heads(path: Path, content: bytes) -> tuple[_PlanHead | None, _PlanHead | None]:
+    """Return what tells the plan in a file, and the one that replaces it, apart; None where there is none to replace.
+
+    Plans have megabytes: that which is in the file already is not read again.
+    """
     try:
-        return _head_of(path.read_bytes())
+        old = path.read_bytes()
     except OSError:
-        return None
+        return None, None
+    return (_head_of(old), _head_of(content)) if old != content else (None, None)
 
 
 def _head_of(content: bytes) -> _PlanHead | None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from policygen.plan.model import Plan
 from policygen.report.terminal.apply_list import apply_lines
-from policygen.report.terminal.details import render_details
 from policygen.report.terminal.layout import WIDTH, Layout, finished
 from policygen.report.terminal.needed import render_needed
 from policygen.report.terminal.next_steps import render_next
@@ -28,7 +27,7 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, widt
         width: columns.
     """
     layout = Layout(width)
-    body = render_details if show_all else _summary
+    body = _details if show_all else _summary
     lines = [
         *render_head(plan, layout),
         *render_verdict(plan, layout),
@@ -40,6 +39,12 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, widt
         "Nothing in AWS was changed.",
     ]
     return finished(lines, ascii_only=ascii_only)
+
+
+def _details(plan: Plan, layout: Layout) -> Iterator[str]:
+    from policygen.report.terminal.details import render_details
+
+    return render_details(plan, layout)
 
 
 def _summary(plan: Plan, layout: Layout) -> Iterator[str]:

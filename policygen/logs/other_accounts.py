@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from policygen.logs.decode.object_key import organization_trail, published
 from policygen.logs.event_kinds import KindsInFiles, category_of
@@ -133,8 +134,7 @@ def _place_in(folder: str, account: str, region: str, day: str) -> Place | None:
 # ---- the own log ----------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _OwnLog:
+class _OwnLog(msgspec.Struct):
     """The log of the role's account.
 
     Attributes:

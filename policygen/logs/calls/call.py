@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
@@ -73,11 +73,11 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
     def without(self, values: tuple[Value, ...], params: dict[str, Any]) -> CallSignature:
         """Return the template of the call: all but the names in some of its values; `params` are its parameters."""
         places = {value.place for value in values}
-        return msgspec.structs.replace(
+        return replace(
             self,
             params=encode_without(params, places),
             resources=tuple(
-                msgspec.structs.replace(entry, arn="") if ("resources", str(number)) in places else entry
+                replace(entry, arn="") if ("resources", str(number)) in places else entry
                 for number, entry in enumerate(self.resources)
             ),
             denial=replace(self.denial, resource="")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.catalog.made_up import MadeUpName, made_up_values, may_make_up_names, usual_member
 from policygen.iam.arn import string_glob

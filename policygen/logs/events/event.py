@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -78,8 +77,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return self.fields.error
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedRecord:
+class SkippedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record from which nothing follows for the permissions of a caller, and why."""
 
     id: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Literal, cast
+
+import msgspec
 
 from policygen.files import read_package_table
 from policygen.text import sanitize
@@ -15,8 +16,7 @@ from policygen.text import sanitize
 CodeMeaning = Literal["denied", "unauthenticated", "dependency", "used"]
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(msgspec.Struct, frozen=True, gc=False):
     """What an AccessDenied message names (1.11); "" for what it does not name.
 
     `policy_type` is AWS's term for the policy that denied: ``identity-based``, ``resource-based``,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from policygen.iam.request import RoleKey
 from policygen.logs.events.record import UserIdentity
 from policygen.text import sanitize
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True, gc=False):
     """A caller. `role` is None for users, services and accounts."""
 
     kind: str

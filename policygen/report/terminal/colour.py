@@ -32,9 +32,13 @@ _STYLES: Mapping[str, tuple[str, str]] = {
 }
 """Name -> SGR code, and what gets it in a line; where two fit, the first."""
 
-_PARTS = re.compile("|".join(f"(?P<{name}>{pattern})" for name, (_, pattern) in _STYLES.items()), re.M)
+_PARTS = "|".join(f"(?P<{name}>{pattern})" for name, (_, pattern) in _STYLES.items())
 
 
 def coloured(screen: str) -> str:
     """Return a screen with the escape sequences of colours; its text has no control characters of its own."""
-    return _PARTS.sub(lambda found: f"\x1b[{_STYLES[str(found.lastgroup)][0]}m{found.group()}\x1b[0m", screen)
+
+    def styled(found: re.Match[str]) -> str:
+        return f"\x1b[{_STYLES[str(found.lastgroup)][0]}m{found.group()}\x1b[0m"
+
+    return re.sub(_PARTS, styled, screen, flags=re.M)

@@ -212,7 +212,7 @@ def _matches(counts: CallCounts, request: ReadRequest) -> int | None:
     """Return the number of events of the one role that is asked for."""
     if not request.role:
         return None
-    return sum(events for role, events in counts.totals.roles.items() if request.select(role))
+    return sum(events for role, events in counts.totals.roles.items() if counts.is_selected(role))
 
 
 def _counted(

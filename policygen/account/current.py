@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -66,8 +67,19 @@ class CurrentAccess(msgspec.Struct, frozen=True):
 
     def evaluator(self, policies: Sequence[Policy] | None = None) -> Evaluator:
         """Return an evaluator of the current identity policies, or of `policies` instead, within the current limits."""
-        chosen = self.policies if policies is None else policies
-        return Evaluator(chosen, self.boundary, guardrails=self.guardrails, account=self.account)
+        chosen = self.policies if policies is None else tuple(policies)
+        return _evaluator(chosen, self.boundary, self.guardrails, self.account)
+
+
+@lru_cache(maxsize=32)
+def _evaluator(
+    policies: tuple[Policy, ...],
+    boundary: Policy | None,
+    guardrails: tuple[tuple[Policy, ...], ...],
+    account: str,
+) -> Evaluator:
+    """Return an evaluator, which is asked for again: about the same role, and about others with the same policies."""
+    return Evaluator(policies, boundary, guardrails=guardrails, account=account)
 
 
 def current_access(role: Role, account: Account, *, allow_incomplete: bool = False) -> CurrentAccess:

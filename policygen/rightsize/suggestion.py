@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -185,9 +186,9 @@ class Suggestion(msgspec.Struct, frozen=True):
         if not self.usage.informational:
             return []
         direct = {(service_of(request.action), request.resource) for request in self.usage.requests}
-        evaluator = Evaluator(self.policies)
+        evaluator = cache(lambda: Evaluator(self.policies))
         return [
-            InformationalRequest(request, seen, evaluator.evaluate(request).outcome == "ALLOWED")
+            InformationalRequest(request, seen, evaluator().evaluate(request).outcome == "ALLOWED")
             for request, seen in self.usage.informational.items()
             if (service_of(request.action), request.resource) not in direct
         ]

@@ -161,13 +161,13 @@ def _sufficient(
     bounds, which stay in force, do not refuse the name. That some are refused says nothing of the call that was made;
     that all are is a promise not kept.
     """
-    evaluator, allows = bounded(policies), Evaluator([_allow_only(policies)])
+    evaluator, allows = bounded(policies), cache(lambda: Evaluator([_allow_only(policies)]))
     before = None if today is None else cache(partial(bounded, today))
     failed, uncertain, in_part = [], 0, 0
     for request in requests:
         decision = evaluator.evaluate(request)
         if request.wild and decision.outcome != "ALLOWED":
-            decision = evaluator.refusal(request) or allows.evaluate(request)
+            decision = evaluator.refusal(request) or allows().evaluate(request)
             in_part += 1
         if decision.outcome != "ALLOWED":
             failed.append(f"{request.action} on {request.resource}: {decision.outcome}, {decision.reason}")

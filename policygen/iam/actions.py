@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from policygen.iam import arn, reference
@@ -42,7 +43,7 @@ def _expand(pattern: str) -> Iterator[str]:
 
 def statement_actions(statement: Statement) -> Iterable[str]:
     """Return the known actions that a statement applies to, each once."""
-    listed = dict.fromkeys(action for pattern in statement.actions for action in actions_matching(pattern))
+    listed = dict.fromkeys(chain.from_iterable(map(actions_matching, statement.actions)))
     if statement.not_actions:
         return (action for action in actions_matching("*") if action not in listed)
     return listed
@@ -182,8 +183,12 @@ def _granted_by_identity(policies: tuple[Policy, ...]) -> dict[str, tuple[Statem
 def _add_statement(granted: dict[str, tuple[Statement, ...]], statement: Statement) -> None:
     """Append a statement to the tuple of each of its actions. Actions that shared a tuple share the new one too."""
     single = (statement,)
+    new = dict.fromkeys(statement_actions(statement), single)
+    if granted.keys().isdisjoint(new):  # as for most statements of most roles
+        granted.update(new)
+        return
     extended: dict[int, tuple[tuple[Statement, ...], tuple[Statement, ...]]] = {}
-    for action in statement_actions(statement):
+    for action in new:
         before = granted.get(action)
         if before is None:
             granted[action] = single

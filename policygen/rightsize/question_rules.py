@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from policygen.iam import arn, reference
@@ -23,7 +24,8 @@ def rule_text(kind: Literal["keep", "drop"], roles: Sequence[str], actions: Sequ
 
     Its reason says what it is about, and a placeholder stands before that: whoever pastes it writes why.
     """
-    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}{_reason(f'{PLACEHOLDER}: {about}')}\n"
+    role, action = _entry("role", tuple(roles)), _entry("action", tuple(actions))
+    return f"[[{kind}]]\n{role}{action}{_reason(f'{PLACEHOLDER}: {about}')}\n"
 
 
 def _reason(text: str) -> str:
@@ -54,7 +56,8 @@ def rule_line(role: str, actions: Sequence[str], about: str, elsewhere: str, acc
     return line if len(line) <= _CELL else f"# {len(actions):,} actions: {elsewhere}"
 
 
-def _entry(key: str, values: Sequence[str]) -> str:
+@lru_cache(maxsize=64)  # of one question to keep and to drop, and of the same one of the next role
+def _entry(key: str, values: tuple[str, ...]) -> str:
     """Write one value, or a list of them, in lines that fit."""
     quoted = [*map(_quote, values)]
     listed = quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted)}]"

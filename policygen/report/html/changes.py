@@ -19,7 +19,7 @@ from policygen.report.figures import all_change_groups, all_changes, grouped, se
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair_share
 from policygen.report.wording import why_and_confidence
-from policygen.rightsize.assess.changes import Change
+from policygen.rightsize.assess.changes import GONE, Change
 from policygen.text import about_names, pluralize
 
 WORDS: Mapping[str, str] = {
@@ -199,7 +199,8 @@ def _names(requests: Sequence[Request]) -> str:
 
 def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> ChangeLine:
     actions = tuple([change.action for change in group.changes])
-    seen = [one for action in actions for one in requests.get(action.lower(), ())] if requests else []
+    asked = requests if group.kind not in GONE else {}
+    seen = [one for action in actions for one in asked.get(action.lower(), ())] if asked else []
     now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
     times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
     kind, whys = group.changes[0].becomes, (why_and_confidence(group.changes),)

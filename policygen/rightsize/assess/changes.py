@@ -7,6 +7,7 @@ removed, or added. An action that was observed but that the current identity pol
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -70,20 +71,21 @@ def compare(
     proposed: dict[str, list[Grant]] = {}
     for grant in grants:
         proposed.setdefault(grant.action.lower(), []).append(grant)
-    names = {name.lower(): name for name in today}
-    names |= {folded: members[-1].action for folded, members in proposed.items()}
+    names = _in_order(tuple(today))
+    if not proposed.keys() <= names.keys():
+        names = dict(sorted({**names, **dict.fromkeys(proposed, "")}.items()))
     places: dict[int, tuple[str, ...]] = {}
     before: Removal | None = None
     by: DecidedBy | None = None
     changes = []
-    for folded in sorted(names):
-        action = names[folded]
+    for folded, name in names.items():
+        members = proposed.get(folded)
+        action = members[-1].action if members else name
         statements = today.get(action, ())
         # Thousands of actions stand in the same few statements.
         now = places.get(id(statements))
         if now is None:
             now = places[id(statements)] = _together((s.resources, s.not_resources) for s in statements)
-        members = proposed.get(folded)
         new: tuple[str, ...] = ()
         kind: Kind = "removed"
         decided_by = None
@@ -99,6 +101,12 @@ def compare(
             why, decided_by = found.why, by
         changes.append(Change(action, kind, now, new, why, decided_by))
     return tuple(changes)
+
+
+@lru_cache(maxsize=8)  # an administrator's take some megabytes
+def _in_order(actions: tuple[str, ...]) -> Mapping[str, str]:
+    """Return actions by their names in lower case, sorted: the same for all roles with the same policies."""
+    return dict(sorted({action.lower(): action for action in actions}.items()))
 
 
 _MOST_PAIRS = (

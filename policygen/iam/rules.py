@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from policygen.iam.arn import (
@@ -184,6 +185,7 @@ def statement_rules(policies: Iterable[Policy]) -> list[StatementRule]:
     ]
 
 
+@lru_cache(maxsize=4096)  # a statement is asked about several times, and many roles have the same ones
 def _rule(statement: Statement, label: str, policy: str) -> StatementRule:
     compiled = {pattern: resource_glob(pattern) for pattern in dict.fromkeys(statement.resources)}
     variables = tuple(pattern for pattern, glob in compiled.items() if Wild.VARIABLE in glob.tokens)

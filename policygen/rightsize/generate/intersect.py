@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from policygen.iam import arn
 from policygen.iam.conjunction import conjoin
 from policygen.iam.document import Policy, Statement, allow_statements
-from policygen.iam.evaluate import Evaluator
+from policygen.iam.evaluate import Evaluator, action_contained
 from policygen.iam.grants import Grant, inside_statements, overlaps_statement
 from policygen.iam.request import AccessRequest
 from policygen.iam.rules import StatementIndex
@@ -229,6 +229,9 @@ def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
 
 def cut_to_policies(grant: Grant, policies: Sequence[Policy]) -> list[Grant]:
     """Return what the current statements may allow of a grant that is needed, whether or not it was observed."""
+    about = [one for one in allow_statements(policies) if action_contained(grant.action, one)]
+    if not about or any(not one.conditions and grant.inside_statement(one) for one in about):
+        return [grant] if about else []  # as for most: nothing, or all of it
     request = AccessRequest(grant.action, grant.resource, wild=True)
     candidates = {
         grant._replace(resource=part.resource if part.wild else arn.escape(part.resource)): [part]

@@ -154,7 +154,7 @@ def _needs_unconfigured(
     if current.role is None or current.configured:
         return []
     used = [request for usage in usages for request in usage.requests]
-    asked = {action for row in features().values() for action in row.actions}.intersection(granted)
+    asked = {action for row in features().values() for action in row.actions if action in granted}
     return needs_if_configured(current.role, used, granted, _visible(asked, coverage))
 
 

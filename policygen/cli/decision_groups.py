@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policygen.rightsize.suggestion import SuggestOptions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DecisionInput:
     """What a person decided about the role's calls and permissions."""
 
@@ -68,7 +68,7 @@ class DecisionInput:
         return tuple(cast("list[AnomalyRule]", self.accept or []))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PrincipalDecisionInput(DecisionInput):
     """The file of decisions alone: the other options are about a role's own calls, and not about who calls."""
 
@@ -82,7 +82,7 @@ _LONGEST_NAME = 48
 _NOT_IN_NAMES = "[^A-Za-z0-9_+=,.@-]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class GrantInput:
     """How the policy grants what was observed."""
 
@@ -176,7 +176,7 @@ class GrantInput:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RoleGrantInput(GrantInput):
     """How the policy of one role grants what was observed, and resource types that it grants whole or as seen."""
 
@@ -204,7 +204,7 @@ class RoleGrantInput(GrantInput):
         return super().suggest(decisions, on, (*opened, *(self.opened or ())), (*exact, *(self.exact or ())))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PlanOutput:
     """The formats of a plan, and the files that they go to."""
 
@@ -233,7 +233,7 @@ class PlanOutput:
     summary: SummaryOption = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PrincipalOutput(PlanOutput):
     """The formats of a plan of a trust policy or an API, and the files that they go to."""
 

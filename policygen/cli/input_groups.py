@@ -1,4 +1,7 @@
-"""Groups of options that say what is read: role, logs, window, witnesses, account, digests, and how."""
+"""Groups of options that say what is read: role, logs, window, witnesses, account, digests, and how.
+
+No group is compared or printed, and a method that a dataclass makes for it takes longer than all of its options.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from policygen.logs.traces.read import Traces
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RoleInput:
     """The role, as an argument or as an option."""
 
@@ -79,7 +82,7 @@ class RoleInput:
         return self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LogInput:
     """Where the logs are."""
 
@@ -99,7 +102,7 @@ class LogInput:
     ] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WindowInput:
     """The days that count."""
 
@@ -146,7 +149,7 @@ class WindowInput:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RoleWindowInput(WindowInput):
     """The days, and the accounts, whose logs count for one role."""
 
@@ -176,7 +179,7 @@ class RoleWindowInput(WindowInput):
         return replace_fields(found, all_accounts=self.all_accounts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WitnessInput:
     """What a person hands over besides the logs."""
 
@@ -201,7 +204,7 @@ class WitnessInput:
     ] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AccountInput:
     """The account as it is today: from a snapshot, or from AWS."""
 
@@ -278,7 +281,7 @@ class AccountInput:
         return next(iter(self.snapshots or ()), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DigestInput:
     """Whether log files are checked against CloudTrail's digests."""
 
@@ -301,7 +304,7 @@ class DigestInput:
     ] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReadInput:
     """How logs are read: limits, processes, cache."""
 

@@ -232,6 +232,12 @@ class _DayKeys:
         """Return whether none of some keys is of this day."""
         return self.texts.keys().isdisjoint(keys) and all(table.isdisjoint(keys) for table in self.tables)
 
+    def seen(self, keys: frozenset[str]) -> frozenset[str]:
+        """Return those of some keys that are of this day."""
+        tables = [table for table in self.tables if not table.isdisjoint(keys)]
+        packed = (key for table in tables for key in keys if table.location(key) is not None)
+        return keys.intersection(self.texts).union(packed)
+
     def location(self, key: str) -> str | None:
         """Return the location of a key; None for one that is not of this day."""
         packed = (found for table in self.tables if (found := table.location(key)) is not None)
@@ -313,7 +319,7 @@ class DuplicateFilter:
 
     def seen(self, keys: frozenset[str]) -> frozenset[str]:
         """Return those of the keys whose records were read lately."""
-        return frozenset() if self.isdisjoint(keys) else frozenset(key for key in keys if key in self)
+        return frozenset[str]().union(*(day.seen(keys) for day in self._days))
 
     def locations(self, keys: Iterable[str]) -> set[str]:
         """Return the locations of the files that hold the records of these keys."""

@@ -117,10 +117,7 @@ _SUFFIXES = (".json", ".json.gz")
 
 
 def _heads(path: Path, content: bytes) -> tuple[_PlanHead | None, _PlanHead | None]:
-    """Return what tells the plan in a file, and the one that replaces it, apart; None where there is none to replace.
-
-    Plans have megabytes: that which is in the file already is not read again.
-    """
+    """Return what tells a saved plan, and the one that replaces it, apart; None where there is none, or the same."""
     try:
         old = path.read_bytes()
     except OSError:

@@ -240,7 +240,7 @@ class CallCounts:
             mine = self.calls.setdefault(role, {})
             for bucket, evidence in calls.items():
                 count_in(mine, bucket, evidence)
-            self._bound.keep(role, mine)
+            self._bound.keep(role, mine, 2)  # of another count there are no records in memory
         self.totals.merge(other.totals)
         self.duplicates.merge(other.duplicates)
         self.copies.merge(other.copies)

@@ -26,6 +26,9 @@ from policygen.logs.registry import open_source
 from policygen.logs.calls.spill import SpillStore, unpack_calls
 from policygen.logs.source import EVERYTHING, Scope
 logs, role, cache, *pruned = sys.argv[1:]
+def count(found):
+    found = list(found)
+    return sum(map(len, found)), sum(one.count for calls in found for one in calls.values())
 kept = lambda one: Cache.open(Path(cache), one.name, one.select, print) if cache else None
 with SpillStore() as spill:
     if role:
@@ -33,15 +36,12 @@ with SpillStore() as spill:
         request = ReadRequest(name.matches, role, search=name.record_filter)
         scope = Scope(account=name.account) if pruned else EVERYTHING
         done = read_source(open_source(logs), request, scope, ReadOptions(cache=kept))
-        found = list(done.counts.calls.values())
+        counted = [count(done.counts.calls.values())]
     else:
         done = read_source(open_source(logs), ReadRequest(lambda _: True), options=ReadOptions(spill=spill))
-        found = (calls for _, pieces in spill.by_name() for calls in unpack_calls(pieces.calls).values())
+        counted = [count(unpack_calls(stored.calls).values()) for _, stored in spill.by_name()]
     require_complete(done.read_report, allow_incomplete=False)
-    events = groups = 0
-    for calls in found:
-        groups += len(calls)
-        events += sum(evidence.count for evidence in calls.values())
+    groups, events = map(sum, zip(*counted))
 print(json.dumps({"records": done.counts.totals.records, "events": events, "groups": groups}))
 """
 

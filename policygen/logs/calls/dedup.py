@@ -210,8 +210,8 @@ class KnownKeys(Protocol):
         """Return whether none of some keys is among them."""
 
 
-ROOM = 100_000
-"""Keys that are held as they are, some 15 MB."""
+ROOM = 150_000
+"""Keys that are held as they are, some 20 MB."""
 
 
 class _DayKeys:

@@ -98,9 +98,12 @@ def learn_patterns(names: Iterable[str]) -> dict[str, str]:
 
 def _shape(name: str) -> str | None:
     """Return the pattern of a name with varying parts; None without such parts, ``*`` if it begins with one."""
+    digit = _DIGIT.search(name)
+    if digit is None and not _has_hex(name):
+        return None
     end = name.rfind("/") + 1
     # No part goes over a slash, and many names lie in the same folders; those that are words tell nothing.
-    begun = _shape_of_folders(name[:end]) if _DIGIT.search(name, 0, end) else None
+    begun = _shape_of_folders(name[:end]) if digit and digit.start() < end else None
     if begun is None:
         return _shape_of(name)
     return begun if begun.endswith("*") else _shape_of(name[end:], begun)
@@ -108,7 +111,7 @@ def _shape(name: str) -> str | None:
 
 def _shape_of(name: str, begun: str = "") -> str | None:
     """Return `_shape` of a name, or of what follows folders that are written already."""
-    with_hex = (len(name) >= _DIGEST or "-" in name) and _HEX.search(name) is not None
+    with_hex = _has_hex(name)
     written = [begun] if begun else []
     at = 0
     while at < len(name):
@@ -129,6 +132,11 @@ def _shape_of(name: str, begun: str = "") -> str | None:
         else:
             break
     return "".join(written) + arn.escape(name[at:]) if written else None
+
+
+def _has_hex(name: str) -> bool:
+    """Return whether a name may have a digest or a UUID in it."""
+    return (len(name) >= _DIGEST or "-" in name) and _HEX.search(name) is not None
 
 
 _shape_of_folders = lru_cache(maxsize=1024)(_shape_of)

@@ -129,6 +129,8 @@ def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_pat
     }
     whole = CallCounts(everybody)
     whole.merge(cached.counted(everybody)[0])
+    whole.settle_memory()
+    assert [*whole.copies.copies] == ["shared-2"]  # the other one is counted, and let go
     whole.resolve_cross_account_copies()
     chunk.resolve_cross_account_copies()
     assert whole == chunk

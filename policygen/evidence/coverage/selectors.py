@@ -71,19 +71,19 @@ def logged_by_any(probe: Probe, trails: Iterable[tuple[Selectors | None, Selecto
 
 def either(answers: Iterable[Answer]) -> Answer:
     """Combine the answers of selectors or trails: what one of them logs is logged. Takes as few as it needs."""
-    found: Answer = "none"
-    for one in answers:
-        if one == "all":
-            return one
-        found = one if one == "part" else found
-    return found
+    return _decided(answers, "all", "none")
 
 
 def both(answers: Iterable[Answer]) -> Answer:
     """Combine the answers of conditions that must all hold. Takes as few as it needs."""
-    found: Answer = "all"
+    return _decided(answers, "none", "all")
+
+
+def _decided(answers: Iterable[Answer], by: Answer, otherwise: Answer) -> Answer:
+    """Return the answer that decides at once, if there is one; else "part" if there is one."""
+    found = otherwise
     for one in answers:
-        if one == "none":
+        if one == by:
             return one
         found = one if one == "part" else found
     return found

@@ -1,4 +1,4 @@
-"""The keys of millions of records in little memory: some 10 bytes each, where a mapping of texts takes 150.
+"""The keys of millions of records in little memory: some 12 bytes each, where a mapping of texts takes 150.
 
 A key is known by 62 bits of its hash. Among ten million records of which a million are remembered at a time, one is
 taken for another with a probability of two in a million. Python seeds the hash anew in each process, so nobody can
@@ -17,8 +17,8 @@ _BITS = 14
 _ROWS = 1 << _BITS
 _TAG = 6
 """Bytes of a hash, beyond those that choose the row."""
-_PLACE = 3
-"""Bytes of the number of a location: there are fewer files in three days."""
+_PLACE = 4
+"""Bytes of the number of a location: where no day is known, all files of a log are of one."""
 _ENTRY = _TAG + _PLACE
 _MASK = (1 << 8 * _TAG) - 1
 

@@ -13,6 +13,14 @@ class NotAllowedCall(Protocol):
     """A permission that calls asked for, and that today's policies do not allow."""
 
     @property
+    def action(self) -> str:
+        """The action, as IAM writes it."""
+
+    @property
+    def resource(self) -> str:
+        """The ARN, or `*`."""
+
+    @property
     def cause(self) -> str:
         """What may have allowed them, in the words of `policygen.rightsize.current_access`."""
 
@@ -28,7 +36,7 @@ class Fate(NamedTuple):
     name: str
     """Two words for it, at most 12 columns."""
     says: str
-    """What becomes of them, with what the number before it counts."""
+    """What today's policies do to them and what becomes of them; `{}` stands for the actions and resources."""
     next_run: str
     """The same in a few words; "" where nobody knows."""
     step: str
@@ -38,22 +46,22 @@ class Fate(NamedTuple):
 _FORBIDDEN = Fate(
     "!",
     "Denied today",
-    "used that today's policies forbid: these calls will be denied at the next run, with or without this policy",
+    "today's policies forbid {}: these calls will be denied at the next run, with or without this policy",
     "denied at the next run, with or without this policy",
     "allow them where today forbids them, then read the account and run this again",
 )
 _NOT_GRANTED = Fate(
     "!",
     "Denied today",
-    "used that no policy which was read allows today: unless another one does, these calls will be denied at the next "
-    "run, with or without this policy",
+    "no policy that was read allows {} today: unless another one does, these calls will be denied at the next run, "
+    "with or without this policy",
     "denied at the next run, with or without this policy, unless a policy that was not read allows it",
     "--add-observed",
 )
 _PERHAPS_ALLOWED = Fate(
     "=",
     "Not allowed",
-    "used that today's policies of the role lack: not added, so these calls go on as they do today",
+    "today's policies of the role lack {}: not added, so these calls go on as they do today",
     "",
     "--add-observed",
 )
@@ -74,6 +82,8 @@ def by_fate(missing: Sequence[Asked]) -> list[tuple[Fate, list[Asked]]]:
     return [(fate, some) for fate, some in groups if some]
 
 
-def not_allowed_words(fate: Fate, number: int) -> str:
-    """Say how many permissions have one fate: ``1 permission used that today's policies forbid: ...``."""
-    return f"{pluralize(number, 'permission')} {fate.says}"
+def not_allowed_words(fate: Fate, missing: Sequence[Asked]) -> str:
+    """Say what becomes of permissions that have one fate: ``today's policies forbid 1 action used on ...``."""
+    actions = pluralize(len({one.action for one in missing}), "action")
+    resources = pluralize(len({one.resource for one in missing}), "resource")
+    return fate.says.format(f"{actions} used on {resources}")

@@ -327,12 +327,12 @@ def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
 
 
 def test_what_a_drop_would_do_is_said_before_it_is_offered(shop: Path) -> None:
-    gone, narrower, tried, stay = numbers(
-        r"If dropped +(\d+) go, (\d+) needed ones narrow: (\d+) of them maybe used; (\d+) stay To settle it",
+    gone, narrower, tried, of, stay = numbers(
+        r"If dropped +(\d+) go, (\d+) needed ones narrow \((\d+) of (\d+) maybe used\); (\d+) stay To settle it",
         " ".join(screen("orders-api").split()),
     )
     (unverified,) = numbers(r"Unverified   (\d+) actions kept", screen("orders-api"))
-    assert gone + stay == unverified
+    assert (gone + stay, gone + narrower) == (unverified, of)
     done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", "--unverified", "drop", "-f", "json")
     made = json.loads(done.stdout)
     dropped = {one["action"] for one in made["unverified"]["dropped"]}
@@ -410,7 +410,7 @@ def test_a_rule_that_drops_what_iam_may_have_seen_says_so() -> None:
 def test_a_role_that_may_no_longer_list_a_bucket_is_told_of_missing_keys() -> None:
     gone = " ".join(screen("image-resizer").split())
     assert (
-        "s3:ListBucket goes: S3 will answer 403, not 404, for keys that do not exist; no call seen met one"
+        "s3:ListBucket goes: S3 will answer 403, not 404, for keys that do not exist; no call seen asked for one"
         in gone
     )
     assert "--keep s3:ListBucket" in gone
@@ -421,7 +421,9 @@ def test_a_role_that_may_no_longer_list_a_bucket_is_told_of_missing_keys() -> No
 
 def test_a_function_that_older_records_name_by_its_session_is_counted_once() -> None:
     text = run_in_root("suggest", "image-resizer", *FILES, "--days", "45").stdout
-    assert "= Shared 2 functions use this role: image-resizer, thumbnail-index" in " ".join(text.split())
+    assert "= Shared 2 functions use this role: image-resizer, thumbnail-index; nothing to do" in " ".join(
+        text.split()
+    )
 
 
 def test_a_reason_without_a_notice_says_what_to_do() -> None:

@@ -41,8 +41,8 @@ def test_calls_that_today_s_policies_lack_are_left_out_of_the_claim_everywhere(s
     screen = told(shop, "suggest", "image-resizer", *LOGS)
     assert "no call of the workload in 30 days that today's policies allow would be denied" in screen
     assert (
-        "2 permissions used that today's policies of the role lack: not added, so these calls go on as they do today"
-        in screen
+        "today's policies of the role lack 1 action used on 2 resources: "
+        "not added, so these calls go on as they do today" in screen
     )
     for month in ("10", "11"):
         assert f"arn:aws:s3:::shop-partner-drop/logos/2026-{month}/brand.png" in screen
@@ -146,7 +146,7 @@ def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_gran
     reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; 2 more"
     assert f"by hand; 1 expired token, 5 succeeded: {reached}; the new policy grants none" in screen
     assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
-    assert "If not yours: tell security; --details has the rule for policygen.toml" in screen
+    assert "If not yours: tell security; the rule for it: --details, Suspicious" in screen
     kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")
     assert "; the new policy may grant dynamodb:Scan 54" in kept
 

@@ -176,7 +176,7 @@ def test_without_a_read_nothing_is_said_of_missing_keys() -> None:
     change = Change("s3:ListBucket", "removed", ("*",), (), "")
     (unseen,) = cautions_of([change], [Grant("s3:GetObject", f"{BUCKET}/*")], ())
     (seen,) = cautions_of([change], [Grant("s3:GetObject", f"{BUCKET}/*")], {"s3:GetObject"})
-    assert seen.says == f"{unseen.says}; no call seen met one"
+    assert seen.says == f"{unseen.says}; no call seen asked for one"
 
 
 # --- What today's policies do not allow ----------------------------------------------------------------
@@ -195,8 +195,8 @@ def test_a_call_that_today_s_bounds_forbid_is_said_to_fail_at_the_next_run(name:
 def test_a_call_that_a_resource_policy_may_allow_goes_on(name: str) -> None:
     text = shown(name, plan("image-resizer"))
     assert (
-        "used that today's policies of the role lack: not added, so these calls go on as they do today"
-        in text
+        "today's policies of the role lack 1 action used on 2 resources: "
+        "not added, so these calls go on as they do today" in text
     )
     assert "at the next run" not in text
 
@@ -348,12 +348,15 @@ def test_what_is_not_allowed_is_counted_alike_and_added_to_what_was_asked_for(ro
     words = f"; {number:,} more, asked for {times:,} time"
     for name in ("details", "markdown", "html"):
         assert (words in shown(name, made)) is bool(number)
+    actions = {(fate_of(one.cause), one.action) for one in made.missing}
+    resources = {(fate_of(one.cause), one.resource) for one in made.missing}
     for name in ("text", "details", "markdown"):
-        told = re.findall(r"([\d,]+) permissions? used that", shown(name, made))
-        assert sum(int(one.replace(",", "")) for one in told) == number
-    screen = render("text", made)
-    beyond = re.findall(r"^    asked for what is not allowed today, so not covered: (.*)$", screen, re.M)
-    assert sum(map(int, re.findall(r" (\d+) time", "".join(beyond)))) == times
+        told = re.findall(r" ([\d,]+) actions? used on ([\d,]+) resources?", shown(name, made))
+        totals = [sum(int(one.replace(",", "")) for one in column) for column in zip(*told, strict=True)]
+        assert totals == ([len(actions), len(resources)] if number else [])
+    screen = " ".join(render("text", made).split())
+    shares = re.findall(r" ([\d,]+) calls? that AWS allowed| more, ([\d,]+) calls? \(--details\)", screen)
+    assert sum(int("".join(one).replace(",", "")) for one in shares) == times
 
 
 def test_every_format_that_people_read_is_tried() -> None:

@@ -45,10 +45,12 @@ def _not_allowed(plan: Plan, fate: Fate) -> Notice | None:
     if not missing:
         return None
     shown = [one for key, some in [*groups.items()][:SHOWN] for one in _let_through(*key, some)]
-    rest = [Detail("", f"and {len(groups) - SHOWN:,} more (--details)")] if len(groups) > SHOWN else []
+    left = sum(one.count for some in [*groups.values()][SHOWN:] for one in some)
+    more = f"and {len(groups) - SHOWN:,} more, {pluralize(left, 'call')} (--details)"
+    rest = [Detail("", more)] if len(groups) > SHOWN else []
     added = fate.step.startswith("--")
     step = Detail("To grant them:", "", [fate.step]) if added else Detail("If needed:", fate.step)
-    sentence = not_allowed_words(fate, len(missing))
+    sentence = not_allowed_words(fate, missing)
     return Notice(fate.mark, fate.name, sentence, [*shown, *rest, step])
 
 
@@ -181,7 +183,7 @@ def _shared(plan: Plan) -> Notice | None:
     names = _function_names(plan)
     if len(names) < 2:
         return None
-    return Notice("=", "Shared", f"{len(names)} functions use this role: {few(names)}")
+    return Notice("=", "Shared", f"{len(names)} functions use this role: {few(names)}; nothing to do")
 
 
 def _function_names(plan: Plan) -> list[str]:

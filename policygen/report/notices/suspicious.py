@@ -24,7 +24,7 @@ def suspicious_notice(plan: Plan) -> Notice | None:
         return None
     options = [f"--accept {group.sign}" for group in groups if group.acceptable]
     details = [Detail(_addresses(group), _left_out(plan, group)) for group in groups]
-    details.append(Detail("If not yours:", "tell security; --details has the rule for policygen.toml"))
+    details.append(Detail("If not yours:", "tell security; the rule for it: --details, Suspicious"))
     details += [Detail("If legitimate:", "", options)] if options else []
     return Notice("!", "Suspicious", f"{_calls_on_days(plan, groups)}, left out of the policy", details)
 

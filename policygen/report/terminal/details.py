@@ -138,7 +138,7 @@ def _refused(plan: Plan, layout: Layout) -> Iterator[str]:
     """List what today's policies do not allow, and what AWS denied: neither is granted."""
     for fate, missing in by_fate(plan.missing):
         yield from layout.entries(
-            f"{fate.name}: {not_allowed_words(fate, len(missing))}",
+            f"{fate.name}: {not_allowed_words(fate, missing)}",
             fate.mark,
             [
                 (f"{one.action} on {one.resource}", f"{one.cause} ({pluralize(one.count, 'call')})")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from policygen.plan.model import Plan
-from policygen.report.figures import ServiceNeed, service_needs, uses_not_covered
+from policygen.report.figures import ServiceNeed, service_needs
 from policygen.report.terminal.layout import WIDTH, Layout
 from policygen.report.wording import day, fitted, places
 from policygen.text import pluralize
@@ -64,9 +64,6 @@ def render_needed(plan: Plan, layout: Layout) -> Iterator[str]:
             day(max(one.last for one in row.services)),
         )
     yield from layout.wrapped("    ", LEGEND)
-    if beyond := uses_not_covered(plan):
-        times = ", ".join(f"{service} {pluralize(number, 'time')}" for service, number in beyond.items())
-        yield from layout.wrapped("    ", f"asked for what is not allowed today, so not covered: {times}")
 
 
 def _rows(services: Sequence[ServiceNeed]) -> Iterator[_Row]:

@@ -51,7 +51,7 @@ def cautions_of(
     says = f"{_LIST} goes{where}: S3 will answer 403, not 404, for keys that do not exist"
     # A call that met one would need the permission; without calls nobody knows.
     if not _READS.isdisjoint(seen):
-        says += "; no call seen met one"
+        says += "; no call seen asked for one"
     return (Caution("missing-keys", _LIST, tuple(lost), says, f"--keep {_LIST}"),)
 
 

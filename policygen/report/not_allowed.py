@@ -48,7 +48,7 @@ _FORBIDDEN = Fate(
     "Denied today",
     "today's policies forbid {}: these calls will be denied at the next run, with or without this policy",
     "denied at the next run, with or without this policy",
-    "allow them where today forbids them, then read the account and run this again",
+    "allow them where today forbids them, then read the account and run this again: this policy lacks them",
 )
 _NOT_GRANTED = Fate(
     "!",

@@ -65,21 +65,24 @@ def split_by_current_access(
                 if part == request or evaluator.refusal(part) is None:
                     allowed[part] = allowed[part] + evidence if part in allowed else evidence
         elif request.grade == "required":
-            cause = _cause(request, limits().refusal(request) or refused)
+            cause = _cause(request, limits().refusal(request) or refused, current.boundary)
             missing.append(NotCurrentlyAllowed(request, evidence, cause))
     stand_ins = {without_path(request) for request in allowed if request.grade == "alternative"}
     return allowed, [one for one in missing if without_path(one.request) not in stand_ins]
 
 
-def _cause(request: AccessRequest, refused: Decision) -> str:
+def _cause(request: AccessRequest, refused: Decision, boundary: Policy | None) -> str:
+    layer = refused.layer
+    if boundary and boundary.name and layer == BOUNDARY:
+        layer += f" {boundary.name}"
     if refused.outcome == "EXPLICIT_DENY":
-        owner = "of today" if refused.layer == IDENTITY else f"of {refused.layer}"
+        owner = "of today" if refused.layer == IDENTITY else f"of {layer}"
         return f"a Deny {owner} forbids it: {POLICIES_CHANGED}"
     has_policy = service_of(request.action) in _RESOURCE_POLICIES
     if refused.layer != IDENTITY:
         # What a resource policy grants to the session itself, and not to the role, no boundary limits (4.1).
         named = ", or a resource policy names the session" if has_policy and refused.layer == BOUNDARY else ""
-        return f"{refused.layer} of today forbids it: it changed after the call{named}"
+        return f"{layer} of today forbids it: it changed after the call{named}"
     if has_policy:
         return RESOURCE_POLICY
     return POLICIES_CHANGED

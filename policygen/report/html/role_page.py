@@ -19,7 +19,7 @@ from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair_share, fill_template
-from policygen.report.not_allowed import FATES, by_fate
+from policygen.report.not_allowed import FATES, by_fate, not_allowed_words
 from policygen.report.notices.every import notices_of
 from policygen.report.notices.notice import TITLE, WITH
 from policygen.report.suspects import NOT_YOURS, suspects_by_sign
@@ -101,6 +101,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         doctor=doctor_command(plan),
         suspects=suspects,
         missing=by_fate(plan.missing),
+        not_allowed=not_allowed_words,
         not_yours=NOT_YOURS,
         notices=notices,
         told_below=defaultdict(str, {fate.name: "missing" for fate in FATES}),

@@ -129,11 +129,12 @@ def _fixed(plan: Plan) -> Notice | None:
         folders = few([one.short for one in found])
         entries = [Detail(one.short, f"only {_names_in(one)}") for one in found]
         return listed_notice("?", "Names", f"{folders}: other names will be denied", entries)
-    passing = names.pop() if len(names) == 1 else "names like those seen"
-    if arn.unescape(passing) is None:
-        passing = f"names like {passing}"
+    name = names.pop() if len(names) == 1 else ""
+    unlike = "other than" if name and arn.unescape(name) is not None else "unlike"
     options = [Detail("", "", [one.option]) for one in found]
-    return listed_notice("?", "Names", f"only {passing} can pass; to allow others:", options)
+    return listed_notice(
+        "?", "Names", f"names {unlike} {name or 'those seen'} will be denied; to allow any:", options
+    )
 
 
 def _names_in(folder: FixedNames) -> str:

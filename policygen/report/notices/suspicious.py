@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from policygen.iam import arn
 from policygen.logs.events.outcome import UNSUCCESSFUL
@@ -24,7 +24,9 @@ def suspicious_notice(plan: Plan) -> Notice | None:
         return None
     options = [f"--accept {group.sign}" for group in groups if group.acceptable]
     details = [Detail(_addresses(group), _left_out(plan, group)) for group in groups]
-    details.append(Detail("If not yours:", "tell security; the rule for it: --details, Suspicious"))
+    details.append(
+        Detail("If not yours:", f"tell security, revoke its sessions{_can_be_applied(plan, groups)}")
+    )
     details += [Detail("If legitimate:", "", options)] if options else []
     return Notice("!", "Suspicious", f"{_calls_on_days(plan, groups)}, left out of the policy", details)
 
@@ -103,7 +105,7 @@ def _left_out(plan: Plan, group: SuspectGroup) -> str:
     # The calls that are not named, those that need no permission among them, so that the numbers add up.
     left = results["succeeded"] - sum(call.count for call in done if call.action in shown)
     more = [f"{left:,} more"] if left > 0 else []
-    granted = sorted({call.action for call in done if _may_grant(plan, call)})
+    granted = _granted(plan, done)
     fate = f"the new policy {f'may grant {few(granted)}' if granted else 'grants none'}"
     return f"{SIGNS.get(group.sign, group.sign)}; {ended}: {'; '.join([*did[:_ACTIONS], *more, fate])}"
 
@@ -125,6 +127,17 @@ def _name(resource: str) -> str:
         return ""
     _, _, key = name.partition("/")
     return fitted(key if key and resource.split(":")[2:4] == ["s3", ""] else name, 30)
+
+
+def _can_be_applied(plan: Plan, groups: Iterable[SuspectGroup]) -> str:
+    """Say that the calls need not hold up the policy, where it grants none of what they did."""
+    calls = (call for group in groups for one in group.members for call in one.calls if call.action)
+    return "" if _granted(plan, calls) else "; you may apply now"
+
+
+def _granted(plan: Plan, calls: Iterable[PlanSuspiciousCall]) -> list[str]:
+    """Return the actions of those calls that the new policy may grant."""
+    return sorted({call.action for call in calls if _may_grant(plan, call)})
 
 
 def _may_grant(plan: Plan, call: PlanSuspiciousCall) -> bool:

@@ -9,7 +9,7 @@ from policygen.days import days_between
 from policygen.plan.model import Plan, PlanReason, PlanRisk
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, more, sparks
-from policygen.report.wording import broader
+from policygen.report.wording import CAUTIONS, broader
 from policygen.text import pluralize
 
 _ANSWERS = {"ready": "✔ SAFE TO APPLY", "review": "! LOOK FIRST", "wait": "✘ NOT YET"}
@@ -61,7 +61,9 @@ def render_verdict(plan: Plan, layout: Layout) -> Iterator[str]:
         return
     answer = f"  {_ANSWERS.get(readiness.verdict, readiness.verdict)}"
     if readiness.verdict == "ready":
-        yield from layout.wrapped(f"{answer:<{_LEAD}}", f"{_proved(plan)} (proved)")
+        told = sorted({CAUTIONS[one.id] for one in plan.cautions})
+        see = f"; see {', '.join(told)} below" if told else ""
+        yield from layout.wrapped(f"{answer:<{_LEAD}}", f"{_proved(plan)} (proved){see}")
         yield from _accepted(plan, layout)
         return
     lines = _reasons(readiness.reasons, plan.window.days)

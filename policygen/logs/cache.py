@@ -19,17 +19,16 @@ import msgspec
 
 from policygen.iam import reference
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import CallBucket
 from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import CrossAccountCopies
-from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.stored_calls import CallReader, StoredCalls, stored_calls
 from policygen.logs.calls.totals import Totals
 from policygen.logs.events.assumption import Assumption, Sighting
 from policygen.logs.packs import name_hash, packed, packs_in, read_packs, remove_pack, unpack, write_pack
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, ObjectVersion
 
-_FORM = "12"
+_FORM = "13"
 """Version of the form of a pack."""
 
 _MANY = 16
@@ -50,47 +49,20 @@ class CachedChunk(msgspec.Struct, frozen=True):
         """Keys of the records that it counts; unpacked each time."""
         return _keys(unpack(self.packed_keys))
 
-    def counted(self, select: Select) -> tuple[CallCounts, ReadReport]:
-        """Return what it gave; `select` says which roles' calls the request keeps."""
-        return _from_saved(_saved(unpack(self.packed)), select)
+    def counted(self, select: Select, reader: CallReader) -> tuple[CallCounts, ReadReport]:
+        """Return what it gave.
 
-
-class _SavedEvidence(msgspec.Struct, gc=False, array_like=True):
-    """`Evidence` whose sets are numbers in `_SavedCounts.sets`."""
-
-    count: int
-    first: str
-    last: str
-    days: int
-    samples: tuple[tuple[str, str], ...]
-    sessions: int
-    agents: int
-    addresses: int
-    weak: int
-    names: bytes
-
-    def evidence(self, sets: Sequence[frozenset[str]]) -> Evidence:
-        """Return what was saved."""
-        return Evidence(
-            self.count,
-            self.first,
-            self.last,
-            sets[self.days],
-            self.samples,
-            sets[self.sessions],
-            sets[self.agents],
-            sets[self.addresses],
-            self.weak,
-            self.names,
-        )
+        Args:
+            select: says which roles' calls the request keeps.
+            reader: of the calls of all chunks, which share what they have in common.
+        """
+        return _from_saved(_saved(unpack(self.packed)), select, reader)
 
 
 class _SavedCounts(msgspec.Struct):
     """What a chunk gave, as it is written."""
 
-    sets: list[frozenset[str]]
-    """Days, sessions, user agents and addresses: thousands of calls have the same few, and share them in memory."""
-    calls: list[tuple[RoleKey, list[tuple[CallBucket, _SavedEvidence]]]]
+    calls: list[tuple[RoleKey, StoredCalls]]
     totals: bytes
     """As `Totals.to_json` writes them."""
     copies: bytes
@@ -225,31 +197,8 @@ def _write(folder: Path, chunks: Sequence[CachedChunk]) -> Path:
 
 
 def _to_saved(counts: CallCounts, read_report: ReadReport) -> _SavedCounts:
-    numbers: dict[frozenset[str], int] = {}
-
-    def number(one: frozenset[str]) -> int:
-        return numbers.setdefault(one, len(numbers))
-
-    def saved(one: Evidence) -> _SavedEvidence:
-        return _SavedEvidence(
-            one.count,
-            one.first,
-            one.last,
-            number(one.days),
-            one.samples,
-            number(one.sessions),
-            number(one.agents),
-            number(one.addresses),
-            one.weak,
-            one.names,
-        )
-
-    calls = [
-        (role, [(bucket, saved(one)) for bucket, one in counts.calls[role].items()])
-        for role in sorted(counts.calls)
-    ]
+    calls = [(role, stored_calls(counts.calls[role].items())) for role in sorted(counts.calls)]
     return _SavedCounts(
-        sets=list(numbers),
         calls=calls,
         totals=counts.totals.to_json(),
         copies=_copies_to_json(counts.copies),
@@ -263,13 +212,13 @@ def _to_saved(counts: CallCounts, read_report: ReadReport) -> _SavedCounts:
     )
 
 
-def _from_saved(saved: _SavedCounts, select: Select) -> tuple[CallCounts, ReadReport]:
+def _from_saved(saved: _SavedCounts, select: Select, reader: CallReader) -> tuple[CallCounts, ReadReport]:
     copies = _copies_from_json(saved.copies)
     counts = CallCounts(
         select, totals=Totals.from_json(saved.totals), copies=copies, sightings=dict(saved.assumptions)
     )
     for role, calls in saved.calls:
-        counts.calls[role] = {bucket: one.evidence(saved.sets) for bucket, one in calls}
+        counts.calls[role] = dict(reader.read(calls))
     read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items, others=saved.others)
     read_report.kinds.update(saved.kinds)
     read_report.passed_over.update(saved.passed_over)

@@ -18,6 +18,7 @@ from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.dedup import days_within_reach
 from policygen.logs.calls.spill import ROOM, SpillStore
+from policygen.logs.calls.stored_calls import CallReader
 from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.chunk import (
     Chunk,
@@ -249,6 +250,7 @@ class _Merger(msgspec.Struct):
     Attributes:
         tables: counts the tables of chunks that are counted here.
         compared: days on which the records of cached chunks are compared with those that were read.
+        cached_calls: reads the calls of cached chunks.
         day: of the chunks that are merged now.
         unwritten: chunks that were given to the cache since it was written.
     """
@@ -260,6 +262,7 @@ class _Merger(msgspec.Struct):
     spill: SpillStore | None
     compared: Collection[str]
     tables: TableCounter
+    cached_calls: CallReader = msgspec.field(default_factory=CallReader)
     day: str = ""
     unwritten: int = 0
 
@@ -283,7 +286,7 @@ class _Merger(msgspec.Struct):
         if compare and (again := duplicates.seen(keys | cached.skipped)) != cached.skipped:
             self.result.merge(count_chunk(self.reader, objects, self.request, again))
             return
-        self.result.merge(ChunkResult(*cached.counted(self.request.select)))
+        self.result.merge(ChunkResult(*cached.counted(self.request.select, self.cached_calls)))
         duplicates.add(keys)
 
     def _add_counted(self, objects: Sequence[LogObject], counted: ChunkResult) -> None:

@@ -13,6 +13,7 @@ from policygen.logs.cache import Cache
 from policygen.logs.calls import dedup
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.dedup import DAYS_REMEMBERED, DuplicateFilter, days_within_reach, key_of
+from policygen.logs.calls.stored_calls import CallReader
 from policygen.logs.events.record import Record
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
@@ -128,7 +129,7 @@ def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_pat
         key_of(one) for one in (own, copy_of("shared-1", "copy-1"), copy_of("shared-2", "copy-2"))
     }
     whole = CallCounts(everybody)
-    whole.merge(cached.counted(everybody)[0])
+    whole.merge(cached.counted(everybody, CallReader())[0])
     whole.settle_memory()
     assert [*whole.copies.copies] == ["shared-2"]  # the other one is counted, and let go
     whole.resolve_cross_account_copies()

@@ -60,6 +60,13 @@ def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> Non
         }
 
 
+def test_what_calls_have_in_common_is_in_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for named in spilled(50, monkeypatch).values():
+        for calls in named.values():
+            parts = [part for key in calls for part in (key.call, key.user)]
+            assert len({*map(id, parts)}) == len({*parts})
+
+
 def test_what_was_written_is_gone_at_the_end(tmp_path: Path) -> None:
     calls = read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls
     with SpillStore(tmp_path) as spill:

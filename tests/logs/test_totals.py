@@ -13,6 +13,7 @@ from policygen.catalog.knowledge import Fact
 from policygen.iam.request import RoleKey
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import CallCounts, no_role
+from policygen.logs.calls.stored_calls import CallReader
 from policygen.logs.calls.totals import ChangeEvent, Totals
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
@@ -76,4 +77,4 @@ def test_a_field_survives_the_cache(name: str, tmp_path: Path) -> None:
     written.add(objects, CallCounts(no_role, totals=with_only(name)), ReadReport())
     written.close()
     ((_, chunk),) = Cache.open(tmp_path, "job", no_role, pytest.fail).lookup(objects)
-    assert chunk.counted(no_role)[0].totals == with_only(name)
+    assert chunk.counted(no_role, CallReader())[0].totals == with_only(name)

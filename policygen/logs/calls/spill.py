@@ -24,9 +24,9 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import CallBucket, Calls, count_in
-from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.call import Calls, count_in
 from policygen.logs.calls.fold import Bound, fold
+from policygen.logs.calls.stored_calls import CallReader, StoredCalls, stored_calls
 from policygen.logs.events.assumption import Assumption, Sighting, Sightings, role_of_arn
 from policygen.parallel import gc_paused
 from policygen.text import escape_controls
@@ -90,7 +90,7 @@ _SIZES = Struct(">IQ")
 
 _encode = msgspec.msgpack.Encoder().encode
 _label = msgspec.msgpack.Decoder(_Label).decode
-_calls = msgspec.msgpack.Decoder(list[tuple[CallBucket, Evidence]]).decode
+_calls = msgspec.msgpack.Decoder(StoredCalls).decode
 _seen = msgspec.msgpack.Decoder(_Seen).decode
 
 
@@ -178,7 +178,7 @@ def pack_roles(calls: dict[RoleKey, Calls], sightings: Sightings) -> PackedParts
     with gc_paused():
         parts: defaultdict[int, bytearray] = defaultdict(bytearray)
         for role, theirs in calls.items():
-            _append(parts, _name(role), role, list(theirs.items()))
+            _append(parts, _name(role), role, stored_calls(theirs.items()))
         for (name, account), seen in _by_role(sightings).items():
             _append(parts, name, account, seen)
         packed = PackedParts({part: bytes(data) for part, data in parts.items()}, tuple(calls))
@@ -229,9 +229,9 @@ def unpack_sightings(
 
 def _sum(pieces: Iterable[bytes]) -> Calls:
     calls: Calls = {}
-    bound = Bound()
+    bound, reader = Bound(), CallReader()
     for piece in pieces:
-        for key, evidence in _calls(piece):
+        for key, evidence in reader.read(_calls(piece)):
             count_in(calls, key, evidence)
         bound.keep("", calls)
     fold(calls)

@@ -16,8 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
-from importlib import resources
-from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -188,9 +187,9 @@ def read_package_table(package: str, path: str, form: Any = Any) -> Any:
 
 
 @cache
-def package_folder(package: str) -> Traversable:
-    """Return the folder of a package, which takes longer to find than a table to read."""
-    return resources.files(package)
+def package_folder(package: str) -> Path:
+    """Return the folder of a package, which is not imported for it: that takes longer than to read a table."""
+    return Path(*find_spec(package).submodule_search_locations)  # type: ignore[union-attr, misc]  # it is a package
 
 
 def parse_table(text: str) -> Any:

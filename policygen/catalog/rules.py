@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal, TypeVar, cast, get_args
 
 import msgspec
@@ -30,7 +29,7 @@ from policygen.catalog.rule_model import (
     ServiceRules,
 )
 from policygen.catalog.template import Template, first_member, parse_template, parse_test
-from policygen.files import parse_table
+from policygen.files import package_folder, parse_table
 from policygen.iam.request import Grade
 
 Rule = TypeVar("Rule")
@@ -228,14 +227,15 @@ def read_rules(text: str, where: str) -> ServiceRules:
         ValueError: the text is not TOML, or has an unknown key or extractor or lacks a field; the message names
             the file.
     """
-    rules = _read_when_asked(text, where)
+    with _naming(where):
+        raw = parse_table(text)
+    rules = _read_when_asked(raw, where)
     return msgspec.structs.replace(rules, resources={**rules.resources}, events={**rules.events})
 
 
-def _read_when_asked(text: str, where: str) -> ServiceRules:
-    """Parse a service file, but those of its rules that there are hundreds of: each when it is asked for."""
+def _read_when_asked(raw: Mapping[str, Any], where: str) -> ServiceRules:
+    """Make the rules of a service file, but those that there are hundreds of: each when it is asked for."""
     with _naming(where):
-        raw = parse_table(text)
         _reject_unknown_keys(raw, _KEYS, "file")
         service, sources = raw["service"], _strings(raw["event_sources"])
         _reject_unknown_keys(raw.get("visibility", {}), {"data", "never", "reference"}, "visibility")
@@ -277,7 +277,7 @@ def _visibility(raw: Mapping[str, Any]) -> DeclaredVisibility:
 @cache
 def _texts() -> Mapping[str, str]:
     """Return the texts of the service files by name, without their examples."""
-    folder = files("policygen.catalog") / "services"
+    folder = package_folder("policygen.catalog") / "services"
     found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return {f.name: without_examples(f.read_text("utf-8")) for f in found}
 
@@ -303,7 +303,7 @@ def _index() -> Mapping[Literal["source", "service", "prefix"], Mapping[str, str
 @cache
 def file_text(name: str) -> str:
     """Return the text of a service file, all of it."""
-    return (files("policygen.catalog") / "services" / name).read_text("utf-8")
+    return (package_folder("policygen.catalog") / "services" / name).read_text("utf-8")
 
 
 @cache
@@ -336,6 +336,7 @@ def passed_roles_of(source: str) -> Mapping[str, tuple[str, ...]]:
     return {name.lower(): _strings(paths) for name, paths in passed.items()}
 
 
+@cache
 def _table(name: str) -> Any:
     """Return what a service file says but its examples, as it stands there."""
     return parse_table(_texts()[name])
@@ -347,7 +348,7 @@ def _learn_tables(raw: Mapping[str, Any]) -> Mapping[str, tuple[LearnRule, ...]]
 
 @cache
 def _rules(name: str) -> ServiceRules:
-    return _read_when_asked(_texts()[name], name)
+    return _read_when_asked(_table(name), name)
 
 
 def without_examples(text: str) -> str:

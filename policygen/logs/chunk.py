@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from policygen.iam.request import RoleKey
-from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import DuplicateFilter, KnownKeys, key_of
 from policygen.logs.calls.spill import PackedParts, pack_roles
@@ -24,6 +23,9 @@ from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, Reader, RecordFilter
 from policygen.logs.window_end import WindowEnd
 from policygen.parallel import gc_paused
+
+if TYPE_CHECKING:
+    from policygen.logs.cache import Cache, CachedChunk
 
 CHUNK_BYTES = 8 << 20
 """Bytes as stored that are read as one chunk; a trail's files are packed seven to one."""

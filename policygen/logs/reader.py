@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from policygen.logs.audit import audit_reading
-from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.dedup import days_within_reach
 from policygen.logs.calls.spill import ROOM, SpillStore
@@ -41,6 +40,8 @@ from policygen.text import pluralize
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
+
+    from policygen.logs.cache import Cache, CachedChunk
 
 FLUSHED = 8
 """Chunks after which the cache is written: a killed process has to read so many again."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
 
+import msgspec
+from msgspec.structs import force_setattr
 
-@dataclass(frozen=True, slots=True)
-class WindowEnd:
+
+class WindowEnd(msgspec.Struct, frozen=True):
     """The end of a window: a whole day in UTC, or an instant within one. Events after it do not count."""
 
     day: date
     instant: str = ""
     """ISO 8601 in UTC as records write it, ``2026-11-24T22:36:07Z``; "" where the whole day counts."""
-    text: str = field(init=False, repr=False, compare=False)
+    text: str = ""
     """The instant, or else the day: the form of JSON and screens."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", self.instant or self.day.isoformat())
+        force_setattr(self, "text", self.instant or self.day.isoformat())
 
     @classmethod
     def parse(cls, text: str) -> WindowEnd:

@@ -23,10 +23,9 @@ def command(
 
     policygen schema plan > plan.schema.json
     """
-    from importlib.resources import files
-
     from policygen.cli.output import write_stdout
     from policygen.errors import no_such
+    from policygen.files import package_folder
     from policygen.plan.io import SCHEMAS
     from policygen.text import escape_controls
 
@@ -36,4 +35,4 @@ def command(
     if name not in SCHEMAS:
         raise no_such(f"no schema {escape_controls(name)[:40]!r}", name, sorted(SCHEMAS), code="PG-E273")
     package, file, _ = SCHEMAS[name]
-    write_stdout((files(package) / file).read_text("utf-8"), utf8=True)
+    write_stdout((package_folder(package) / file).read_text("utf-8"), utf8=True)

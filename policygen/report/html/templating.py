@@ -14,9 +14,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from policygen.files import package_folder
 from policygen.plan.fast_json import indented
 from policygen.report.suspects import result_in_words, results_in_words
 from policygen.report.wording import answer_of, percent
@@ -133,7 +133,7 @@ def _environment() -> Environment:
 
 def _template(name: str) -> str:
     """Return the text of a template without quotes that say nothing: hundreds of pages repeat its rows."""
-    text = (files("policygen.report.html") / "templates" / name).read_text("utf-8")
+    text = (package_folder("policygen.report.html") / "templates" / name).read_text("utf-8")
     return _TAG.sub(lambda tag: _QUOTED.sub(r"\1", tag[0]), text)
 
 
@@ -157,7 +157,7 @@ def _assets(names: tuple[str, ...]) -> dict[str, Any]:
 
 def _asset(name: str) -> str:
     """Return a style or a script without indentation and notes to its authors: hundreds of pages carry it."""
-    text = (files("policygen.report.html") / "templates" / name).read_text("utf-8")
+    text = (package_folder("policygen.report.html") / "templates" / name).read_text("utf-8")
     if name.endswith(".css"):
         text = _CSS_SPACE.sub(r"\1\2\3", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
         return text.replace(";}", "}")

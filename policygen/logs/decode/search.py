@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -48,6 +48,9 @@ _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)",
 _USUAL_SIZE = 768
 """Bytes: where there is a match in as many, most records of a file match, and all are decoded at once."""
 
+_BEGINNING = 1 << 16
+"""Bytes of a file by which that is decided: to find the matches of a file that has so many takes long."""
+
 
 class Cut(NamedTuple):
     """What a search of a file gives."""
@@ -69,10 +72,11 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
         return None
     try:
         texts = [pattern.text for pattern in wanted if pattern.of is None]
-        hits = [hit for text in texts for hit in find_all(data, text)]
-        raw = _raw_records(data) if len(hits) * _USUAL_SIZE > len(data) else None
+        beginning = data[:_BEGINNING]
+        raw = _raw_records(data) if len(_hits(beginning, texts)) * _USUAL_SIZE > len(beginning) else None
         if raw is not None and _all_hold(raw, texts) and (table := to_table(raw)) is not None:
             return Cut(table, 0)
+        hits = _hits(data, texts)
         checked = _CHECKED_FILE.decode(data).Records
         # One record of each operation: `is_call_record` reads no more of them, since all have a caller.
         distinct = {
@@ -100,6 +104,10 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
         return None if table is None else Cut(table, len(checked) - len(held))
     except JSON_ERRORS:
         return None
+
+
+def _hits(data: bytes, texts: Iterable[bytes]) -> list[int]:
+    return [hit for text in texts for hit in find_all(data, text)]
 
 
 def _ends(data: bytes, pieces: Sequence[msgspec.Raw]) -> list[int]:

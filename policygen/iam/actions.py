@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+
+import msgspec
 
 from policygen.iam import arn, reference
 from policygen.iam.document import Policy, Statement
@@ -49,7 +50,7 @@ def statement_actions(statement: Statement) -> Iterable[str]:
     return listed
 
 
-class Effective(NamedTuple):
+class Effective(msgspec.Struct, frozen=True):
     """What identity policies grant within a boundary, SCPs and RCPs. Both fields are sorted by action."""
 
     allowed: Mapping[str, tuple[Statement, ...]]

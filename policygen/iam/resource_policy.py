@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -112,7 +112,7 @@ def parse_resource_policy(
 # ---- evaluation ---------------------------------------------------------------------------------------
 
 
-class DocumentDecision(NamedTuple):
+class DocumentDecision(msgspec.Struct, frozen=True):
     """What one policy with principals says of a request.
 
     Attributes:
@@ -137,7 +137,7 @@ class DocumentDecision(NamedTuple):
         return self.best == self.worst
 
 
-class _Applied(NamedTuple):
+class _Applied(msgspec.Struct, frozen=True):
     """A statement that applies to a request, or may."""
 
     statement: PrincipalStatement

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from policygen.errors import UsageError
 from policygen.logs.source import LogSource, QuerySource, Source
 
 
-class AwsOptions(NamedTuple):
+class AwsOptions(msgspec.Struct, frozen=True):
     """How to call AWS."""
 
     profile: str = ""

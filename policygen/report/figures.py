@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
 from policygen.iam.arn import service_of
 from policygen.iam.document import minified
 from policygen.plan.change_groups import ChangeGroup, group_changes
@@ -78,7 +80,7 @@ def document_size(policy: Document) -> int:
     return len(minified(policy.document))
 
 
-class ServiceNeed(NamedTuple):
+class ServiceNeed(msgspec.Struct, frozen=True):
     """What the proposal needs of one service, beside what today's policies allow."""
 
     service: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import NamedTuple
+
+import msgspec
 
 from policygen.iam import arn
 from policygen.iam.arn import service_of
@@ -16,7 +17,7 @@ _ESCAPED = re.compile(r"\$\{[*?$]\}")
 """A character that IAM would read as a wildcard, escaped."""
 
 
-class FixedNames(NamedTuple):
+class FixedNames(msgspec.Struct, frozen=True):
     """A folder in which other names will be denied."""
 
     folder: str

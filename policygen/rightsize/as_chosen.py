@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from policygen.iam.grants import Grant
@@ -15,7 +15,7 @@ from policygen.rightsize.keep.unverified import UnverifiedChoice, actions_of, dr
 from policygen.rightsize.propose import Demanded, Naming, Proposal, Today, propose, propose_in_parts
 
 
-class AsChosen(NamedTuple):
+class AsChosen(msgspec.Struct, frozen=True):
     """The documents, and what they hold."""
 
     proposal: Proposal

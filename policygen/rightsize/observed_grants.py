@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+
+import msgspec
 
 from policygen.catalog.sent_keys import sent_conditions
 from policygen.iam.conditions import Truth
@@ -39,7 +40,7 @@ def seen_beyond(requests: Collection[AccessRequest], options: SuggestOptions) ->
     return dict.fromkeys(requests, _BEYOND) if options.resources == "auto" else {}
 
 
-class WrittenNames(NamedTuple):
+class WrittenNames(msgspec.Struct, frozen=True):
     """How the resources of requests are written, and how their names were used."""
 
     written: Mapping[AccessRequest, Written]
@@ -102,7 +103,7 @@ def learner(
     return learn
 
 
-class ObservedGrants(NamedTuple):
+class ObservedGrants(msgspec.Struct, frozen=True):
     """The grants for the observed requests, inside the bounds."""
 
     grants: Sequence[Grant]

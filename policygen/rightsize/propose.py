@@ -7,6 +7,7 @@ from itertools import product
 from math import ceil
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from policygen.errors import GateError
@@ -35,7 +36,7 @@ _STEPS = 4
 """Steps in which whole statements stay until the rest fits."""
 
 
-class Proposal(NamedTuple):
+class Proposal(msgspec.Struct, frozen=True):
     """The new policies."""
 
     policies: tuple[Policy, ...]
@@ -48,7 +49,7 @@ class Proposal(NamedTuple):
 _NOTHING = Proposal((), {}, ())
 
 
-class Demanded(NamedTuple):
+class Demanded(msgspec.Struct, frozen=True):
     """What the documents must allow, and stay inside of."""
 
     requests: Sequence[AccessRequest]
@@ -80,7 +81,7 @@ class Naming(NamedTuple):
         return INLINE_LIMIT if self.may_be_inline else MANAGED_LIMIT
 
 
-class Today(NamedTuple):
+class Today(msgspec.Struct, frozen=True):
     """What the current policies grant."""
 
     actions: Mapping[str, Sequence[Statement]]
@@ -115,7 +116,7 @@ def propose(
     raise refused or GateError("no policy", code="PG-E402")
 
 
-class ProposalInParts(NamedTuple):
+class ProposalInParts(msgspec.Struct, frozen=True):
     """Policies for what is needed, and policies of their own for what is unverified."""
 
     needed: Proposal

@@ -8,8 +8,8 @@ and what the proposal changes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
@@ -241,7 +241,7 @@ def _is_judged_by_report(current: CurrentAccess | None) -> bool:
 # --- Stage 1: which observed requests the policy must allow ----------------------------------------
 
 
-class _Demand(NamedTuple):
+class _Demand(msgspec.Struct, frozen=True):
     """The observed requests that the policy must allow, and what it must stay inside."""
 
     requests: Mapping[AccessRequest, Evidence]

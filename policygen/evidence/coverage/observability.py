@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -40,7 +39,7 @@ VISIBLE = "visible"
 """The first word of a removal's reason where the logs would have shown a use."""
 
 
-class ObservedSince(NamedTuple):
+class ObservedSince(msgspec.Struct, frozen=True):
     """Whether the logs would have shown the use of a permission, and since when."""
 
     visible: bool
@@ -52,7 +51,7 @@ class ObservedSince(NamedTuple):
     """Why the logs cannot tell; None if visible."""
 
 
-class AbsenceVerdict(NamedTuple):
+class AbsenceVerdict(msgspec.Struct, frozen=True):
     """What it means that no use of a permission was seen."""
 
     blind_spot: BlindSpot | None

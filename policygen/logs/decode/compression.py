@@ -10,7 +10,9 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
+
+import msgspec
 
 from policygen.logs.source import Damage
 from policygen.text import escape_controls
@@ -83,7 +85,7 @@ class UnpackBudget:
             raise BombError(f"unpacks to more than {self.whole:,} bytes")
 
 
-class Codec(NamedTuple):
+class Codec(msgspec.Struct, frozen=True):
     """A compression of one stream after the other."""
 
     name: str

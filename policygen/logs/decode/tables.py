@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from policygen.errors import missing_extra
 from policygen.logs.decode.compression import UnpackBudget
@@ -90,7 +92,7 @@ def _row_items(row: Mapping[str, Any], columns: Sequence[str], budget: UnpackBud
 # ---- CSV ------------------------------------------------------------------------------------------------
 
 
-class _Header(NamedTuple):
+class _Header(msgspec.Struct, frozen=True):
     """The first line of a CSV file."""
 
     columns: Sequence[str]

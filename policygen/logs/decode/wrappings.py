@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 Fields = dict[str, Any]
 """A decoded JSON object."""
 
 
-class Wrapping(NamedTuple):
+class Wrapping(msgspec.Struct, frozen=True):
     """A kind of object that wraps records."""
 
     name: str
@@ -29,7 +31,7 @@ class Wrapping(NamedTuple):
     """Whether such an object often wraps something else: then it is opened only where it surely holds a record."""
 
 
-class RefusedForm(NamedTuple):
+class RefusedForm(msgspec.Struct, frozen=True):
     """A kind of object that holds the fields of a record in another form, from which it cannot be made again."""
 
     name: str
@@ -142,7 +144,7 @@ WRAPPINGS = (
 )
 
 
-class TextWrapping(NamedTuple):
+class TextWrapping(msgspec.Struct, frozen=True):
     """A kind of object that wraps lines of text.
 
     It has no other keys than its own: the lines are written by strangers, and a line that is JSON may hold any key.

@@ -54,7 +54,7 @@ class Reason(NamedTuple):
     verdict: Verdict
 
 
-class Schedule(NamedTuple):
+class Schedule(msgspec.Struct, frozen=True):
     """A permission that is used on a regular schedule."""
 
     permission: str
@@ -98,7 +98,7 @@ class OpenIssues(msgspec.Struct, frozen=True):
     """Unverified permissions that a rule drops with its reason: no reason to wait."""
 
 
-class ReportGain(NamedTuple):
+class ReportGain(msgspec.Struct, frozen=True):
     """What IAM's last-accessed report would tell of a role of which it was not read."""
 
     decides: int
@@ -224,7 +224,7 @@ def readiness_of(
     )
 
 
-class _Facts(NamedTuple):
+class _Facts(msgspec.Struct, frozen=True):
     days: list[str]
     covered: list[str]
     active: list[str]

@@ -137,7 +137,7 @@ def timed_calls(usage: Usage, meant: Callable[[AccessRequest], bool]) -> list[Ti
     return [TimedCall(needs[call], on) for call, on in days.items() if needs[call]]
 
 
-class WindowParts(NamedTuple):
+class WindowParts(msgspec.Struct, frozen=True):
     """The two parts of a window."""
 
     dates: Sequence[str]

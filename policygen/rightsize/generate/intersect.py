@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from policygen.iam import arn
@@ -36,7 +37,7 @@ class NarrowedGrant(NamedTuple):
     why: str
 
 
-class Intersection(NamedTuple):
+class Intersection(msgspec.Struct, frozen=True):
     """Observed grants, cut to what is allowed."""
 
     grants: list[Grant]

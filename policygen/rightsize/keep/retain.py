@@ -7,8 +7,8 @@ use (`unobservable`), or a person decided so (`decisions`). Each keep stays insi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
@@ -216,7 +216,7 @@ def _inside(keep: Keep, bounds: Sequence[Policy], within: Evaluator) -> list[Kee
     ]
 
 
-class _Needs(NamedTuple):
+class _Needs(msgspec.Struct, frozen=True):
     """What AWS's own services need of the role, sorted by the drop rules."""
 
     keeps: list[Keep]

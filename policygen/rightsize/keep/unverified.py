@@ -7,7 +7,6 @@ action it was used, whoever tells: that is not dropped.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -46,7 +45,7 @@ class UnverifiedChoice(msgspec.Struct, frozen=True):
         )
 
 
-class Parted(NamedTuple):
+class Parted(msgspec.Struct, frozen=True):
     """Keeps, parted by whether they are unverified."""
 
     kept: KeepResult

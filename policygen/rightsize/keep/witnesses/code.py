@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from policygen.account.current import CurrentAccess
@@ -44,7 +44,7 @@ _OTHER_WAYS = frozenset(
 """Services with operations that are asked in other ways too, of which an analysis of an SDK's calls knows nothing."""
 
 
-class CodeReach(NamedTuple):
+class CodeReach(msgspec.Struct, frozen=True):
     """What some code calls."""
 
     operations: frozenset[str]

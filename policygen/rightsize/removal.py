@@ -48,12 +48,12 @@ def unseen(action: str, why: str = f"{VISIBLE}, 0 calls") -> Removal:
         why: since when it was visible, as `AbsenceVerdict` says it.
     """
     if action.lower() != "iam:passrole":
-        return _unseen(why)
+        return unseen_since(why)
     visible, _, calls = why.partition(", ")
     return Removal(f"{visible} only in calls that pass a role, {calls}", "logs", LOGS, "medium")
 
 
 @lru_cache(maxsize=64)
-def _unseen(why: str) -> Removal:
-    """Return the removal that thousands of actions have in common."""
+def unseen_since(why: str) -> Removal:
+    """Return the removal that thousands of actions have in common; `why` as for `unseen`."""
     return Removal(why, "logs", LOGS)

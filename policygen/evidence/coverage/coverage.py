@@ -104,20 +104,22 @@ class Coverage(ObservabilityRules):
             found = known[action, min_days] = ObservabilityRules.absence(self, action, resource, min_days)
         return found
 
-    def unused(self, actions: Set[str], min_days: int) -> dict[str, str]:
-        """Return, of actions on every resource, those that the logs tell to be unused, and why; by the logs alone.
+    def unused(self, actions: Set[str], min_days: int) -> Mapping[str, str]:
+        """Return why actions on every resource are unused, by the logs alone; "" for those of which they do not tell.
 
-        An action is told of by the calls that ask for it, so none is that is checked along with other ones.
+        An action is told of by the calls that ask for it, so none is that is checked along with other ones. Other
+        actions, which were asked about before, stand there as well: an administrator's are not copied for each role.
 
         Args:
             actions: not seen in use.
             min_days: days for which the permission must have been visible.
         """
         known = self.cache.unused.setdefault(min_days, {})
-        for action in actions - known.keys():
+        # A difference of the two would go through all that is known, which is more than a role has.
+        for action in [one for one in actions if one not in known]:
             alone = reference.action(action) is not None and not comes_along(action)
             known[action] = self.absence(action, "*", min_days).why if alone else ""
-        return {action: why for action in actions if (why := known[action])}
+        return known
 
     def _logged(
         self, action: str, visibility: Visibility, resource: str, reads_only: bool

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from policygen.iam.document import Statement
 from policygen.rightsize.keep.witness import RoleFacts
-from policygen.rightsize.removal import Removal, unseen
+from policygen.rightsize.removal import Removal, unseen_since
 
 
 def plainly_unused(
@@ -25,13 +25,16 @@ def plainly_unused(
     """
     granted = facts.current_actions
     unused = facts.coverage.unused(granted.keys(), min_days)
-    removals = {why: unseen("", why) for why in set(unused.values())}
     elsewhere = tuple(f"{service}:" for service in doubted)
-    found = {action: removals[why] for action, why in unused.items() if not action.startswith(elsewhere)}
+    found = {
+        action: unseen_since(why)
+        for action in granted
+        if (why := unused[action]) and not action.startswith(elsewhere)
+    }
     for action in (*told, "iam:PassRole"):  # whose removal says more
         found.pop(action, None)
     # Thousands of actions are granted by the same few statements.
-    groups = {id(statements): statements for statements in granted.values()}
+    groups = dict(zip(map(id, granted.values()), granted.values(), strict=True))
     if all(map(_on_everything, groups.values())):
         return found
     everywhere = {identity for identity, statements in groups.items() if _on_everything(statements)}

@@ -57,9 +57,9 @@ def keep_unobservable(
     builder = _KeepBuilder(facts, unmapped, unread or {}, min_days)
     # First what can be asked for by itself: what comes along with other calls is judged by them.
     along: list[str] = []
-    skipped = settled | builder.leave_to_logs(settled)
+    left = builder.leave_to_logs(settled)
     for action, statements in facts.current_actions.items():
-        if action in skipped:
+        if action in left or action in settled:
             continue
         if comes_along(action):
             along.append(action)
@@ -123,7 +123,7 @@ class _KeepBuilder:
         if self._last_accessed is not None or self._unread:
             return frozenset()
         told = {*settled, *self._traced, *self._facts.earlier}
-        self._removed |= plainly_unused(self._facts, self._min_days, self._doubted, told)
+        self._removed = plainly_unused(self._facts, self._min_days, self._doubted, told)
         return self._removed.keys()
 
     def add(self, action: str, statements: Sequence[Statement], *, along: bool = False) -> None:

@@ -78,7 +78,7 @@ class CurrentPolicy(Document, frozen=True):
     """Characters that count against the quota; 0 in older plans."""
 
 
-class PlanGrant(msgspec.Struct, frozen=True):
+class PlanGrant(msgspec.Struct, frozen=True, gc=False):
     """One action on one resource pattern."""
 
     action: str
@@ -86,7 +86,7 @@ class PlanGrant(msgspec.Struct, frozen=True):
     not_resource: tuple[str, ...] = ()
 
 
-class PlanKeep(msgspec.Struct, frozen=True):
+class PlanKeep(msgspec.Struct, frozen=True, gc=False):
     """A grant that is kept without evidence, and why."""
 
     action: str

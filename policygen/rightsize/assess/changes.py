@@ -24,7 +24,7 @@ GONE: frozenset[Kind] = frozenset({"removed", "missing"})
 """The kinds of actions that the new policies do not allow, so that nothing is proposed for them."""
 
 
-class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What becomes of one action. Plans hold it as it is: an administrator has some 22,000, and a batch hundreds."""
 
     action: str
@@ -61,7 +61,7 @@ def compare(
     """Return the change of every action that the current or the new policies allow, sorted by action.
 
     Args:
-        today: action -> the current Allow statements that grant it.
+        today: action -> the current Allow statements that grant it; sorted, whatever the case.
         grants: the grants of the new policies.
         kept: grants without evidence -> why they stay; grants beyond the current policies -> why they were added.
         missing: actions that were seen in use, but not as the current policies allow them.
@@ -71,42 +71,59 @@ def compare(
     proposed: dict[str, list[Grant]] = {}
     for grant in grants:
         proposed.setdefault(grant.action.lower(), []).append(grant)
-    names = _in_order(tuple(today))
-    if not proposed.keys() <= names.keys():
-        names = dict(sorted({**names, **dict.fromkeys(proposed, "")}.items()))
-    places: dict[int, tuple[str, ...]] = {}
-    before: Removal | None = None
-    by: DecidedBy | None = None
-    changes = []
-    for folded, name in names.items():
-        members = proposed.get(folded)
-        action = members[-1].action if members else name
-        statements = today.get(action, ())
-        # Thousands of actions stand in the same few statements.
-        now = places.get(id(statements))
-        if now is None:
-            now = places[id(statements)] = _together((s.resources, s.not_resources) for s in statements)
-        new: tuple[str, ...] = ()
-        kind: Kind = "removed"
-        decided_by = None
-        if members:
-            new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members)
-            kind, why = _kind(now, new, members, kept)
-        elif action in missing:
-            kind, why = "missing", "seen on resources that today's policies do not allow"
+    # Thousands of actions stand in the same few statements.
+    places = {
+        id(statements): _together([(s.resources, s.not_resources) for s in statements])
+        for statements in dict(zip(map(id, today.values()), today.values(), strict=True)).values()
+    }
+
+    def stays(members: Sequence[Grant]) -> Change:
+        one = members[-1]
+        now = places.get(id(today.get(one.action)), ())
+        if len(members) == 1 and not one.excluded:  # as nearly all
+            new: tuple[str, ...] = (one.resource,)
         else:
-            found = removed.get(action) or unseen(action)
-            if found is not before:  # thousands in a row have the same
-                before, by = found, found.by
-            why, decided_by = found.why, by
-        changes.append(Change(action, kind, now, new, why, decided_by))
-    return tuple(changes)
+            new = _together([(g.excluded or (g.resource,), bool(g.excluded)) for g in members])
+        kind, why = _kind(now, new, members, kept)
+        return Change(one.action, kind, now, new, why)
+
+    changes: dict[str, Change] = {}
+    before: tuple[object, object] = (None, None)
+    gone = _Gone((), unseen(""))
+    for action, statements in today.items():
+        folded, now = action.lower(), places[id(statements)]
+        if folded in proposed:
+            changes[folded] = stays(proposed[folded])
+        elif action in missing:
+            changes[folded] = Change(action, "missing", now, (), _MISSING)
+        else:
+            removal = removed.get(action) or unseen(action)
+            if removal is not before[0] or now is not before[1]:  # thousands in a row have the same
+                before, gone = (removal, now), _gone(now, removal)
+            changes[folded] = gone[action]
+    beyond = {folded: stays(members) for folded, members in proposed.items() if folded not in changes}
+    return tuple((dict(sorted((changes | beyond).items())) if beyond else changes).values())
 
 
-@lru_cache(maxsize=8)  # an administrator's take some megabytes
-def _in_order(actions: tuple[str, ...]) -> Mapping[str, str]:
-    """Return actions by their names in lower case, sorted: the same for all roles with the same policies."""
-    return dict(sorted({action.lower(): action for action in actions}.items()))
+class _Gone(dict[str, Change]):
+    """Action -> its change, of actions that go from the same places for the same reason: all roles share them."""
+
+    __slots__ = ("_by", "_now", "_why")
+
+    def __init__(self, now: tuple[str, ...], removal: Removal) -> None:
+        """Make it for a reason, and the places in which today's policies allow the actions."""
+        super().__init__()
+        self._now, self._why, self._by = now, removal.why, removal.by
+
+    def __missing__(self, action: str) -> Change:
+        """Make the change of an action."""
+        found = self[action] = Change(action, "removed", self._now, (), self._why, self._by)
+        return found
+
+
+_gone = lru_cache(maxsize=16)(_Gone)  # an administrator's changes take some megabytes
+
+_MISSING = "seen on resources that today's policies do not allow"
 
 
 _MOST_PAIRS = (
@@ -121,6 +138,8 @@ def _kind(
     kept: Mapping[Grant, tuple[Kind, str]],
 ) -> tuple[Kind, str]:
     reasons = [reason for grant in members if (reason := kept.get(grant))]
+    if len(members) == len(reasons) == 1:
+        return reasons[0]
     if added := next((reason for reason in reasons if reason[0] == "added"), None):
         return added
     unknown = next((reason for reason in reasons if reason[0] == "unknown"), None)
@@ -131,7 +150,7 @@ def _kind(
     return ("unchanged" if set(new) == set(now) else "narrowed"), "observed"
 
 
-def _together(places: Iterable[tuple[tuple[str, ...], bool]]) -> tuple[str, ...]:
+def _together(places: Sequence[tuple[tuple[str, ...], bool]]) -> tuple[str, ...]:
     """Return what several statements cover together, each given by (its patterns, whether they are its exceptions)."""
     named: set[str] = set()
     left_out: set[str] | None = None

@@ -22,7 +22,7 @@ LOOKED = "the role looked for something to read"
 """How the note begins of such permissions where a call shows that code may read: that speaks for a use."""
 
 
-class Keep(msgspec.Struct, frozen=True):
+class Keep(msgspec.Struct, frozen=True, gc=False):
     """A grant that stays without evidence of its use."""
 
     grant: Grant

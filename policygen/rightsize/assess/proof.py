@@ -17,7 +17,7 @@ import msgspec
 from policygen.account.current import CurrentAccess
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator
-from policygen.iam.grants import Grant, GrantIndex, cover_matrix, not_contained
+from policygen.iam.grants import Grant, GrantIndex, cover_matrix, is_pattern, not_contained
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.generate.generalise import Written
@@ -209,9 +209,11 @@ def redundant_grants(
         requests: observed requests that must stay allowed.
         keeps: grants kept without evidence.
     """
+    written, kept, kept_as_written = GrantIndex(grants), GrantIndex(keeps), frozenset(keeps)
     table, left = cover_matrix(grants, requests), set(grants)
-    written, kept = GrantIndex(grants), GrantIndex(keeps)
     for grant in grants:
+        if grant in kept_as_written and [*written.containing(grant)] == [grant]:  # as nearly all
+            continue
         # A keep that no other grant holds, or a request that no other grant allows.
         alone = (
             keep
@@ -246,6 +248,8 @@ def _accounted_for(
         return not grant.excluded and any(patterns.containing(Grant(action, grant.resource)))
 
     def accounted_for(grant: Grant) -> bool:
+        if grant in kept_as_written and not is_pattern(grant.action):
+            return True
         # A pattern of actions stands for each action that IAM knows and it matches.
         single = (Grant(action, *grant[1:4]) for action in grant.known_actions())
         return all(

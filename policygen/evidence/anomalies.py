@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Literal, NamedTuple
 
@@ -214,11 +214,17 @@ class _Hosts:
         """Take a role's calls, and whether none but such hosts can assume the role."""
         self._only = only
         self._habits = _habits(calls, by_hand=True)
-        self._own: dict[str, set[str]] = {}
-        for key, seen in calls.items():
+        self._calls = calls
+
+    @cached_property
+    def _own(self) -> Mapping[str, set[str]]:
+        """Session -> the addresses from which its programs called. Few roles have a call by hand, so few are asked."""
+        own: dict[str, set[str]] = {}
+        for key, seen in self._calls.items():
             if key.user.channel not in _BY_HAND:
                 for session in seen.sessions:
-                    self._own.setdefault(session, set()).update(_public(seen.addresses))
+                    own.setdefault(session, set()).update(_public(seen.addresses))
+        return own
 
     def is_foreign(self, key: CallBucket, seen: Evidence) -> bool:
         """Return whether calls were made by hand, and not on the host that the credentials were issued to.

@@ -280,6 +280,7 @@ def _action(prefix: str, name: str) -> Action | None:
     return _RAW_ACTION.decode(raw).named(prefix) if raw else None
 
 
+@lru_cache(maxsize=65536)
 def reads_only(name: str) -> bool:
     """Whether IAM's access level of an action is Read or List; False for an unknown action."""
     known = action(name)

@@ -115,8 +115,12 @@ def _sparing(action: str, spared: Collection[str]) -> str:
     A rule with an action's own name drops also what AWS's own services need of it. A pattern does not; one letter is
     left open, the last one by which the pattern matches no other action.
     """
-    if action.lower() not in spared:
-        return action
+    return _with_one_open(action) if action.lower() in spared else action
+
+
+@lru_cache(maxsize=4096)  # roles need the same few actions
+def _with_one_open(action: str) -> str:
+    """Return a pattern with one letter open that matches no other action; "" where there is none."""
     names = reference.action_names(service_of(action))
     for i in reversed(range(action.index(":") + 1, len(action))):
         pattern = f"{action[:i]}?{action[i + 1 :]}"

@@ -6,7 +6,7 @@ only how far it reaches. Such actions are counted apart, so that no number hides
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
@@ -74,17 +74,18 @@ def support_of(
     actions: Iterable[str], observed: Iterable[str], kept: Iterable[tuple[str, str]]
 ) -> dict[str, Support]:
     """Return what speaks for each action of a policy, in lower case; arguments as for `tightness_of`."""
-    kinds: dict[str, set[str]] = {}
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
     for action, kind in kept:
-        kinds.setdefault(action.lower(), set()).add(kind)
-    seen = {action.lower() for action in observed}
+        kinds[kind].add(action.lower())
+    unverified, required = kinds.pop("unknown", set()), kinds["platform"]
+    beside = set[str]().union(*kinds.values())
+    seen = {action.lower() for action in observed}.union(*(kinds[kind] for kind in _SEEN_BESIDE))
 
     def support(action: str) -> Support:
-        reasons = kinds.get(action, set())
-        if action in seen or not reasons.isdisjoint(_SEEN_BESIDE):
+        if action in seen:
             return "seen"
-        if "platform" in reasons:
+        if action in required:
             return "required"
-        return "unverified" if reasons == {"unknown"} else "declared"
+        return "unverified" if action in unverified and action not in beside else "declared"
 
     return {action: support(action) for action in {action.lower() for action in actions}}

@@ -55,10 +55,11 @@ class Parted(msgspec.Struct, frozen=True):
 def part_unverified(kept: KeepResult) -> Parted:
     """Part the unverified permissions from what is required or declared, or what IAM saw the role use."""
     attempted = kept.attempted | _only_candidates(kept)
-    apart = tuple(keep for keep in kept.keeps if _is_unverified(keep, attempted))
-    chosen = set(apart)
-    left = tuple(keep for keep in kept.keeps if keep not in chosen)
-    return Parted(replace(kept, keeps=left), apart)
+    apart: list[Keep] = []
+    left: list[Keep] = []
+    for keep in kept.keeps:
+        (apart if _is_unverified(keep, attempted) else left).append(keep)
+    return Parted(replace(kept, keeps=tuple(left)), tuple(apart))
 
 
 def _only_candidates(kept: KeepResult) -> set[str]:

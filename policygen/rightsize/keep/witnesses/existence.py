@@ -31,6 +31,8 @@ _POLLED_WITHOUT_VPC = frozenset({"sqs", "kinesis", "dynamodb"})
 
 def nothing_exists(asked: Asked) -> Removal | None:
     """Decide about an action whose resources do not exist in the account."""
+    if asked.facts.current.inventory is None:
+        return None
     plane = data_plane(asked.action)
     if plane is None or _was_attempted(asked) or _names_another_account(asked):
         return None
@@ -45,6 +47,8 @@ def nothing_exists(asked: Asked) -> Removal | None:
 
 def out_of_reach(asked: Asked) -> Removal | None:
     """Decide about an action whose resources only a VPC reaches, for a role of functions that are in none."""
+    if not asked.facts.current.functions:
+        return None
     plane = data_plane(asked.action)
     if plane is None or plane.reach == "anywhere" or not _runs_outside_of_vpcs(asked):
         return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quote
 from typing import Literal
 
 from policygen.iam import arn, reference
@@ -30,7 +30,7 @@ def rule_text(kind: Literal["keep", "drop"], roles: Sequence[str], actions: Sequ
 
 def _reason(text: str) -> str:
     """Write a reason whole; one that does not fit into a line in several, which TOML joins again."""
-    quoted = json.dumps(text)
+    quoted = _quote(text)
     if len(quoted) <= _LINE - len("reason = "):
         return f"reason = {quoted}"
     lines = textwrap.wrap(quoted[1:-1], _LINE - len("   \\"), break_long_words=False, break_on_hyphens=False)
@@ -49,10 +49,10 @@ def rule_line(role: str, actions: Sequence[str], about: str, elsewhere: str, acc
     """
     if not actions:
         return ""
-    listed = ", ".join(map(json.dumps, actions))
-    of = f", account = {json.dumps(account)}" if account else ""
-    reason = json.dumps(f"{PLACEHOLDER}: {about}")
-    line = f"{{ role = {json.dumps(role)}{of}, action = [{listed}], reason = {reason} }},"
+    listed = ", ".join(map(_quote, actions))
+    of = f", account = {_quote(account)}" if account else ""
+    reason = _quote(f"{PLACEHOLDER}: {about}")
+    line = f"{{ role = {_quote(role)}{of}, action = [{listed}], reason = {reason} }},"
     return line if len(line) <= _CELL else f"# {len(actions):,} actions: {elsewhere}"
 
 
@@ -64,9 +64,6 @@ def _entry(key: str, values: tuple[str, ...]) -> str:
     if len(listed) > _LINE - len(f"{key} = "):
         listed = "\n".join(["[", *_lines(quoted), "]"])
     return f"{key} = {listed}\n"
-
-
-_quote = json.JSONEncoder().encode
 
 
 def _lines(values: Sequence[str]) -> Iterator[str]:

@@ -197,13 +197,13 @@ class Log:
     def changes(self) -> pd.DataFrame:
         """One row for each action that is allowed today or in the proposal.
 
-        Columns: ``role``, ``account``, ``service``, ``action``, ``kind`` (categories: narrowed, unchanged, kept,
-        unknown, removed, added), ``now``, ``proposed`` (tuples of str, patterns of resources), ``why`` (str). A role
-        for which no policy can be suggested is warned about.
+        Columns: ``role``, ``account``, ``service``, ``action``, ``kind`` (categories), ``now``, ``proposed`` (tuples of
+        str, patterns of resources), ``why`` (str), ``used`` (bool), ``calls`` (int64), ``last`` (datetime64[us, UTC]),
+        ``support``, ``reason`` (categories), as `changes_frame` explains them. It warns of roles without a suggestion.
 
         Example:
-            >>> log.changes["kind"].value_counts().to_dict()
-            {'removed': 480, 'narrowed': 17, 'unknown': 15, 'kept': 6, 'unchanged': 1}
+            >>> log.changes["support"].value_counts().to_dict()  # 26 needed + 13 unverified
+            {'seen': 19, 'unverified': 13, 'required': 7}
         """
         return self._of_suggestions(log_frames.changes_of_log)
 

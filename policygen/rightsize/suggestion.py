@@ -25,7 +25,7 @@ from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.assess.readiness import ANSWERS, Readiness
 from policygen.rightsize.assess.replay import NOT_REPLAYED, Replay
 from policygen.rightsize.assess.risk import Risk
-from policygen.rightsize.assess.tightness import Tightness
+from policygen.rightsize.assess.tightness import Support, Tightness, support_of
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.decisions.effects import DecisionEffects
 from policygen.rightsize.decisions.model import Decisions, ReportedCalls, Unverified
@@ -180,6 +180,12 @@ class Suggestion(msgspec.Struct, frozen=True):
         return Policy(
             tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name
         )
+
+    @property
+    def support(self) -> Mapping[str, Support]:
+        """What speaks for each action of the proposal, in lower case."""
+        kept = [(keep.grant.action, keep.kind) for keep in self.keeps]
+        return support_of((one.action for one in self.grants), (one.action for one in self.written), kept)
 
     def informational(self) -> list[InformationalRequest]:
         """Return requests that are not granted for their own sake, except those that were observed directly as well."""

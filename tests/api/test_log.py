@@ -40,7 +40,10 @@ TYPES = {
     "sessions": {"session": TEXT, "user": CATEGORY, "days": NUMBER, "first_day": TIME, "last_day": TIME},
     "suspects": {"day": TIME, "sign": CATEGORY, "accepted": FLAG, "result": CATEGORY, "n": NUMBER},
     "risks": {"rule": TEXT, "family": CATEGORY, "closed": FLAG},
-    "changes": {"role": CATEGORY, "action": CATEGORY, "kind": CATEGORY, "why": TEXT},
+    "changes": {
+        "role": CATEGORY, "action": CATEGORY, "kind": CATEGORY, "why": TEXT, "used": FLAG, "calls": NUMBER,
+        "last": TIME, "support": CATEGORY, "reason": CATEGORY,
+    },
     "coverage": {"start": TIME, "end": TIME, "days": NUMBER, "days_with_events": NUMBER},
 }  # fmt: skip
 

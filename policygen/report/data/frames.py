@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.suspicious import suspicious_calls
 from policygen.evidence.usage import Usage
+from policygen.logs.calls.call import CallSignature
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.suggestion import Suggestion
 
@@ -27,17 +29,17 @@ SUSPICIOUS = (
 REQUESTS = (
     "service action resource resource_type grade written_as rule granted n days first last event_ids"
 ).split()
-CHANGES = "service action kind now proposed why".split()
+CHANGES = "service action kind now proposed why used calls last support reason".split()
 
 _TIMES = frozenset("day first last start end first_day last_day".split())
 _CATEGORIES = frozenset(
     "role account region event_source event_name outcome result sign error via vpce user manner action service kind "
-    "choice mode family".split()
+    "choice mode family support reason".split()
 )
 _NUMBERS = frozenset(
     "n days events calls names active_days new_days late_days learnt grants days_with_events services".split()
 )
-_FLAGS = frozenset("accepted granted declared closed new_name".split())
+_FLAGS = frozenset("accepted granted declared closed new_name used".split())
 
 
 def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
@@ -202,9 +204,35 @@ def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
     Args:
         suggestion: the suggestion of one role.
 
-    Columns: ``service``, ``action``, ``kind`` (categories: narrowed, unchanged, kept, unknown, removed, added),
-    ``now``, ``proposed`` (tuples of str, patterns of resources), ``why`` (str). Without a row where today's policies
-    are not known.
+    Columns: ``service``, ``action``, ``kind`` (categories), ``now``, ``proposed`` (tuples of str, patterns of
+    resources), ``why`` (str), ``used`` (bool: a call of the workload needed it, or may have, in the logs or in traces),
+    ``calls`` (int64, those in the logs), ``last`` (datetime64[us, UTC], the last of them), ``support``, ``reason``
+    (categories). Without a row where today's policies are not known.
+
+    ``kind`` is what becomes of the action; ``used`` says whether it was used:
+
+    - ``narrowed``: it stays on fewer resources, those that calls used
+    - ``unchanged``: it stays as it is
+    - ``kept``: an AWS service needs it, traces or older logs show it, or a person wants it
+    - ``unknown``: the logs cannot show all of its use, so it stays as today; calls may have used it too
+    - ``removed``: it goes
+    - ``added``: it is granted beyond today's policies, as somebody asked
+    - ``missing``: it was used on what today's policies do not allow, and is not granted
+
+    ``support`` is what speaks for an action of the proposal, empty for others: ``seen`` (calls or traces), ``required``
+    (by an AWS service) and ``declared`` (by a person) are what the screen counts as needed; ``unverified`` is the rest.
+
+    ``reason`` is the id of what decides, to group by:
+
+    - ``seen``, ``required``, ``declared``: the support of what is needed
+    - ``data-events-off``, ``never-logged`` and others: unverified, and why; docs/concepts/blind-spots.md explains each
+    - ``names-unclear``: unverified on more resources than were used, as today's statement has no names to replace
+    - ``logs``: it goes: the action was *visible* (the trails log its calls, in the whole window), and has 0 calls
+    - ``last-accessed``, ``explained-attempt``: it goes: IAM saw no attempt, or one that other calls explain
+    - ``suspicious``: it goes: only suspicious calls used it
+    - ``decision``, ``unverified-dropped``: it goes: a person dropped it
+    - ``service-role``, ``nothing-exists`` and others: it goes: it cannot be used; see docs/concepts/never-used.md
+    - ``not-allowed``: that of ``missing``
 
     Example:
         >>> import policygen as pg
@@ -212,18 +240,53 @@ def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
         >>> pg.changes_frame(found)["kind"].value_counts().to_dict()
         {'removed': 480, 'narrowed': 17, 'unknown': 15, 'kept': 6, 'unchanged': 1}
     """
-    rows = [
-        {
+    return tidy(change_rows(suggestion), CHANGES)
+
+
+def change_rows(suggestion: Suggestion) -> Iterator[Row]:
+    """Yield a row for each action that is allowed today or in the proposal, by action: `CHANGES`."""
+    support, uses = suggestion.support, use_of_actions(suggestion.usage)
+    unknown = [keep for keep in suggestion.keeps if keep.kind == "unknown" and keep.blind_spot]
+    hidden_by = {
+        keep.grant.action.lower(): keep.blind_spot.id for keep in reversed(unknown) if keep.blind_spot
+    }
+    for change in suggestion.changes:
+        action = change.action.lower()
+        speaks = support.get(action)
+        if speaks == "unverified":
+            reason = hidden_by.get(action, "names-unclear")
+        else:
+            reason = speaks or (change.decided_by.rule if change.decided_by else "not-allowed")
+        yield {
             "service": change.service,
             "action": change.action,
             "kind": change.kind,
-            "now": tuple(change.now),
-            "proposed": tuple(change.proposed),
+            "now": change.now,
+            "proposed": change.proposed,
             "why": change.why,
-        }
-        for change in suggestion.changes
-    ]
-    return tidy(rows, CHANGES)
+            "used": action in uses,
+            "support": speaks,
+            "reason": reason,
+        } | uses.get(action, UNUSED)
+
+
+UNUSED: Row = {"calls": 0, "last": None}
+
+
+def use_of_actions(usage: Usage) -> dict[str, Row]:
+    """Return the `calls` of each used action, in lower case, and the `last` one; what only traces show has no calls."""
+    calls = Counter[str]()
+    of_call = Counter[CallSignature]()
+    for bucket, seen in usage.daily.items():
+        of_call[bucket.call] += seen.count
+    for call, asked in usage.needs.items():
+        for action in {one.action.lower() for one in asked}:
+            calls[action] += of_call[call]
+    last: dict[str, str] = {}
+    for request, seen in usage.requests.items():
+        action = request.action.lower()
+        last[action] = max(last.get(action, ""), seen.last)
+    return {action: {"calls": calls[action], "last": time} for action, time in last.items()}
 
 
 def tidy(rows: Iterable[Row], columns: Sequence[str]) -> pd.DataFrame:

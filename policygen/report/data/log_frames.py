@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from policygen.errors import PolicygenError
 from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.suspicious import asked_of
@@ -15,7 +13,16 @@ from policygen.iam.arn import service_of
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import CallBucket, CallSignature
 from policygen.logs.events.outcome import Outcome
-from policygen.report.data.frames import CALLS, CHANGES, SUSPICIOUS, Row, call_rows, suspicious_rows, tidy
+from policygen.report.data.frames import (
+    CALLS,
+    CHANGES,
+    SUSPICIOUS,
+    Row,
+    call_rows,
+    change_rows,
+    suspicious_rows,
+    tidy,
+)
 from policygen.rightsize.backtest import Backtest, ModeResult, names_in_window
 from policygen.rightsize.generate.names import parent_of
 from policygen.rightsize.suggestion import Suggestion
@@ -189,10 +196,9 @@ def risks_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
 def changes_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
     """Return what becomes of each action that is allowed today or proposed."""
     rows = (
-        {"role": one.role.name, "account": one.role.account, "service": change.service}
-        | msgspec.structs.asdict(change)
+        {"role": one.role.name, "account": one.role.account} | row
         for one in found
-        for change in one.changes
+        for row in change_rows(one)
     )
     return tidy(rows, [*_ROLE, *CHANGES])
 

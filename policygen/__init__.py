@@ -32,7 +32,7 @@ _MODULES = {
     "denied_frame": "policygen.report.data.log_frames:denied_frame",
     "evaluate": "policygen.iam.evaluate:evaluate",
     "explain": "policygen.rightsize.explain:explain",
-    "load": "policygen.api.log:load",
+    "load": "policygen.api.load:load",
     "load_snapshot": "policygen.account.snapshot:load_snapshot",
     "parse_policy": "policygen.iam.document:parse_policy",
     "read_plan": "policygen.api.plans:read_plan_file",
@@ -76,7 +76,8 @@ if TYPE_CHECKING:
     from policygen.api.accessor import IamAccessor
     from policygen.api.every_role import batch
     from policygen.api.figure import Figured
-    from policygen.api.log import Log, load
+    from policygen.api.load import load
+    from policygen.api.log import Log
     from policygen.api.plans import check_policies as check
     from policygen.api.plans import read_plan_file as read_plan
     from policygen.api.suggest import backtest_role as backtest

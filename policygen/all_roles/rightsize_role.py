@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from policygen.account.current import current_access
+from policygen.account.current import CurrentAccess, current_access
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account, Accounts
 from policygen.all_roles.manifest import TRUST
@@ -79,6 +79,11 @@ class BatchSettings:
         """Return the account of a role; None where the account is not known, or the role in it."""
         return self.accounts.get(target.account) if target.current else None
 
+    def access_of(self, target: RoleTarget) -> CurrentAccess | None:
+        """Return what a role may do today; None where that is not known, or not all of it."""
+        account, role = self.account_of(target), target.current
+        return current_access(role, account) if account and role and not role.missing else None
+
 
 class Result(NamedTuple):
     """The row of a role, and the texts of its files."""
@@ -124,18 +129,23 @@ def right_size(
 def _right_size(
     settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, Calls], trust: RoleTrust
 ) -> Result:
+    def without_plan(decision: RowDecision) -> Result:
+        access = settings.access_of(target)
+        now = len(access.effective_actions().allowed) if access else None
+        return Result(row_of(target, decision, actions_now=now, **call_figures(own)))
+
     fixed = _decide_if_fixed(settings.suggest.decisions, target)
     if fixed:
-        return Result(row_of(target, fixed, **call_figures(own)))
+        return without_plan(fixed)
     if not own and not _is_judged_by_report(settings, target) and not _is_traced(settings, target):
-        return Result(row_of(target, _decide_without_calls(settings, target, trust)))
+        return without_plan(_decide_without_calls(settings, target, trust))
     try:
         evidence = evidence_of_target(settings, target, own)
         analysis, unfit = _conclude(settings, evidence)
     except NoCallsInWindowError:
-        return Result(row_of(target, _decide_without_calls(settings, target, trust), **call_figures(own)))
+        return without_plan(_decide_without_calls(settings, target, trust))
     except PolicygenError as error:
-        return Result(row_of(target, _decide_on_error(error), **call_figures(own)))
+        return without_plan(_decide_on_error(error))
     plan = plan_from_analysis(analysis, trust=trust.proposal)
     decision = _decide_on_plan(analysis.suggestion, plan)
     if unfit:

@@ -6,19 +6,18 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from policygen.account.model import Account
+from policygen.account.current import CurrentAccess
 from policygen.all_roles.select import RoleTarget
-from policygen.api.every_role import read_every_role
-from policygen.api.options import Writing, account_of, read_options_of, role_named, source_of, suggest_options
+from policygen.api.options import Writing, suggest_options
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
-from policygen.evidence.observe import ObserveOptions, RoleEvidence, collect_evidence
+from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.role import parse_role
 from policygen.iam.request import RoleKey
 from policygen.plan.model import Plan
 from policygen.report.data import log_frames
+from policygen.report.data.log_frames import Unjudged
 from policygen.report.html.notebook import NotebookFigure, framed
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.backtest import Backtest, backtest
@@ -26,17 +25,16 @@ from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 from policygen.text import escape_controls, pluralize, sanitize
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     import pandas as pd
 
 _LISTED = 8
-"""Roles that the representation names."""
+"""Roles that the representation, or a warning, names."""
 
 _KEPT = 30_000
 """Calls by day and user, of all roles whose evidence is kept; that of others is made again for each frame."""
 
 Find = Callable[[RoleTarget], RoleEvidence]
+Access = Callable[[RoleTarget], CurrentAccess | None]
 _Key = tuple[str, str]
 
 
@@ -59,10 +57,10 @@ class Log:
         'learnt on days 1-20: 0 of 636 calls of days 21-30 denied'
     """
 
-    def __init__(self, roles: Sequence[RoleTarget], find: Find) -> None:
+    def __init__(self, roles: Sequence[RoleTarget], find: Find, access: Access) -> None:
         import_module("policygen.api.accessor")  # it gives frames their `.iam`; pandas takes long to import
 
-        self._roles, self._find = roles, find
+        self._roles, self._find, self._access = roles, find, access
         self._found: dict[_Key, RoleEvidence | PolicygenError] = {}
         self._concluded: dict[_Key, Analysis] = {}
         self._kept = 0
@@ -185,7 +183,7 @@ class Log:
 
         Columns: ``role``, ``account`` (categories), ``rule``, ``title`` (str), ``family`` (category: escalation,
         exfiltration, exposure), ``closed`` (bool: today's policies have it and the proposal has not), ``actions``,
-        ``resources`` (tuples of str). A role for which no policy can be suggested is warned about.
+        ``resources`` (tuples of str). A warning names the roles without a suggestion, and thus without a row.
 
         Example:
             >>> log.risks["closed"].value_counts().to_dict()
@@ -199,7 +197,11 @@ class Log:
 
         Columns: ``role``, ``account``, ``service``, ``action``, ``kind`` (categories), ``now``, ``proposed`` (tuples of
         str, patterns of resources), ``why`` (str), ``used`` (bool), ``calls`` (int64), ``last`` (datetime64[us, UTC]),
-        ``support``, ``reason`` (categories), as `changes_frame` explains them. It warns of roles without a suggestion.
+        ``support``, ``reason`` (categories), as `changes_frame` explains them.
+
+        The actions of a role without a suggestion are of the ``kind`` ``unjudged``: they are neither kept nor removed,
+        and ``reason`` is the code of the error. A warning names these roles, and those that have no row since today's
+        policies are not known.
 
         Example:
             >>> log.changes["support"].value_counts().to_dict()  # 26 needed + 13 unverified
@@ -333,68 +335,37 @@ class Log:
     def _evidence(self) -> Iterator[RoleEvidence]:
         return (found for one in self._roles if isinstance(found := self._of(one), RoleEvidence))
 
-    def _of_suggestions(self, frame_of: Callable[[Iterator[Suggestion]], pd.DataFrame]) -> pd.DataFrame:
-        failed: list[str] = []
-        frame = frame_of(self._suggestions(failed))
-        for one in failed:
-            warnings.warn(one, stacklevel=4)  # the level of who looks at the frame
+    def _of_suggestions(
+        self, frame_of: Callable[[Iterator[Suggestion | Unjudged]], pd.DataFrame]
+    ) -> pd.DataFrame:
+        without: dict[str, list[str]] = {}
+        frame = frame_of(self._suggestions(without))
+        said = [f"{pluralize(len(some), 'role')} {what}: {_listed(some)}" for what, some in without.items()]
+        if said:
+            warnings.warn("\n".join(said), stacklevel=4)  # the level of who looks at the frame
         return frame
 
-    def _suggestions(self, failed: list[str]) -> Iterator[Suggestion]:
+    def _suggestions(self, without: dict[str, list[str]]) -> Iterator[Suggestion | Unjudged]:
+        """Yield what is suggested for each role, and collect the names of roles of which the frame does not say all."""
         for one in self._roles:
-            evidence = self._of(one)
-            if isinstance(evidence, PolicygenError):
-                continue
-            try:
-                yield self._analysis_of(one, evidence).suggestion
-            except PolicygenError as error:
-                failed.append(f"{one.name}: {error.message}  {error.code}")
+            found = self._suggestion_of(one)
+            name = f"{sanitize(one.name, 64)} in account {one.account}"
+            if isinstance(found, Unjudged):
+                without.setdefault("without a suggestion", []).append(f"{name} ({found.why})")
+            elif found.now is None:
+                without.setdefault("whose policies of today are not known", []).append(name)
+            yield found
+
+    def _suggestion_of(self, target: RoleTarget) -> Suggestion | Unjudged:
+        evidence = self._of(target)
+        if isinstance(evidence, PolicygenError):
+            return Unjudged(target.name, target.account, evidence, self._access(target))
+        try:
+            return self._analysis_of(target, evidence).suggestion
+        except PolicygenError as error:
+            return Unjudged(target.name, target.account, error, evidence.current_access, evidence.usage)
 
 
-def load(
-    logs: str | Path | Sequence[str | Path],
-    role: str | None = None,
-    days: int = 30,
-    snapshot: str | Path | Account | None = None,
-    *,
-    until: str = "",
-    allow_incomplete: bool = False,
-    profile: str = "",
-    region: str = "",
-    max_scan: int | None = None,
-    executor: Executor | None = None,
-) -> Log:
-    """Read logs once, to look at them as frames.
-
-    Args:
-        logs: a file or folder of CloudTrail logs, or several; or what `--logs` takes, ``s3://BUCKET``.
-        role: name or ARN of one role, which is read much faster; None for all.
-        days: length of the window in whole UTC days.
-        snapshot: account snapshot or its path; None to use the logs alone.
-        until: ISO date or time in UTC at which the window ends; "" for the newest event read.
-        allow_incomplete: continue where files are damaged.
-        profile: AWS profile to read logs with; "" for the default one.
-        region: AWS region to read logs from; "" for AWS_REGION, or the profile's.
-        max_scan: most bytes that Athena queries may scan; None for no limit.
-        executor: where to read large logs, in processes or on a cluster; None for this process.
-
-    Raises:
-        PolicygenError: what the command line prints as an error; each subclass has its exit code.
-
-    Example:
-        >>> import policygen as pg
-        >>> log = pg.load("samples/trail", snapshot="samples/account.json")
-        >>> len(log.roles), int(log.roles["events"].max())
-        (16, 1961)
-    """
-    observe = ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete)
-    account = account_of(snapshot, role or "")
-    source = source_of(logs, profile=profile, region=region, max_scan=max_scan)
-    if role is None:
-        every = read_every_role(source, observe, account, executor=executor)
-        return Log(every.targets, every.evidence_of)
-    found = collect_evidence(
-        source, role_named(role, account), observe, account=account, read=read_options_of(executor)
-    )
-    key = found.usage.role
-    return Log([RoleTarget(key.name, key.account, key.arn, found.role)], lambda _: found)
+def _listed(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return "; ".join(names[:_LISTED]) + more

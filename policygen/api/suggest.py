@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from policygen.account.model import Account
-from policygen.api.log import load
+from policygen.api.load import load
 from policygen.api.options import (
     account_of,
     paths_of,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
+from pathlib import Path
 from typing import get_args
 
+import pytest
 from msgspec.structs import replace
 
 import policygen as pg
+from policygen.all_roles.select import RoleTarget
+from policygen.evidence.observe import RoleEvidence
 from policygen.rightsize.assess.changes import Change, Kind
 from policygen.rightsize.assess.tightness import Support
-from tests.api.test_log import one
+from tests.api.test_log import ACCOUNT, TRAIL, every, one
 from tests.support import ROOT
 
 
@@ -70,6 +75,73 @@ def test_what_is_used_and_not_allowed_today_is_missing() -> None:
     row = pg.changes_frame(replace(found, changes=(elsewhere,), grants={})).iloc[0]
     assert (row["used"], row["calls"], row["reason"]) == (True, 313, "not-allowed")
     assert row.isna()["support"]
+
+
+def test_a_warning_names_each_role_of_which_the_frame_does_not_say_all() -> None:
+    with pytest.warns(UserWarning, match="2 roles without a suggestion") as caught:
+        changes = every().changes
+    (said,) = caught
+    assert Path(said.filename).name == Path(__file__).name
+    first, second = str(said.message).splitlines()
+    assert re.search(
+        r"audit-reader in account 111122223333 \(no call .* PG-E301\); legacy-export .* PG-E303", first
+    )
+    assert second == (
+        "2 roles whose policies of today are not known: "
+        "fulfilment-writer in account 444455556666; stock-sync in account 444455556666"
+    )
+    there = set(zip(changes["role"], changes["account"], strict=True))
+    roles = set(zip(every().roles["role"], every().roles["account"], strict=True))
+    assert roles - there == {("fulfilment-writer", "444455556666"), ("stock-sync", "444455556666")}
+
+
+def test_what_a_role_without_a_suggestion_holds_is_there_and_not_judged() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        changes = every().changes
+    unjudged = changes[changes["kind"] == "unjudged"]
+    assert unjudged.groupby("role", observed=True).size().to_dict() == {
+        "audit-reader": 103,
+        "legacy-export": 1,
+    }
+    assert not unjudged["used"].any()
+    assert unjudged["support"].isna().all()
+    assert set(unjudged["reason"]) == {"PG-E301", "PG-E303"}
+    assert unjudged["now"].str.len().min() > 0
+    assert unjudged["proposed"].str.len().max() == 0
+
+
+def test_a_warning_names_a_few_of_many_roles() -> None:
+    roles = [RoleTarget(f"job-{number}", "1" * 12) for number in range(11)]
+
+    def nothing(target: RoleTarget) -> RoleEvidence:
+        raise pg.PolicygenError(f"no trail of {target.name}", code="PG-E300")
+
+    with pytest.warns(UserWarning, match=r"11 roles without a suggestion: job-0 .* job-7 .*\); and 3 more$"):
+        assert pg.Log(roles, nothing, lambda _: None).changes.empty
+
+
+def test_what_a_role_used_is_not_known_where_its_evidence_has_gaps() -> None:
+    """So its permissions have no rows: "not used" would be a guess."""
+    known = pg.load(TRAIL, "bastion", snapshot=ACCOUNT)
+    (target,) = known._roles
+
+    def damaged(_: RoleTarget) -> RoleEvidence:
+        raise pg.PolicygenError("a file is damaged", code="PG-E320")
+
+    with pytest.warns(UserWarning, match="bastion .*a file is damaged  PG-E320"):
+        assert pg.Log([target], damaged, known._access).changes.empty
+
+
+def test_what_a_role_holds_is_counted_though_nothing_is_suggested() -> None:
+    rows = pg.batch(
+        TRAIL,
+        snapshot=ACCOUNT,
+        names=["legacy-export", "audit-reader", "fulfilment-writer", "AWSServiceRole*"],
+    )
+    assert rows.set_index("role")["actions_now"].dropna().to_dict() == {
+        "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable": 3, "audit-reader": 103, "legacy-export": 1,
+    }  # fmt: skip
 
 
 def test_every_value_is_explained() -> None:

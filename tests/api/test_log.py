@@ -126,13 +126,6 @@ def test_a_role_without_evidence_says_why_and_is_in_no_other_frame() -> None:
         every().suggest("audit-reader")
 
 
-def test_a_role_without_a_suggestion_is_warned_about_where_the_frame_is_asked_for() -> None:
-    with pytest.warns(UserWarning, match="legacy-export: .* PG-E303") as caught:
-        frame = every().changes
-    assert {Path(one.filename).name for one in caught} == {Path(__file__).name}
-    assert "legacy-export" not in set(frame["role"])
-
-
 def test_a_role_that_is_not_there_or_not_named_is_said_with_those_that_are() -> None:
     with pytest.raises(pg.PolicygenError, match=r"PG-E310\n  hint: there are: .*bastion"):
         every().suggest("nobody")

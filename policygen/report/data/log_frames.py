@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from policygen.errors import PolicygenError
+from policygen.account.current import CurrentAccess
+from policygen.errors import NothingFoundError, PolicygenError
 from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.suspicious import asked_of
 from policygen.evidence.usage import Usage
@@ -17,12 +18,15 @@ from policygen.report.data.frames import (
     CALLS,
     CHANGES,
     SUSPICIOUS,
+    UNUSED,
     Row,
     call_rows,
     change_rows,
     suspicious_rows,
     tidy,
+    use_of_actions,
 )
+from policygen.rightsize.assess.changes import compare
 from policygen.rightsize.backtest import Backtest, ModeResult, names_in_window
 from policygen.rightsize.generate.names import parent_of
 from policygen.rightsize.suggestion import Suggestion
@@ -173,7 +177,24 @@ def _role_row(name: str, account: str, arn: str, found: RoleEvidence | Policygen
     return row
 
 
-def risks_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
+class Unjudged(NamedTuple):
+    """A role for which nothing is suggested."""
+
+    name: str
+    account: str
+    error: PolicygenError
+    access: CurrentAccess | None
+    """What it may do today; None where that is not known."""
+    usage: Usage | None = None
+    """What it did; None where no call counts, or the evidence has gaps."""
+
+    @property
+    def why(self) -> str:
+        """Why nothing is suggested, with the code of the error."""
+        return f"{self.error.message}  {self.error.code}"
+
+
+def risks_of_log(found: Iterable[Suggestion | Unjudged]) -> pd.DataFrame:
     """Return the named risks of today's policies and of the proposed ones."""
     rows = (
         {
@@ -187,20 +208,37 @@ def risks_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
             "resources": risk.resources,
         }
         for one in found
+        if isinstance(one, Suggestion)
         for closed, some in ((True, one.risks_removed), (False, one.risks_left))
         for risk in some
     )
     return tidy(rows, RISKS)
 
 
-def changes_of_log(found: Iterable[Suggestion]) -> pd.DataFrame:
+def changes_of_log(found: Iterable[Suggestion | Unjudged]) -> pd.DataFrame:
     """Return what becomes of each action that is allowed today or proposed."""
-    rows = (
-        {"role": one.role.name, "account": one.role.account} | row
-        for one in found
-        for row in change_rows(one)
-    )
-    return tidy(rows, [*_ROLE, *CHANGES])
+    return tidy((row for one in found for row in _change_rows(one)), [*_ROLE, *CHANGES])
+
+
+def _change_rows(one: Suggestion | Unjudged) -> Iterator[Row]:
+    if isinstance(one, Suggestion):
+        role: Row = {"role": one.role.name, "account": one.role.account}
+        yield from (role | row for row in change_rows(one))
+        return
+    if one.access is None or not (one.usage or isinstance(one.error, NothingFoundError)):
+        return  # what it holds is not known, or what it used
+    uses = use_of_actions(one.usage) if one.usage else {}
+    role = {
+        "role": one.name,
+        "account": one.account,
+        "kind": "unjudged",
+        "why": one.why,
+        "reason": one.error.code,
+    }
+    for change in compare(one.access.effective_actions().allowed, (), {}):
+        action = change.action.lower()
+        row = {"service": change.service, "action": change.action, "now": change.now, "proposed": ()}
+        yield role | row | {"used": action in uses} | uses.get(action, UNUSED)
 
 
 def coverage_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:

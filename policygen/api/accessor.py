@@ -170,18 +170,21 @@ class IamAccessor:
         return answers.rhythm(self._need(*groups, "day"), groups)
 
     def alike(self, by: str = "action") -> pd.DataFrame:
-        """Return the pairs of roles that use the same actions, or the same resources, those most alike first.
+        """Return the pairs of roles that use the same actions or resources, those most alike first.
+
+        Rows that AWS denied count too, unless they are filtered out before.
 
         Args:
-            by: the column with what they share, ``action`` or ``resource``.
+            by: the column with what they share: ``action``, ``resource``, or ``container`` (bucket, table, queue ...).
 
         Returns:
             ``role``, ``account``, ``other``, ``other_account`` (str), ``shared`` (int64, how many they both use),
-            ``share`` (float64, 0 to 1: of all that either uses), ``actions`` or ``resources`` (tuples of str: which).
+            ``share`` (float64, 0 to 1: of all that either uses), ``actions``, ``resources`` or ``containers`` (tuples
+            of str: which).
 
         Example:
-            >>> tables = every.requests.query("service == 'dynamodb'")
-            >>> tables.iam.alike("resource")["resources"].tolist()
+            >>> tables = every.requests.query("service == 'dynamodb' and not denied")
+            >>> tables.iam.alike("container")["containers"].tolist()
             [('arn:aws:dynamodb:eu-west-1:111122223333:table/stock',)]
         """
         return answers.alike_roles(self._need("role", "account", by), by)

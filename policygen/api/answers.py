@@ -68,7 +68,7 @@ def rhythm(rows: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
 def alike_roles(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     """Return the pairs of roles that share values of a column, those most alike first."""
     who, both = ["role", "account"], ["other", "other_account"]
-    rows = rows[[*who, by]].drop_duplicates().astype(str)
+    rows = rows[[*who, by]].dropna().drop_duplicates().astype(str)
     sizes = rows.groupby(who).size()
     pairs = rows.merge(rows.rename(columns={"role": "other", "account": "other_account"}), on=by)
     pairs = pairs[pairs["role"] + "\n" + pairs["account"] < pairs["other"] + "\n" + pairs["other_account"]]

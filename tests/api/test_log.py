@@ -19,6 +19,7 @@ import policygen as pg
 from policygen.cli.app import program
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.io import plan_to_gzip, plan_to_json
+from policygen.report.data.log_frames import container_of
 from tests.support import ROOT
 from tests.support.samples import sample
 
@@ -29,7 +30,8 @@ TYPES = {
     "calls": {"day": TIME, "role": CATEGORY, "account": CATEGORY, "error": CATEGORY, "n": NUMBER, "params": TEXT},
     "requests": {
         "role": CATEGORY, "account": CATEGORY, "service": CATEGORY, "action": CATEGORY, "resource_type": CATEGORY,
-        "resource": TEXT, "parent": TEXT, "day": TIME, "n": NUMBER, "denied": FLAG, "user": CATEGORY,
+        "resource": TEXT, "parent": TEXT, "container": TEXT, "day": TIME, "n": NUMBER, "denied": FLAG,
+        "user": CATEGORY,
     },
     "roles": {"role": CATEGORY, "events": NUMBER, "days": NUMBER, "first": TIME, "error": CATEGORY},
     "names": {
@@ -108,6 +110,31 @@ def test_a_user_agent_is_the_same_whoever_wrote_the_record() -> None:
 def test_what_was_denied_is_a_request_too() -> None:
     denied = every().requests.loc[lambda rows: rows["denied"]]
     assert set(denied["role"]) >= {"legacy-export"}
+    put = denied.query("action == 's3:PutObject'").iloc[0]
+    assert put["resource"] == "arn:aws:s3:::shop-lake-111122223333/exports/marker"
+    assert (put["resource_type"], put["parent"]) == ("object", "arn:aws:s3:::shop-lake-111122223333/*")
+    assert put["container"] == "arn:aws:s3:::shop-lake-111122223333"
+
+
+def test_roles_that_share_a_bucket_or_a_table_are_found_whatever_they_use_in_it() -> None:
+    shared = (
+        every().requests.query("not denied").iam.alike("container").set_index(["role", "other"])["containers"]
+    )
+    assert shared["catalog-search", "stock-sync"] == ("arn:aws:s3:::shop-feeds-111122223333",)
+    assert ("legacy-export", "report-monthly") not in shared  # one of them was denied
+    both = every().requests.iam.alike("container").set_index(["role", "other"])["containers"]
+    assert both["legacy-export", "report-monthly"] == ("arn:aws:s3:::shop-lake-111122223333",)
+    names = every().requests["container"].dropna()
+    assert not names.str.contains("*", regex=False).any()
+    assert every().requests.loc[every().requests["resource"] == "*", "container"].isna().all()
+
+
+def test_a_log_group_is_one_however_its_arn_ends() -> None:
+    group = "arn:aws:logs:eu-west-1:111122223333:log-group:/app/prices"
+    asked = [f"{group}:log-stream:", f"{group}:log-stream:a", f"{group}:*", group, f"{group}:log-stream:*"]
+    found = {container_of(pg.AccessRequest("logs:DescribeLogStreams", one)) for one in asked}
+    assert found == {group}
+    assert container_of(pg.AccessRequest("s3:GetObject", "arn:aws:s3:::*", wild=True)) is None
 
 
 def test_one_pass_over_all_roles_finds_what_one_role_alone_has() -> None:

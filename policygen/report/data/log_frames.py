@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.account.current import CurrentAccess
@@ -10,6 +12,7 @@ from policygen.errors import NothingFoundError, PolicygenError
 from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.suspicious import asked_of
 from policygen.evidence.usage import Usage
+from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import CallBucket, CallSignature
@@ -35,7 +38,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROLE = ["role", "account"]
-REQUESTS = "role account service action resource_type resource parent day n denied user sessions".split()
+REQUESTS = (
+    "role account service action resource_type resource parent container day n denied user sessions".split()
+)
 NAMES = (
     "role account action resource_type parent names active_days new_days late_days choice declared".split()
 )
@@ -85,6 +90,7 @@ def _request_rows(usage: Usage) -> Iterator[Row]:
             "resource_type": request.resource_type or None,
             "resource": request.resource,
             "parent": parent_of(request),
+            "container": container_of(request),
             "day": day,
             "n": n,
             "denied": denied,
@@ -93,13 +99,31 @@ def _request_rows(usage: Usage) -> Iterator[Row]:
         }
 
 
+_WHOLE_GROUP = re.compile(r"(?P<name>:log-group:[^:]+)(:log-stream)?:\*?$")
+"""How the ARN of a log group may end: without it, it is that by which its streams are named."""
+
+
+@lru_cache(maxsize=8192)
+def container_of(request: AccessRequest) -> str | None:
+    """Return the bucket, table or queue that a resource is, or is in; None where its name is not known."""
+    service = reference.service(service_of(request.action))
+    found = service.container_of(request.resource) if service else request.resource
+    found = _WHOLE_GROUP.sub(r"\g<name>", found)
+    return None if "*" in found or "?" in found else found
+
+
 def _asked(bucket: CallBucket, usage: Usage) -> Sequence[AccessRequest]:
     """Return what a call asked for: each action on each resource once, whatever the conditions."""
     if bucket.call.outcome is Outcome.DENIED:
-        found = [AccessRequest(*one) for one in asked_of(bucket.call, usage.knowledge)]
+        found = [_typed(*one) for one in asked_of(bucket.call, usage.knowledge)]
     else:
         found = [one._replace(context=()) for one in usage.needs.get(bucket.call, ())]
     return tuple(dict.fromkeys(found))
+
+
+def _typed(action: str, resource: str) -> AccessRequest:
+    service = reference.service(service_of(action))
+    return AccessRequest(action, resource, service.type_of(resource) if service else "")
 
 
 def names_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:

@@ -66,5 +66,8 @@ def test_there_are_twenty_questions_of_few_lines_each() -> None:
 def test_the_answers_leave_out_no_role_and_no_call_that_they_ask_for() -> None:
     text = PAGE.read_text("utf-8")
     questions = dict(re.findall(r"^## (\d+)\. (.*?)(?=^## )", text, re.M | re.S))
-    assert {"s3:ListAllMyBuckets", "dynamodb:Scan"} <= set(questions["8"].split())
-    assert "arn:aws:s3:::shop-partner-drop/*" in questions["9"]
+    assert questions["1"].startswith("Which permissions does the role hold and never use?")
+    assert re.search(r"^True .*?seen +1$", questions["1"], re.M)
+    assert "legacy-export" not in questions["20"]  # it was denied
+    assert {"s3:ListAllMyBuckets", "dynamodb:Scan"} <= set(questions["9"].split())
+    assert "arn:aws:s3:::shop-partner-drop/*" in questions["10"]

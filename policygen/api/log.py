@@ -166,6 +166,9 @@ class Log:
     def suspects(self) -> pd.DataFrame:
         """One row for each distinct call, day and user that does not look like the workload.
 
+        Only credentials of functions, tasks and instances are judged: a role of people has no row, whoever used it.
+        Rows that are ``accepted``, and those of the sign ``after-quiet``, are in `calls` and `requests` too.
+
         Columns: ``day`` (datetime64[us, UTC]), ``role``, ``account``, ``sign``, ``region``, ``event_source``,
         ``event_name``, ``action``, ``result``, ``error``, ``user``, ``manner`` (categories, as in
         `suspicious_frame`), ``accepted`` (bool), ``resource`` (str, what it asked for first), ``n`` (int64, calls),

@@ -275,3 +275,33 @@ def test_a_frame_has_what_the_frame_of_calls_leaves_out() -> None:
     assert str(frame["first"].dtype).startswith("datetime64")
     calls = policygen.calls_frame(suggestion)
     assert not set(calls.event_name) & {"ListUsers", "Scan"}
+
+
+def test_what_is_shown_and_not_left_out_is_in_two_frames(tmp_path: Path) -> None:
+    work = {"source": "dynamodb", "name": "GetItem", "params": {"tableName": "prices"}, "function": ROLE}
+    scan = {**work, "name": "Scan", "time": "2026-11-18T10:41:00Z"}
+    log = policygen.load(
+        write_logs(tmp_path, [{**work, "on": ["2026-10-01", "2026-11-20", 2]}, scan]), ROLE, days=51
+    )
+    assert log.suspects[["event_name", "sign", "accepted"]].to_numpy().tolist() == [
+        ["Scan", "after-quiet", False]
+    ]
+    assert "Scan" in set(log.calls["event_name"])
+    assert "dynamodb:Scan" in set(log.requests["action"])
+
+
+@pytest.mark.parametrize("of_function", [True, False])
+def test_only_credentials_of_functions_tasks_and_instances_are_judged(
+    tmp_path: Path, of_function: bool
+) -> None:
+    """Of a role that people use, a command line from anywhere has no row."""
+    issued = {"function": "prices"} if of_function else {"session": "dana", "agent": "Boto3/1.40.0"}
+    work = {"source": "dynamodb", "name": "GetItem", "params": {"tableName": "prices"}, **issued}
+    odd = {
+        **work,
+        "agent": "aws-cli/2.31.6 md/prompt#off",
+        "address": "198.51.100.9",
+        "time": "2026-11-19T02:00:00Z",
+    }
+    log = policygen.load(write_logs(tmp_path, [{**work, "on": ["2026-11-01", "2026-11-20", 1]}, odd]), ROLE)
+    assert log.suspects["sign"].tolist() == (["interactive-agent"] if of_function else [])

@@ -142,8 +142,20 @@ def batch(
         max_scan: most bytes that Athena queries may scan; None for no limit.
         executor: where to read large logs, in processes or on a cluster; None for this process.
 
-    Columns: those of roles.csv: ``role``, ``account``, ``verdict`` (categories: ready, review, wait, unused, unchanged,
-    fixed, failed), ``reason`` and others (str); counts (Int64, missing where not known); ``cut_percent`` (float64).
+    It reads the logs by itself, also where `policygen.load` has read them.
+
+    Columns: those of roles.csv, whose lists are text with commas here. ``role``, ``account``, ``verdict``
+    (categories: ready, review, wait, unchanged, unused, fixed, failed); ``arn``, ``path``, ``reason`` (for the
+    verdict), ``code`` (of the error), ``last_call``, ``rules`` (of people, which drop something), ``plan`` (the
+    name of its files), ``owner``, ``tags``, ``trusts`` (services that may assume it), ``services`` (of the needed
+    actions), ``services_unused`` (of which today's policies allow actions, and the proposal none),
+    ``risks_closed``, ``risks_left`` (by family), ``trust``, ``trust_reason``, ``trust_code``, ``trust_policy``,
+    ``trust_findings`` (as `policygen trust` has them), ``last_assumed`` (str); ``events``, ``days`` (with an
+    event), ``actions_now``, ``actions_proposed``, ``needed``, ``unverified``, ``questions``,
+    ``escalations_closed``, ``escalations_left``, ``losses`` (needed permissions that a decision drops),
+    ``replay_calls``, ``replay_denied`` (as `backtest` counts them), ``trust_changes``, ``trust_losses``,
+    ``assumptions``, ``session_now``, ``session_proposed`` (seconds; Int64, missing where not known);
+    ``cut_percent`` (float64, of today's actions).
 
     Raises:
         PolicygenError: nothing found, or the evidence has gaps. What one role lacks is in its row.

@@ -222,6 +222,8 @@ def roles_in(
 ) -> dict[RoleKey, int]:
     """Count the events of each role in logs, most first.
 
+    All events count, for there is no window here: `Log.roles` counts those of its days, of ``orders-api`` 1,961.
+
     Args:
         logs: a file or folder of CloudTrail logs, or several.
         profile: AWS profile to read logs with; "" for the default one.

@@ -246,8 +246,18 @@ def test_a_row_for_every_role() -> None:
     assert rows.loc[("orders-api", "111122223333"), "verdict"] == "review"
     assert str(rows["needed"].dtype) == "Int64"
     assert rows["needed"].isna().any()
+    assert {
+        name for name in rows.reset_index() if f"``{name}``" not in (inspect.getdoc(pg.batch) or "")
+    } == set()
     few = pg.batch(TRAIL, snapshot=ACCOUNT, names=["orders-*"], drop=["s3:GetObjectTagging"])
     assert few["losses"].min() > 0
+
+
+def test_the_events_of_all_days_are_counted_and_those_of_the_window() -> None:
+    counted = {role.name: n for role, n in pg.roles(TRAIL).items()}["orders-api"]
+    window = int(one().roles["events"].iloc[0])
+    assert (counted, window) == (2914, 1961)
+    assert f"{window:,}" in (inspect.getdoc(pg.roles) or "")
 
 
 def test_what_people_decide_is_an_option() -> None:

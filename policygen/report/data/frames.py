@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.suspicious import suspicious_calls
@@ -244,41 +244,54 @@ def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
 
 
 def change_rows(suggestion: Suggestion) -> Iterator[Row]:
-    """Yield a row for each action that is allowed today or in the proposal, by action: `CHANGES`."""
+    """Yield a row for each action that is allowed today or in the proposal, by action: `CHANGES`, and whose it is."""
+    role, account = suggestion.role.name, suggestion.role.account
     support, uses = suggestion.support, use_of_actions(suggestion.usage)
     unknown = [keep for keep in suggestion.keeps if keep.kind == "unknown" and keep.blind_spot]
     hidden_by = {
         keep.grant.action.lower(): keep.blind_spot.id for keep in reversed(unknown) if keep.blind_spot
     }
-    for change in suggestion.changes:
+    for change in suggestion.changes:  # an administrator has 22,000
         action = change.action.lower()
         speaks = support.get(action)
         if speaks == "unverified":
             reason = hidden_by.get(action, "names-unclear")
         else:
             reason = speaks or (change.decided_by.rule if change.decided_by else "not-allowed")
+        use = uses.get(action, UNUSED)
         yield {
+            "role": role,
+            "account": account,
             "service": change.service,
             "action": change.action,
             "kind": change.kind,
             "now": change.now,
             "proposed": change.proposed,
             "why": change.why,
-            "used": action in uses,
+            "used": use is not UNUSED,
+            "calls": use.calls,
+            "last": use.last,
             "support": speaks,
             "reason": reason,
-        } | uses.get(action, UNUSED)
+        }
 
 
-UNUSED: Row = {"calls": 0, "last": None}
+class ActionCalls(NamedTuple):
+    """How an action was used: the calls in the logs, and the time of the last one, in the logs or in traces."""
+
+    calls: int
+    last: str | None
 
 
-def use_of_actions(usage: Usage) -> dict[str, Row]:
-    """Return the `calls` of each used action, in lower case, and the `last` one; what only traces show has no calls."""
-    calls = Counter[str]()
+UNUSED = ActionCalls(0, None)
+
+
+def use_of_actions(usage: Usage) -> dict[str, ActionCalls]:
+    """Return how each used action was used, by its name in lower case."""
     of_call = Counter[CallSignature]()
     for bucket, seen in usage.daily.items():
         of_call[bucket.call] += seen.count
+    calls = Counter[str]()
     for call, asked in usage.needs.items():
         for action in {one.action.lower() for one in asked}:
             calls[action] += of_call[call]
@@ -286,7 +299,7 @@ def use_of_actions(usage: Usage) -> dict[str, Row]:
     for request, seen in usage.requests.items():
         action = request.action.lower()
         last[action] = max(last.get(action, ""), seen.last)
-    return {action: {"calls": calls[action], "last": time} for action, time in last.items()}
+    return {action: ActionCalls(calls[action], time) for action, time in last.items()}
 
 
 def tidy(rows: Iterable[Row], columns: Sequence[str]) -> pd.DataFrame:

@@ -246,23 +246,27 @@ def changes_of_log(found: Iterable[Suggestion | Unjudged]) -> pd.DataFrame:
 
 def _change_rows(one: Suggestion | Unjudged) -> Iterator[Row]:
     if isinstance(one, Suggestion):
-        role: Row = {"role": one.role.name, "account": one.role.account}
-        yield from (role | row for row in change_rows(one))
+        yield from change_rows(one)
         return
     if one.access is None or not (one.usage or isinstance(one.error, NothingFoundError)):
         return  # what it holds is not known, or what it used
     uses = use_of_actions(one.usage) if one.usage else {}
-    role = {
-        "role": one.name,
-        "account": one.account,
-        "kind": "unjudged",
-        "why": one.why,
-        "reason": one.error.code,
-    }
     for change in compare(one.access.effective_actions().allowed, (), {}):
-        action = change.action.lower()
-        row = {"service": change.service, "action": change.action, "now": change.now, "proposed": ()}
-        yield role | row | {"used": action in uses} | uses.get(action, UNUSED)
+        use = uses.get(change.action.lower(), UNUSED)
+        yield {
+            "role": one.name,
+            "account": one.account,
+            "service": change.service,
+            "action": change.action,
+            "kind": "unjudged",
+            "now": change.now,
+            "proposed": (),
+            "why": one.why,
+            "used": use is not UNUSED,
+            "calls": use.calls,
+            "last": use.last,
+            "reason": one.error.code,
+        }
 
 
 def coverage_of_log(found: Iterable[RoleEvidence]) -> pd.DataFrame:

@@ -226,8 +226,8 @@ def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
 
     - ``seen``, ``required``, ``declared``: the support of what is needed
     - ``data-events-off``, ``never-logged`` and others: unverified, and why; docs/concepts/blind-spots.md explains each
-    - ``names-unclear``: unverified on more resources than were used, as today's statement has no names to replace
-    - ``logs``: it goes: the action was *visible* (the trails log its calls, in the whole window), and has 0 calls
+    - ``names-unclear``: unverified: used, but today's statement has a policy variable or NotResource, not names
+    - ``logs``: it goes: *visible*, 0 calls. The trails log all its uses, from the window's start or the day in ``why``
     - ``last-accessed``, ``explained-attempt``: it goes: IAM saw no attempt, or one that other calls explain
     - ``suspicious``: it goes: only suspicious calls used it
     - ``decision``, ``unverified-dropped``: it goes: a person dropped it

@@ -30,6 +30,16 @@ def apply_steps(
     return list(_steps(apply, names))
 
 
+def script_words(apply: ApplyList) -> str:
+    """Return which of the steps the script of AWS CLI commands takes: what stands before its command."""
+    which = (
+        "The same as AWS CLI commands, with their"
+        if apply.today_known
+        else "Step 1 as AWS CLI commands, with its"
+    )
+    return f"{which} undo"
+
+
 def numbered_lines(steps: Sequence[str], width: int, indent: str = "") -> list[str]:
     """Return steps as lines of a width, each step with its number; names are not broken."""
     lines: list[str] = []

@@ -441,7 +441,7 @@ def test_a_saved_plan_gives_every_format_again(world: Path, tmp_path: Path) -> N
         made = run(world, *SUGGEST, "logs", "-q", "--no-plan", "-f", kind).stdout
         # What to do next depends on whether there is a plan.
         steps = again.stdout.replace(
-            "        or by the script below: bash orders.sh apply; undo takes it back\n", ""
+            "        step 1 by the script below: bash orders.sh apply; undo takes it back\n", ""
         )
         assert again._replace(stdout=steps.split("\nNext ")[0]) == Done(made.split("\nNext ")[0], "", 0)
     assert run(world, "report", plan.parent).stdout == done.stdout

@@ -42,11 +42,15 @@ AWS = """#!/bin/sh
 case "$2" in
   list-role-policies) tr ' ' '\\n' < "has.$4" | grep -v : ; exit 0 ;;
   list-attached-role-policies) tr ' ' '\\n' < "has.$4" | grep : ; exit 0 ;;
-  get-role-policy) cat "doc.$4.$6" ; exit ;;
-  get-policy) echo v3 ; exit 0 ;;
-  get-policy-version) [ "$6" = v3 ] && cat "doc.${4##*/}" ; exit ;;
+  get-role-policy) found="doc.$4.$6" ;;
+  get-policy | get-policy-version) found="doc.${4##*/}" ;;
   list-policy-versions) [ -f versions ] && cat versions ; exit 0 ;;
 esac
+if [ -n "$found" ]; then
+  [ -e "$found" ] || { echo "An error occurred (NoSuchEntity)" >&2; exit 254; }
+  case "$2 $6" in 'get-policy Policy'*) echo v3 ;; *'version v3' | get-role*) cat "$found" ;; esac
+  exit
+fi
 printf '%s\\0' "$@" >> "$CALLS"
 printf '\\n\\0' >> "$CALLS"
 """

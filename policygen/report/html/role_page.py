@@ -11,7 +11,7 @@ from typing import Any
 from policygen.evidence.coverage.observability import VISIBLE
 from policygen.plan.keep_groups import dropped_groups, keep_groups
 from policygen.plan.model import Plan, PlanRisk
-from policygen.report.apply_steps import apply_steps
+from policygen.report.apply_steps import apply_steps, script_words
 from policygen.report.commands import answering_command, doctor_command
 from policygen.report.figures import document_size, spared_actions
 from policygen.report.html import charts
@@ -111,6 +111,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         functions=functions,
         perhaps_fixed=[one for one in plan.names if one.asked and one.declared],
         families=_families,
+        script_words=script_words(plan.apply_list),
         steps=[
             step[:1].upper() + step[1:]
             for step in apply_steps(plan.apply_list, name=str, limit=LIMITS["once"])

@@ -8,14 +8,8 @@ import textwrap
 from collections.abc import Sequence
 
 from policygen.plan.model import Plan
-from policygen.report.iac.aws_cli_commands import (
-    ACCOUNT_CHECK,
-    Documents,
-    functions_for,
-    role_commands,
-    shell_function,
-    trust_commands,
-)
+from policygen.report.iac.aws_cli_commands import Documents, role_commands, shell_function, trust_commands
+from policygen.report.iac.aws_cli_functions import ACCOUNT_CHECK, functions_for
 from policygen.report.iac.aws_cli_roles import render_roles
 from policygen.report.iac.common import header_comment
 
@@ -52,7 +46,7 @@ case "$1" in
     ;;
   undo)
     undo
-    echo "undone: the role has the policies that it had"
+    echo "undone: the role has UNDONE"
     ;;
 MOREesac
 """
@@ -107,7 +101,7 @@ def _render_role(plan: Plan) -> str:
         _WORD.replace("WORDS", " | ".join(words)).replace("USAGE", "|".join(words))
         + ACCOUNT_CHECK
         + _CHECK
-        + _RUN.replace("MORE", _RUN_TRUST if trust else ""),
+        + _RUN.replace("MORE", _RUN_TRUST if trust else "").replace("UNDONE", _undone(plan)),
     ]
     script = "\n".join(parts)
     calls = sorted(set(re.findall(r"\baws iam ([a-z-]+)", script)))
@@ -133,12 +127,26 @@ def _head(plan: Plan, needs: str) -> str:
     )
 
 
+_REPLACE_WORDS = (
+    "bash FILE apply   attaches the new policies, then detaches and deletes the old ones; it stops",
+    "                  before that where the role has other policies than when the plan was made, or",
+    "                  somebody edited one of them since",
+    "bash FILE undo    gives the role back the policies that it had when the plan was made",
+)
+
+_ADD_WORDS = (
+    "bash FILE apply   adds the new policies to what the role has, and removes nothing",
+    "bash FILE undo    takes them away again",
+    "Both stop, before they change anything, where a policy of that name has another document.",
+)
+
+
 def _usage(plan: Plan) -> Sequence[str]:
-    return (
-        "",
-        "bash FILE apply   attaches the new policies, then detaches and deletes the old ones; it stops",
-        "                  before that where the role has other policies than when the plan was made, or",
-        "                  somebody edited one of them since",
-        "bash FILE undo    gives the role back the policies that it had when the plan was made",
-        *(_TRUST_WORDS if plan.apply_list.trust else []),
-    )
+    apply = plan.apply_list
+    words = _REPLACE_WORDS if apply.today_known else _ADD_WORDS
+    return ("", *words, *(_TRUST_WORDS if apply.trust else []))
+
+
+def _undone(plan: Plan) -> str:
+    known = plan.apply_list.today_known
+    return "the policies that it had" if known else "what it had besides these policies"

@@ -17,181 +17,6 @@ _NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 
-OFF = """\
-# What is gone already is gone: so a run that was stopped can be repeated, and undone.
-off() {
-  local said
-  said=$("$@" 2>&1) || [[ $said == *NoSuchEntity* ]] || { echo "$said" >&2; return 1; }
-}
-"""
-"""The function of the shell that takes something away; the commands use it."""
-
-UNCHANGED = """\
-# Stops where somebody added or took away a policy since the plan was made: the plan does not know of it.
-# $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that such a run
-# takes away before it makes any; then each one that is replaced, and its new document. Leaves the role's policies
-# in $has.
-unchanged() {
-  local inline attached one begun='' more='' gone='' today=" $1 " new=$2 first=" $3 "
-  shift 3
-  inline=$(aws iam list-role-policies --role-name "$role" --query PolicyNames --output text)
-  attached=$(aws iam list-attached-role-policies --role-name "$role" \\
-    --query 'AttachedPolicies[].PolicyArn' --output text)
-  has=" ${inline//[[:space:]]/ } ${attached//[[:space:]]/ } "
-  for one in $new; do
-    [[ $today == *" $one "* || $has != *" $one "* ]] || begun=yes
-  done
-  while [ $# -gt 0 ]; do
-    [[ $has != *" $1 "* || $(current "$1") != "$(plain "$2")" ]] || begun=yes
-    shift 2
-  done
-  for one in $has; do
-    [[ "$today$new " == *" $one "* ]] || more+=" $one"
-  done
-  for one in $today; do
-    [[ -n $begun || "$first$has" == *" $one "* ]] || gone+=" $one"
-  done
-  [ -z "$more$gone" ] && return
-  echo "stopped, nothing was changed: the policies of $role are not those of the plan any more" >&2
-  [ -z "$more" ] || echo "  new since then:$more" >&2
-  [ -z "$gone" ] || echo "  gone since then:$gone" >&2
-  echo "  make the plan and this script again, from a new snapshot" >&2
-  return 1
-}
-"""
-"""The function of the shell that compares a role's policies with those of the plan, before they are changed."""
-
-SAME = r"""# Writes a policy document in one form, a line for each statement: the order of keys, lists and statements
-# does not count, nor do Sids, and a word is a list of one. $1: the document.
-plain() {
-  local token word='' depth=0 statement='' statements='' version='' path=('' '' '' '' '')
-  local dollar='$'
-  local variable="${dollar}{" escaped="${dollar}{${dollar}}{"
-  while IFS= read -r token; do
-    case $token in
-      '{') depth=$((depth + 1)) ;;
-      ':') path[depth]=$word word='' ;;
-      '[') ;;
-      ',' | ']' | '}')
-        if [[ -n $word && $depth -gt 1 && ${path[2]} != =Sid ]]; then
-          statement+="${path[*]:2:depth-1} $word"$'\n'
-        elif [[ -n $word && ${path[1]} == =Version ]]; then
-          version=$word
-        fi
-        word=''
-        [ "$token" != '}' ] || depth=$((depth - 1))
-        if [ -n "$statement" ] && [ "$depth" = 1 ]; then
-          statements+="$(LC_ALL=C sort -u <<< "$statement" | tr '\n' ' ')"$'\n'
-          statement=''
-        fi
-        ;;
-      *)
-        word=${token#'"'}
-        word="=${word%'"'}"
-        ;;
-    esac
-  done < <(grep -oE '"([^"\\]|\\.)*"|[][{}:,]|[[:alnum:].+-]+' <<< "$1")
-  # Before version 2012-10-17 a policy has no variables: the plan has such a document in words of that version.
-  [ "$version" = =2012-10-17 ] || statements=${statements//"$variable"/"$escaped"}
-  LC_ALL=C sort -u <<< "$statements"
-}
-
-# Prints the document that a policy has now, in that form. $1: its name or ARN.
-current() {
-  local now version
-  if [[ $1 == arn:* ]]; then
-    version=$(aws iam get-policy --policy-arn "$1" --query Policy.DefaultVersionId --output text) || return
-    now=$(aws iam get-policy-version --policy-arn "$1" --version-id "$version" \
-      --query PolicyVersion.Document --output json) || return
-  else
-    now=$(aws iam get-role-policy --role-name "$role" --policy-name "$1" \
-      --query PolicyDocument --output json) || return
-  fi
-  plain "$now"
-}
-
-# Stops where somebody edited a policy since the plan was made. $1: its name or ARN; $2: its document in the plan;
-# $3: that of the proposal, where it is replaced: a run that was stopped may have written it.
-same() {
-  local now
-  [[ $has == *" $1 "* ]] || return 0
-  now=$(current "$1")
-  [[ $now != "$(plain "$2")" && $now != "$(plain "${3:-$2}")" ]] || return 0
-  echo "stopped, nothing was changed: somebody edited the policy $1 of $role since the plan was made" >&2
-  echo "  make the plan and this script again, from a new snapshot" >&2
-  return 1
-}
-"""
-"""The functions of the shell that compare the documents of a role's policies with those of the plan."""
-
-MADE = """\
-# Makes a managed policy; one that a run that was stopped has made is as it is proposed. $1: its ARN; $2: its document.
-made() {
-  local said
-  said=$(aws iam create-policy --policy-name "${1##*/}" --policy-document "$2" 2>&1 > /dev/null) && return
-  [[ $said == *EntityAlreadyExists* ]] || { echo "$said" >&2; return 1; }
-  said=$(current "$1")
-  [[ $said != "$(plain "$2")" ]] || return 0
-  echo "stopped: there is another policy $1 already; delete it, or give it another name" >&2
-  return 1
-}
-"""
-"""The function of the shell that makes a managed policy."""
-
-RENEWED = """\
-# Gives a managed policy another document. IAM keeps five versions of it: the oldest that is not in force makes room.
-# $1: its ARN; $2: the document.
-renewed() {
-  local versions
-  versions=$(aws iam list-policy-versions --policy-arn "$1" --output text \\
-    --query 'sort_by(Versions[?!IsDefaultVersion], &CreateDate)[].VersionId')
-  # shellcheck disable=SC2086 # a word for each version
-  set -- "$1" "$2" $versions
-  [ $# -lt 6 ] || aws iam delete-policy-version --policy-arn "$1" --version-id "$3"
-  aws iam create-policy-version --policy-arn "$1" --policy-document "$2" --set-as-default
-}
-"""
-"""The function of the shell that gives a managed policy a new version.
-
-Source: IAM API Reference, CreatePolicyVersion.
-"""
-
-ACCOUNT_CHECK = """\
-if ! caller=$(aws sts get-caller-identity --query Account --output text); then
-  echo "AWS does not say whose credentials these are (see above): log in to account $account" >&2
-  exit 1
-fi
-"""
-"""Asks AWS whose credentials these are, and puts the account's id into ``$caller``."""
-
-TRUSTED = """\
-# Stops where the trust policy is not that of the plan any more: by its words, since their order may differ. $1: the
-# policy of today; $2: the new one, which a run that was stopped may have written.
-words() {
-  tr -s '[:space:]{}[],"' '\\n' <<< "$1" | sort
-}
-trusted() {
-  local now
-  now=$(aws iam get-role --role-name "$role" --query Role.AssumeRolePolicyDocument --output json)
-  now=$(words "$now")
-  [[ $now != "$(words "$1")" && $now != "$(words "$2")" ]] || return 0
-  echo "stopped, nothing was changed: the trust policy of $role is not that of the plan any more" >&2
-  echo "  make the plan and this script again, from a new snapshot" >&2
-  return 1
-}
-"""
-"""The function of the shell that compares a role's trust policy with that of the plan, before it is replaced."""
-
-_FUNCTIONS = {
-    UNCHANGED: {"unchanged"},
-    SAME: {"unchanged", "same", "made"},
-    TRUSTED: {"trusted"},
-    MADE: {"made"},
-    RENEWED: {"renewed"},
-    OFF: {"off"},
-}
-"""A text of functions of the shell -> the commands that need it."""
-
 _SETTLE = (
     "echo 'waiting 15 seconds: what is new has to reach all of IAM before the old goes' >&2",
     "sleep 15",
@@ -202,7 +27,7 @@ class RoleCommands(NamedTuple):
     """The commands that apply a plan, and those that undo that; they use the variable ``$role``."""
 
     check: list[str]
-    """What stops where the role is not as the plan knows it; [] where its policies of today are not known."""
+    """What stops where the role is not as the plan knows it, or has another policy of a new one's name."""
     apply: list[str]
     undo: list[str]
 
@@ -210,12 +35,6 @@ class RoleCommands(NamedTuple):
     def all(self) -> list[str]:
         """All commands."""
         return [*self.check, *self.apply, *self.undo]
-
-
-def functions_for(commands: Iterable[str]) -> list[str]:
-    """Return the functions of the shell that commands need."""
-    used = {command.partition(" ")[0] for command in commands}
-    return [text for text, names in _FUNCTIONS.items() if names & used]
 
 
 def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
@@ -234,9 +53,9 @@ def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
     on = [*_commands(apply.first_off, documents), *_commands(apply.on, documents)]
     off = list(_commands(apply.off, documents))
     settle = _SETTLE if on and off else ()
-    return RoleCommands(
-        _checks(plan, documents), [*on, *settle, *off], list(_commands(apply.undo, documents))
-    )
+    check, undo = _checks(plan, documents), list(_commands(apply.undo, documents))
+    # Nobody knows what the role had: the undo looks whether it takes away what this script made.
+    return RoleCommands(check, [*on, *settle, *off], undo if apply.today_known else [*check, *undo])
 
 
 def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
@@ -260,9 +79,13 @@ def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
 
 
 def _checks(plan: Plan, documents: Documents) -> list[str]:
-    if plan.today is None:
-        return []
     apply = plan.apply_list
+    if plan.today is None:
+        return [
+            f"ours {shlex.quote(one.arn or one.name)} {documents.variable(one.after)}"
+            for one in apply.on
+            if one.after is not None
+        ]
     today = [*(one.arn or one.name for one in plan.today), *plan.today_unread]
     words = (
         today,

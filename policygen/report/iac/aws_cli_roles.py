@@ -10,13 +10,8 @@ from collections.abc import Iterator, Sequence
 from policygen.errors import GateError, UsageError
 from policygen.plan.fast_json import digest
 from policygen.plan.model import Plan
-from policygen.report.iac.aws_cli_commands import (
-    ACCOUNT_CHECK,
-    Documents,
-    functions_for,
-    role_commands,
-    shell_function,
-)
+from policygen.report.iac.aws_cli_commands import Documents, role_commands, shell_function
+from policygen.report.iac.aws_cli_functions import ACCOUNT_CHECK, functions_for
 from policygen.report.iac.common import as_comment, visible
 from policygen.report.wording import answer_of
 from policygen.text import escape_controls, pluralize

@@ -12,7 +12,7 @@ from typing import Any
 
 from policygen.plan.choices import choices_of
 from policygen.plan.model import Plan
-from policygen.report.apply_steps import apply_steps, numbered_lines
+from policygen.report.apply_steps import apply_steps, numbered_lines, script_words
 from policygen.report.notices.every import notices_of
 from policygen.report.notices.notice import TITLE, WITH
 from policygen.report.wording import answer_of, dropped_words
@@ -145,7 +145,7 @@ def apply_comment(plan: Plan, *more: str) -> list[str]:
         "To apply it, in this order (this file does no more than attach):",
         *numbered_lines(apply_steps(plan.apply_list), _WIDTH, "  "),
         *(more if plan.apply_list.off or plan.apply_list.first_off else ()),
-        "The same as AWS CLI commands, with their undo: -f aws-cli",
+        f"{script_words(plan.apply_list)}: -f aws-cli",
     ]
 
 

@@ -11,7 +11,7 @@ from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.keep_groups import dropped_groups
 from policygen.plan.model import Document, Plan, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
-from policygen.report.apply_steps import apply_steps
+from policygen.report.apply_steps import apply_steps, script_words
 from policygen.report.commands import doctor_command
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import (
@@ -118,10 +118,10 @@ def _dropped(plan: Plan) -> Iterator[Section]:
 def _apply(plan: Plan) -> Iterator[Section]:
     """List the steps that apply the plan, and the command for the same as a script."""
     apply = plan.apply_list
-    script = f"As AWS CLI commands, with their undo: {command_for(plan, 'aws-cli')}"
+    script = f"{script_words(apply)}: {command_for(plan, 'aws-cli')}"
     yield from fitted_section(
         "To apply it, in this order",
-        [f"- {step}" for step in apply_steps(apply, name=code)],
+        [f"{number}. {step}" for number, step in enumerate(apply_steps(apply, name=code), 1)],
         noun="step",
         rest=command_for(plan, "json"),
         end=script if apply.changes and not apply.unplaced else "",

@@ -26,6 +26,7 @@ def apply_lines(plan: Plan, width: int, *, show_all: bool = False) -> list[str]:
         apply_steps(plan.apply_list, limit=None if show_all else _NAMED), width, _INDENT
     )
     if plan.apply_list.changes and not plan.unsaved:
-        by_script = f"or by the script below: bash {script_of(plan)} apply; undo takes it back"
+        which = "or" if plan.apply_list.today_known else "step 1"
+        by_script = f"{which} by the script below: bash {script_of(plan)} apply; undo takes it back"
         others += textwrap.wrap(by_script, width, initial_indent=_INDENT, subsequent_indent=_INDENT)
     return [f"{_LEAD}{first[len(_LEAD) :]}", *others]

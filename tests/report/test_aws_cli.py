@@ -36,9 +36,11 @@ from tests.support.samples import EVERY_SAMPLE
 BASH = shutil.which("bash") or ""
 pytestmark = pytest.mark.skipif(not BASH, reason="there is no bash")
 
-# It notes each call, its words ended by NUL and the call by a line break after them.
+# It notes each call that changes something, its words ended by NUL and the call by a line break after them; "asked"
+# has the operations of all calls.
 AWS = """#!/bin/sh
 [ "$1" = sts ] && echo "$ACCOUNT" && exit 0
+echo "$2" >> asked
 case "$2" in
   list-role-policies) tr ' ' '\\n' < "has.$4" | grep -v : ; exit 0 ;;
   list-attached-role-policies) tr ' ' '\\n' < "has.$4" | grep : ; exit 0 ;;
@@ -183,7 +185,7 @@ def test_the_script_gives_the_role_the_proposal_and_its_undo_what_it_had(
 
 
 @EVERY_SAMPLE
-def test_a_sample_s_script_is_read_by_bash_and_says_whether_it_is_safe(
+def test_a_sample_s_script_names_what_it_calls_and_says_whether_it_is_safe(
     role: str, today: bool, tmp_path: Path
 ) -> None:
     made = plan(role, today)
@@ -194,8 +196,34 @@ def test_a_sample_s_script_is_read_by_bash_and_says_whether_it_is_safe(
     assert (checked.returncode, checked.stderr) == (0, b"")
     assert "# Safe to apply? " in script
     assert ("Today's policies are not known" in script) == (not today)
+    needs_what_it_calls(tmp_path, made)
     if role == "orders-api" and today:
         replayed(tmp_path, made)
+
+
+def needs_what_it_calls(folder: Path, made: Plan) -> None:
+    """Run a script where it was stopped before, so that it looks at all that it may; its head must name its calls."""
+    script = render("aws-cli", made)
+    quick = script.replace("\nplain() {", "\nplain() { true; }\nnever() {")  # every document is the same
+    (folder / "versions").write_text("v2 v5 v6 v7")
+    has = {**state(made), **proposed(made)}
+    names = " ".join(arn or name for name, arn in has)
+    documents = {name if arn else f"{made.role.name}.{name}": "{}" for name, arn in has}
+    for word in ("apply", "undo"):
+        has_now, account = {made.role.name: names}, made.role.account
+        assert called(folder, quick, word, has=has_now, documents=documents, account=account)[0] == 0
+    operations = (folder / "asked").read_text().split()
+    named = re.findall(
+        r"iam:(\w+)", script.partition("\nset -euo")[0].split("AWS CLI and ")[1].split(".\n")[0]
+    )
+    assert named == sorted({one.title().replace("-", "") for one in operations})
+
+
+@EVERY_PLAN
+def test_a_script_needs_what_it_calls(
+    policies: list[dict[str, Any]], today: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    needs_what_it_calls(tmp_path, changed(policies, today))
 
 
 def test_the_script_changes_nothing_without_a_word_or_in_another_account(tmp_path: Path) -> None:

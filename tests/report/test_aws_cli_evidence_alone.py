@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from policygen.report.formats import render
-from tests.report.test_aws_cli import AWS, BASH, called, stderr
+from tests.report.test_aws_cli import AWS, BASH, called, needs_what_it_calls, stderr
 from tests.support.role_policies import ACCOUNT, changed, document, new
 
 pytestmark = pytest.mark.skipif(not BASH, reason="there is no bash")
@@ -69,7 +69,8 @@ def test_it_stops_where_it_cannot_look(one: bool, word: str, tmp_path: Path) -> 
 
 
 @EACH
-def test_its_head_says_that_it_adds_and_no_more(one: bool) -> None:
+def test_its_head_says_that_it_adds_and_what_it_needs(one: bool, tmp_path: Path) -> None:
+    needs_what_it_calls(tmp_path, ONE if one else TWO)
     head = render("aws-cli", ONE if one else TWO).partition("\nset -euo")[0]
     assert "adds the new policies to what the role has, and removes nothing" in head
     assert "gives the role back" not in head

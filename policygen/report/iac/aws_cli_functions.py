@@ -48,7 +48,7 @@ unchanged() {
 """
 """The function of the shell that compares a role's policies with those of the plan, before they are changed."""
 
-SAME = r"""# Writes a policy document in one form, a line for each statement: the order of keys, lists and statements
+PLAIN = r"""# Writes a policy document in one form, a line for each statement: the order of keys, lists and statements
 # does not count, nor do Sids, and a word is a list of one. $1: the document.
 plain() {
   local token word='' depth=0 statement='' statements='' version='' path=('' '' '' '' '')
@@ -82,21 +82,38 @@ plain() {
   [ "$version" = =2012-10-17 ] || statements=${statements//"$variable"/"$escaped"}
   LC_ALL=C sort -u <<< "$statements"
 }
+"""
+"""The function of the shell that compares documents by what they say."""
 
+CURRENT = """\
 # Prints the document that a policy has now, in that form. $1: its name or ARN.
 current() {
   local now version
-  if [[ $1 == arn:* ]]; then
-    version=$(aws iam get-policy --policy-arn "$1" --query Policy.DefaultVersionId --output text) || return
-    now=$(aws iam get-policy-version --policy-arn "$1" --version-id "$version" \
-      --query PolicyVersion.Document --output json) || return
-  else
-    now=$(aws iam get-role-policy --role-name "$role" --policy-name "$1" \
-      --query PolicyDocument --output json) || return
-  fi
+  case $1 in
+CASES  esac
   plain "$now"
 }
+"""
+"""The function of the shell that asks AWS for a document of today; `_CASES` stand in it, as far as they are needed."""
 
+_CASES = {
+    True: """\
+    arn:*)
+      version=$(aws iam get-policy --policy-arn "$1" --query Policy.DefaultVersionId --output text) || return
+      now=$(aws iam get-policy-version --policy-arn "$1" --version-id "$version" \\
+        --query PolicyVersion.Document --output json) || return
+      ;;
+""",
+    False: """\
+    *)
+      now=$(aws iam get-role-policy --role-name "$role" --policy-name "$1" \\
+        --query PolicyDocument --output json) || return
+      ;;
+""",
+}
+"""Whether a policy is a managed one -> how its document is read."""
+
+SAME = """\
 # Stops where somebody edited a policy since the plan was made. $1: its name or ARN; $2: its document in the plan;
 # $3: that of the proposal, where it is replaced: a run that was stopped may have written it.
 same() {
@@ -109,7 +126,7 @@ same() {
   return 1
 }
 """
-"""The functions of the shell that compare the documents of a role's policies with those of the plan."""
+"""The function of the shell that compares the document of a policy with that of the plan."""
 
 OURS = """\
 # Stops where a policy is there with another document than this script gives it: it is somebody else's, and neither
@@ -185,9 +202,14 @@ trusted() {
 """
 """The function of the shell that compares a role's trust policy with that of the plan, before it is replaced."""
 
+_COMPARING = {"same", "ours", "made"}
+"""The commands that compare a document: their first word names the policy."""
+
 _FUNCTIONS = {
     UNCHANGED: {"unchanged"},
-    SAME: {"unchanged", "same", "ours", "made"},
+    PLAIN: _COMPARING,
+    CURRENT: _COMPARING,
+    SAME: {"same"},
     OURS: {"ours"},
     TRUSTED: {"trusted"},
     MADE: {"made"},
@@ -198,6 +220,9 @@ _FUNCTIONS = {
 
 
 def functions_for(commands: Iterable[str]) -> list[str]:
-    """Return the functions of the shell that commands need."""
-    used = {command.partition(" ")[0] for command in commands}
-    return [text for text, names in _FUNCTIONS.items() if names & used]
+    """Return the functions of the shell that commands need; they make no call of AWS but those of the commands."""
+    words = [command.split(" ", 2) for command in commands]
+    managed = {policy.startswith("arn:") for name, policy, *_ in words if name in _COMPARING}
+    cases = "".join(text for kind, text in _CASES.items() if kind in managed)
+    used = {name for name, *_ in words}
+    return [text.replace("CASES", cases) for text, names in _FUNCTIONS.items() if names & used]

@@ -78,8 +78,6 @@ _RESOURCE_NEEDS = (
     ),
 )
 
-_BATCH_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS, *_RESOURCE_NEEDS)
-
 _CALLER_NEEDS = (
     RequiredPermission("iam:ListRoles", "*", "how long sessions of each role may be", True),
     RequiredPermission(
@@ -103,9 +101,6 @@ def _with(
     return (*(need for need in first if need.action not in named), *then)
 
 
-_LEAST_NEEDS = _with(_ACCOUNT_NEEDS, _CALLER_NEEDS)
-_SNAPSHOT_NEEDS = _with(_BATCH_NEEDS, _CALLER_NEEDS)
-
 _ORGANIZATION_NEEDS = (
     RequiredPermission("organizations:ListRoots", "*", "which kinds of policies are enabled", True),
     RequiredPermission("organizations:ListParents", "*", "the units that the account is in", True),
@@ -113,16 +108,6 @@ _ORGANIZATION_NEEDS = (
         "organizations:ListPoliciesForTarget", "*", "the policies attached to each of them", True
     ),
     RequiredPermission("organizations:DescribePolicy", "*", "their documents", True),
-)
-
-# The role alone is required; the rest is what a snapshot has, and the policy is the same only with it.
-_LIVE_NEEDS = (
-    *_ROLE_NEEDS,
-    *(
-        need._replace(optional=True)
-        for need in _BATCH_NEEDS
-        if need.action not in {own.action for own in _ROLE_NEEDS}
-    ),
 )
 
 # The names of buckets and keys are not known before a trail is read.
@@ -234,26 +219,6 @@ SOURCE_NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
 }
 """Option that says where logs are read -> what that needs, of every command that reads logs."""
 
-LIVE_NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
-    **dict.fromkeys(("backtest", "check", "explain", "probation", "suggest"), _LIVE_NEEDS),
-    "batch": _BATCH_NEEDS,
-    "doctor": _ACCOUNT_NEEDS,
-    "roles": (*_ACCOUNT_NEEDS, *_RESOURCE_NEEDS),
-    "trust": (),
-}
-"""Command that reads logs -> what its ``--live`` needs; () where it has none."""
-
-NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
-    **{f"suggest {option}": needs for option, needs in SOURCE_NEEDS.items()},
-    "suggest --live": _LIVE_NEEDS,
-    "batch --live": _BATCH_NEEDS,
-    "snapshot": _SNAPSHOT_NEEDS,
-    "snapshot --no-last-accessed --no-inventory": _LEAST_NEEDS,
-    "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
-    "doctor --live": _ACCOUNT_NEEDS,
-}
-"""Command, or log source -> what it needs. Each calls ``sts:GetCallerIdentity``, which needs no permission."""
-
 
 class ReadingOptions(NamedTuple):
     """What the command line of a command says about AWS."""
@@ -261,20 +226,92 @@ class ReadingOptions(NamedTuple):
     logs: tuple[str, ...] = ()
     """Log sources as the user writes them."""
     live: bool = False
+    snapshot: bool = False
+    """Whether a snapshot is given."""
     verify_digests: bool = False
+    last_accessed: bool = True
+    inventory: bool = True
+    organization: bool = False
+
+    @property
+    def switches(self) -> str:
+        """The options that change how the account is read, each after a space; "" where none does."""
+        return "".join(
+            f" --{name}"
+            for name, given in (
+                ("no-last-accessed", not self.last_accessed),
+                ("no-inventory", not self.inventory),
+                ("organization", self.organization),
+            )
+            if given
+        )
+
+
+EVERYTHING = ReadingOptions()
+"""The options of a command line that names none."""
+
+READS_LOGS = ("backtest", "batch", "check", "doctor", "explain", "probation", "roles", "suggest", "trust")
+"""The commands that read logs, and the account with ``--live``; ``trust`` has no ``--live``."""
+
+_OF_ONE_ROLE = {"backtest", "check", "explain", "probation", "suggest"}
+_READS_REPORTS = {*_OF_ONE_ROLE, "batch", "snapshot"}
+_READS_RESOURCES = {*_READS_REPORTS, "roles"}
+
+
+def account_needs(command: str, options: ReadingOptions = EVERYTHING) -> tuple[RequiredPermission, ...]:
+    """Return what a command needs to read the account: ``snapshot``, or one of `READS_LOGS` with ``--live``.
+
+    Each action is there once. () for a command that does not read the account.
+    """
+    if command == "trust":
+        return ()
+    needs: tuple[RequiredPermission, ...] = _ACCOUNT_NEEDS
+    if options.last_accessed and command in _READS_REPORTS:
+        needs += _LAST_ACCESSED_NEEDS
+    if options.inventory and command in _READS_RESOURCES:
+        needs += _RESOURCE_NEEDS
+    if command in _OF_ONE_ROLE:
+        # The role alone is required; the rest is what a snapshot has, and the policy is the same only with it.
+        more = [need for need in needs if need.action not in {own.action for own in _ROLE_NEEDS}]
+        return (*_ROLE_NEEDS, *(need._replace(optional=True) for need in more))
+    if command == "snapshot":
+        needs = _with(needs, _CALLER_NEEDS)
+    return needs + (_ORGANIZATION_NEEDS if options.organization else ())
+
+
+_LEAST = ReadingOptions(last_accessed=False, inventory=False)
+_SNAPSHOTS = {
+    f"snapshot{one.switches}": account_needs("snapshot", one)
+    for one in (EVERYTHING, _LEAST, ReadingOptions(organization=True))
+}
+
+NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
+    **{f"suggest {option}": needs for option, needs in SOURCE_NEEDS.items()},
+    "suggest --live": account_needs("suggest"),
+    "batch --live": account_needs("batch"),
+    **_SNAPSHOTS,
+    "doctor --live": account_needs("doctor"),
+}
+"""Command, or log source -> what it needs. Each calls ``sts:GetCallerIdentity``, which needs no permission."""
 
 
 def permissions_for(command: str, options: ReadingOptions) -> dict[str, tuple[RequiredPermission, ...]]:
-    """Return what a command that reads logs needs, by option: of all sources where the options name nothing.
+    """Return what a command needs, by option: of all sources where nothing says what it reads; {} for files alone.
 
     Args:
-        command: one of `LIVE_NEEDS`.
+        command: ``snapshot`` or one of `READS_LOGS`.
         options: what its command line says.
     """
-    live = {f"{command} --live": LIVE_NEEDS[command]} if LIVE_NEEDS[command] else {}
-    if options == ReadingOptions():
+    if command == "snapshot":
+        one = {f"snapshot{options.switches}": account_needs("snapshot", options)}
+        return one if options.switches else dict(_SNAPSHOTS)
+    live = (
+        {f"{command} --live{options.switches}": needs} if (needs := account_needs(command, options)) else {}
+    )
+    if not (options.logs or options.live or options.snapshot or options.verify_digests):
         return {f"{command} {option}": needs for option, needs in SOURCE_NEEDS.items()} | live
-    found = {f"{command} --logs {spec}": needs for spec in options.logs if (needs := _source_needs(spec))}
+    logs = options.logs or (("auto",) if options.snapshot else ())
+    found = {f"{command} --logs {spec}": needs for spec in logs if (needs := _source_needs(spec))}
     if options.verify_digests:
         buckets = [one for one in options.logs if one.startswith("s3://")]
         digests = [need for spec in buckets for need in _in_bucket(_DIGEST_NEEDS, spec.split("/")[2], "*")]
@@ -290,7 +327,7 @@ def _source_needs(spec: str) -> tuple[RequiredPermission, ...]:
     }
     needs = options.get(scheme, ())
     if scheme == "s3":
-        bucket, _, prefix = rest.strip("/").partition("/")
+        bucket, _, prefix = rest.lstrip("/").partition("/")
         return _in_bucket(needs, bucket, prefix)
     if scheme == "logs":
         name = rest.partition("@")[0]
@@ -324,5 +361,5 @@ def actions(needs: tuple[RequiredPermission, ...]) -> tuple[str, ...]:
 ROLE_ACTIONS = actions(_ROLE_NEEDS)
 """What one role alone needs."""
 
-SNAPSHOT_ACTIONS = actions(_SNAPSHOT_NEEDS)
+SNAPSHOT_ACTIONS = actions(account_needs("snapshot"))
 """What a snapshot uses. Only ``iam:GetAccountAuthorizationDetails`` is required."""

@@ -251,7 +251,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         said(
             "no command 'map' that calls AWS  PG-E222, exit 2",
             "there are: backtest, batch, check, doctor, explain, probation, roles, snapshot, suggest, trust",
-            "all others work on files; map s3://BUCKET needs what suggest --logs s3://BUCKET does",
+            "all others work on files; map and api need for s3://BUCKET what suggest --logs s3://BUCKET does",
         ),
     ),
     "an unknown format of permissions": (("permissions", "-f", "yaml"), 2, no_format("yaml", "policy, text")),

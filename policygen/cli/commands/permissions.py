@@ -42,6 +42,7 @@ def command(
 
     policygen permissions 'suggest --live --logs s3://BUCKET' -f policy
     """
+    from policygen.cli.console import log_line
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
     from policygen.report.formats import require_format
@@ -58,7 +59,7 @@ def command(
             "for example aws, aws-cn, aws-us-gov",
             code="PG-E221",
         )
-    found = _needs(name)
+    found = _needs(name) or {escape_controls(name)[:200]: ()}
     # A command by itself is what its policy is for; the screen lists what its options need, too.
     found = {name: found[name]} if format_ == "policy" and name in found else found
     chosen = {
@@ -67,44 +68,42 @@ def command(
     if format_ == "policy":
         needs = list(dict.fromkeys(need for members in chosen.values() for need in members))
         write_stdout(_policy(needs, account, partition), utf8=True)
+        if not needs:
+            log_line(f"{name} {_NOTHING}")
     else:
         write_stdout("".join(f"{line}\n" for line in _text(chosen)))
 
 
 def _needs(text: str) -> Mapping[str, Sequence[RequiredPermission]]:
-    """Return what a command line needs, by option; of all commands where it is empty.
+    """Return what a command line needs, by option; of all commands where it is empty, {} where it reads files alone.
 
     Raises:
         UsageError: PG-E222, the command calls no AWS, or does not have the options.
     """
-    from policygen.account.required_permissions import LIVE_NEEDS, NEEDS, permissions_for
-    from policygen.errors import UsageError, no_such
+    from policygen.account.required_permissions import NEEDS, READS_LOGS, permissions_for
+    from policygen.errors import no_such
     from policygen.text import escape_controls
 
-    if not text or text in NEEDS:
-        return {key: needs for key, needs in NEEDS.items() if not text or text in (key, key.split(" ")[0])}
+    if not text:
+        return NEEDS
+    if text in NEEDS and "--logs" in text:  # with a name in the place of a bucket, group or store
+        return {text: NEEDS[text]}
     command, *words = text.split()
-    if command in LIVE_NEEDS:
-        if found := permissions_for(command, _options(command, words)):
-            return found
-        raise UsageError(
-            f"{escape_controls(text)[:200]!r} reads files alone", "that needs no permission", code="PG-E222"
-        )
-    if found := {key: needs for key, needs in NEEDS.items() if key.startswith(f"{command} ")}:
-        return found
-    known = sorted({*LIVE_NEEDS, *(key.split(" ")[0] for key in NEEDS)})
+    known = sorted({*READS_LOGS, "snapshot"})
+    if command in known:
+        return permissions_for(command, _options(command, words))
     raise no_such(
         f"no command {escape_controls(command)[:80]!r} that calls AWS",
         command,
         known,
-        "all others work on files; map s3://BUCKET needs what suggest --logs s3://BUCKET does",
+        "all others work on files; map and api need for s3://BUCKET what suggest --logs s3://BUCKET does",
         code="PG-E222",
     )
 
 
 def _options(command: str, words: Sequence[str]) -> ReadingOptions:
     """Return what the words of a command line say about AWS, as the command itself reads them."""
-    from policygen.account.required_permissions import ReadingOptions
+    from policygen.account.required_permissions import EVERYTHING, ReadingOptions
     from policygen.cli.app import program
     from policygen.errors import UsageError
     from policygen.text import escape_controls
@@ -113,7 +112,10 @@ def _options(command: str, words: Sequence[str]) -> ReadingOptions:
     around = group.context_class(group)
     made = group.get_command(around, command)
     try:
-        given, _, _ = made.make_parser(made.context_class(made, parent=around)).parse_args(list(words))
+        context = made.context_class(made, parent=around)
+        given, more, _ = made.make_parser(context).parse_args(list(words))
+        if more:
+            context.fail(f"Got unexpected extra argument ({more[0]})")
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -122,9 +124,12 @@ def _options(command: str, words: Sequence[str]) -> ReadingOptions:
             f"policygen {command} --help lists its options",
             code="PG-E222",
         ) from None
-    return ReadingOptions(
-        tuple(given.get("logs", ())), bool(given.get("live")), bool(given.get("verify_digests"))
-    )
+    given["snapshot"] = bool(given.get("snapshots"))
+    given["logs"] = tuple(given.get("logs", ()))
+    return EVERYTHING._replace(**{name: given[name] for name in ReadingOptions._fields if name in given})
+
+
+_NOTHING = "needs nothing: it reads files alone"
 
 
 def _policy(needs: Sequence[RequiredPermission], account: str, partition: str) -> str:
@@ -149,6 +154,8 @@ def _text(chosen: dict[str, list[RequiredPermission]]) -> Iterator[str]:
 
     for key, needs in chosen.items():
         yield key
+        if not needs:
+            yield f"  {_NOTHING}"
         for need in needs:
             mark = "optional: " if need.optional else ""
             yield from wrapped(f"  {need.action}  ", f"{mark}{need.why}", "      ")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.cli.option_groups import PlanOutput
     from policygen.evidence.observe import RoleEvidence
+    from policygen.plan.model import Plan
     from policygen.plan.model_decisions import PlanDroppedInUse
 
 
@@ -186,6 +187,21 @@ def warn_of_age(accounts: Iterable[Account], end: str) -> None:
     for account in accounts:
         if sentence := far_apart(account, end):
             log_line(f"warning: {sentence}")
+
+
+def unknown_today(plans: Iterable[Plan], format_: str) -> str:
+    """Return a warning that plans rest on the logs alone; "" where they do not, or the format says so to its reader.
+
+    Args:
+        plans: of roles.
+        format_: that of stdout.
+    """
+    if format_ in {"text", "html", "markdown"} or all(plan.today is not None for plan in plans):
+        return ""
+    return (
+        "warning: today's policies are not known: only this policy alone is proved, and what no log shows may be "
+        "missing (--snapshot, --live)"
+    )
 
 
 def report_losses(losses: Sequence[tuple[str, PlanDroppedInUse]], *, although_used: bool) -> None:

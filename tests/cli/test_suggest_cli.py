@@ -410,7 +410,7 @@ def test_stdout_is_one_document_however_much_is_said_beside_it(world: Path) -> N
         world, *SUGGEST, "damaged", "--allow-incomplete", "-f", "policy", "--export", world / "noise.txt"
     )
     assert done.stdout == json.dumps(POLICY, indent=2) + "\n"
-    assert done.stderr.count("\n") == 4
+    assert done.stderr.count("\n") == 5
     assert done.code == 0
 
 

@@ -27,6 +27,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def told(shop: Path, *words: str) -> str:
     """What a command prints, on one line."""
     done = run(shop, *words)
@@ -76,6 +80,33 @@ def test_beyond_today_s_policies_patterns_are_granted_to_who_asks_for_them(shop:
         )
         (added,) = json.loads(done.stdout)["added"]
         assert added["resource"].endswith("*")
+
+
+# --- Without today's policies ----------------------------------------------------------------------------
+
+LOGS_ALONE = ("--days", "30", "--logs", "samples/trail", "--no-plan")
+
+
+def test_without_today_s_policies_the_claim_is_of_this_policy_alone(shop: Path) -> None:
+    done = run(shop, "suggest", "report-monthly", *LOGS_ALONE, "--export", "page.html", "--export", "note.md")
+    assert "✔ PROVED this policy alone denies no call of the workload in 30 days " in on_one_line(done.stdout)
+    assert "warning" not in done.stderr  # the screen says it
+    for name in ("page.html", "note.md"):
+        text = on_one_line((shop / name).read_text("utf-8"))
+        assert "this policy alone allows every permission that the calls asked for" in text.replace(
+            "This", "this"
+        )
+        assert "that the calls asked for is allowed" not in text
+
+
+def test_without_today_s_policies_a_warning_says_so_beside_every_other_format(shop: Path) -> None:
+    told_once = "warning: today's policies are not known: only this policy alone is proved"
+    made = run(shop, "suggest", "report-monthly", *LOGS_ALONE[:-1], "-f", "policy")
+    assert made.stderr.count(told_once) == 1
+    for form in ("json", "csv", "terraform"):
+        assert run(shop, "report", "report-monthly", "-f", form).stderr.count(told_once) == 1
+    assert run(shop, "report", "report-monthly", "-f", "policy", "-q").stderr == ""
+    assert told_once not in run(shop, "suggest", "report-monthly", *LOGS[:-1], "-f", "policy").stderr
 
 
 # --- Marks ---------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ def command(
         ascii_only,
         plan_targets,
         report_losses,
+        unknown_today,
     )
     from policygen.cli.plans import find_plan, told_of
     from policygen.cli.screen import screen_width, write_formatted
@@ -86,6 +87,8 @@ def command(
     notify = message_sink(quiet=quiet)
     if len(found) == 1:
         notify(told_of(found[0]))
+    if warning := unknown_today(found, targets.format_):
+        notify(warning)
     try:
         files = [(path, name, render(name, found[0], **options)) for path, name in targets.exports]
         pages = [render("markdown", one) for one in found] if targets.step else []

@@ -79,6 +79,7 @@ def command(
         plan_targets,
         report_losses,
         summarise,
+        unknown_today,
         warn_of_age,
     )
     from policygen.cli.plans import plan_file, save_plan
@@ -115,6 +116,8 @@ def command(
         summarise(analysis.observed)
         warn_of_age([current] if current else [], analysis.observed.usage.window.end)
     plan = plan_from_analysis(analysis, [("--role", wanted), *given_options(context, but=_LEFT_OUT)])
+    if warning := unknown_today([plan], targets.format_):
+        notify(warning)
     plan.unsaved = no_plan
     folder = None if no_plan else plans
     plan.file = str(plan_file(folder, plan)) if folder else ""

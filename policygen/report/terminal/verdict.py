@@ -141,6 +141,9 @@ def _proved(plan: Plan) -> str:
         else f"on {days:,} of {whole:,} days, those with events,"
     )
     read = " that was read" if plan.coverage.incomplete else ""
+    if plan.today is None:
+        alone = "this policy alone denies" if len(plan.policies) == 1 else "these policies alone deny"
+        return f"{alone} no call of the workload{read} {when.rstrip(',')}"
     allowed = " that today's policies allow" if plan.missing else ""
     return f"no call of the workload{read} {when}{allowed} would be denied"
 

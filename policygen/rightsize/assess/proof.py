@@ -180,6 +180,9 @@ def _sufficient(
     events = sum(requests.values())
     asked = f"{len(requests):,}, asked for {pluralize(events, 'time')}"
     finding = f"every permission that the calls asked for is allowed: {asked}"
+    if today is None:  # a boundary, an SCP or a Deny of a policy that nobody read may refuse it
+        alone = "this policy alone allows" if len(policies) == 1 else "these policies alone allow"
+        finding = f"{alone} every permission that the calls asked for: {asked}"
     if not_allowed:
         times = pluralize(sum(not_allowed), "time")
         finding += f"; {len(not_allowed):,} more, asked for {times}, not allowed today and not granted"

@@ -180,6 +180,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
             return AwsError(
                 f"AWS configuration cannot be used: {text}",
                 "aws configure list-profiles shows the profiles; AWS_PROFILE may name another one",
+                _OFFLINE_HINT,
                 code="PG-E107",
             )
         case "other":

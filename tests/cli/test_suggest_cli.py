@@ -215,6 +215,7 @@ error: nothing to grant: only denied calls by orders in 30 days  PG-E303, exit 4
         """\
 error: AWS configuration cannot be used: The config profile (nope) could not be found  PG-E107, exit 5
   hint: aws configure list-profiles shows the profiles; AWS_PROFILE may name another one
+  hint: no AWS needed on files: --logs DIR --snapshot FILE
 """,
     ),
     "a role of that name in two accounts": ((*SUGGEST, "two"), 2, f"{TWO}two\n"),

@@ -67,7 +67,7 @@ def _steps(apply: ApplyList, names: Callable[[Sequence[PolicyChange] | Sequence[
     if apply.unplaced:
         yield f"detach or delete {names(apply.unplaced)}: this plan is older and does not say which is inline"
     if not apply.today_known:
-        yield "detach what else the role has: its policies of today are not known"
+        yield "leave what the role has: its policies of today are not known (--snapshot, --live)"
     elif not apply.changes and not apply.unplaced:
         yield "nothing to do: today's policies are what the evidence asks for"
     if apply.unread:

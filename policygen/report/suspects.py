@@ -44,6 +44,12 @@ class SuspectGroup(NamedTuple):
         return unsuccessful(self.members)
 
     @property
+    def without_permission(self) -> int:
+        """How many of them succeeded and need no permission, or one that is not known."""
+        found = (call for one in self.members for call in one.calls)
+        return sum(call.count for call in found if call.result == "succeeded" and not call.action)
+
+    @property
     def open(self) -> bool:
         """Whether nobody has said yet whose calls they are."""
         return not self.kept and not self.reported
@@ -61,11 +67,21 @@ class SuspectGroup(NamedTuple):
             return f"left out of the policy; reported: {self.reported}"
         if not self.kept:
             return "left out of the policy"
-        if not self.unsuccessful:
-            return f"{accepted}in the policy"
-        denied = f"{self.unsuccessful:,} not authorised by AWS: not added"
-        granted = self.calls - self.unsuccessful
-        return accepted + (f"{granted:,} in the policy, {denied}" if granted else denied)
+        return accepted + in_the_policy([self])
+
+
+def in_the_policy(groups: Sequence[SuspectGroup]) -> str:
+    """Say what became of calls that count as the workload's: what AWS denied is not in the policy either."""
+    denied, free = sum(one.unsuccessful for one in groups), sum(one.without_permission for one in groups)
+    granted = sum(one.calls for one in groups) - denied - free
+    if not denied and not free:
+        return "in the policy"
+    parts = [
+        f"{granted:,} in the policy" if granted else "",
+        f"{free:,} without a known permission" if free else "",
+        f"{denied:,} not authorised by AWS: not added" if denied else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 NOT_YOURS = (

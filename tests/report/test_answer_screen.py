@@ -328,7 +328,7 @@ def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
 
 def test_what_a_drop_would_do_is_said_before_it_is_offered(shop: Path) -> None:
     gone, narrower, tried, stay = numbers(
-        r"If dropped +(\d+) go, (\d+) needed ones narrow \(IAM saw (\d+) tried\); (\d+) stay To settle it",
+        r"If dropped +(\d+) go, (\d+) needed ones narrow \((\d+) maybe used\); (\d+) stay To settle it",
         " ".join(screen("orders-api").split()),
     )
     (unverified,) = numbers(r"Unverified   (\d+) actions kept", screen("orders-api"))

@@ -119,7 +119,7 @@ def test_steps_say_what_replaces_what_and_where_the_role_goes_without() -> None:
         "so the role lacks them until the next step is done"
     )
     assert apply_steps(changed([new("policygen")], None).apply_list)[-1] == (
-        "detach what else the role has: its policies of today are not known"
+        "leave what the role has: its policies of today are not known (--snapshot, --live)"
     )
 
 

@@ -11,7 +11,7 @@ from policygen.plan.model import Plan
 from policygen.plan.model_evidence import PlanSuspiciousCall
 from policygen.report.figures import grouped
 from policygen.report.notices.notice import Detail, Notice, few, listed_notice
-from policygen.report.suspects import SuspectGroup, call_name, suspects_by_sign
+from policygen.report.suspects import SuspectGroup, call_name, in_the_policy, suspects_by_sign
 from policygen.report.wording import day, fitted, short
 from policygen.text import pluralize
 
@@ -24,11 +24,10 @@ def suspicious_notice(plan: Plan) -> Notice | None:
         return None
     options = [f"--accept {group.sign}" for group in groups if group.acceptable]
     details = [Detail(_addresses(group), _left_out(plan, group)) for group in groups]
-    details.append(
-        Detail("If not yours:", f"tell security, revoke its sessions{_can_be_applied(plan, groups)}")
-    )
+    details.append(Detail("If not yours:", "tell security, revoke sessions, rotate what was read"))
     details += [Detail("If legitimate:", "", options)] if options else []
-    return Notice("!", "Suspicious", f"{_calls_on_days(plan, groups)}, left out of the policy", details)
+    what = f"{_calls_on_days(plan, groups)}, left out of the policy{_can_be_applied(plan, groups)}"
+    return Notice("!", "Suspicious", what, details)
 
 
 def reported_notice(plan: Plan) -> Notice | None:
@@ -56,23 +55,14 @@ def accepted_notice(plan: Plan) -> Notice | None:
     """Tell of the calls that a person accepted; None where there are none."""
     groups = [group for group in suspects_by_sign(plan) if group.accepted]
     number, entries = _entries(groups)
-    return listed_notice("!", "Accepted", f"{number}, {_fate(groups)}", entries)
+    return listed_notice("!", "Accepted", f"{number}, {in_the_policy(groups)}", entries)
 
 
 def unusual_notice(plan: Plan) -> Notice | None:
     """Tell of the calls that are only shown; None where there are none."""
     groups = [group for group in suspects_by_sign(plan) if group.kept and not group.accepted]
     number, entries = _entries(groups)
-    return listed_notice("!", "Unusual", f"{number}, {_fate(groups)}", entries)
-
-
-def _fate(groups: Sequence[SuspectGroup]) -> str:
-    """Say what became of calls that count as the workload's: what AWS denied is not in the policy either."""
-    calls, denied = sum(group.calls for group in groups), sum(group.unsuccessful for group in groups)
-    if not denied:
-        return "in the policy"
-    granted = f"{calls - denied:,} in the policy, " if denied < calls else ""
-    return f"{granted}{denied:,} not authorised by AWS: not added"
+    return listed_notice("!", "Unusual", f"{number}, {in_the_policy(groups)}", entries)
 
 
 def _entries(groups: Sequence[SuspectGroup]) -> tuple[str, list[Detail]]:
@@ -132,7 +122,7 @@ def _name(resource: str) -> str:
 def _can_be_applied(plan: Plan, groups: Iterable[SuspectGroup]) -> str:
     """Say that the calls need not hold up the policy, where it grants none of what they did."""
     calls = (call for group in groups for one in group.members for call in one.calls if call.action)
-    return "" if _granted(plan, calls) else "; you may apply now"
+    return "" if _granted(plan, calls) else "; you may apply it"
 
 
 def _granted(plan: Plan, calls: Iterable[PlanSuspiciousCall]) -> list[str]:

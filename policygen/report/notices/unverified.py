@@ -95,7 +95,7 @@ def _how_to_drop(plan: Plan, *, answerable: bool) -> _Drop:
     gone, narrowed = parted(unverified.droppable, plan.broader)
     tried = {*unverified.droppable} & {*unverified.tried}
     some = f"{len(gone):,} go" + (f", {len(narrowed):,} needed ones narrow" if narrowed else "")
-    perhaps = f" (IAM saw {len(tried):,} tried)" if tried else ""
+    perhaps = f" ({len(tried):,} maybe used)" if tried else ""
     stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
     effect = f"{some}{perhaps}{stay}"
     rule = drop_rule(plan, {*unverified.droppable} - tried).splitlines()

@@ -42,6 +42,7 @@ from policygen.plan.io import plan_to_gzip
 from policygen.plan.model import Plan
 from policygen.report.formats import render
 from policygen.rightsize.analysis import Analysis, conclude
+from policygen.rightsize.assess.readiness import OF_ALL_ROLES
 from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.questions import RoleTopic, topics_of_role
@@ -302,12 +303,13 @@ def _decide_on_error(error: PolicygenError) -> RowDecision:
 
 def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
     readiness = suggestion.strength
-    verdict: Verdict = readiness.verdict if readiness else "review"
-    reason = escape_controls(readiness.reasons[0].sentence if readiness else "")
-    if plan.today is None:
-        return RowDecision(verdict, reason)
-    if any(change.now != change.proposed for change in plan.changes):
-        return RowDecision(verdict, reason)
-    if verdict == "ready":
+    if readiness is None:
+        return RowDecision("review", "")
+    verdict: Verdict = readiness.verdict
+    same = plan.today is not None and all(change.now == change.proposed for change in plan.changes)
+    if same and verdict == "ready":
         return RowDecision("unchanged", "today's policies are what the evidence asks for")
-    return RowDecision(verdict, f"nothing would change; {reason}")
+    own = [one for one in readiness.reasons if one.id not in OF_ALL_ROLES]
+    reason = escape_controls("; ".join(one.sentence for one in own or readiness.reasons))
+    ids = tuple(dict.fromkeys(one.id for one in readiness.reasons if one.verdict != "ready"))
+    return RowDecision(verdict, f"nothing would change; {reason}" if same else reason, reasons=ids)

@@ -23,6 +23,8 @@ class RowDecision(NamedTuple):
     reason: str
     code: str = ""
     """Of the error that led to it; "" without one."""
+    reasons: tuple[str, ...] = ()
+    """As `BatchRow.reasons`."""
 
 
 def row_of(target: RoleTarget, decision: RowDecision, *, arn: str = "", **figures: Any) -> BatchRow:
@@ -38,6 +40,7 @@ def row_of(target: RoleTarget, decision: RowDecision, *, arn: str = "", **figure
         trusts=current.trusted_services if current else (),
         verdict=decision.verdict,
         reason=decision.reason,
+        reasons=decision.reasons,
         code=decision.code,
         **figures,
     )

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from policygen.plan.model_trust import TrustAnswer
+from policygen.rightsize.assess.readiness import OF_ALL_ROLES
 
 Verdict = Literal["ready", "review", "wait", "unchanged", "unused", "fixed", "failed"]
 
@@ -35,6 +36,9 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     verdict: Verdict
     reason: str
+    """The role's own reasons, the most serious first; where it has none, those of all roles."""
+    reasons: tuple[str, ...] = ()
+    """The ids of all reasons for an answer that is not yes, the most serious first: ``replay``, ``gaps``."""
     code: str = ""
     """The code of the error, if there was one: ``PG-E304``."""
     last_call: str = ""
@@ -104,6 +108,16 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
         if not self.actions_now or self.actions_proposed is None:
             return None
         return 100 * (self.actions_now - self.actions_proposed) / self.actions_now
+
+    @property
+    def own_reasons(self) -> tuple[str, ...]:
+        """The reasons that are about this role alone."""
+        return tuple(one for one in self.reasons if one not in OF_ALL_ROLES)
+
+    @property
+    def to_look_at(self) -> int:
+        """How much a person has to look at for this role alone: its own reasons, or the error that it ended in."""
+        return len(self.own_reasons) or int(self.verdict in {"review", "wait"} and not self.reasons)
 
     @property
     def paths_now(self) -> int | None:
@@ -224,13 +238,16 @@ class BatchSince(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
-    """Sort rows as they are shown: first what can be done with least work, and among it what closes most risk."""
+    """Sort rows as they are shown: by answer, then by what has to be looked at, then by what closes most risk.
+
+    Reasons that all roles of the account have do not count: once they are gone, they are gone for all.
+    """
     ranks = {verdict: i for i, verdict in enumerate(get_args(Verdict))}
 
-    def place(row: BatchRow) -> tuple[int, int, int, int, str, str]:
+    def place(row: BatchRow) -> tuple[int, int, int, int, int, str, str]:
         removed = (row.actions_now or 0) - (row.actions_proposed or 0) if row.cut is not None else 0
         risk = -(row.escalations_closed or 0), -removed, -(row.actions_now or 0)
-        return ranks[row.verdict], *risk, row.role.lower(), row.account
+        return ranks[row.verdict], row.to_look_at, *risk, row.role.lower(), row.account
 
     return sorted(rows, key=place)
 
@@ -312,86 +329,3 @@ def totals_by_verdict(rows: Iterable[BatchRow]) -> list[VerdictTotals]:
         for verdict, members in groups.items()
         if members
     ]
-
-
-def since_last(last: BatchTable | None, rows: Iterable[BatchRow], start: str, end: str) -> BatchSince | None:
-    """Return the difference of rows to the last table in their folder; that table's own where they are the same.
-
-    Args:
-        last: the last table; None for none.
-        rows: the new rows.
-        start: first day of their window.
-        end: end of their window.
-    """
-    if last is None:
-        return None
-    found = sorted_rows(rows)
-    if (last.start, last.end, sorted_rows(last.rows)) == (start, end, found):
-        return last.since
-    unverified = sum(row.unverified or 0 for row in last.rows)
-    return BatchSince(
-        start=last.start,
-        end=last.end,
-        roles=len(last.rows),
-        unverified=unverified,
-        changes=_changes(last.rows, found),
-    )
-
-
-def since_retried(last: BatchTable, rows: Iterable[BatchRow]) -> BatchSince | None:
-    """Return the difference that the last table tells, with other rows of some of its roles.
-
-    Args:
-        last: the table of which some roles are made again.
-        rows: all rows, as they are now.
-    """
-    since = last.since
-    if since is None:
-        return None
-    changes = {(one.role, one.account): one for one in since.changes}
-    for new in _changes(last.rows, rows):
-        key = new.role, new.account
-        changes[key] = _as_before(new, changes[key]) if key in changes else new
-    told = tuple(one for _, one in sorted(changes.items()) if _differs(one))
-    return msgspec.structs.replace(since, changes=told)
-
-
-def _changes(before: Iterable[BatchRow], after: Iterable[BatchRow]) -> tuple[BatchChange, ...]:
-    """Return how each role differs, by name and account; those that do not are left out."""
-    then, now = ({(row.role, row.account): row for row in some} for some in (before, after))
-    made = (_change(*key, then.get(key), now.get(key)) for key in sorted(then | now))
-    return tuple(one for one in made if _differs(one))
-
-
-def _change(role: str, account: str, old: BatchRow | None, new: BatchRow | None) -> BatchChange:
-    return BatchChange(
-        role=role,
-        account=account,
-        plan=new.plan if new else "",
-        before=old.verdict if old else None,
-        after=new.verdict if new else None,
-        actions_before=old.actions_now if old else None,
-        actions_after=new.actions_now if new else None,
-        proposed_before=old.actions_proposed if old else None,
-        proposed_after=new.actions_proposed if new else None,
-        paths_before=old.paths_now if old else None,
-        paths_after=new.paths_now if new else None,
-        why=new.reason if new else "",
-        rules=new.rules if new else (),
-    )
-
-
-def _as_before(one: BatchChange, earlier: BatchChange) -> BatchChange:
-    """Return a change with what an earlier one says of the time before."""
-    return msgspec.structs.replace(
-        one,
-        before=earlier.before,
-        actions_before=earlier.actions_before,
-        proposed_before=earlier.proposed_before,
-        paths_before=earlier.paths_before,
-    )
-
-
-def _differs(one: BatchChange) -> bool:
-    then = one.before, one.actions_before, one.proposed_before, one.paths_before
-    return then != (one.after, one.actions_after, one.proposed_after, one.paths_after)

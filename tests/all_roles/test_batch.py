@@ -248,6 +248,22 @@ def test_the_table_has_the_shape_that_its_schema_tells(made: Path) -> None:
     assert json.loads(run_in_root("schema", "batch").stdout) == schema
 
 
+def test_a_row_has_all_reasons_of_the_plan_and_says_the_role_s_own(made: Path) -> None:
+    every = table(made).rows
+    asked = [row for row in every if row.plan and row.verdict in {"review", "wait"}]
+    assert asked
+    for row in asked:
+        strength = read_plan((made / f"plans/{row.plan}.json").read_bytes(), row.plan).strength
+        assert strength is not None
+        assert list(row.reasons) == list(dict.fromkeys(one.id for one in strength.reasons))
+        own = [one.sentence for one in strength.reasons if one.id in row.own_reasons]
+        assert row.reason.endswith("; ".join(own or [one.sentence for one in strength.reasons]))
+    assert {row.reasons for row in every if row.verdict not in {"review", "wait"}} == {()}
+    with (made / "roles.csv").open(encoding="utf-8", newline="") as file:
+        written = {line["role"]: line["reasons"] for line in csv.DictReader(file)}
+    assert all(written[row.role] == ", ".join(row.reasons) for row in asked)
+
+
 def test_csv_and_parquet_hold_the_same_rows(made: Path) -> None:
     with (made / "roles.csv").open(encoding="utf-8", newline="") as file:
         written = list(csv.DictReader(file))
@@ -447,7 +463,7 @@ def test_without_an_account_all_rests_on_the_evidence_alone_and_says_so(tmp_path
     rows = table(tmp_path / "out").rows
     assert all(row.actions_now is None for row in rows)
     assert {row.verdict for row in rows} == {"review", "fixed"}
-    assert all("today's policies are not known" in row.reason for row in rows if row.plan)
+    assert all("policies-unknown" in row.reasons for row in rows if row.plan)
 
 
 # --- what fails ------------------------------------------------------------------------------------------
@@ -750,7 +766,8 @@ def test_a_role_without_events_that_iam_saw_used_is_judged_by_what_iam_saw(tmp_p
     path = with_auditor(tmp_path / "account.json", used)
     assert batch(tmp_path / "out", "--name", "audit-*", account=path).code == 0
     row = row_of(tmp_path / "out", "audit-reader")
-    assert (row.verdict, row.reason, row.events) == ("review", "no permission was seen in use", 0)
+    assert (row.verdict, row.reasons, row.events) == ("review", ("unread-use", "no-use"), 0)
+    assert row.reason.endswith("with no event: a log is missing; no permission was seen in use")
     plan = saved_plan(tmp_path / "out", "audit-reader")
     stays = {keep["action"].partition(":")[0] for keep in plan["keeps"]}
     assert "cloudtrail" in stays

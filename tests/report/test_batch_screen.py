@@ -103,6 +103,27 @@ def test_what_can_be_done_first_stands_first_and_what_closes_most_risk_before_th
     assert "\nUnused (1)" in render_batch(table_of(made), "out", show_all=True)
 
 
+def test_of_the_roles_to_look_at_those_with_least_to_look_at_stand_first() -> None:
+    def one(role: str, *reasons: str, escalations: int = 0) -> BatchRow:
+        return BatchRow(
+            role=role, account=ACCOUNT, verdict="review", reason="so", reasons=reasons, actions_now=9,
+            actions_proposed=1, escalations_closed=escalations,
+        )  # fmt: skip
+
+    made = [
+        one("two", "replay", "open-names", escalations=90),
+        one("error", escalations=5),
+        one("none", "gaps", "no-report"),
+        one("more", "weak", "gaps", escalations=7),
+        one("fewer", "replay", "gaps", "no-report", escalations=6),
+    ]
+    screen = render_batch(table_of(made), "out", show_all=True)
+    cells = [line.split() for line in screen.splitlines() if re.match(r"\w+ +0 +9 ", line)]
+    assert [(role, *reasons) for role, _, _, _, _, _, *reasons in cells] == [
+        ("none",), ("more", "1"), ("fewer", "1"), ("error", "1"), ("two", "2")
+    ]  # fmt: skip
+
+
 def test_the_trust_policies_that_leave_most_open_are_named_first() -> None:
     def one(role: str, *findings: str, changes: int = 1, **more: Any) -> BatchRow:
         values = {"trust": "narrower", "trust_reason": f"{changes} removed", "trust_policy": role} | more
@@ -136,11 +157,11 @@ def test_the_totals_of_the_screen_add_up_to_its_head(screen: str, tmp_path: Path
     (roles,) = re.findall(r" · (\d+) roles · ", screen)
     totals = re.findall(r"^  [a-z ]{11}(\d+) roles? ", screen, re.M)
     assert sum(map(int, totals)) == int(roles)
-    groups = dict(re.findall(r"^([A-Z][a-z ]+) \((\d+)\) +last call", screen, re.M))
+    groups = dict(re.findall(r"^([A-Z][a-z ]+) \((\d+)\) +days", screen, re.M))
     assert int(groups["Do first"]) == int(totals[0])
     (unverified,) = re.findall(r"about (\d+) unverified permissions", screen)
     full = batch(tmp_path / "out", "--details").stdout
-    columns = re.findall(r"^\S+ +(?:\d+ \w+|never) +\S+ +\S+ +\S+ +(\d+) ", full, re.M)
+    columns = re.findall(r"^\S+ +\d+ +[\d,]+ +\d+ +(\d+) ", full, re.M)
     assert sum(map(int, columns)) == int(unverified)
 
 
@@ -173,8 +194,8 @@ def test_the_screen_says_on_how_many_days_a_role_called_and_which_owners_nobody_
     ]
     shown = render_batch(table_of(made, questions=(about("reads of sqs", "steady", "rare"),)), "out")
     head, *rows = [line.split() for line in shown.partition("Do first")[2].splitlines()[:3]]
-    assert head[1:4] == ["last", "call", "days"]
-    assert sorted((row[0], row[2]) for row in rows) == [("rare", "3"), ("steady", "30")]
+    assert head[1:3] == ["days", "today"]
+    assert sorted((row[0], row[1]) for row in rows) == [("rare", "3"), ("steady", "30")]
     assert "questions.csv names no owner of 1 of 2 roles" in shown
 
 

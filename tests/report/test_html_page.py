@@ -593,7 +593,11 @@ def test_the_page_has_the_steps_of_the_apply_list(role: str, today: bool) -> Non
     found = plan(role, today)
     (section,) = read(render("html", found)).all("section", id="apply")
     steps = apply_steps(found.apply_list, name=str)
-    assert [one.text for one in section.all("li")] == [step[0].upper() + step[1:] for step in steps] != []
+    assert (
+        [one.text.strip() for one in section.all("li")]
+        == [step[0].upper() + step[1:] for step in steps]
+        != []
+    )
 
 
 def test_without_today_s_policies_every_place_says_so() -> None:

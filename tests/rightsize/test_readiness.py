@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.rightsize.assess import readiness
+from policygen.rightsize.assess import readiness, schedule
 from policygen.rightsize.assess.few_runs import few_runs
 from policygen.rightsize.assess.readiness import (
     OpenIssues,
     ReportGain,
     permission_days,
     readiness_of,
-    schedule_of,
 )
+from policygen.rightsize.assess.schedule import schedule_of
 from tests.support import ROOT
 from tests.support.command import run_in_root
 
@@ -94,21 +94,22 @@ def test_each_reason_says_a_number_that_the_reader_can_check() -> None:
             "permissions": {"s3:GetObject": ["2026-11-20"], "s3:PutObject": ["2026-11-24"]},
             "events": 1200,
             "weak": 100,
-            "open_points": {"suspects": 1, "losses": 2},
+            "open_points": {"suspects": 1, "losses": 2, "replayed": 1},
             "without_report": [12, 1400],
         }
     )
     gain = "it would also decide about 12 of the 1,400 unverified"
     assert [reason.sentence for reason in found.reasons] == [
         "2 needed permissions dropped by a decision: calls will fail",
-        "9 days of evidence, 14 are needed",
         "the window shows the role for 5 days, 14 are needed",
         "a permission was new 0 days before the end, 3 are needed",
-        "no event of anyone on 1 day: 2026-11-19",
-        "the role was active on 2 days only",
-        "the logs begin 2026-11-15, the window 2026-10-26",
-        "100 of 1,200 events throttled or invalid",
+        "9 days of evidence, 14 are needed",
         "1 suspicious call left out of the policy",
+        "1 later call that a policy learnt on the first part of the window denies",
+        "the role was active on 2 days only",
+        "100 of 1,200 events throttled or invalid",
+        "no event of anyone on 1 day: 2026-11-19",
+        "the logs begin 2026-11-15, the window 2026-10-26",
         f"IAM was not asked what was used before the window: {readiness.REPORT_COMMAND}; {gain}",
     ]
 
@@ -130,9 +131,10 @@ def test_the_days_of_a_permission_are_those_of_all_its_resources() -> None:
 
 def test_the_page_shows_each_threshold_and_each_reason() -> None:
     page = PAGE.read_text()
-    names = [name for name, value in vars(readiness).items() if name.isupper() and isinstance(value, int)]
-    assert len(names) == 8
-    missing = [name for name in names if f"`{name}` | {getattr(readiness, name)} |" not in page]
+    both = vars(readiness) | vars(schedule)
+    numbers = {name: value for name, value in both.items() if name.isupper() and isinstance(value, int)}
+    assert len(numbers) == 8
+    missing = [name for name, value in numbers.items() if f"`{name}` | {value} |" not in page]
     ids = {reason for case in json.loads((CASES / "verdicts.json").read_text()) for reason in case["reasons"]}
     missing += [reason for reason in sorted(ids) if f"| `{reason}` |" not in page]
     assert not missing

@@ -123,7 +123,7 @@ class Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in {"tr", "tbody", "thead", "tfoot"}:
             self._imply({"td", "th"} if tag == "tr" else {"td", "th", "tr"})
-        if tag == "ul":
+        if tag in {"ul", "ol"}:
             self._imply({"li"})
         assert self.open[-1].tag == tag, f"</{tag}> closes {self.open[-1].tag}"
         self.open.pop()

@@ -166,7 +166,7 @@ def command(
     from policygen.cli.output import warn_of_age
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
-    from policygen.plan.batch_table import since_last, since_retried
+    from policygen.plan.batch_since import since_last, since_retried
     from policygen.report.commands import DOCTOR
     from policygen.report.formats import require_format
 

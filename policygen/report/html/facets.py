@@ -49,6 +49,7 @@ _TRUST: Mapping[TrustAnswer, str] = {
 
 _VALUES: Mapping[str, tuple[str, Callable[[BatchRow], Iterable[str]]]] = {
     "answer": ("Safe to apply?", lambda row: [answer_of(row.verdict)]),
+    "reason": ("Reason", lambda row: row.reasons),
     "trust": ("Trust policy", lambda row: [_TRUST[row.trust]] if row.trust else ()),
     "rule": ("Trust rule", lambda row: row.trust_findings),
     "owner": ("Owner", lambda row: [row.owner or NOBODY]),

@@ -37,6 +37,9 @@ _TAG = re.compile(r"<[a-z][^<>]*>")
 _QUOTED = re.compile(r'(?<==)"([\w%.-]+)"(?=[ >])')
 """A value that HTML takes without its quotes: https://html.spec.whatwg.org/#unquoted."""
 
+_IMPLIED = re.compile(r"</(?:li|t[dhr])>")
+"""An end that HTML implies: https://html.spec.whatwg.org/#optional-tags."""
+
 LONGEST = 600
 """Characters of a name that are shown; a longer one is cut, with its length."""
 
@@ -132,8 +135,9 @@ def _environment() -> Environment:
 
 
 def _template(name: str) -> str:
-    """Return the text of a template without quotes that say nothing: hundreds of pages repeat its rows."""
+    """Return the text of a template without quotes and ends that say nothing: hundreds of pages repeat its rows."""
     text = (package_folder("policygen.report.html") / "templates" / name).read_text("utf-8")
+    text = _IMPLIED.sub("", text)
     return _TAG.sub(lambda tag: _QUOTED.sub(r"\1", tag[0]), text)
 
 

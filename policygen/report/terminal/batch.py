@@ -59,9 +59,10 @@ _COLUMNS = (
     _Column("needed", lambda row, _: _figure(row.needed)),
     _Column("unver.", lambda row, _: _figure(row.unverified)),
     _Column("escal", lambda row, _: _figure(row.escalations_closed)),
+    _Column("reasons", lambda row, _: f"{row.to_look_at:,}" if row.to_look_at else ""),
     _Column("questions", lambda row, _: f"{row.questions:,}" if row.questions else ""),
 )
-_FIRST_TO_GO = ("questions", "last call", "today")
+_FIRST_TO_GO = ("last call", "questions", "today", "reasons")
 """Columns that narrow screens leave out, in this order."""
 
 
@@ -283,8 +284,8 @@ def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) ->
     digits = max(len(f"{len(one.roles):,}") for one in asked)
     yield ""
     yield from _wrapped(
-        f"Questions ({len(batch.questions):,}) about {pluralize(unverified, 'unverified permission')}, "
-        "which the policies keep",
+        f"Questions ({len(batch.questions):,}) for all roles, about "
+        f"{pluralize(unverified, 'unverified permission')} that stay",
         width,
     )
     for one in asked:

@@ -112,13 +112,11 @@ def _percent(before: int, after: int) -> str:
 
 
 def _reasons(reasons: tuple[PlanReason, ...], days: int) -> list[str]:
-    """Return the reasons, a line each with what to do; those that notices explain as numbers in one line."""
+    """Return the reasons, a line each with what to do; those that notices explain share one."""
     known = grouped((one.id, one) for one in reasons if one.id in COUNTED)
-    brief = [_counted(some) for some in known.values()]
-    return [
-        *([" · ".join(brief)] if brief else []),
-        *(f"{one.sentence}{_to_do(one.id, days)}" for one in reasons if one.id not in COUNTED),
-    ]
+    brief = " · ".join(_counted(some) for some in known.values())
+    lines = (brief if one.id in COUNTED else f"{one.sentence}{_to_do(one.id, days)}" for one in reasons)
+    return list(dict.fromkeys(lines))
 
 
 def _to_do(reason: str, days: int) -> str:

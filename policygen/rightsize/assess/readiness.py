@@ -10,9 +10,7 @@ docs/concepts/evidence.md.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -21,6 +19,7 @@ from policygen.days import dates_from, days_between
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess.few_runs import few_runs
+from policygen.rightsize.assess.schedule import Schedule, schedule_of
 from policygen.text import pluralize
 
 MIN_DAYS = 14
@@ -33,12 +32,6 @@ SILENT_DAYS = 7
 """Days without a call of the role at the end, after which a person should ask whether it is still in use."""
 WEAK_PERCENT = 5
 """Share of weak events from which on a person should look at them (1.10.4)."""
-WEEKLY_TIMES = 3
-"""Uses on one weekday, and on no other, that make a weekly job."""
-MONTHLY_TIMES = 3
-"""Months with a use on the same day that make a monthly job."""
-MONTH_EDGE_TIMES = 2
-"""Months that make a job on the first or last day of the month: these days are rarely a coincidence."""
 
 Verdict = Literal["ready", "review", "wait"]
 
@@ -54,13 +47,8 @@ class Reason(NamedTuple):
     verdict: Verdict
 
 
-class Schedule(msgspec.Struct, frozen=True):
-    """A permission that is used on a regular schedule."""
-
-    permission: str
-    kind: Literal["weekly", "monthly", "month start", "month end"]
-    sentence: str
-    """``on Mondays, 4 times``."""
+OF_ALL_ROLES = frozenset({"few-days", "gaps", "late-start", "no-report", "policies-unknown"})
+"""Ids of the reasons that lie in what was read and given: all roles of an account have them alike."""
 
 
 class OpenIssues(msgspec.Struct, frozen=True):
@@ -131,7 +119,8 @@ class Readiness(msgspec.Struct, frozen=True):
     """Events that may have failed before the permission was looked at (1.10.4)."""
     verdict: Verdict
     reasons: tuple[Reason, ...]
-    """The most serious first; at least one. Calls that will fail come before all that may be missing."""
+    """At least one, the most serious first: calls that will fail, then what decides a ``wait``. The role's own come before
+    those of `OF_ALL_ROLES`."""
 
 
 def days_asked(asked: int | None, window: int) -> int:
@@ -242,12 +231,12 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
     found = [
         *_points(points, _BROKEN),
         *_waits(facts, min_days, quiet_days),
-        *_thin(facts),
         *_points(points, _POINTS),
+        *_thin(facts),
         *_unasked(facts),
     ]
     if found:
-        return tuple(found)
+        return tuple(sorted(found, key=_place))
     who, when = "workload" if points.reported else "role", f"on {pluralize(len(facts.active), 'day')}"
     safe = (
         f"every call of the {who} {when} that today's policies allow stays allowed"
@@ -266,6 +255,11 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
             "ready",
         ),
     )
+
+
+def _place(reason: Reason) -> tuple[bool, bool, bool]:
+    """Return where a reason stands, as `Readiness.reasons` says."""
+    return reason.id not in _BROKEN, reason.verdict != "wait", reason.id in OF_ALL_ROLES
 
 
 def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
@@ -295,9 +289,8 @@ def _thin(facts: _Facts) -> list[Reason]:
         found.append(("policies-unknown", why))
     if not facts.last_new:
         found.append(("no-use", "no permission was seen in use"))
-    if holes := _holes(facts.covered, facts.days[-1]):
-        some = ", ".join(holes[:3]) + (" …" if len(holes) > 3 else "")
-        found.append(("gaps", f"no event of anyone on {pluralize(len(holes), 'day')}: {some}"))
+    if holes := quiet_days_of(facts.covered, facts.days[-1]):
+        found.append(("gaps", no_event_on(holes)))
     found += [("gaps", gap) for gap in facts.gaps]
     if 0 < len(facts.active) < ACTIVE_DAYS:
         found.append(few_runs(facts.active, facts.days[-1], facts.begin))
@@ -319,11 +312,11 @@ _BROKEN = {"losses": ("losses", "needed permission", "dropped by a decision: cal
 
 _POINTS = {
     "suspects": ("suspects", "suspicious call", "left out of the policy"),
+    "replayed": ("replay", "later call", "that a policy learnt on the first part of the window denies"),
     "unusual": ("unusual", "call", "unlike those before, which stay in the policy"),
     "unread_use": ("unread-use", "permission", "that IAM saw in use, with no event: a log is missing"),
     "missing": ("missing", "request", "seen in use that today's policies do not allow: are they all there?"),
     "open_names": ("open-names", "resource type", "whose names may be new next time"),
-    "replayed": ("replay", "later call", "that a policy learnt on the first part of the window denies"),
     "unmapped": ("unmapped", "call", "not mapped to permissions"),
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "to keep a permission has expired"),
@@ -340,6 +333,7 @@ def _points(points: OpenIssues, texts: Mapping[str, tuple[str, str, str]]) -> li
     ]
 
 
+NOT_ASKED = "IAM was not asked what was used before the window"
 REPORT_COMMAND = "policygen snapshot --output account.json"
 """The command that reads IAM's last-accessed reports."""
 
@@ -348,52 +342,24 @@ def _unasked(facts: _Facts) -> list[Reason]:
     """Return what IAM's report would add, where it was not read."""
     if facts.without_report is None:
         return []
-    why = f"IAM was not asked what was used before the window: {REPORT_COMMAND}"
+    why = f"{NOT_ASKED}: {REPORT_COMMAND}"
     gain = facts.without_report
     if gain.decides:
         why += f"; it would also decide about {gain.decides:,} of the {gain.unverified:,} unverified"
     return [Reason("no-report", why, "review")]
 
 
-# --- Days ------------------------------------------------------------------------------------------
+def quiet_days_of(covered: Sequence[str], end: str) -> list[str]:
+    """Return the dates without events between the first date with events and the end, sorted.
 
-
-def schedule_of(permission: str, dates: Collection[str]) -> Schedule | None:
-    """Find the schedule of a set of dates; None where they follow none.
-
-    The first of these rules that holds: always the last day of a month or its last weekday, in `MONTH_EDGE_TIMES`
-    months; always the first day of a month or its first weekday, likewise; always the same day of the month, in
-    `MONTHLY_TIMES` months; always the same weekday, `WEEKLY_TIMES` times. There is one date in a month or week.
+    Args:
+        covered: the dates with events of any caller, sorted.
+        end: the last day of the window.
     """
-    days = sorted(map(date.fromisoformat, set(dates)))
-    months = {(day.year, day.month) for day in days}
-    if len(months) == len(days):
-        times = f"{pluralize(len(days), 'time')}"
-        if len(days) >= MONTH_EDGE_TIMES and all(day in _edges(day, last=True) for day in days):
-            return Schedule(permission, "month end", f"at the end of the month, {times}")
-        if len(days) >= MONTH_EDGE_TIMES and all(day in _edges(day, last=False) for day in days):
-            return Schedule(permission, "month start", f"at the start of the month, {times}")
-        if len(days) >= MONTHLY_TIMES and len({day.day for day in days}) == 1:
-            return Schedule(permission, "monthly", f"on day {days[0].day} of the month, {times}")
-    if len(days) >= WEEKLY_TIMES and len({day.weekday() for day in days}) == 1:
-        return Schedule(
-            permission, "weekly", f"on {_WEEKDAYS[days[0].weekday()]}s, {pluralize(len(days), 'time')}"
-        )
-    return None
-
-
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
-def _edges(day: date, *, last: bool) -> set[date]:
-    """Return the last day of a day's month and its last weekday; or the first ones."""
-    edge = day.replace(day=monthrange(day.year, day.month)[1] if last else 1)
-    weekday = edge
-    while weekday.weekday() > 4:
-        weekday += timedelta(days=-1 if last else 1)
-    return {edge, weekday}
-
-
-def _holes(covered: Sequence[str], end: str) -> list[str]:
-    """Return the dates without events between the first date with events and the end."""
     return sorted(set(dates_from(covered[0], end)) - set(covered)) if covered else []
+
+
+def no_event_on(days: Sequence[str]) -> str:
+    """Say on which days nobody had an event: at least one date."""
+    some = ", ".join(days[:3]) + (" …" if len(days) > 3 else "")
+    return f"no event of anyone on {pluralize(len(days), 'day')}: {some}"

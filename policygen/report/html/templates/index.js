@@ -2,6 +2,11 @@
 // Keeps the filters of the index in its address, and saves the rows that are shown.
 for (const box of all("[data-filter]")) {
   const fields = all("[name]", box);
+  const kinds = all(`#${box.dataset.filter} > tbody > tr`).flatMap((row) => (row.dataset.kind ?? "").split(" "));
+  const times = new Map();
+  for (const kind of kinds) times.set(kind, (times.get(kind) ?? 0) + 1);
+  // The label is what is shown: the text stays what addresses name.
+  for (const one of all("option", box)) if (one.value) one.label = `${one.text} (${times.get(one.value) ?? 0})`;
   const filter = () => box.dispatchEvent(new Event("input"));
   const follow = () => {
     const wanted = new URLSearchParams(location.hash.slice(1));

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from policygen.account.model import Accounts
     from policygen.all_roles.read import BatchEvidence
     from policygen.all_roles.rightsize_role import Result
+    from policygen.all_roles.shared_reasons import HeldBack
     from policygen.logs.window import Window
 
 TABLE = "batch.json"
@@ -124,7 +125,9 @@ class Folder:
                     "run the batch without --retry-failed",
                     code="PG-E276",
                 )
-            found[name] = Result(row, topics=one.topics, file=name, inputs=one.inputs, kept=True)
+            found[name] = Result(
+                row, topics=one.topics, shared=one.shared, file=name, inputs=one.inputs, kept=True
+            )
         return found
 
     def check(self) -> None:
@@ -218,7 +221,7 @@ class Folder:
                 (self.path / file).unlink()
         write_manifest(self.path, written)
         made = {
-            name: MadeRole(one.inputs, self._files_digest(one.row), one.row, tuple(one.topics))
+            name: MadeRole(one.inputs, self._files_digest(one.row), one.row, tuple(one.topics), one.shared)
             for name, one in results.items()
         }
         write_made(self.path, made)
@@ -275,6 +278,7 @@ def batch_table(
     data_events: str = "",
     questions: tuple[BatchQuestion, ...] = (),
     since: BatchSince | None = None,
+    held: HeldBack | None = None,
 ) -> BatchTable:
     """Return the table of a batch.
 
@@ -287,6 +291,7 @@ def batch_table(
         data_events: the commands that print what makes the trails log the data events of all questions.
         questions: those of all roles.
         since: the difference to the batch before.
+        held: what holds back several roles.
     """
     from policygen.iam.reference import data_version
     from policygen.version import VERSION
@@ -307,4 +312,5 @@ def batch_table(
         data_events=data_events,
         questions=questions,
         since=since,
+        **(held._asdict() if held else {}),
     )

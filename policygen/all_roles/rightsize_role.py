@@ -16,6 +16,7 @@ from policygen.all_roles.manifest import TRUST
 from policygen.all_roles.role_trust import RoleTrust, trust_of
 from policygen.all_roles.row import RowDecision, call_figures, plan_figures, row_of
 from policygen.all_roles.select import RoleTarget
+from policygen.all_roles.shared_reasons import of_all_roles
 from policygen.all_roles.unchanged import inputs_digest
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
@@ -42,7 +43,7 @@ from policygen.plan.io import plan_to_gzip
 from policygen.plan.model import Plan
 from policygen.report.formats import render
 from policygen.rightsize.analysis import Analysis, conclude
-from policygen.rightsize.assess.readiness import OF_ALL_ROLES
+from policygen.rightsize.assess.readiness import OF_ALL_ROLES, Reason
 from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.questions import RoleTopic, topics_of_role
@@ -94,6 +95,8 @@ class Result(NamedTuple):
     """Folder -> the text to write there, or its UTF-8 bytes; empty where there is no plan."""
     topics: Sequence[RoleTopic] = ()
     """What the role asks about its unverified permissions."""
+    shared: tuple[Reason, ...] = ()
+    """What holds it back, and lies in what was read or given; () where nothing would change."""
     file: str = ""
     """The name of the role's files, without a suffix."""
     inputs: str = ""
@@ -153,7 +156,16 @@ def _right_size(
         decision = decision._replace(reason=f"{decision.reason}; nothing of it to keep by {', '.join(unfit)}")
     row = row_of(target, decision, arn=analysis.suggestion.role.arn, plan=target.file, **plan_figures(plan))
     texts = {folder: _content(format_, plan) for folder, format_ in settings.formats.items()}
-    return Result(row, texts, _topics(analysis.suggestion))
+    return Result(row, texts, _topics(analysis.suggestion), _shared(analysis.suggestion, plan))
+
+
+def _shared(suggestion: Suggestion, plan: Plan) -> tuple[Reason, ...]:
+    return of_all_roles(suggestion.strength.reasons) if suggestion.strength and not _stays(plan) else ()
+
+
+def _stays(plan: Plan) -> bool:
+    """Return whether the policies are today's."""
+    return plan.today is not None and all(change.now == change.proposed for change in plan.changes)
 
 
 def _topics(suggestion: Suggestion) -> tuple[RoleTopic, ...]:
@@ -306,7 +318,7 @@ def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
     if readiness is None:
         return RowDecision("review", "")
     verdict: Verdict = readiness.verdict
-    same = plan.today is not None and all(change.now == change.proposed for change in plan.changes)
+    same = _stays(plan)
     if same and verdict == "ready":
         return RowDecision("unchanged", "today's policies are what the evidence asks for")
     own = [one for one in readiness.reasons if one.id not in OF_ALL_ROLES]

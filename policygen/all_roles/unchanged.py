@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from policygen.files import UnreadableJson, unpacked, write_file
 from policygen.iam.reference import data_version
 from policygen.plan.batch_table import BatchRow
+from policygen.rightsize.assess.readiness import Reason
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.questions import RoleTopic
 from policygen.text import pluralize
@@ -45,6 +46,8 @@ class MadeRole(msgspec.Struct, frozen=True, array_like=True):
     row: BatchRow
     topics: tuple[RoleTopic, ...] = ()
     """What the role asks about its unverified permissions."""
+    shared: tuple[Reason, ...] = ()
+    """What holds it back, and lies in what was read or given."""
 
 
 def read_made(folder: Path) -> dict[str, MadeRole]:

@@ -15,7 +15,7 @@ Verdict = Literal["ready", "review", "wait", "unchanged", "unused", "fixed", "fa
 VERDICT_MEANINGS: Mapping[Verdict, str] = {
     "ready": "nothing that the role did would be denied",
     "review": "suspicious calls, thin evidence, or IAM was not asked",
-    "wait": "too few days of evidence",
+    "wait": "too few days of logs or of the role, or something was new shortly before the end",
     "unchanged": "today's policies are what the evidence asks for",
     "unused": "no call; listed, never removed",
     "fixed": "can't be edited here (AWS, SSO or you protect them); the reason says what to edit",
@@ -175,6 +175,20 @@ class RoleQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A rule in one line that drops the permissions, and nothing that the role needs; "" where there is none."""
 
 
+class SharedReason(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason that holds back several roles alike, since it lies in what was read or given."""
+
+    id: str
+    """Of `OF_ALL_ROLES`."""
+    sentence: str
+    roles: int
+    """How many roles it holds back."""
+    command: str = ""
+    """The command that takes it away; "" where there is none."""
+    days: int | None = None
+    """The longest window with the same end in which it does not hold; None where that would be too short, or none."""
+
+
 class BatchChange(msgspec.Struct, frozen=True, kw_only=True):
     """A role that is not as it was in the batch before. None: it was not in that batch, or is not in this one."""
 
@@ -294,6 +308,12 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     """
     questions: tuple[BatchQuestion, ...] = ()
     """The questions of all roles, first those that concern most of them. Older tables have none."""
+    shared_reasons: tuple[SharedReason, ...] = ()
+    """What holds back several roles alike, first what holds back most."""
+    held_back: int = 0
+    """Roles that one of these, or several, hold back."""
+    ready_without: int = 0
+    """Those of them that have no other reason: without these they would be ``ready``."""
     since: BatchSince | None = None
     """The difference to the batch before; None for the first one in its folder."""
 

@@ -25,6 +25,22 @@ CAUTIONS: Mapping[str, str] = {"missing-keys": "Missing keys"}
 """Id of a caution -> its name, of at most 12 columns."""
 
 
+DO = {
+    "few-days": "read more days, or wait",
+    "role-new": "wait, or add the logs from before",
+    "still-learning": "wait",
+    "no-use": "ask its owner whether it is still needed",
+    "gaps": "add what is missing",
+    "few-active-days": "read more of its runs, --days {days}",
+    "no-older-logs": "run this again after its next run",
+    "silent": "ask its owner whether it is still needed",
+    "late-start": "add older logs, or ask for fewer days",
+    "weak": "fine, if you know why",
+    "unread-use": "policygen doctor says what was read",
+}
+"""Reasons that no notice explains -> what to do; docs/reference/reasons.md says more. Others name their command."""
+
+
 def answer_of(verdict: str) -> str:
     """Return the answer to "Safe to apply?" that a verdict stands for; any other verdict as it is."""
     return ANSWERS.get(verdict, verdict)

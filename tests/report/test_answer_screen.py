@@ -22,7 +22,8 @@ from policygen.report.notices.suspicious import SIGNS
 from policygen.report.terminal.colour import coloured
 from policygen.report.terminal.layout import NARROWEST, WIDEST
 from policygen.report.terminal.screen import render
-from policygen.report.terminal.verdict import COUNTED, DO
+from policygen.report.terminal.verdict import COUNTED
+from policygen.report.wording import DO
 from tests.support import ROOT
 from tests.support.command import run, run_in_root
 from tests.support.golden import rendered

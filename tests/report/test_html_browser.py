@@ -237,8 +237,8 @@ def test_what_is_filtered_is_saved_as_csv(chromium: Any, folder: Path, tmp_path:
         assert download.value.suggested_filename == "roles.csv"
         with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
             head, *lines = csv.reader(file)
-        assert head == ["Role", "Where", "Safe to apply?", "Last call", "Now", "Needed", "Unverified", "Reasons", "Questions",
-                        "Paths", "Days", "Replay", "Why"]  # fmt: skip
+        assert head == ["Role", "Where", "Safe to apply?", "Last call", "Now", "Needed", "Unverified", "Reasons",
+                        "Questions", "Paths", "Days", "Replay", "Why"]  # fmt: skip
         assert lines[1][:6] == ["payments-stream-consumer-1", "/service-role/ orders", "look first",
                                 "2026-11-24 22:36", "9413", "18"]  # fmt: skip
         assert (lines[-1][0], lines[-1][1], lines[-1][-1]) == ("'=HYPERLINK(1)", "", 'so "that";\' =1')

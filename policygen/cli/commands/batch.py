@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -47,11 +47,17 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.all_roles.folder import Folder
+    from policygen.all_roles.questions import CommandParts
+    from policygen.all_roles.read import BatchEvidence
     from policygen.all_roles.rightsize_role import BatchSettings, Result
     from policygen.all_roles.run import WriteResult
     from policygen.all_roles.select import RoleFilter, RoleTarget
+    from policygen.all_roles.shared_reasons import HeldBack
+    from policygen.all_roles.unchanged import MadeRole
     from policygen.logs.calls.spill import SpillStore
-    from policygen.plan.batch_table import BatchRow, BatchTable
+    from policygen.logs.window import Window
+    from policygen.plan.batch_table import BatchRow, BatchTable, SharedReason
+    from policygen.rightsize.suggestion import SuggestOptions
 
 
 @dataclass(frozen=True)
@@ -217,7 +223,7 @@ def command(
         settings = replace(settings, shared=shared_digests(settings))
         folder.begin([*(target.file for target in chosen), *results])
         done = _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
-    results |= {one.file: one._replace(topics=made[one.file].topics) if one.kept else one for one in done}
+    results |= {one.file: _as_made(one, made) if one.kept else one for one in done}
     rows += [one.row for one in done]
     inputs = [words for words in given_options(context, but=("snapshots",)) if words[0] in DOCTOR]
     parts = CommandParts(inputs, folder.plan_path, snapshots_of(accounts, account.snapshots or ()))
@@ -233,6 +239,7 @@ def command(
         data_events=data_events_commands(topics, parts),
         questions=asked,
         since=since,
+        held=_held_back(results.values(), evidence, period, parts, suggest),
     )
     folder.end(table, results, role_questions(topics, parts))
     if kept := sum(one.kept for one in done):
@@ -259,6 +266,34 @@ def _last_table(folder: Folder, last: BatchTable | None, *, retry_failed: bool) 
             instead=("--retry-failed", ""),
         )
     return last if retry_failed else None
+
+
+def _as_made(kept: Result, made: Mapping[str, MadeRole]) -> Result:
+    """Return a result that was left alone with what the last batch noted of it."""
+    return kept._replace(topics=made[kept.file].topics, shared=made[kept.file].shared)
+
+
+def _held_back(
+    results: Iterable[Result],
+    evidence: BatchEvidence,
+    window: Window,
+    parts: CommandParts,
+    suggest: SuggestOptions,
+) -> HeldBack:
+    """Return what holds back several roles alike, and what takes it away."""
+    from policygen.all_roles.shared_reasons import days_after_quiet, held_back
+    from policygen.rightsize.assess.readiness import MIN_DAYS, REPORT_COMMAND
+
+    found = [one for one in results if one.shared]
+    asked = suggest.decisions.min_days if suggest.decisions else None
+    unasked = {one.row.account for one in found if "no-report" in one.row.reasons}
+    files = [file.path for account, file in parts.snapshots.items() if account in unasked]
+    # The account that a snapshot is of is chosen by the credentials, so one command cannot make several.
+    command = REPORT_COMMAND.replace("account.json", shlex.quote(files[0])) if len(files) == 1 else ""
+    quiet = days_after_quiet(evidence.counts.totals.account_days, {one.row.account for one in found}, window)
+    return held_back(
+        ((one.row.reasons, one.shared) for one in found), quiet, command, MIN_DAYS if asked is None else asked
+    )
 
 
 def _to_do(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:
@@ -333,18 +368,32 @@ def _show(table: BatchTable, out: Path, *, show_all: bool, color: Color) -> None
 
 
 def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:
-    """Yield commands that go on from here: the failed roles again, the first role, and all that can be applied."""
+    """Yield commands that go on from here: the failed roles again, what many wait for, the first role, and a script."""
     from policygen.plan.batch_table import sorted_rows
 
     if any(row.verdict == "failed" for row in table.rows):
         words = [word for word in sys.argv[1:] if word != "--retry-failed"]
         yield shlex.join(["policygen", *words, "--retry-failed"])
+    ready = Counter(row.account for row in table.rows if row.verdict == "ready")
+    if not ready:
+        yield from _mending_commands(table.shared_reasons)
     first = next((row.plan for row in sorted_rows(table.rows) if row.plan), "")
     for plan in [path for path in (out / "plans").iterdir() if path.name.partition(".json")[0] == first]:
         yield f"policygen report {shlex.quote(str(plan))}"
-        yield f"policygen report {shlex.quote(str(plan))} -f aws-cli"
-    ready = Counter(row.account for row in table.rows if row.verdict == "ready")
+        if ready:
+            yield f"policygen report {shlex.quote(str(plan))} -f aws-cli"
     for account, roles in sorted(ready.items()):
         if roles > 1:  # one script changes one account
             of = f" --account {account}" if len(ready) > 1 else ""
             yield f"policygen report {shlex.quote(str(out))}{of} -f aws-cli"
+
+
+def _mending_commands(reasons: Iterable[SharedReason]) -> Iterator[str]:
+    """Yield what takes away what holds back many roles: the snapshot, and the batch again, with fewer days."""
+    found = list(reasons)
+    commands = [one.command for one in found if one.command]
+    days = [one.days for one in found if one.days]
+    yield from commands
+    if commands or days:
+        words = ["policygen", *sys.argv[1:], *(["--days", str(min(days))] if days else [])]
+        yield shlex.join(words)

@@ -13,6 +13,7 @@ from policygen.plan.batch_table import (
     first_to_trust_less,
     totals_by_verdict,
 )
+from policygen.report.held_back import held_words, reason_words, to_do, without_words
 from policygen.report.html import charts
 from policygen.report.html.facets import facets_of, question_tokens, tokens_of
 from policygen.report.html.templating import fill_template
@@ -55,7 +56,13 @@ def render_index(batch: BatchTable) -> dict[str, str]:
         "narrower": narrower,
         "judged": sum(row.trust in ("narrower", "unchanged") for row in rows),
         "asked": batch.questions[:_QUESTIONS],
-        **_sentences(rows, sums),
+        "held": held_words(batch) if batch.shared_reasons else "",
+        "shared": [(reason_words(one, batch), to_do(one)) for one in batch.shared_reasons],
+        "without": without_words(batch),
+        "freed": f"; {batch.ready_without:,} more once what is named above is mended"
+        if batch.ready_without
+        else "",
+        **_sentences(batch, sums),
         **sums,
     }
     tokens = question_tokens(batch.questions[:_QUESTIONS])
@@ -94,8 +101,9 @@ def _sums(rows: Sequence[BatchRow]) -> dict[str, int]:
     }
 
 
-def _sentences(rows: Sequence[BatchRow], sums: dict[str, int]) -> dict[str, str]:
-    """Say in two sentences what the batch is worth, for who reads nothing else."""
+def _sentences(batch: BatchTable, sums: dict[str, int]) -> dict[str, str]:
+    """Say in a few sentences what the batch is worth and who acts first, for who reads nothing else."""
+    rows = batch.rows
     now, proposed, compared = sums["now"], sums["proposed"], sums["compared"]
     if now > proposed:
         share = f"can do without {100 * (now - proposed) // now} % of {'its' if compared == 1 else 'their'} permissions"
@@ -106,7 +114,7 @@ def _sentences(rows: Sequence[BatchRow], sums: dict[str, int]) -> dict[str, str]
     parts = [
         f"{sums['ready']:,} of {pluralize(len(rows), 'role')} can be changed now",
         *([f"{sums['review']:,} after a look"] if sums["review"] else []),
-        *([f"{sums['wait']:,} once there are more days of logs"] if sums["wait"] else []),
+        *([f"{sums['wait']:,} once more days have passed or are read"] if sums["wait"] else []),
     ]
     if 0 < compared < len(rows):
         parts[0] += f" (the {pluralize(compared, 'role')} above have known policies and a proposal)"
@@ -120,7 +128,26 @@ def _sentences(rows: Sequence[BatchRow], sums: dict[str, int]) -> dict[str, str]
         f" The new policies close {closed:,} of {closed + left:,} known ways to escalate privileges, exfiltrate data, "
         "or expose resources."
     )
-    return {"headline": headline, "sentence": answers + (risks if closed else "")}
+    return {"headline": headline, "sentence": answers + _who_acts(batch) + (risks if closed else "")}
+
+
+def _who_acts(batch: BatchTable) -> str:
+    """Say what whoever runs policygen can mend, and how much there is to look at in the first roles; "" for nothing."""
+    looks = [row for row in batch.rows if row.verdict == "review" and row.to_look_at]
+    parts = []
+    if batch.shared_reasons:
+        things = "1 thing" if len(batch.shared_reasons) == 1 else f"{len(batch.shared_reasons):,} things"
+        parts.append(
+            f" {things} below are for whoever runs policygen, and free {batch.ready_without:,} of them."
+        )
+    if looks:
+        least = min(row.to_look_at for row in looks)
+        first = sum(1 for row in looks if row.to_look_at == least)
+        parts.append(
+            f" Who knows the roles begins with {pluralize(first, 'role')}: "
+            f"{pluralize(least, 'reason')} to look at{'' if first == 1 else ' in each'}."
+        )
+    return "".join(parts)
 
 
 _CLASSES = {

@@ -20,6 +20,7 @@ from policygen.plan.batch_table import (
     sorted_rows,
     totals_by_verdict,
 )
+from policygen.report.held_back import held_words, reason_words, to_do, without_words
 from policygen.report.wording import answer_of
 from policygen.text import escape_controls, pluralize
 
@@ -85,6 +86,7 @@ def render_batch(
         "",
         "Safe to apply?",
         *_totals(rows, width),
+        *_held_back(batch, width),
         *_trust(rows, width),
         *_since(batch, out, width),
         *_roles(rows, batch.end_time, width, show_all=show_all),
@@ -145,6 +147,17 @@ def _sum(total: VerdictTotals) -> str:
     closed = total.escalations_closed
     paths = f", {pluralize(closed, 'escalation path')} closed" if closed else ""
     return f"{total.actions_now:,} → {total.actions_proposed:,} actions (−{cut:.1f} %){paths}"
+
+
+def _held_back(batch: BatchTable, width: int) -> Iterator[str]:
+    """Say once what holds back many roles alike, and what takes it away."""
+    if not batch.shared_reasons:
+        return
+    yield ""
+    yield from _wrapped(held_words(batch), width)
+    for one in batch.shared_reasons:
+        yield from _wrapped(f"{reason_words(one, batch)}: {to_do(one)}", width, "  ")
+    yield from _wrapped(f"{without_words(batch)}.", width, "  ")
 
 
 _FIRST = 3
@@ -236,11 +249,17 @@ def _roles(rows: Sequence[BatchRow], end: str, width: int, *, show_all: bool) ->
             if row.role.lower() in twice:
                 yield f"    account {row.account}"
             if row.verdict != "ready":
-                yield from _wrapped(row.reason, width, "    ")
+                yield from _wrapped(_why(row), width, "    ")
         if len(some) < len(own):
             yield f"  and {len(own) - len(some):,} more" + (
                 " like these" if own[0].verdict == "ready" else ""
             )
+
+
+def _why(row: BatchRow) -> str:
+    """Return why a role is not safe to apply; what all roles have in common stands above them."""
+    common = bool(row.reasons) and not row.own_reasons and row.verdict in ("review", "wait")
+    return f"no reason of its own: {', '.join(row.reasons)}" if common else row.reason
 
 
 def _names_of_several(rows: Iterable[BatchRow]) -> set[str]:

@@ -9,7 +9,7 @@ from policygen.days import days_between
 from policygen.plan.model import Plan, PlanReason, PlanRisk
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, more, sparks
-from policygen.report.wording import CAUTIONS, broader
+from policygen.report.wording import CAUTIONS, DO, broader
 from policygen.text import pluralize
 
 _ANSWERS = {"ready": "✔ SAFE TO APPLY", "review": "! LOOK FIRST", "wait": "✘ NOT YET"}
@@ -29,21 +29,6 @@ COUNTED = {
     "unverified-dropped": "dropped permission",
 }
 """Reasons of which a notice has the details -> what their number counts."""
-
-DO = {
-    "few-days": "read more days, or wait",
-    "role-new": "wait, or add the logs from before",
-    "still-learning": "wait",
-    "no-use": "ask its owner whether it is still needed",
-    "gaps": "add what is missing",
-    "few-active-days": "read more of its runs, --days {days}",
-    "no-older-logs": "run this again after its next run",
-    "silent": "ask its owner whether it is still needed",
-    "late-start": "add older logs, or ask for fewer days",
-    "weak": "fine, if you know why",
-    "unread-use": "policygen doctor says what was read",
-}
-"""Reasons that no notice explains -> what to do; docs/reference/reasons.md says more. Others name their command."""
 
 
 def render_head(plan: Plan, layout: Layout) -> Iterator[str]:

@@ -119,7 +119,7 @@ class Readiness(msgspec.Struct, frozen=True):
     """Events that may have failed before the permission was looked at (1.10.4)."""
     verdict: Verdict
     reasons: tuple[Reason, ...]
-    """At least one, the most serious first: calls that will fail, then what decides a ``wait``. The role's own come before
+    """At least one, the most serious first: calls that will fail, then what decides a ``wait``; the role's own before
     those of `OF_ALL_ROLES`."""
 
 

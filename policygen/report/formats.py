@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policygen.rightsize.api.suggest import ApiSuggestion
     from policygen.rightsize.trust.suggest import TrustSuggestion
 
-Option = Literal["show_all", "ascii_only", "indexed", "width"]
+Option = Literal["show_all", "ascii_only", "indexed", "width", "approved"]
 
 
 class Format(NamedTuple):
@@ -78,7 +78,7 @@ FORMATS: Mapping[str, Format] = {
         Format("cdk-ts", f"{_IAC}.cdk_ts:render", (".ts",)),
         Format("cdk-py", f"{_IAC}.cdk_py:render", (".py",)),
         Format("serverless", f"{_IAC}.serverless:render", ("serverless.yml",)),
-        Format("aws-cli", f"{_IAC}.aws_cli:render", (".sh",), many=True),
+        Format("aws-cli", f"{_IAC}.aws_cli:render", (".sh",), many=True, options=("approved",)),
         Format("html", "policygen.report.html.role_page:render", (".html",), options=("indexed",)),
         Format("markdown", "policygen.report.markdown.comment:render", (".md",)),
         Format("csv", "policygen.report.data.csv:render", (".csv",), many=True),
@@ -172,6 +172,7 @@ def render_all(
     ascii_only: bool = False,
     indexed: bool = False,
     width: int = WIDTH,
+    approved: bool = False,
 ) -> str:
     """Return plans in the named format: one document where the format can hold several, else one after the other.
 
@@ -182,6 +183,7 @@ def render_all(
         ascii_only: for terminals without Unicode.
         indexed: link a page to the index of roles in the folder above.
         width: columns of the screen.
+        approved: whether a person chose these roles by name: a script applies them whatever the answer.
 
     Raises:
         UsageError: PG-E207, no such format; PG-E281, more plans than the format can hold.
@@ -192,6 +194,7 @@ def render_all(
         "ascii_only": ascii_only,
         "indexed": indexed,
         "width": width,
+        "approved": approved,
     }
     options: dict[str, bool | int] = {option: values[option] for option in format_.options}
     if format_.function.startswith(_IAC) and not format_.many:

@@ -32,14 +32,8 @@ from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.read_report import ReadReport
-from policygen.plan.batch_table import (
-    BatchChange,
-    BatchRow,
-    BatchSince,
-    BatchTable,
-    since_last,
-    since_retried,
-)
+from policygen.plan.batch_since import since_last, since_retried
+from policygen.plan.batch_table import BatchChange, BatchRow, BatchSince, BatchTable
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.suggestion import SuggestOptions

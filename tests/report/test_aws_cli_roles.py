@@ -134,10 +134,24 @@ def test_roles_that_are_not_safe_are_named_with_the_reason_and_left_out(tmp_path
     )
 
 
+def test_roles_that_a_person_chose_are_applied_whatever_the_answer(tmp_path: Path) -> None:
+    later = role("later", verdict="wait")
+    script = render_all("aws-cli", [role("api"), later], approved=True)
+    head = script[: script.index("\nset -euo")]
+    assert "# as their plans say. Chosen by name (--role), though not safe to apply unseen (1):" in head
+    assert "#   later: not yet: " in head
+    assert "yes for each of them" not in head
+    iam = {one.role.name: FakeIam(state(one)) for one in (role("api"), later)}
+    code, calls = called(tmp_path, script, "apply")
+    assert (code, roles_of(calls)) == (0, list(iam))
+
+
 def test_what_one_script_cannot_hold_is_refused() -> None:
     with pytest.raises(GateError, match="none of 2 plans is safe to apply") as none:
         render_all("aws-cli", [role("a", verdict="wait"), role("b", verdict="review")])
     assert none.value.code == "PG-E482"
+    assert none.value.hints[0].startswith("look at this one first: b: look first: ")
+    assert none.value.hints[1].startswith("--role b makes the script")
     for other in (role("b", account="999988887777"), role("A")):
         with pytest.raises(UsageError) as caught:
             render_all("aws-cli", [role("a"), other])
@@ -164,6 +178,19 @@ def test_the_folder_of_a_batch_gives_one_script(tmp_path: Path) -> None:
     assert all(name in done.stderr for name in left)
     alone = run_in_root("report", tmp_path / "out" / "plans" / "bastion.json", "-f", "aws-cli")
     assert "left out" not in alone.stdout + alone.stderr
+
+
+def test_a_group_of_a_batch_s_roles_is_chosen_by_name(tmp_path: Path) -> None:
+    read = ("--logs", "samples/trail", "--snapshot", "samples/account.json", "-q", "-j", 1)
+    few = ("--name", "orders-api", "--name", "bastion")
+    assert run_in_root("batch", *read, *few, "--out", tmp_path / "out").code == 0
+    script = ("report", tmp_path / "out", "-f", "aws-cli")
+    done = run_in_root(*script, "--role", "Orders-API", "--role", "bastion")
+    assert (done.code, done.stderr) == (0, "")
+    assert "roles=(bastion orders-api)" in done.stdout
+    assert "\nrole=bastion\n" in run_in_root(*script, "--role", "bastion").stdout
+    wrong = run_in_root(*script, "--role", "bastio")
+    assert (wrong.code, "did you mean bastion?" in wrong.stderr) == (2, True)
 
 
 def test_a_role_that_was_changed_since_is_neither_touched_nor_undone(tmp_path: Path) -> None:

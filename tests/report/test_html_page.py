@@ -733,8 +733,8 @@ def test_the_index_sums_its_rows_and_keeps_their_order() -> None:
     shown = rows(root.all("table", id="role-table")[0])
     assert [row[0].split()[0] for row in shown] == [row.role for row in found]
     assert shown[0] == ["payments-stream-consumer-0 /service-role/ payments", "yes", "2026-11-24 22:36", "9,412", "18",
-                        "3", "0", "14 → 0", "30", "–", found[0].reason]  # fmt: skip
-    assert shown[-1][2:8] == ["never", "–", "–", "–", "0", "–"]
+                        "3", "0", "0", "14 → 0", "30", "–", found[0].reason]  # fmt: skip
+    assert shown[-1][2:9] == ["never", "–", "–", "–", "0", "0", "–"]
     assert shown[-1][-1].endswith(" PG-E110")
     cards = " ".join(" ".join(card.words.split()) for card in root.all("div", class_="card"))
     assert (
@@ -790,7 +790,10 @@ def test_the_index_says_in_two_sentences_what_the_batch_is_worth() -> None:
     text = " ".join(read(first_index(found)).words.split())
     now, proposed = sum(row.actions_now or 0 for row in found), 14 * 21
     assert f"14 IAM roles can do without {100 * (now - proposed) // now} % of their permissions" in text
-    assert "2 of 14 roles can be changed now, 2 after a look and 2 once there are more days of logs." in text
+    assert (
+        "2 of 14 roles can be changed now, 2 after a look and 2 once more days have passed or are read."
+        in text
+    )
     left = sum(row.risks_left["escalation"] + 1 for row in found)
     assert f"The new policies close {14 * 16} of {14 * 16 + left} known ways to escalate" in text
     assert "1 of 1 role can be changed now." in read(first_index(index(1))).words

@@ -34,6 +34,16 @@ def command(
         str,
         typer.Option("--account", metavar="ID", help="Only plans of an account.", rich_help_panel="Input"),
     ] = "",
+    roles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role",
+            "-r",
+            metavar="NAME",
+            help="Only plans of a role that you have looked at: -f aws-cli applies it whatever the answer. Repeatable.",
+            rich_help_panel="Input",
+        ),
+    ] = None,
     kind: Annotated[
         str,
         typer.Option(
@@ -54,6 +64,8 @@ def command(
     policygen report orders-api -f terraform > orders-api.tf
 
     policygen report out/plans -f sarif > policygen.sarif
+
+    policygen report out --role orders-api --role deploy-ci -f aws-cli > apply.sh
 
     policygen report deploy-ci --kind trust -f terraform
     """
@@ -77,6 +89,7 @@ def command(
         return
     targets = plan_targets(output, quiet=quiet)
     found = _of_account([plan for text in saved for plan in find_plan(text, plans)], account)
+    found = _of_roles(found, roles or ())
     if targets.exports and len(found) > 1:
         raise UsageError(
             f"--export takes one plan, and {len(found)} are given",
@@ -94,7 +107,9 @@ def command(
         pages = [render("markdown", one) for one in found] if targets.step else []
         text = ""
         if targets.format_:
-            text = render_all(targets.format_, found, show_all=show_all, width=screen_width())
+            text = render_all(
+                targets.format_, found, show_all=show_all, width=screen_width(), approved=bool(roles)
+            )
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         # A plan that policygen saved raises none of these; an edited one may raise any.
         names = ", ".join(escape_controls(text) for text in saved[:3])
@@ -110,7 +125,7 @@ def command(
         notify(add_to_summary(targets.step, pages))
     if targets.format_:
         write_formatted(text, targets.format_, color)
-    if targets.format_ == "aws-cli" and (left_out := left_out_message(found)):
+    if targets.format_ == "aws-cli" and (left_out := left_out_message(found, approved=bool(roles))):
         notify(left_out)
     losses = [(plan.role.name, one) for plan in found for one in plan.decisions.losses]
     report_losses(losses, although_used=True)  # the plan was made like this; whoever renders it has to know
@@ -173,3 +188,27 @@ def _of_account(found: Sequence[Plan], account: str) -> list[Plan]:
             code="PG-E272",
         )
     return chosen
+
+
+_NEAR = 5
+"""Most names of roles that an error lists."""
+
+
+def _of_roles(found: Sequence[Plan], names: Sequence[str]) -> list[Plan]:
+    """Return the plans of the roles that are asked for; without a name, all.
+
+    Raises:
+        UsageError: PG-E272, there is no plan of such a role.
+    """
+    import difflib
+
+    from policygen.errors import no_such
+    from policygen.text import escape_controls
+
+    known = {plan.role.name.lower(): plan.role.name for plan in found}
+    for name in names:
+        if name.lower() not in known:
+            near = difflib.get_close_matches(name, known.values(), _NEAR) or sorted(known.values())[:_NEAR]
+            raise no_such(f"no plan is of role {escape_controls(name)[:80]!r}", name, near, code="PG-E272")
+    wanted = {name.lower() for name in names}
+    return [plan for plan in found if not wanted or plan.role.name.lower() in wanted]

@@ -63,18 +63,18 @@ _RUN_TRUST = """\
 """
 
 
-def render(plans: Sequence[Plan]) -> str:
+def render(plans: Sequence[Plan], *, approved: bool = False) -> str:
     """Return the script of one plan, or of all those among several that are safe to apply.
 
     It does nothing without a word: ``apply`` or ``undo``; of one plan with another trust policy also ``apply-trust`` or
-    ``undo-trust``, as ``apply`` leaves that alone.
+    ``undo-trust``, as ``apply`` leaves that alone. Of plans that a person chose by name (`approved`), it has all.
 
     Raises:
         UsageError: PG-E241, a name that IAM does not allow; PG-E235, an older plan that does not say which policies
             are inline; PG-E281, plans that one script cannot hold.
         GateError: PG-E482, none of several plans is safe to apply.
     """
-    return render_roles(plans) if len(plans) > 1 else _render_role(plans[0])
+    return render_roles(plans, approved=approved) if len(plans) > 1 else _render_role(plans[0])
 
 
 def _render_role(plan: Plan) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from policygen.errors import GateError, UsageError
 from policygen.plan.fast_json import digest
@@ -14,6 +14,7 @@ from policygen.report.iac.aws_cli_commands import Documents, role_commands, shel
 from policygen.report.iac.aws_cli_functions import ACCOUNT_CHECK, functions_for
 from policygen.report.iac.common import as_comment, visible
 from policygen.report.wording import answer_of
+from policygen.rightsize.assess.readiness import ANSWERS, OF_ALL_ROLES
 from policygen.text import escape_controls, pluralize
 from policygen.version import VERSION
 
@@ -111,19 +112,20 @@ esac
 """
 
 
-def render_roles(plans: Sequence[Plan]) -> str:
+def render_roles(plans: Sequence[Plan], *, approved: bool = False) -> str:
     """Return a script that applies the plans that are safe to apply, role after role; its head names the others.
 
     It names each role before it touches it, and stops at the first failure.
 
     Args:
         plans: of different roles of one account.
+        approved: whether a person chose these roles by name: those with another answer are applied too.
 
     Raises:
         UsageError: PG-E241 and PG-E235, as `role_commands`; PG-E281, plans of two accounts, or two of a role.
         GateError: PG-E482, none of them is safe to apply.
     """
-    chosen = [plan for plan in plans if not why_left_out(plan)]
+    chosen = [plan for plan in plans if not why_left_out(plan, approved=approved)]
     _check(plans, chosen)
     documents = Documents()
     functions, used = list[str](), list[str]()
@@ -142,7 +144,7 @@ def render_roles(plans: Sequence[Plan]) -> str:
         digest=digest([*documents.assignments, *functions])[:8],
     )
     parts = [
-        f"#!/usr/bin/env bash\n{as_comment(_head(plans, chosen), '#')}",
+        f"#!/usr/bin/env bash\n{as_comment(_head(plans, chosen, approved=approved), '#')}",
         start,
         *functions_for(used),
         *documents.assignments,
@@ -152,9 +154,9 @@ def render_roles(plans: Sequence[Plan]) -> str:
     return "\n".join(parts)
 
 
-def left_out_message(plans: Sequence[Plan]) -> str:
+def left_out_message(plans: Sequence[Plan], *, approved: bool = False) -> str:
     """Name the roles that a script for several roles leaves out, a sentence; "" where there is none."""
-    names = [escape_controls(plan.role.name) for plan in plans if why_left_out(plan)]
+    names = [escape_controls(plan.role.name) for plan in plans if why_left_out(plan, approved=approved)]
     if len(plans) < 2 or not names:
         return ""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
@@ -164,21 +166,38 @@ def left_out_message(plans: Sequence[Plan]) -> str:
     )
 
 
-def why_left_out(plan: Plan) -> str:
+def why_left_out(plan: Plan, *, approved: bool = False) -> str:
     """Return why a script for several roles leaves one out; "" where it is applied."""
-    if plan.verdict != "ready":
-        reasons = plan.strength.reasons if plan.strength else ()
-        answer = answer_of(plan.verdict) or "not judged"
-        return escape_controls(f"{answer}: {reasons[0].sentence}" if reasons else answer)
+    if plan.verdict != "ready" and not approved:
+        return _answer(plan)
     return "" if plan.apply_list.changes or plan.apply_list.unplaced else "nothing to do"
+
+
+def _answer(plan: Plan) -> str:
+    reasons = plan.strength.reasons if plan.strength else ()
+    answer = answer_of(plan.verdict) or "not judged"
+    return escape_controls(f"{answer}: {reasons[0].sentence}" if reasons else answer)
+
+
+def _least_to_look_at(plan: Plan) -> tuple[int, int, int]:
+    """Return where a plan stands among those that are not safe to apply, as in the table of a batch."""
+    reasons = {one.id for one in plan.strength.reasons} if plan.strength else set()
+    closed = sum(one.family == "escalation" for one in plan.risks.removed)
+    return (
+        [*ANSWERS].index(plan.verdict) if plan.verdict in ANSWERS else len(ANSWERS),
+        len(reasons - OF_ALL_ROLES),
+        -closed,
+    )
 
 
 def _check(plans: Sequence[Plan], chosen: Sequence[Plan]) -> None:
     if not chosen:
+        first = min(plans, key=_least_to_look_at)
+        name = escape_controls(first.role.name)
         raise GateError(
             f"none of {pluralize(len(plans), 'plan')} is safe to apply and changes something",
-            f"{escape_controls(plans[0].role.name)}: {why_left_out(plans[0])}",
-            "when you have looked, give one plan at a time",
+            f"look at this one first: {name}: {why_left_out(first) or 'nothing to do'}",
+            f"--role {shlex.quote(name)} makes the script for a role that you have looked at; repeat it for several",
             code="PG-E482",
         )
     accounts = sorted({plan.role.account for plan in chosen})
@@ -197,22 +216,32 @@ def _check(plans: Sequence[Plan], chosen: Sequence[Plan]) -> None:
         )
 
 
-def _head(plans: Sequence[Plan], chosen: Sequence[Plan]) -> Iterator[str]:
+def _head(plans: Sequence[Plan], chosen: Sequence[Plan], *, approved: bool) -> Iterator[str]:
     """Yield the lines of the head: which roles are applied, and which are left out and why."""
     yield f"policygen {VERSION}: what {pluralize(len(chosen), 'role')} of account {chosen[0].role.account} need,"
-    yield "as their plans say. Safe to apply? yes for each of them."
-    left_out = [(plan.role.name, why) for plan in plans if (why := why_left_out(plan))]
+    looked_at = [(plan.role.name, _answer(plan)) for plan in chosen if plan.verdict != "ready"]
+    if looked_at:
+        yield f"as their plans say. Chosen by name (--role), though not safe to apply unseen ({len(looked_at):,}):"
+        yield from _listed(looked_at)
+    else:
+        yield "as their plans say. Safe to apply? yes for each of them."
+    left_out = [(plan.role.name, why) for plan in plans if (why := why_left_out(plan, approved=approved))]
     if left_out:
-        yield f"Left out ({len(left_out):,}): -f aws-cli of one plan alone writes its script."
-        for name, why in left_out:
-            yield from textwrap.wrap(
-                visible(f"  {name}: {why}"), _WIDTH, subsequent_indent="    ", break_long_words=False
-            )
+        yield f"Left out ({len(left_out):,}): --role NAME takes a role that somebody has looked at."
+        yield from _listed(left_out)
     if trust := sum(1 for plan in plans if plan.apply_list.trust):
         yield f"Trust policies are left alone; smaller ones are enough for {pluralize(trust, 'role')}:"
         yield "-f aws-cli of one plan alone writes them."
     yield "bash FILE apply [ROLE...]   applies them role after role; stops at the first failure"
     yield "bash FILE undo [ROLE...]    gives the applied roles back the policies that they had when the plans were made"
+
+
+def _listed(answers: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield roles with their answers, in lines that fit."""
+    for name, why in answers:
+        yield from textwrap.wrap(
+            visible(f"  {name}: {why}"), _WIDTH, subsequent_indent="    ", break_long_words=False
+        )
 
 
 def _about(plan: Plan) -> Iterator[str]:

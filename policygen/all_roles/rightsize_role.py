@@ -14,7 +14,7 @@ from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account, Accounts
 from policygen.all_roles.manifest import TRUST
 from policygen.all_roles.role_trust import RoleTrust, trust_of
-from policygen.all_roles.row import RowDecision, call_figures, plan_figures, row_of
+from policygen.all_roles.row import RowDecision, call_figures, owner_of, plan_figures, row_of
 from policygen.all_roles.select import RoleTarget
 from policygen.all_roles.shared_reasons import of_all_roles
 from policygen.all_roles.unchanged import inputs_digest
@@ -72,6 +72,8 @@ class BatchSettings:
     """Account -> what the logs show of who assumes its roles; filled when the first of them is looked at."""
     knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
     """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
+    owner_tag: str = ""
+    """As `owner_of` takes it."""
     shared: Mapping[str, str] = field(default_factory=dict)
     """Account -> the digest of all this for its roles; empty to right-size every role, whatever was made before."""
     made: Mapping[str, tuple[str, BatchRow]] = field(default_factory=dict, repr=False, compare=False)
@@ -126,7 +128,8 @@ def right_size(
     trust = trust_of(settings, target, sightings)
     made = _right_size(settings, target, own, trust)
     texts = {**made.texts, TRUST: trust.text} if trust.text else made.texts
-    row = replace(made.row, **trust.figures(target.file))
+    tags = target.current.tags if target.current else {}
+    row = replace(made.row, owner=owner_of(tags, settings.owner_tag), **trust.figures(target.file))
     return made._replace(row=row, texts=texts, file=target.file, inputs=inputs)
 
 

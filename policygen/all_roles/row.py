@@ -35,7 +35,6 @@ def row_of(target: RoleTarget, decision: RowDecision, *, arn: str = "", **figure
         account=target.account,
         arn=target.arn or arn,
         path=current.path if current else "",
-        owner=owner_of(current.tags) if current else "",
         tags=dict(sorted(current.tags.items())) if current else {},
         trusts=current.trusted_services if current else (),
         verdict=decision.verdict,
@@ -114,7 +113,14 @@ _OWNER_TAGS = ("owner", "team", "squad", "contact", "maintainer")
 """Names of tags that say who answers for a role, the plainest first; a prefix before ``:`` or ``/`` does not count."""
 
 
-def owner_of(tags: Mapping[str, str]) -> str:
-    """Return the value of the tag that names a role's owner; "" without one."""
-    plain = {re.split("[:/]", key)[-1].lower(): value for key, value in sorted(tags.items(), reverse=True)}
-    return next((plain[name] for name in _OWNER_TAGS if plain.get(name)), "")
+def owner_of(tags: Mapping[str, str], tag: str = "") -> str:
+    """Return the value of the tag that names a role's owner; "" without one.
+
+    Args:
+        tags: the role's.
+        tag: the key of the tag that a person named, in any case; where a role lacks it, the usual ones count.
+    """
+    whole = {key.lower(): value for key, value in sorted(tags.items(), reverse=True)}
+    plain = {re.split("[:/]", key)[-1]: value for key, value in whole.items()}
+    named = whole.get(tag.lower(), "") if tag else ""
+    return named or next((plain[name] for name in _OWNER_TAGS if plain.get(name)), "")

@@ -102,6 +102,7 @@ def shared_digests(settings: BatchSettings) -> dict[str, str]:
         VERSION,
         data_version(),
         settings.formats,
+        settings.owner_tag,
         settings.read_report,
         settings.counts.totals,
         replace(settings.observe, on=None),  # `limit` is what came of it

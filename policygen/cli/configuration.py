@@ -39,6 +39,7 @@ SETTINGS: Mapping[str, Setting] = {
     "all_accounts": Setting(bool, "where they may have calls that the own lack"),
     "format": Setting(str, "text"),
     "unverified": Setting(str, "keep"),
+    "owner_tag": Setting(str, "owner, team, squad, contact or maintainer"),
     "plans": Setting(str, "policygen's own folder", place=True),
     "decisions": Setting(str, "the configuration file", place=True),
 }

@@ -370,6 +370,19 @@ def test_the_owner_is_the_plainest_of_the_tags_that_name_one(tags: dict[str, str
     assert owner_of(tags) == owner
 
 
+def test_a_named_tag_tells_the_owner_before_all_others() -> None:
+    tags = {"App": "carts", "acme:unit": "web", "owner": "ana"}
+    assert [owner_of(tags, tag) for tag in ("app", "ACME:unit", "unit", "")] == ["carts", "web", "ana", "ana"]
+
+
+def test_another_tag_of_the_owner_makes_the_rows_again(out: Path) -> None:
+    assert batch(out, *FEW, "--owner-tag", "ENV").code == 0
+    rows = msgspec.json.decode((out / "batch.json").read_bytes(), type=BatchTable).rows
+    assert {row.role: row.owner for row in rows} == {"bastion": "", "orders-api": "prod"}
+    with (out / "questions.csv").open(encoding="utf-8", newline="") as file:
+        assert {line["owner"] for line in csv.DictReader(file) if line["role"] == "orders-api"} == {"prod"}
+
+
 def test_a_row_says_which_services_a_role_needs_and_which_it_loses(first: Path) -> None:
     (orders,) = (one for one in table_of(first).rows if one.role == "orders-api")
     assert {"dynamodb", "s3", "kms", "states"} <= {*orders.services}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -56,7 +54,7 @@ if TYPE_CHECKING:
     from policygen.all_roles.unchanged import MadeRole
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import Window
-    from policygen.plan.batch_table import BatchRow, BatchTable, SharedReason
+    from policygen.plan.batch_table import BatchRow, BatchTable
     from policygen.rightsize.suggestion import SuggestOptions
 
 
@@ -120,6 +118,17 @@ def command(
     account: AccountsInput,
     witnesses: WitnessInput,
     roles: RoleFilterInput,
+    owner_tag: Annotated[
+        str,
+        typer.Option(
+            "--owner-tag",
+            metavar="KEY",
+            envvar="POLICYGEN_OWNER_TAG",
+            help="Tag whose value names a role's owner, where it has one.",
+            show_default="owner, team, squad, contact or maintainer",
+            rich_help_panel="Roles",
+        ),
+    ] = "",
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -218,6 +227,7 @@ def command(
             limit=evidence.limit,
             accounts=accounts,
             formats=folder.formats,
+            owner_tag=owner_tag,
             made={name: (one.inputs, one.row) for name, one in made.items()},
         )
         settings = replace(settings, shared=shared_digests(settings))
@@ -360,40 +370,9 @@ def _begin(settings: BatchSettings, write_result: WriteResult) -> None:
 
 def _show(table: BatchTable, out: Path, *, show_all: bool, color: Color) -> None:
     """Write the screen to stdout."""
+    from policygen.cli.batch_next import next_commands
     from policygen.cli.screen import screen_width, write_screen
     from policygen.report.terminal.batch import render_batch
 
-    commands = list(_next_commands(table, out))
+    commands = list(next_commands(table, out))
     write_screen(render_batch(table, str(out), commands, show_all=show_all, width=screen_width()), color)
-
-
-def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:
-    """Yield commands that go on from here: the failed roles again, what many wait for, the first role, and a script."""
-    from policygen.plan.batch_table import sorted_rows
-
-    if any(row.verdict == "failed" for row in table.rows):
-        words = [word for word in sys.argv[1:] if word != "--retry-failed"]
-        yield shlex.join(["policygen", *words, "--retry-failed"])
-    ready = Counter(row.account for row in table.rows if row.verdict == "ready")
-    if not ready:
-        yield from _mending_commands(table.shared_reasons)
-    first = next((row.plan for row in sorted_rows(table.rows) if row.plan), "")
-    for plan in [path for path in (out / "plans").iterdir() if path.name.partition(".json")[0] == first]:
-        yield f"policygen report {shlex.quote(str(plan))}"
-        if ready:
-            yield f"policygen report {shlex.quote(str(plan))} -f aws-cli"
-    for account, roles in sorted(ready.items()):
-        if roles > 1:  # one script changes one account
-            of = f" --account {account}" if len(ready) > 1 else ""
-            yield f"policygen report {shlex.quote(str(out))}{of} -f aws-cli"
-
-
-def _mending_commands(reasons: Iterable[SharedReason]) -> Iterator[str]:
-    """Yield what takes away what holds back many roles: the snapshot, and the batch again, with fewer days."""
-    found = list(reasons)
-    commands = [one.command for one in found if one.command]
-    days = [one.days for one in found if one.days]
-    yield from commands
-    if commands or days:
-        words = ["policygen", *sys.argv[1:], *(["--days", str(min(days))] if days else [])]
-        yield shlex.join(words)

@@ -56,6 +56,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
         "narrower": narrower,
         "judged": sum(row.trust in ("narrower", "unchanged") for row in rows),
         "asked": batch.questions[:_QUESTIONS],
+        "nobody": sum(1 for row in rows if row.questions and not row.owner),
         "held": held_words(batch) if batch.shared_reasons else "",
         "shared": [(reason_words(one, batch), to_do(one)) for one in batch.shared_reasons],
         "without": without_words(batch),

@@ -316,7 +316,10 @@ def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) ->
         if nobody:
             asked_of = pluralize(sum(1 for row in batch.rows if row.questions), "role")
             yield from _wrapped(
-                f"questions.csv names no owner of {nobody:,} of {asked_of}: no tag tells.", width, "  "
+                f"questions.csv names no owner of {nobody:,} of {asked_of}: no tag tells. "
+                "Where another does: --owner-tag KEY",
+                width,
+                "  ",
             )
         yield from _wrapped("Each role's row and page join some of these in one question.", width, "  ")
 

@@ -306,6 +306,7 @@ def batch_table(
         accounts=tuple(sorted(accounts)),
         records=evidence.counts.totals.records,
         files=evidence.read_report.files,
+        no_logs=evidence.read_report.kinds.total(),
         format=format_,
         incomplete=evidence.read_report.gaps,
         rows=tuple(sorted_rows(rows)),

@@ -72,6 +72,7 @@ def _change(role: str, account: str, old: BatchRow | None, new: BatchRow | None)
         paths_before=old.paths_now if old else None,
         paths_after=new.paths_now if new else None,
         why=new.reason if new else "",
+        denied="replay" in new.reasons if new else False,
         rules=new.rules if new else (),
     )
 

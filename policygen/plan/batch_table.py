@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
@@ -9,6 +10,7 @@ import msgspec
 
 from policygen.plan.model_trust import TrustAnswer
 from policygen.rightsize.assess.readiness import OF_ALL_ROLES
+from policygen.text import pluralize
 
 Verdict = Literal["ready", "review", "wait", "unchanged", "unused", "fixed", "failed"]
 
@@ -209,6 +211,8 @@ class BatchChange(msgspec.Struct, frozen=True, kw_only=True):
     paths_after: int | None = None
     why: str = ""
     """The reason for today's answer."""
+    denied: bool = False
+    """Whether a replayed call is denied today: one of its reasons is ``replay``."""
     rules: tuple[str, ...] = ()
     """As `BatchRow.rules`, today."""
 
@@ -237,18 +241,34 @@ class BatchSince(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gravest(self) -> list[BatchChange]:
-        """The changes, first those that open most, then those with another answer."""
+        """The changes: those that open most, then those that became yes, those with a denied replay, and the others."""
 
-        def place(one: BatchChange) -> tuple[int, int, bool, str, str]:
+        def place(one: BatchChange) -> tuple[int, int, bool, bool, bool, int, str, str]:
+            changed = one.before != one.after
             return (
                 -one.paths_opened,
                 -max(0, one.more_actions),
-                one.before == one.after,
+                not (changed and one.after == "ready"),
+                not (changed and one.denied),
+                not changed,
+                -abs((one.proposed_after or 0) - (one.proposed_before or 0)),
                 one.role,
                 one.account,
             )
 
         return sorted(self.changes, key=place)
+
+    @property
+    def transitions(self) -> list[tuple[Verdict | None, Verdict | None, int]]:
+        """The answer then, the answer now, and how many roles have these; first those that are yes now."""
+        ranks = [*get_args(Verdict), None]
+        found = Counter((one.before, one.after) for one in self.changes if one.before != one.after)
+        return [
+            (before, after, found[before, after])
+            for after in ranks
+            for before in ranks
+            if (before, after) in found
+        ]
 
 
 def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
@@ -296,6 +316,8 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     """The accounts whose policies were known; without any, all rests on the evidence alone."""
     records: int
     files: int
+    no_logs: int = 0
+    """The files among them that are no logs."""
     format: str = "policy"
     """The format of the files in ``policies``."""
     incomplete: tuple[str, ...]
@@ -316,6 +338,16 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them that have no other reason: without these they would be ``ready``."""
     since: BatchSince | None = None
     """The difference to the batch before; None for the first one in its folder."""
+
+    @property
+    def read(self) -> str:
+        """What was read: ``40,000 records in 152 log files; 2 other files are no logs``."""
+        if not self.no_logs:
+            return f"{pluralize(self.records, 'record')} in {pluralize(self.files, 'file')}"
+        others = (
+            f"{pluralize(self.no_logs, 'other file')} {'is no log' if self.no_logs == 1 else 'are no logs'}"
+        )
+        return f"{pluralize(self.records, 'record')} in {pluralize(self.files - self.no_logs, 'log file')}; {others}"
 
     @property
     def end_time(self) -> str:

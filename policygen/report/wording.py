@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from policygen.iam import arn
+from policygen.plan.batch_table import BatchSince
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.readiness import ANSWERS
@@ -44,6 +45,14 @@ DO = {
 def answer_of(verdict: str) -> str:
     """Return the answer to "Safe to apply?" that a verdict stands for; any other verdict as it is."""
     return ANSWERS.get(verdict, verdict)
+
+
+def transition_words(since: BatchSince) -> str:
+    """Count the roles with another answer than in the last batch: ``look first → yes: 3, new → not yet: 1``."""
+    return ", ".join(
+        f"{answer_of(before) if before else 'new'} → {answer_of(after) if after else 'gone'}: {number:,}"
+        for before, after, number in since.transitions
+    )
 
 
 def how_tight(plan: Plan) -> str:

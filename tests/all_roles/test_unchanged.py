@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -34,6 +35,9 @@ from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.read_report import ReadReport
 from policygen.plan.batch_since import since_last, since_retried
 from policygen.plan.batch_table import BatchChange, BatchRow, BatchSince, BatchTable
+from policygen.report.html.batch_index import render_index
+from policygen.report.terminal.batch import render_batch
+from policygen.report.wording import transition_words
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.suggestion import SuggestOptions
@@ -326,6 +330,43 @@ def test_what_opens_most_stands_first() -> None:
     assert [(one.role, one.paths_opened, one.more_actions) for one in since.gravest] == [
         ("c", 5, 0), ("b", 0, 6), ("a", 0, 0),
     ]  # fmt: skip
+
+
+def test_what_became_yes_and_what_denies_a_replay_stand_before_the_others_and_all_are_counted() -> None:
+    names = ("a", "b", "c", "d", "e")
+    then = batch_table([row(name, verdict="wait") for name in names])
+    now = [
+        row("a", verdict="review", reasons=("weak",)),
+        row("b", verdict="review", reasons=("weak",), actions_proposed=9),
+        row("c", verdict="review", reasons=("replay", "weak")),
+        row("d"),
+        row("new"),
+    ]
+    since = since_last(then, now, "2026-10-27", "2026-11-25")
+    assert since is not None
+    assert [one.role for one in since.gravest] == ["d", "new", "c", "b", "a", "e"]
+    assert (
+        transition_words(since)
+        == "not yet → yes: 1, new → yes: 1, not yet → look first: 3, not yet → gone: 1"
+    )
+    assert transition_words(since) in render_batch(batch_table(now, since=since), "out", width=200)
+    assert transition_words(since) in html.unescape(render_index(batch_table(now, since=since))["index.html"])
+
+
+def test_files_that_are_no_logs_are_counted_apart(first: Path, tmp_path: Path) -> None:
+    before = msgspec.json.decode((first / "batch.json").read_bytes(), type=BatchTable)
+    shutil.copytree(LOGS, tmp_path / "logs")
+    shutil.copy(ACCOUNT, tmp_path / "logs/account.json")
+    assert batch(tmp_path / "out", *FEW, logs=tmp_path / "logs").code == 0
+    made = msgspec.json.decode((tmp_path / "out/batch.json").read_bytes(), type=BatchTable)
+    assert (made.no_logs, made.files) == (before.no_logs + 1, before.files + 1)
+    logs = made.files - made.no_logs
+    assert (
+        made.read == f"{made.records:,} records in {logs} log files; {made.no_logs} other files are no logs"
+    )
+    one = msgspec.structs.replace(made, no_logs=1, files=3)
+    assert one.read.endswith("in 2 log files; 1 other file is no log")
+    assert made.read in (tmp_path / "out/index.html").read_text("utf-8")
 
 
 def row(role: str, **fields: Any) -> BatchRow:

@@ -187,8 +187,13 @@ def test_the_address_keeps_the_filters_of_the_index(chromium: Any, folder: Path)
         assert tables() == 40
         visit.page.goto(f"{visit.address}#owner=(none)")
         assert tables() == 13  # nobody owns them
-        visit.page.goto(f"{visit.address}#tag=nobody")
-        assert tables() == 40  # a link of another batch filters by nothing that is not there
+        for unknown in ("tag=nobody", "answer=no+such", "rooms=blue&tag=team%3Dorders"):
+            visit.page.goto(f"{visit.address}#{unknown}")
+            assert tables() == 0  # a link of another batch: no row has what it asks for
+            assert visit.page.locator("#choose [role=status]").inner_text() == "0 of 40 rows"
+        assert visit.page.get_by_label("rooms").evaluate("one => one.selectedOptions[0].label") == "blue (0)"
+        visit.page.get_by_role("button", name="Show all").click()
+        assert tables() == 40
         visit.page.goto(f"{visit.address}#answer=look+first")
         assert {row.split("\t")[1] for row in visible(visit, "role-table")} == {"look first"}
         assert visit.wrong == []
@@ -234,14 +239,32 @@ def test_what_is_filtered_is_saved_as_csv(chromium: Any, folder: Path, tmp_path:
     with Visit(chromium, tmp_path, "index", accept_downloads=True) as visit:
         with visit.page.expect_download() as download:
             visit.page.get_by_role("button", name="Save as CSV").click()
-        assert download.value.suggested_filename == "roles.csv"
+        assert download.value.suggested_filename == "roles-filtered.csv"
         with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
             head, *lines = csv.reader(file)
-        assert head == ["Role", "Where", "Safe to apply?", "Last call", "Now", "Needed", "Unverified", "Reasons",
-                        "Questions", "Paths", "Days", "Replay", "Why"]  # fmt: skip
-        assert lines[1][:6] == ["payments-stream-consumer-1", "/service-role/ orders", "look first",
-                                "2026-11-24 22:36", "9413", "18"]  # fmt: skip
-        assert (lines[-1][0], lines[-1][1], lines[-1][-1]) == ("'=HYPERLINK(1)", "", 'so "that";\' =1')
+        assert head == ["Role", "ARN", "Account", "Path", "Owner", "Safe to apply?", "Last call", "Now", "Needed",
+                        "Unverified", "Reasons", "Questions", "Paths", "Days", "Replay", "Why", "Trust policy",
+                        "Trust rule", "Tag", "Uses", "Used by"]  # fmt: skip
+        cells = dict(zip(head, lines[1], strict=True))
+        arn = "arn:aws:iam::111122223333:role/service-role/payments-stream-consumer-1"
+        assert (cells["Role"], cells["ARN"], cells["Account"]) == (
+            arn.rpartition("/")[2],
+            arn,
+            "111122223333",
+        )
+        assert (cells["Path"], cells["Owner"], cells["Tag"]) == (
+            "/service-role/",
+            "orders",
+            "stage=prod, team=orders",
+        )
+        assert (cells["Safe to apply?"], cells["Now"], cells["Uses"]) == (
+            "look first",
+            "9413",
+            "dynamodb, kms",
+        )
+        cells = dict(zip(head, lines[-1], strict=True))
+        assert (cells["Role"], cells["Owner"], cells["Why"]) == ("'=HYPERLINK(1)", "", 'so "that";\' =1')
+        assert cells["ARN"] == bad[0].arn  # as the account has it, though the name is another
         choose(visit, "Owner", "orders")
         with visit.page.expect_download() as download:
             visit.page.get_by_role("button", name="Save as CSV").click()

@@ -17,6 +17,7 @@ from policygen.report.held_back import held_words, reason_words, to_do, without_
 from policygen.report.html import charts
 from policygen.report.html.facets import facets_of, question_tokens, tokens_of
 from policygen.report.html.templating import fill_template
+from policygen.report.wording import transition_words
 from policygen.text import pluralize
 
 PAGE = 2_000
@@ -47,6 +48,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
         "pages": names if len(names) > 1 else [],
         "facets": facets,
         "account": accounts[0] if len(accounts) == 1 else "",
+        "partition": next((row.arn.split(":")[1] for row in rows if row.arn), "aws"),
         "where": f"account {accounts[0]}" if len(accounts) == 1 else pluralize(len(accounts), "account"),
         "groups": [(group, charts.stack([("used", group.roles)], most)) for group in groups],
         "says": VERDICT_MEANINGS,
@@ -200,6 +202,7 @@ def _changes(batch: BatchTable) -> dict[str, Any]:
     changes = batch.since.gravest if batch.since else []
     fewer = [-one.more_actions for one in changes]
     return {
+        "moves": transition_words(batch.since) if batch.since else "",
         "new": sum(one.before is None for one in changes),
         "gone": sum(one.after is None for one in changes),
         "narrower": sum(number > 0 for number in fewer),

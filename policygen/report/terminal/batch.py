@@ -21,7 +21,7 @@ from policygen.plan.batch_table import (
     totals_by_verdict,
 )
 from policygen.report.held_back import held_words, reason_words, to_do, without_words
-from policygen.report.wording import answer_of
+from policygen.report.wording import answer_of, transition_words
 from policygen.text import escape_controls, pluralize
 
 _TITLES: Mapping[Verdict, str] = {
@@ -114,7 +114,7 @@ def _head(batch: BatchTable) -> str:
     where = f"account {accounts[0]}" if len(accounts) == 1 else f"{len(accounts)} accounts"
     return (
         f"{where} · {pluralize(len(batch.rows), 'role')} · {pluralize(batch.days, 'day')} to {batch.end[:10]} · "
-        f"{pluralize(batch.records, 'record')} in {pluralize(batch.files, 'file')}"
+        f"{batch.read}"
     )
 
 
@@ -198,6 +198,8 @@ def _since(batch: BatchTable, out: str, width: int) -> Iterator[str]:
         f"the last batch that differed, of {pluralize(batch.since.roles, 'role')} to {batch.since.end[:10]}"
     )
     yield from _wrapped(f"Compared with {other} ({len(changes):,})", width)
+    if moves := transition_words(batch.since):
+        yield from _wrapped(moves, width, "  ")
     for one in changes[:_CHANGES]:
         where = f" in {one.account}" if one.role.lower() in twice else ""
         yield _cut(f"  {one.role}{where}: {_difference(one, batch.accounts)}", width)

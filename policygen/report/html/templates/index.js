@@ -7,9 +7,27 @@ for (const box of all("[data-filter]")) {
   for (const kind of kinds) times.set(kind, (times.get(kind) ?? 0) + 1);
   // The label is what is shown: the text stays what addresses name.
   for (const one of all("option", box)) if (one.value) one.label = `${one.text} (${times.get(one.value) ?? 0})`;
+  // A choice that no row of this page has shows none, and not all.
+  const offer = (name, value) => {
+    let field = fields.find((one) => one.name === name);
+    if (!field) {
+      const label = document.createElement("label");
+      field = Object.assign(document.createElement("select"), { name });
+      field.setAttribute("aria-controls", box.dataset.filter);
+      field.add(new Option("all", ""));
+      label.append(`${name} `, field);
+      box.querySelector("[role=status]").before(label);
+      fields.push(field);
+    }
+    if (!field.options || [...field.options].some((one) => one.text === value)) return;
+    const none = new Option(value, `-${value}`);
+    none.label = `${value} (0)`;
+    field.add(none);
+  };
   const filter = () => box.dispatchEvent(new Event("input"));
   const follow = () => {
     const wanted = new URLSearchParams(location.hash.slice(1));
+    for (const [name, value] of wanted) if (value) offer(name, value);
     for (const field of fields) {
       const value = wanted.get(field.name) ?? "";
       field.value = field.options ? [...field.options].find((one) => value && one.text === value)?.value ?? "" : value;
@@ -35,20 +53,29 @@ for (const box of all("[data-filter]")) {
   save.addEventListener("click", () => {
     const table = document.getElementById(box.dataset.filter);
     const words = (node) => node?.textContent.trim().replace(/\s+/g, " ") ?? "";
+    const { account: own, partition } = table.dataset;
+    const more = fields.filter((field) => ["reason", "trust", "rule", "tag", "service", "runs"].includes(field.name));
+    const titles = ["Role", "ARN", "Account", "Path", "Owner"];
+    const head = [...titles, ...[...table.tHead.rows[0].cells].slice(1).map(words),
+      ...more.map((field) => field.labels[0].firstChild.data.trim())];
     const line = (row) => {
       const cells = [...row.cells];
       const note = words(cells[0].querySelector("small"));
-      return [words(cells[0]).slice(0, note ? -note.length : undefined).trim(), note, ...cells.slice(1).map(words)];
+      const name = words(cells[0]).slice(0, note ? -note.length : undefined).trim();
+      const [, account = own, path = "/", owner = ""] = note.match(/^(\d{12}(?!\S))? ?(\/\S*\/(?!\S))? ?(.*)$/);
+      const arn = row.dataset.arn ?? `arn:${partition}:iam::${account}:role${path}${name}`;
+      const kinds = row.dataset.kind.split(" ");
+      const chosen = (field) => [...field.options].filter((one) => kinds.includes(one.value)).map((one) => one.text).join(", ");
+      return [name, arn, account, path, owner, ...cells.slice(1).map(words), ...more.map(chosen)];
     };
     const number = (text) => (/^\d[\d,]*$/.test(text) ? text.replaceAll(",", "") : text);
     // An apostrophe keeps a spreadsheet from taking a name for a formula.
     const cell = (text) => `"${number(text).replace(/(^|;)(?= *[=+\-@＝＋－＠])/g, "$1'").replaceAll('"', '""')}"`;
-    const [head, ...rows] = all("tr", table).filter((row) => !row.hidden && row.cells.length > 1).map(line);
-    head[1] = "Where";
+    const rows = all("tbody > tr", table).filter((row) => !row.hidden && row.cells.length > 1).map(line);
     const csv = [head, ...rows].map((row) => row.map(cell).join(",") + "\r\n").join("");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
-    link.download = "roles.csv";
+    link.download = "roles-filtered.csv";
     link.click();
     URL.revokeObjectURL(link.href);
   });

@@ -191,7 +191,7 @@ def test_the_address_keeps_the_filters_of_the_index(chromium: Any, folder: Path)
             visit.page.goto(f"{visit.address}#{unknown}")
             assert tables() == 0  # a link of another batch: no row has what it asks for
             assert visit.page.locator("#choose [role=status]").inner_text() == "0 of 40 rows"
-        assert visit.page.get_by_label("rooms").evaluate("one => one.selectedOptions[0].label") == "blue (0)"
+        assert visit.page.get_by_label("Rooms").evaluate("one => one.selectedOptions[0].label") == "blue (0)"
         visit.page.get_by_role("button", name="Show all").click()
         assert tables() == 40
         visit.page.goto(f"{visit.address}#answer=look+first")

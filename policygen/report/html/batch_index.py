@@ -139,16 +139,17 @@ def _who_acts(batch: BatchTable) -> str:
     looks = [row for row in batch.rows if row.verdict == "review" and row.to_look_at]
     parts = []
     if batch.shared_reasons:
-        things = "1 thing" if len(batch.shared_reasons) == 1 else f"{len(batch.shared_reasons):,} things"
-        parts.append(
-            f" {things} below are for whoever runs policygen, and free {batch.ready_without:,} of them."
+        number = len(batch.shared_reasons)
+        things = (
+            "the 1 thing below, which frees" if number == 1 else f"the {number:,} things below, which free"
         )
+        parts.append(f" Whoever runs policygen can mend {things} {batch.ready_without:,} of them.")
     if looks:
         least = min(row.to_look_at for row in looks)
         first = sum(1 for row in looks if row.to_look_at == least)
         parts.append(
-            f" Who knows the roles begins with {pluralize(first, 'role')}: "
-            f"{pluralize(least, 'reason')} to look at{'' if first == 1 else ' in each'}."
+            f" Whoever knows the roles can begin with {pluralize(first, 'role')} that "
+            f"{'has' if first == 1 else 'have'} {pluralize(least, 'reason')} to look at."
         )
     return "".join(parts)
 

@@ -15,7 +15,7 @@ for (const box of all("[data-filter]")) {
       field = Object.assign(document.createElement("select"), { name });
       field.setAttribute("aria-controls", box.dataset.filter);
       field.add(new Option("all", ""));
-      label.append(`${name} `, field);
+      label.append(`${name[0].toUpperCase()}${name.slice(1)} `, field);
       box.querySelector("[role=status]").before(label);
       fields.push(field);
     }

@@ -154,21 +154,14 @@ def _right_size(
     except PolicygenError as error:
         return without_plan(_decide_on_error(error))
     plan = plan_from_analysis(analysis, trust=trust.proposal)
-    decision = _decide_on_plan(analysis.suggestion, plan)
+    same = plan.today is not None and all(change.now == change.proposed for change in plan.changes)
+    decision = _decide_on_plan(analysis.suggestion, same=same)
     if unfit:
         decision = decision._replace(reason=f"{decision.reason}; nothing of it to keep by {', '.join(unfit)}")
     row = row_of(target, decision, arn=analysis.suggestion.role.arn, plan=target.file, **plan_figures(plan))
     texts = {folder: _content(format_, plan) for folder, format_ in settings.formats.items()}
-    return Result(row, texts, _topics(analysis.suggestion), _shared(analysis.suggestion, plan))
-
-
-def _shared(suggestion: Suggestion, plan: Plan) -> tuple[Reason, ...]:
-    return of_all_roles(suggestion.strength.reasons) if suggestion.strength and not _stays(plan) else ()
-
-
-def _stays(plan: Plan) -> bool:
-    """Return whether the policies are today's."""
-    return plan.today is not None and all(change.now == change.proposed for change in plan.changes)
+    reasons = analysis.suggestion.strength.reasons if analysis.suggestion.strength and not same else ()
+    return Result(row, texts, _topics(analysis.suggestion), of_all_roles(reasons))
 
 
 def _topics(suggestion: Suggestion) -> tuple[RoleTopic, ...]:
@@ -316,12 +309,17 @@ def _decide_on_error(error: PolicygenError) -> RowDecision:
     return RowDecision(verdict, escape_controls(f"{error.message}{hint}"), error.code)
 
 
-def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
+def _decide_on_plan(suggestion: Suggestion, *, same: bool) -> RowDecision:
+    """Decide by the strength of a suggestion.
+
+    Args:
+        suggestion: the role's.
+        same: whether its policies are today's.
+    """
     readiness = suggestion.strength
     if readiness is None:
         return RowDecision("review", "")
     verdict: Verdict = readiness.verdict
-    same = _stays(plan)
     if same and verdict == "ready":
         return RowDecision("unchanged", "today's policies are what the evidence asks for")
     own = [one for one in readiness.reasons if one.id not in OF_ALL_ROLES]

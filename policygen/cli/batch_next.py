@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from policygen.plan.batch_table import BatchTable, SharedReason
 
 
-def next_commands(table: BatchTable, out: Path) -> Iterator[str]:
+def batch_commands(table: BatchTable, out: Path) -> Iterator[str]:
     """Yield commands that go on from here: the failed roles again, what many wait for, the first role, and a script.
 
     Args:

@@ -875,16 +875,18 @@ def test_the_charts_of_the_index_add_up() -> None:
 def test_the_index_says_what_changed_since_the_last_batch() -> None:
     (section,) = read(page("index")).all("section", id="since")
     words = " ".join(section.words.split())
-    assert "39 roles, 2026-10-19 to 2026-11-17 . 1 role came, 1 went." in words
+    assert (
+        "39 roles, 2026-10-19 to 2026-11-17 . 1 role came, 1 went. Answers: look first → yes: 1, new" in words
+    )
     assert (
         "Today's policies of 1 role allow 100 actions fewer. Those of 1 role allow more: consumer-wide. Unverified"
         in words
     )
     assert [row[:3] for row in rows(section)] == [
         ["consumer-wide", "yes", "yes"],
+        ["payments-stream-consumer-0", "look first", "yes"],
         ["consumer-new", "not in it", "not yet"],
         ["consumer-old", "unused", "gone"],
-        ["payments-stream-consumer-0", "look first", "yes"],
     ]
     assert not read(first_index(index(3))).all("section", id="since")
     quiet = BatchSince(start="2026-10-19", end="2026-11-17", roles=3, unverified=0)

@@ -370,9 +370,9 @@ def _begin(settings: BatchSettings, write_result: WriteResult) -> None:
 
 def _show(table: BatchTable, out: Path, *, show_all: bool, color: Color) -> None:
     """Write the screen to stdout."""
-    from policygen.cli.batch_next import next_commands
+    from policygen.cli.batch_next import batch_commands
     from policygen.cli.screen import screen_width, write_screen
     from policygen.report.terminal.batch import render_batch
 
-    commands = list(next_commands(table, out))
+    commands = list(batch_commands(table, out))
     write_screen(render_batch(table, str(out), commands, show_all=show_all, width=screen_width()), color)

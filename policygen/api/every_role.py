@@ -145,10 +145,11 @@ def batch(
     It reads the logs by itself, also where `policygen.load` has read them.
 
     Columns: those of roles.csv, whose lists are text with commas here. ``role``, ``account``, ``verdict``
-    (categories: ready, review, wait, unchanged, unused, fixed, failed); ``arn``, ``path``, ``reason`` (for the
-    verdict), ``code`` (of the error), ``last_call``, ``rules`` (of people, which drop something), ``plan`` (the
-    name of its files), ``owner``, ``tags``, ``trusts`` (services that may assume it), ``services`` (of the needed
-    actions), ``services_unused`` (of which today's policies allow actions, and the proposal none),
+    (categories: ready, review, wait, unchanged, unused, fixed, failed); ``arn``, ``path``, ``reason`` (the
+    role's own), ``reasons`` (the ids of all that keep it from ready), ``code`` (of the error), ``last_call``,
+    ``rules`` (of people, which drop something), ``plan`` (the name of its files), ``owner``, ``tags``,
+    ``trusts`` (services that may assume it), ``services`` (of the needed actions), ``services_unused`` (of which
+    today's policies allow actions, and the proposal none),
     ``risks_closed``, ``risks_left`` (by family), ``trust``, ``trust_reason``, ``trust_code``, ``trust_policy``,
     ``trust_findings`` (as `policygen trust` has them), ``last_assumed`` (str); ``events``, ``days`` (with an
     event), ``actions_now``, ``actions_proposed``, ``needed``, ``unverified``, ``questions``,

@@ -78,9 +78,7 @@ def test_only_frames_of_calls_are_said_to_count_calls() -> None:
     assert asked.heatmap().caption == "Permission uses by service and day, UTC: orders-api"
     assert asked.bars().caption == "Permission uses of each action: orders-api"
     assert asked.heatmap().data.to_numpy().sum() == asked.bars().data["uses"].sum() > every_call
-    assert "days</th><th>uses" in html.unescape(asked.heatmap()._repr_html_()).replace(
-        "<th scope=col>", "<th>"
-    )
+    assert "days<th scope=col>uses" in html.unescape(asked.heatmap()._repr_html_())
 
 
 def test_a_figure_names_its_role_or_how_many_there_are() -> None:

@@ -19,7 +19,7 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
     """
     account, name = role.get("account", ACCOUNT), role.get("name", ROLE)
     attached = dict(role.get("attached", {}))
-    boundary_arn = f"arn:aws:iam::{account}:policy/limits"
+    boundary_arn = f"arn:aws:iam::{account}:policy/boundary"
     detail: dict[str, Any] = {
         "Path": "/",
         "RoleName": name,

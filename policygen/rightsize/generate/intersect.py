@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from policygen.iam import arn
@@ -37,7 +36,7 @@ class NarrowedGrant(NamedTuple):
     why: str
 
 
-class Intersection(msgspec.Struct, frozen=True):
+class Intersection(NamedTuple):
     """Observed grants, cut to what is allowed."""
 
     grants: list[Grant]

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,6 +41,9 @@ pg.requests_frame(found).groupby("action")["n"].sum()
 """
 _SECTION = re.compile(r"^(Args|Raises|Returns|Columns):(.*)$")
 _ITEM = re.compile(r"^    (\w[\w, ]*): (.*)$")
+_WITH_ITEMS = frozenset({"Args", "Raises"})
+_REFERENCE = re.compile(r"(?<!`)`(pg\.|policygen\.)?([\w.]+)`(?!`)")
+_PAGE = re.compile(r"\bdocs/([\w/-]+)\.md")
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 
 
@@ -51,16 +54,11 @@ def python_page() -> str:
 
 
 def _entry(name: str, thing: object) -> str:
-    text = _markdown(inspect.getdoc(thing) or "")
+    text = _markdown(inspect.getdoc(thing) or "", name)
     if not inspect.isclass(thing):
         return f"## {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{text}"
-    members = {
-        member: value
-        for member, value in sorted(vars(thing).items())
-        if not member.startswith("_")
-        and (inspect.isfunction(value) or isinstance(value, property | cached_property))
-    }
-    whole = [member for member, value in members.items() if "\nExample:\n" in (inspect.getdoc(value) or "")]
+    members = _members(thing)
+    whole = [member for member, value in members.items() if _is_whole(value)]
     short = [f"- `{one}`: {_first_sentence(value)}" for one, value in members.items() if one not in whole]
     fields = "\n".join(_fields(thing))
     parts = [
@@ -72,9 +70,53 @@ def _entry(name: str, thing: object) -> str:
     return f"## {name}\n\n" + "\n".join(part for part in parts if part)
 
 
+def _members(thing: type) -> dict[str, object]:
+    """Return the public methods and properties of a class by name."""
+    return {
+        member: value
+        for member, value in sorted(vars(thing).items())
+        if not member.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property | cached_property))
+    }
+
+
+def _is_whole(member: object) -> bool:
+    """Return whether a member has an entry of its own, and not a line: its docstring has an example."""
+    return "\nExample:\n" in (inspect.getdoc(member) or "")
+
+
+@cache
+def _anchors() -> dict[str, str]:
+    """Return each public name and member that has an entry, with the anchor of that; of two alike, the first."""
+    things = {name: getattr(policygen, name) for name in policygen.__all__}
+    classes = {name: _members(thing) for name, thing in things.items() if inspect.isclass(thing)}
+    entries = [*sorted(things, key=lambda name: name in classes)]
+    entries += [
+        f"{of}.{name}" for of, members in classes.items() for name in members if _is_whole(members[name])
+    ]
+    first: dict[str, str] = {}
+    for entry in entries:
+        first.setdefault(entry.replace(".", "").lower(), entry)
+    return {entry: anchor for anchor, entry in first.items()}
+
+
+def _linked(text: str, of: str) -> str:
+    """Link what a docstring names in single backticks, a member of its class first, and the pages that it names."""
+
+    def link(found: re.Match[str]) -> str:
+        member = "" if found[1] else f"{of}.{found[2]}"
+        anchor = _anchors().get(member) or _anchors().get(found[2])
+        return f"[{found[0]}](#{anchor})" if anchor else found[0]
+
+    def page(found: re.Match[str]) -> str:
+        return f"[{Path(found[1]).name}](../{found[1]}.md)"
+
+    return _PAGE.sub(page, _REFERENCE.sub(link, text))
+
+
 def _member(of: str, name: str, thing: object) -> str:
     """Return the entry of a method, or of a frame that is made when it is first looked at."""
-    text = _markdown(inspect.getdoc(thing) or "")
+    text = _markdown(inspect.getdoc(thing) or "", of)
     head = f"### `{of}.{name}`\n\n"
     return (
         f"{head}{text}"
@@ -119,16 +161,17 @@ def _first_sentence(value: object) -> str:
     return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split()).replace("``", "`")
 
 
-def _markdown(docstring: str) -> str:
+def _markdown(docstring: str, of: str) -> str:
     """Turn a docstring's sections into lists; a line that continues an item is joined to it."""
-    text, example, code = docstring.replace("``", "`").partition("\nExample:\n")
+    text, example, code = docstring.partition("\nExample:\n")
+    text = _linked(text, of).replace("``", "`")
     lines: list[str] = []
     within = ""
     for line in text.splitlines():
         if section := _SECTION.match(line):
             within = section[1]
             lines += [f"**{within}**:{section[2]}", ""] if not section[2] else [f"**{within}**:{section[2]}"]
-        elif within and (item := _ITEM.match(line)):
+        elif within in _WITH_ITEMS and (item := _ITEM.match(line)):
             lines.append(f"- `{item[1]}`: {item[2]}")
         elif within and line.startswith("     "):
             lines[-1] += " " + line.strip()

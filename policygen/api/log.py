@@ -113,7 +113,9 @@ class Log:
         ``parent`` (the ARN with ``*`` for the name), ``container`` (the bucket, table, queue or the like that it is, or
         is in; None where the record names none; all str), ``day`` (datetime64[us, UTC]), ``n`` (int64, calls),
         ``denied`` (bool), ``user`` (category), ``sessions`` (tuple of str, a sample). A call that asks for several
-        permissions is in several rows, so that ``n`` adds up to calls only in the frame `calls`.
+        permissions is in several rows, so that ``n`` adds up to calls only in the frame `calls`. Not all records
+        tell whether AWS checked a permission: ``s3:GetObjectTagging`` of a copy is optional by its ``grade`` in
+        `requests_frame`.
 
         Example:
             >>> log.requests.groupby("service", observed=True)["action"].nunique().nlargest(2).to_dict()
@@ -201,7 +203,8 @@ class Log:
 
         Columns: ``role``, ``account``, ``service``, ``action``, ``kind`` (categories), ``now``, ``proposed`` (tuples of
         str, patterns of resources), ``why`` (str), ``used`` (bool), ``calls`` (int64), ``last`` (datetime64[us, UTC]),
-        ``support``, ``reason`` (categories), as `changes_frame` explains them.
+        ``support``, ``reason`` (categories), as `changes_frame` explains them. ``used`` counts possible uses too: see
+        `requests`.
 
         The actions of a role without a suggestion are of the ``kind`` ``unjudged``: they are neither kept nor
         removed, and ``reason`` is the code of the error. A warning names these roles, and those that have no row

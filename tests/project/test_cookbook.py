@@ -14,6 +14,7 @@ import pytest
 from tests.support import ROOT
 
 PAGE = ROOT / "docs" / "guides" / "cookbook.md"
+PYTHON_PAGE = ROOT / "docs" / "reference" / "python.md"
 BLOCK = re.compile(r"```python ?(?P<needs>\w*)\n(?P<code>.*?)```\n\n```output\n(?P<shown>.*?)```\n", re.S)
 
 
@@ -68,6 +69,10 @@ def test_the_answers_leave_out_no_role_and_no_call_that_they_ask_for() -> None:
     questions = dict(re.findall(r"^## (\d+)\. (.*?)(?=^## )", text, re.M | re.S))
     assert questions["1"].startswith("Which permissions does the role hold and never use?")
     assert re.search(r"^True .*?seen +1$", questions["1"], re.M)
+    reasons = set(re.findall(r"^[\w ]+ ([a-z-]+) +\d+$", questions["1"], re.M))
+    (explained,) = re.findall(r"^## changes_frame$(.*?)^## ", PYTHON_PAGE.read_text("utf-8"), re.M | re.S)
+    assert len(reasons) > 10
+    assert {one for one in reasons if f"`{one}`" not in explained} == set()
     assert "legacy-export" not in questions["20"]  # it was denied
     assert {"s3:ListAllMyBuckets", "dynamodb:Scan"} <= set(questions["9"].split())
     assert "arn:aws:s3:::shop-partner-drop/*" in questions["10"]

@@ -290,6 +290,18 @@ def test_the_page_on_python_has_the_docstrings_of_all_public_names() -> None:
     assert set(re.findall(r"^## (\w+)$", text, re.M)) == set(policygen.__all__)
 
 
+def test_the_page_on_python_links_what_a_docstring_names() -> None:
+    entries = dict(
+        re.findall(r"^##+ `?([\w.]+)`?$(.*?)(?=^##|\Z)", PYTHON_PAGE.read_text("utf-8"), re.M | re.S)
+    )
+    assert "[`Log.requests`](#logrequests)" in entries["requests_frame"].split("\n\n")[2]
+    assert "[`suspects`](#logsuspects)" in entries["Log.calls"]  # of its own class
+    assert "[`suggest`](#logsuggest)" in entries["Log.plan"]
+    assert "[`pg.suggest`](#suggest)" in entries["Log.suggest"]  # not of its class
+    assert "[never-used](../concepts/never-used.md)" in entries["changes_frame"]
+    assert "(tuples\nof str: which)" in entries["IamAccessor.alike"]  # what it returns is a text, and no list
+
+
 @pytest.mark.system
 def test_the_site_builds_without_a_link_that_leads_nowhere() -> None:
     pytest.importorskip("zensical")

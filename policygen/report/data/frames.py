@@ -155,7 +155,9 @@ def suspicious_rows(split: SplitCalls, usage: Usage) -> Iterator[Row]:
 
 
 def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFrame:
-    """Return one row for each access request.
+    """Return one row for each access request in all days together; `Log.requests` has a row for each of its days.
+
+    Here are the ``grade`` of each and what grants it; there, who asked, in which ``container``, and what AWS denied.
 
     Args:
         suggestion: the suggestion of one role.
@@ -165,6 +167,14 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
     Columns: ``service``, ``action`` (categories), ``resource``, ``resource_type``, ``grade``, ``written_as``, ``rule``
     (str), ``granted`` (bool), ``n`` (int64, calls), ``days`` (int64, days with a call), ``first``, ``last``
     (datetime64[us, UTC]), ``event_ids`` (tuple of str).
+
+    ``grade`` says how certain the use is, and all but the last two are granted:
+
+    - ``required``: AWS checked the permission
+    - ``optional``: it may have; the record does not tell
+    - ``alternative``: it checked this one, or the required one of the same call
+    - ``hint``: it often does
+    - ``indirect``: another call shows the use
 
     Example:
         >>> import policygen as pg
@@ -225,13 +235,16 @@ def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
     ``reason`` is the id of what decides, to group by:
 
     - ``seen``, ``required``, ``declared``: the support of what is needed
-    - ``data-events-off``, ``never-logged`` and others: unverified, and why; docs/concepts/blind-spots.md explains each
+    - ``data-events-off``, ``used-outside-window`` and others: unverified; docs/concepts/blind-spots.md explains each
     - ``names-unclear``: unverified: used, but today's statement has a policy variable or NotResource, not names
     - ``logs``: it goes: *visible*, 0 calls. The trails log all its uses, from the window's start or the day in ``why``
     - ``last-accessed``, ``explained-attempt``: it goes: IAM saw no attempt, or one that other calls explain
     - ``suspicious``: it goes: only suspicious calls used it
     - ``decision``, ``unverified-dropped``: it goes: a person dropped it
-    - ``service-role``, ``nothing-exists`` and others: it goes: it cannot be used; see docs/concepts/never-used.md
+    - ``retired``, ``service-role``, ``agent``, ``asked-with``, ``console``, ``code``: it goes: this role does not ask
+      for it, and docs/concepts/never-used.md explains by which rule
+    - ``nothing-exists``, ``out-of-reach``, ``tags-at-creation``: it goes: there is nothing that it could be used on, or
+      no use of its own; docs/concepts/blind-spots.md explains each
     - ``not-allowed``: that of ``missing``
 
     Example:

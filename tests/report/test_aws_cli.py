@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import os
 import re
@@ -23,6 +25,7 @@ from tests.support.reviews import plan, trust_proposal_of_everything
 from tests.support.role_policies import (
     ACCOUNT,
     EVERY_PLAN,
+    PLANS,
     State,
     changed,
     document,
@@ -97,9 +100,9 @@ def called(
 
 
 def _as_planned(script: str) -> dict[str, str]:
-    """The policies of each role of a script, as its plan knows them."""
+    """The policies of each role of a script, as its plan knows them; `undo` looks for the same as `apply`."""
     roles = re.findall(r"^roles?=\(?(.*?)\)?$", script, re.M)[0].split()
-    known = re.findall(r"^  unchanged (?:'([^']*)'|(\S+))", script, re.M)
+    known = re.findall(r"^  unchanged (?:'([^']*)'|(\S+))", script, re.M)[::2]
     return dict(zip(roles, ["".join(one) for one in known] or [""] * len(roles), strict=True))
 
 
@@ -108,7 +111,7 @@ def _documents_as_planned(script: str) -> dict[str, Any]:
     texts = dict(re.findall(r"^(document_\d+)=('(?:[^']|'\"'\"')*')$", script, re.M))
     roles = re.findall(r"^roles?=\(?(.*?)\)?$", script, re.M)[0].split()
     found: dict[str, Any] = {}
-    checks = re.split(r"^(?=  unchanged )", script, flags=re.M)[1:]
+    checks = re.split(r"^(?=  unchanged )", script, flags=re.M)[1::2]
     for role, check in zip(roles, checks, strict=True) if checks else ():
         for name, variable in re.findall(r'^  same (\S+) "\$(\w+)"', check, re.M):
             place = name.rpartition("/")[2] if name.startswith("arn:") else f"{role}.{name}"
@@ -317,9 +320,7 @@ def test_it_stops_where_somebody_changed_the_role_since(has: str, says: str, tmp
     assert says in stderr(tmp_path)
     if says:
         assert "nothing was changed: the policies of orders-api are not those of the plan" in stderr(tmp_path)
-    code, calls = called(tmp_path, render("aws-cli", made), "undo", has={"orders-api": has})
-    assert code == 0
-    assert calls
+        assert "make the plan and this script again" in stderr(tmp_path)
 
 
 def test_what_makes_room_may_be_gone_and_what_is_not_replaced_yet_is_no_sign_of_a_run(tmp_path: Path) -> None:
@@ -365,9 +366,9 @@ def test_it_stops_where_somebody_edited_a_policy_since(name: str, now: Any, tmp_
     assert called(tmp_path, script, "apply", documents={place: now}) == (1, [])
     which = f"{ACCOUNT}/b" if name == "b" else name
     assert f"nothing was changed: somebody edited the policy {which} of orders-api since" in stderr(tmp_path)
-    code, calls = called(tmp_path, script, "undo", documents={place: now})
-    assert code == 0
-    assert calls
+    assert called(tmp_path, script, "undo", documents={place: now}) == (1, [])
+    assert f"nothing was changed: somebody edited the policy {which} of orders-api since" in stderr(tmp_path)
+    assert "take the change back, and then: bash script.sh undo" in stderr(tmp_path)
 
 
 WRITTEN_OTHERWISE = {
@@ -421,13 +422,115 @@ def test_aws_s_own_managed_policies_are_not_compared(tmp_path: Path) -> None:
 def test_it_stops_where_a_document_cannot_be_read(tmp_path: Path) -> None:
     made = changed([new("policygen")], [old("a")])
     refusing = AWS.replace('case "$2" in', 'case "$2" in get-role-p*) echo AccessDenied >&2; exit 254 ;;')
-    assert called(tmp_path, render("aws-cli", made), "apply", aws=refusing) == (254, [])
-    assert "AccessDenied" in stderr(tmp_path)
+    for word in ("apply", "undo"):
+        assert called(tmp_path, render("aws-cli", made), word, aws=refusing) == (1, [])
+        assert "AccessDenied" in stderr(tmp_path)
+        assert "nothing was changed: the policy a of orders-api cannot be read" in stderr(tmp_path)
+
+
+# --- the undo --------------------------------------------------------------------------------------------
+
+STOPPED = ("managed ones", "a managed one is replaced", "no room for two inline ones")
+
+
+@pytest.mark.parametrize("which", STOPPED)
+def test_what_stopped_anywhere_is_undone(which: str, tmp_path: Path) -> None:
+    """An apply that stopped after each of its calls, and then an undo that did."""
+    made = changed(*PLANS[which])
+    script = render("aws-cli", made)
+    iam = FakeIam(state(made))
+    for word in ("apply", "undo"):
+        steps = undo_of(tmp_path, script, iam) if word == "undo" else called(tmp_path, script, word)[1]
+        for step in steps:
+            iam.take(step)
+            left = copy.deepcopy(iam)
+            for call in undo_of(tmp_path, script, left):
+                with contextlib.suppress(KeyError):  # gone already
+                    left.take(call)
+            assert left.role == state(made)
+
+
+def undo_of(folder: Path, script: str, iam: FakeIam) -> list[list[str]]:
+    """The calls of an undo at a role as it is."""
+    for file in folder.glob("doc.*"):
+        file.unlink()
+    documents = {f"orders-api.{name}": content for (name, arn), content in iam.role.items() if not arn}
+    documents |= {arn.rpartition("/")[2]: content for arn, content in iam.managed.items()}
+    has = {"orders-api": " ".join(arn or name for name, arn in iam.role)}
+    code, calls = called(folder, script, "undo", has=has, documents=documents)
+    assert (code, stderr(folder)) == (0, "")
+    return calls
+
+
+def test_what_somebody_changed_after_the_apply_stops_the_undo(tmp_path: Path) -> None:
+    script = render("aws-cli", changed([new("policygen")], [old("a"), old("b", managed=True)]))
+    for has, now, says in (
+        ("policygen", {}, ""),
+        ("policygen hotfix", {}, "new since then: hotfix"),
+        ("policygen", {"orders-api.policygen": document("More")}, "somebody edited the policy policygen of"),
+        # It is attached again, and would not be what the role had.
+        ("policygen", {"b": document("More")}, f"somebody edited the policy {ACCOUNT}/b of"),
+    ):
+        given = {"orders-api.policygen": document("New")} | now
+        code, calls = called(tmp_path, script, "undo", has={"orders-api": has}, documents=given)
+        assert (code, bool(calls)) == ((1, False) if says else (0, True))
+        assert says in stderr(tmp_path)
+        assert ("take the change back, and then: bash script.sh undo" in stderr(tmp_path)) == bool(says)
+
+
+@pytest.mark.parametrize(
+    ("policies", "has", "says"),
+    [
+        (["policygen"], "a policygen", "edited the policy policygen of"),
+        (["p-1", "p-2"], f"a {ACCOUNT}/p-1", f"{ACCOUNT}/p-1 is there with another document"),
+        (["p-1", "p-2"], "a", f"{ACCOUNT}/p-1 is there with another document"),
+    ],
+    ids=["inline", "managed", "managed and not attached"],
+)
+def test_a_policy_of_a_new_one_s_name_that_somebody_else_made_is_not_deleted(
+    policies: list[str], has: str, says: str, tmp_path: Path
+) -> None:
+    script = render("aws-cli", changed([new(one) for one in policies], [old("a")]))
+    theirs = {"orders-api.policygen": document("Other"), "p-1": document("Other")}
+    assert called(tmp_path, script, "undo", has={"orders-api": has}, documents=theirs) == (1, [])
+    assert says in stderr(tmp_path)
+    assert "take the change back, and then: bash script.sh undo" in stderr(tmp_path)
+
+
+def test_what_is_replaced_or_stays_is_no_policy_that_may_be_gone(tmp_path: Path) -> None:
+    replaced = changed([new("policygen")], [old("policygen"), old("a")])
+    new_one = {"orders-api.policygen": document("New")}
+    for has, code in (("policygen", 0), ("policygen a", 0), ("a", 1), ("", 1)):
+        done = called(
+            tmp_path, render("aws-cli", replaced), "undo", has={"orders-api": has}, documents=new_one
+        )
+        assert done[0] == code
+        assert ("gone since then: policygen" in stderr(tmp_path)) == bool(code)
+    stays = changed([new("p-1"), new("p-2")], [old("p-1", managed=True, document=document("New")), old("a")])
+    assert [one.name for one in stays.apply_list.in_place] == ["p-1"]
+    for word in ("apply", "undo"):  # p-2 is there: a run was stopped, and that takes away p-1 no more
+        has = {"orders-api": f"{ACCOUNT}/p-2 a"}
+        given = {"p-2": document("New")}
+        assert called(tmp_path, render("aws-cli", stays), word, has=has, documents=given) == (1, [])
+        assert f"gone since then: {ACCOUNT}/p-1" in stderr(tmp_path)
+
+
+def test_an_old_managed_policy_that_was_deleted_stops_the_undo_and_no_second_apply(tmp_path: Path) -> None:
+    script = render("aws-cli", changed([new("policygen")], [old("b", managed=True)]))
+    has = {"orders-api": "policygen"}
+    deleted = AWS.replace('case "$2" in', 'rm -f doc.b; case "$2" in')
+    assert called(tmp_path, script, "apply", has=has, aws=deleted)[0] == 0
+    assert called(tmp_path, script, "undo", has=has, aws=deleted) == (1, [])
+    assert f"the policy {ACCOUNT}/b of orders-api cannot be read" in stderr(tmp_path)
+    assert "NoSuchEntity" in stderr(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("now", "code", "says"),
-    [(document("New"), 0, ""), (document("Other"), 1, f"there is another policy {ACCOUNT}/p-1 already")],
+    [
+        (document("New"), 0, ""),
+        (document("Other"), 1, f"nothing was changed: {ACCOUNT}/p-1 is there with another document"),
+    ],
 )
 def test_a_run_that_stopped_after_it_made_a_policy_goes_on(
     now: Any, code: int, says: str, tmp_path: Path
@@ -530,6 +633,9 @@ def test_it_stops_where_somebody_changed_the_trust_policy_since(
     ended, calls = trust_calls(tmp_path, "apply-trust", now, with_trust())
     assert (ended, len(calls)) == (code, 0 if code else 2)
     assert ("is not that of the plan any more" in stderr(tmp_path)) == bool(code)
+    ended, calls = trust_calls(tmp_path, "undo-trust", now, with_trust())
+    assert (ended, len(calls)) == (code, 0 if code else 2)
+    assert ("and then: bash script.sh undo-trust" in stderr(tmp_path)) == bool(code)
 
 
 @pytest.mark.parametrize(

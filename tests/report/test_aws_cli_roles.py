@@ -200,3 +200,16 @@ def test_a_role_that_was_changed_since_is_neither_touched_nor_undone(tmp_path: P
     assert "the policies of batch are not those of the plan any more" in stderr(tmp_path)
     assert "stopped at batch, see above" in stderr(tmp_path)
     assert roles_of(called(tmp_path, script, "undo")[1]) == ["api"]
+
+
+def test_an_undo_that_stops_at_a_role_names_it_and_undoes_the_others_by_name(tmp_path: Path) -> None:
+    script = render_all("aws-cli", THREE)
+    assert called(tmp_path, script, "apply")[0] == 0
+    code, calls = called(tmp_path, script, "undo", has={"batch": "a hotfix"})
+    assert (code, roles_of(calls)) == (1, ["cron"])
+    assert "new since then: hotfix" in stderr(tmp_path)
+    assert "stopped at batch, see above; bash script.sh undo goes on from there" in stderr(tmp_path)
+    assert "name other roles: bash script.sh undo ROLE..." in stderr(tmp_path)
+    assert roles_of(called(tmp_path, script, "undo", "api", has={"batch": "a hotfix"})[1]) == ["api"]
+    code, calls = called(tmp_path, script, "undo")
+    assert (code, roles_of(calls)) == (0, ["batch"])

@@ -22,7 +22,8 @@ role={role}
 """
 
 _WORD = """\
-case "${1:-}" in
+word="${1:-}"
+case "$word" in
   WORDS) ;;
   *)
     echo "usage: bash $0 USAGE" >&2
@@ -39,7 +40,7 @@ fi
 """
 
 _RUN = """\
-case "$1" in
+case "$word" in
   apply)
     apply
     echo "applied; to go back: bash $0 undo"
@@ -110,9 +111,9 @@ def _render_role(plan: Plan) -> str:
 
 
 _TRUST_WORDS = (
-    "bash FILE apply-trust   changes who may assume the role, and nothing else; it stops where the trust",
-    "                        policy is another one than when the plan was made",
-    "bash FILE undo-trust    gives the role back the trust policy that it had then",
+    "bash FILE apply-trust   changes who may assume the role, and nothing else",
+    "bash FILE undo-trust    gives the role back the trust policy that it had when the plan was made",
+    "Both stop where the trust policy is neither that one nor the new one.",
 )
 
 
@@ -128,10 +129,9 @@ def _head(plan: Plan, needs: str) -> str:
 
 
 _REPLACE_WORDS = (
-    "bash FILE apply   attaches the new policies, then detaches and deletes the old ones; it stops",
-    "                  before that where the role has other policies than when the plan was made, or",
-    "                  somebody edited one of them since",
+    "bash FILE apply   attaches the new policies, then detaches and deletes the old ones",
     "bash FILE undo    gives the role back the policies that it had when the plan was made",
+    "Both stop, before they change anything, where somebody else added, took away or edited one since.",
 )
 
 _ADD_WORDS = (

@@ -24,12 +24,13 @@ _SETTLE = (
 
 
 class RoleCommands(NamedTuple):
-    """The commands that apply a plan, and those that undo that; they use the variable ``$role``."""
+    """The commands that apply a plan, and those that undo that; they use the variables ``$role`` and ``$word``."""
 
     check: list[str]
     """What stops where the role is not as the plan knows it, or has another policy of a new one's name."""
     apply: list[str]
     undo: list[str]
+    """Begins with what stops where the role is neither as the plan knows it nor as `apply`, all or part, leaves it."""
 
     @property
     def all(self) -> list[str]:
@@ -53,9 +54,12 @@ def role_commands(plan: Plan, documents: Documents) -> RoleCommands:
     on = [*_commands(apply.first_off, documents), *_commands(apply.on, documents)]
     off = list(_commands(apply.off, documents))
     settle = _SETTLE if on and off else ()
-    check, undo = _checks(plan, documents), list(_commands(apply.undo, documents))
-    # Nobody knows what the role had: the undo looks whether it takes away what this script made.
-    return RoleCommands(check, [*on, *settle, *off], undo if apply.today_known else [*check, *undo])
+    undo = list(_commands(apply.undo, documents))
+    return RoleCommands(
+        _checks(plan, documents),
+        [*on, *settle, *off],
+        [*_checks(plan, documents, undo=True), *undo] if undo else [],
+    )
 
 
 def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
@@ -69,6 +73,7 @@ def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
     if step.after is not None:
         before, after = documents.variable(step.before), documents.variable(step.after)
         check.append(f"trusted {before} {after}")
+        undo += check
         replace = 'aws iam update-assume-role-policy --role-name "$role" --policy-document'
         apply.append(f"{replace} {after}")
         undo.append(f"{replace} {before}")
@@ -78,41 +83,48 @@ def trust_commands(step: TrustStep, documents: Documents) -> RoleCommands:
     return RoleCommands(check, apply, undo)
 
 
-def _checks(plan: Plan, documents: Documents) -> list[str]:
+def _checks(plan: Plan, documents: Documents, *, undo: bool = False) -> list[str]:
+    """Return the commands that look at the role before `apply` or `undo` changes it."""
     apply = plan.apply_list
     if plan.today is None:
-        return [
-            f"ours {shlex.quote(one.arn or one.name)} {documents.variable(one.after)}"
-            for one in apply.on
-            if one.after is not None
-        ]
+        return list(_compared(plan, documents))
     today = [*(one.arn or one.name for one in plan.today), *plan.today_unread]
-    words = (
-        today,
-        [one.arn or one.name for one in apply.on],
-        [one.arn or one.name for one in apply.first_off],
+    new, first, last = (
+        [one.arn or one.name for one in some] for some in (apply.on, apply.first_off, apply.off)
     )
+    # Before an undo all that apply takes away may be gone, whatever there is of the new: one may have been stopped.
+    words = (today, new, [*first, *last], []) if undo else (today, new, first, last)
     replaced = [
         f"{shlex.quote(one.arn or one.name)} {documents.variable(one.after)}"
         for one in apply.on
-        if one.before is not None and one.after is not None
+        if one.before is not None and one.after is not None and not undo
     ]
     listed = (shlex.quote(" ".join(some)) for some in words)
-    return [" ".join(("unchanged", *listed, *replaced)), *_same(plan, documents)]
+    back = [one.arn for one in (*apply.first_off, *apply.off) if one.arn and _editable(one.arn)]
+    # The undo attaches these again, so they have to be what the role had, attached or not.
+    looked_at = [f"has+={shlex.quote(' '.join(('', *back, '')))}"] if undo and back else []
+    return [" ".join(("unchanged", *listed, *replaced)), *looked_at, *_compared(plan, documents)]
 
 
-def _same(plan: Plan, documents: Documents) -> Iterator[str]:
-    """Yield the commands that compare documents; nobody but AWS edits AWS's own managed policies."""
-    new = {(one.name, one.arn): one.after for one in plan.apply_list.on}
-    own = [one for one in plan.today or () if ":iam::aws:" not in one.arn]
+def _compared(plan: Plan, documents: Documents) -> Iterator[str]:
+    """Yield the commands that compare documents."""
+    own = [one for one in plan.today or () if _editable(one.arn)]
     known: dict[tuple[str, str], list[Mapping[str, Any]]] = {
         (one.name, one.arn): [one.document] for one in own
     }
-    for key, after in new.items():
-        # What a run that was stopped made is as it is proposed.
-        known[key] = [*known.get(key, ()), *([after] if after else [])]
+    for one in plan.apply_list.on:
+        # What a run that was stopped made is as it is proposed; a managed one may be made, and not attached yet.
+        known.setdefault((one.name, one.arn), []).extend([one.after] if one.after else [])
+    of_today = {(one.name, one.arn) for one in own}
     for (name, arn), some in known.items():
-        yield f"same {shlex.quote(arn or name)} {' '.join(map(documents.variable, some))}"
+        unlisted = plan.today is None or (arn and (name, arn) not in of_today)
+        word = "ours" if unlisted else "same"
+        yield f"{word} {shlex.quote(arn or name)} {' '.join(map(documents.variable, some))}"
+
+
+def _editable(arn: str) -> bool:
+    """Whether somebody can edit a policy; AWS's own managed ones nobody but AWS can. An inline one has no ARN."""
+    return ":iam::aws:" not in arn
 
 
 class Documents:

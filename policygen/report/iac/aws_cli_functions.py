@@ -13,14 +13,28 @@ off() {
 """
 """The function of the shell that takes something away; the commands use it."""
 
+ADVISE = """\
+# Says what to do where the role is not as it should be.
+advise() {
+  case $word in
+    apply*) echo "  make the plan and this script again, from a new snapshot" >&2 ;;
+    *)
+      echo "  keep a copy of what somebody changed, take the change back, and then: bash $0 $word" >&2
+      echo "  $0 has the documents from before, and those that apply gave" >&2
+      ;;
+  esac
+}
+"""
+"""The function of the shell that ends a message; ``$word`` is what the script was called with."""
+
 UNCHANGED = """\
 # Stops where somebody added or took away a policy since the plan was made: the plan does not know of it.
-# $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that such a run
-# takes away before it makes any; then each one that is replaced, and its new document. Leaves the role's policies
-# in $has.
+# $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that may be gone;
+# $4: those that may be gone where there is a new one; then each one that is replaced, and its new document. Leaves
+# the role's policies in $has.
 unchanged() {
-  local inline attached one begun='' more='' gone='' today=" $1 " new=$2 first=" $3 "
-  shift 3
+  local inline attached one begun='' more='' gone='' today=" $1 " new=$2 first=" $3 " last=" $4 "
+  shift 4
   inline=$(aws iam list-role-policies --role-name "$role" --query PolicyNames --output text)
   attached=$(aws iam list-attached-role-policies --role-name "$role" \\
     --query 'AttachedPolicies[].PolicyArn' --output text)
@@ -36,13 +50,13 @@ unchanged() {
     [[ "$today$new " == *" $one "* ]] || more+=" $one"
   done
   for one in $today; do
-    [[ -n $begun || "$first$has" == *" $one "* ]] || gone+=" $one"
+    [[ "$first$has" == *" $one "* || -n $begun && $last == *" $one "* ]] || gone+=" $one"
   done
   [ -z "$more$gone" ] && return
   echo "stopped, nothing was changed: the policies of $role are not those of the plan any more" >&2
   [ -z "$more" ] || echo "  new since then:$more" >&2
   [ -z "$gone" ] || echo "  gone since then:$gone" >&2
-  echo "  make the plan and this script again, from a new snapshot" >&2
+  advise
   return 1
 }
 """
@@ -119,10 +133,13 @@ SAME = """\
 same() {
   local now
   [[ $has == *" $1 "* ]] || return 0
-  now=$(current "$1")
+  if ! now=$(current "$1"); then
+    echo "stopped, nothing was changed: the policy $1 of $role cannot be read, see above" >&2
+    return 1
+  fi
   [[ $now != "$(plain "$2")" && $now != "$(plain "${3:-$2}")" ]] || return 0
   echo "stopped, nothing was changed: somebody edited the policy $1 of $role since the plan was made" >&2
-  echo "  make the plan and this script again, from a new snapshot" >&2
+  advise
   return 1
 }
 """
@@ -137,12 +154,16 @@ ours() {
     [[ $said == *NoSuchEntity* ]] || { echo "$said" >&2; return 1; }
   elif [[ $(current "$1") != "$(plain "$2")" ]]; then
     echo "stopped, nothing was changed: $1 is there with another document than this script gives it" >&2
-    echo "  policygen suggest --policy-name NAME gives the new policies another name" >&2
+    if [ "$word" = apply ]; then
+      echo "  policygen suggest --policy-name NAME gives the new policies another name" >&2
+    else
+      advise
+    fi
     return 1
   fi
 }
 """
-"""The function of the shell that looks for a policy of a role whose policies of today are not known."""
+"""The function of the shell that looks for a new policy that need not be in the list of the role's policies."""
 
 MADE = """\
 # Makes a managed policy; one that a run that was stopped has made is as it is proposed. $1: its ARN; $2: its document.
@@ -196,7 +217,7 @@ trusted() {
   now=$(words "$now")
   [[ $now != "$(words "$1")" && $now != "$(words "$2")" ]] || return 0
   echo "stopped, nothing was changed: the trust policy of $role is not that of the plan any more" >&2
-  echo "  make the plan and this script again, from a new snapshot" >&2
+  advise
   return 1
 }
 """
@@ -206,6 +227,7 @@ _COMPARING = {"same", "ours", "made"}
 """The commands that compare a document: their first word names the policy."""
 
 _FUNCTIONS = {
+    ADVISE: {"unchanged", "same", "ours", "trusted"},
     UNCHANGED: {"unchanged"},
     PLAIN: _COMPARING,
     CURRENT: _COMPARING,

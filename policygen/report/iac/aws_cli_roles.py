@@ -41,9 +41,10 @@ forget() {
   mv "$notes.new" "$notes"
 }
 stopped() {
-  if [ -n "$current" ]; then
-    echo "stopped at $current, see above; bash $0 $word goes on from there; to go back: bash $0 undo" >&2
-  fi
+  local more="to go back: bash $0 undo"
+  [ -n "$current" ] || return 0
+  [ "$word" = apply ] || more="or name other roles: bash $0 undo ROLE..."
+  echo "stopped at $current, see above; bash $0 $word goes on from there; $more" >&2
 }
 
 word="${1:-}"

@@ -73,5 +73,6 @@ def test_its_head_says_that_it_adds_and_what_it_needs(one: bool, tmp_path: Path)
     needs_what_it_calls(tmp_path, ONE if one else TWO)
     head = render("aws-cli", ONE if one else TWO).partition("\nset -euo")[0]
     assert "adds the new policies to what the role has, and removes nothing" in head
+    assert "may give back what somebody took away since" in head
     assert "gives the role back" not in head
     assert "detaches and deletes" not in head

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from policygen.days import days_between
-from policygen.logs.window import Window
 from policygen.plan.batch_table import SharedReason
 from policygen.rightsize.assess.readiness import (
-    MIN_DAYS,
     NOT_ASKED,
     OF_ALL_ROLES,
     Reason,
-    no_event_on,
-    quiet_days_of,
 )
 
 
@@ -38,17 +33,13 @@ def of_all_roles(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 def held_back(
     roles: Iterable[tuple[tuple[str, ...], tuple[Reason, ...]]],
-    quiet: Mapping[str, int] = {},
     report_command: str = "",
-    min_days: int = MIN_DAYS,
 ) -> HeldBack:
     """Return what holds back several roles.
 
     Args:
         roles: of each role whose policies would change, the ids of its reasons, and what `of_all_roles` gives of them.
-        quiet: as `days_after_quiet` gives it.
         report_command: the command that makes a snapshot with IAM's reports.
-        min_days: days of a window that are needed.
     """
     known = list(roles)
     numbers = Counter(one for _, reasons in known for one in dict.fromkeys(reasons))
@@ -63,26 +54,7 @@ def held_back(
             sentence=one.sentence,
             roles=number,
             command=report_command if one.id == "no-report" else "",
-            days=days if (days := quiet.get(one.sentence, 0)) >= min_days else None,
         )
         for one, number in shared.items()
     ]
     return HeldBack(tuple(found), len(held), len(free))
-
-
-def days_after_quiet(
-    account_days: Mapping[str, int], accounts: Iterable[str], window: Window
-) -> dict[str, int]:
-    """Return what the reason ``gaps`` says of days without an event, and the days of the window after the last of them.
-
-    Args:
-        account_days: events by ``ACCOUNT DAY``.
-        accounts: those of the roles.
-        window: the days that count.
-    """
-    found = {}
-    for account in accounts:
-        covered = [day for day in window.dates() if account_days.get(f"{account} {day}")]
-        if quiet := quiet_days_of(covered, window.last_day):
-            found[no_event_on(quiet)] = days_between(quiet[-1], window.last_day)
-    return found

@@ -40,11 +40,8 @@ def batch_commands(table: BatchTable, out: Path) -> Iterator[str]:
 
 
 def _mending_commands(reasons: Iterable[SharedReason]) -> Iterator[str]:
-    """Yield what takes away what holds back many roles: the snapshot, and the batch again, with fewer days."""
-    found = list(reasons)
-    commands = [one.command for one in found if one.command]
-    days = [one.days for one in found if one.days]
+    """Yield what takes away what holds back many roles: the snapshot, and the batch again."""
+    commands = [one.command for one in reasons if one.command]
     yield from commands
-    if commands or days:
-        words = ["policygen", *sys.argv[1:], *(["--days", str(min(days))] if days else [])]
-        yield shlex.join(words)
+    if commands:
+        yield shlex.join(["policygen", *sys.argv[1:]])

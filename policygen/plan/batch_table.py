@@ -187,8 +187,6 @@ class SharedReason(msgspec.Struct, frozen=True, kw_only=True):
     """How many roles it holds back."""
     command: str = ""
     """The command that takes it away; "" where there is none."""
-    days: int | None = None
-    """The longest window with the same end in which it does not hold; None where that would be too short, or none."""
 
 
 class BatchChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,8 +26,7 @@ def to_do(one: SharedReason) -> str:
         return one.command or "make a new snapshot of each account: policygen snapshot"
     if one.id == "policies-unknown":
         return "give a snapshot of the account: policygen snapshot makes it"
-    window = f", or take a window that begins after it: --days {one.days}" if one.days else ""
-    return f"{DO[one.id]}{window}"
+    return DO[one.id]
 
 
 def without_words(batch: BatchTable) -> str:

@@ -6,12 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from policygen.all_roles.shared_reasons import HeldBack, days_after_quiet, held_back, of_all_roles
-from policygen.logs.window import window_of
+from policygen.all_roles.shared_reasons import HeldBack, held_back, of_all_roles
 from policygen.plan.batch_table import SharedReason
-from policygen.report.held_back import held_words, to_do, without_words
+from policygen.report.held_back import held_words, without_words
 from policygen.report.terminal.batch import render_batch
 from policygen.rightsize.assess.readiness import Reason
 from tests.all_roles.test_batch import batch, table
@@ -48,20 +45,9 @@ def test_nothing_that_one_role_alone_has_is_shared() -> None:
     assert found((GAP,), (REPLAY,)) == HeldBack()
 
 
-@pytest.mark.parametrize(("least", "days"), [(14, 23), (23, 23), (24, None)])
-def test_a_window_that_begins_later_is_offered_where_it_is_long_enough(least: int, days: int | None) -> None:
-    window = window_of(30, None, "2026-11-24T22:00:00Z")
-    read = {f"111122223333 {day}": 1 for day in window.dates() if day != "2026-11-01"}
-    quiet = days_after_quiet(read, ["111122223333", "444455556666"], window)
-    assert quiet == {QUIET: 23}
-    (one,) = found((GAP,), (GAP,), quiet=quiet, min_days=least).shared_reasons
-    assert one.days == days
-    assert ("--days 23" in to_do(one)) is (days == 23)
-
-
 def test_the_screen_says_it_once_with_what_to_do_and_numbers_that_add_up() -> None:
     shared = (
-        SharedReason(id="gaps", sentence=QUIET, roles=5, days=23),
+        SharedReason(id="gaps", sentence=QUIET, roles=5),
         SharedReason(
             id="no-report", sentence="IAM was not asked", roles=4, command="policygen snapshot -o a.json"
         ),
@@ -70,7 +56,8 @@ def test_the_screen_says_it_once_with_what_to_do_and_numbers_that_add_up() -> No
     assert held_words(made) == "2 things hold back 5 of 6 roles to look at or to wait for"
     assert without_words(made) == "Without them, 2 roles would be yes; 3 have reasons of their own"
     screen = " ".join(render_batch(made, "out", width=200).split())
-    assert f"{QUIET}: add what is missing, or take a window that begins after it: --days 23" in screen
+    assert f"{QUIET}: add what is missing" in screen
+    assert "--days" not in screen  # a shorter window would forget what was seen before
     assert "IAM was not asked (4 roles): policygen snapshot -o a.json" in screen
     assert "hold back" not in render_batch(table_of(ROWS), "out")
 

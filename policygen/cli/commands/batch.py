@@ -46,16 +46,13 @@ if TYPE_CHECKING:
 
     from policygen.all_roles.folder import Folder
     from policygen.all_roles.questions import CommandParts
-    from policygen.all_roles.read import BatchEvidence
     from policygen.all_roles.rightsize_role import BatchSettings, Result
     from policygen.all_roles.run import WriteResult
     from policygen.all_roles.select import RoleFilter, RoleTarget
     from policygen.all_roles.shared_reasons import HeldBack
     from policygen.all_roles.unchanged import MadeRole
     from policygen.logs.calls.spill import SpillStore
-    from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
-    from policygen.rightsize.suggestion import SuggestOptions
 
 
 @dataclass(frozen=True)
@@ -249,7 +246,7 @@ def command(
         data_events=data_events_commands(topics, parts),
         questions=asked,
         since=since,
-        held=_held_back(results.values(), evidence, period, parts, suggest),
+        held=_held_back(results.values(), parts),
     )
     folder.end(table, results, role_questions(topics, parts))
     if kept := sum(one.kept for one in done):
@@ -285,25 +282,18 @@ def _as_made(kept: Result, made: Mapping[str, MadeRole]) -> Result:
 
 def _held_back(
     results: Iterable[Result],
-    evidence: BatchEvidence,
-    window: Window,
     parts: CommandParts,
-    suggest: SuggestOptions,
 ) -> HeldBack:
     """Return what holds back several roles alike, and what takes it away."""
-    from policygen.all_roles.shared_reasons import days_after_quiet, held_back
-    from policygen.rightsize.assess.readiness import MIN_DAYS, REPORT_COMMAND
+    from policygen.all_roles.shared_reasons import held_back
+    from policygen.rightsize.assess.readiness import REPORT_COMMAND
 
     found = [one for one in results if one.shared]
-    asked = suggest.decisions.min_days if suggest.decisions else None
     unasked = {one.row.account for one in found if "no-report" in one.row.reasons}
     files = [file.path for account, file in parts.snapshots.items() if account in unasked]
     # The account that a snapshot is of is chosen by the credentials, so one command cannot make several.
     command = REPORT_COMMAND.replace("account.json", shlex.quote(files[0])) if len(files) == 1 else ""
-    quiet = days_after_quiet(evidence.counts.totals.account_days, {one.row.account for one in found}, window)
-    return held_back(
-        ((one.row.reasons, one.shared) for one in found), quiet, command, MIN_DAYS if asked is None else asked
-    )
+    return held_back(((one.row.reasons, one.shared) for one in found), command)
 
 
 def _to_do(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import textwrap
 from collections.abc import Sequence
 
 from policygen.plan.model import Plan
 from policygen.report.iac.aws_cli_commands import Documents, role_commands, shell_function, trust_commands
-from policygen.report.iac.aws_cli_functions import ACCOUNT_CHECK, functions_for
+from policygen.report.iac.aws_cli_functions import ACCOUNT_CHECK, functions_for, needed_by
 from policygen.report.iac.aws_cli_roles import render_roles
 from policygen.report.iac.common import header_comment
 
@@ -105,9 +104,7 @@ def _render_role(plan: Plan) -> str:
         + _RUN.replace("MORE", _RUN_TRUST if trust else "").replace("UNDONE", _undone(plan)),
     ]
     script = "\n".join(parts)
-    calls = sorted(set(re.findall(r"\baws iam ([a-z-]+)", script)))
-    needs = ", ".join("iam:" + call.title().replace("-", "") for call in calls)
-    return f"#!/usr/bin/env bash\n{_head(plan, f'It needs bash, the AWS CLI and {needs}.')}\n{script}"
+    return f"#!/usr/bin/env bash\n{_head(plan, needed_by(script))}\n{script}"
 
 
 _TRUST_WORDS = (

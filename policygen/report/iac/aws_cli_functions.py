@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 OFF = """\
@@ -239,6 +240,13 @@ _FUNCTIONS = {
     OFF: {"off"},
 }
 """A text of functions of the shell -> the commands that need it."""
+
+
+def needed_by(script: str) -> str:
+    """Say what a script needs: ``It needs bash, the AWS CLI and iam:GetRole.``."""
+    calls = sorted(set(re.findall(r"\baws iam ([a-z-]+)", script)))
+    needs = ", ".join("iam:" + call.title().replace("-", "") for call in calls)
+    return f"It needs bash, the AWS CLI and {needs}."
 
 
 def functions_for(commands: Iterable[str]) -> list[str]:

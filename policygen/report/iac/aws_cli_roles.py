@@ -11,7 +11,7 @@ from policygen.errors import GateError, UsageError
 from policygen.plan.fast_json import digest
 from policygen.plan.model import Plan
 from policygen.report.iac.aws_cli_commands import Documents, role_commands, shell_function
-from policygen.report.iac.aws_cli_functions import ACCOUNT_CHECK, functions_for
+from policygen.report.iac.aws_cli_functions import ACCOUNT_CHECK, functions_for, needed_by
 from policygen.report.iac.common import as_comment, visible
 from policygen.report.wording import answer_of
 from policygen.rightsize.assess.readiness import ANSWERS, OF_ALL_ROLES
@@ -145,14 +145,15 @@ def render_roles(plans: Sequence[Plan], *, approved: bool = False) -> str:
         digest=digest([*documents.assignments, *functions])[:8],
     )
     parts = [
-        f"#!/usr/bin/env bash\n{as_comment(_head(plans, chosen, approved=approved), '#')}",
         start,
         *functions_for(used),
         *documents.assignments,
         *functions,
         f"{_END}{ACCOUNT_CHECK}{_RUN}",
     ]
-    return "\n".join(parts)
+    script = "\n".join(parts)
+    head = [*_head(plans, chosen, approved=approved), *textwrap.wrap(needed_by(script), _WIDTH)]
+    return f"#!/usr/bin/env bash\n{as_comment(head, '#')}\n{script}"
 
 
 def left_out_message(plans: Sequence[Plan], *, approved: bool = False) -> str:

@@ -15,7 +15,7 @@ from policygen.report.formats import render, render_all
 from tests.report.test_aws_cli import AWS, BASH, FakeIam, called, stderr
 from tests.support.command import run_in_root
 from tests.support.reviews import plan
-from tests.support.role_policies import changed, new, old, proposed, state
+from tests.support.role_policies import changed, document, new, old, proposed, state
 from tests.support.shell import judge
 
 pytestmark = pytest.mark.skipif(not BASH, reason="there is no bash")
@@ -205,11 +205,13 @@ def test_a_role_that_was_changed_since_is_neither_touched_nor_undone(tmp_path: P
 def test_an_undo_that_stops_at_a_role_names_it_and_undoes_the_others_by_name(tmp_path: Path) -> None:
     script = render_all("aws-cli", THREE)
     assert called(tmp_path, script, "apply")[0] == 0
-    code, calls = called(tmp_path, script, "undo", has={"batch": "a hotfix"})
+    edited = {"batch.policygen": document("More")}
+    has = {"batch": "policygen"}
+    code, calls = called(tmp_path, script, "undo", has=has, documents=edited)
     assert (code, roles_of(calls)) == (1, ["cron"])
-    assert "new since then: hotfix" in stderr(tmp_path)
+    assert "somebody edited the policy policygen of batch" in stderr(tmp_path)
     assert "stopped at batch, see above; bash script.sh undo goes on from there" in stderr(tmp_path)
     assert "name other roles: bash script.sh undo ROLE..." in stderr(tmp_path)
-    assert roles_of(called(tmp_path, script, "undo", "api", has={"batch": "a hotfix"})[1]) == ["api"]
+    assert roles_of(called(tmp_path, script, "undo", "api", has=has, documents=edited)[1]) == ["api"]
     code, calls = called(tmp_path, script, "undo")
     assert (code, roles_of(calls)) == (0, ["batch"])

@@ -29,7 +29,8 @@ advise() {
 """The function of the shell that ends a message; ``$word`` is what the script was called with."""
 
 UNCHANGED = """\
-# Stops where somebody added or took away a policy since the plan was made: the plan does not know of it.
+# Stops where somebody added or took away a policy since the plan was made: the plan does not know of it. To undo, what
+# was added may stay: it is left alone.
 # $1: the policies of today; $2: the new ones, of which a run that was stopped made some; $3: those that may be gone;
 # $4: those that may be gone where there is a new one; then each one that is replaced, and its new document. Leaves
 # the role's policies in $has.
@@ -48,7 +49,7 @@ unchanged() {
     shift 2
   done
   for one in $has; do
-    [[ "$today$new " == *" $one "* ]] || more+=" $one"
+    [[ "$today$new " == *" $one "* || $word == undo ]] || more+=" $one"
   done
   for one in $today; do
     [[ "$first$has" == *" $one "* || -n $begun && $last == *" $one "* ]] || gone+=" $one"

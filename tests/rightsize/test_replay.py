@@ -114,7 +114,7 @@ def test_later_calls_that_are_denied_are_a_reason_to_look_first(tmp_path: Path) 
     assert made.strength
     assert (made.strength.verdict, [one.id for one in made.strength.reasons]) == (
         "review",
-        ["policies-unknown", "replay"],
+        ["replay", "policies-unknown"],
     )
 
 

@@ -212,6 +212,37 @@ def test_no_call_is_lost_and_nothing_is_wider(tmp_path: Path, case: dict[str, An
     judge(case, tmp_path)
 
 
+def test_who_comes_by_a_not_resource_where_the_account_is_let_in_whole_still_comes(tmp_path: Path) -> None:
+    """The method has other paths than the one that was called, and the caller's own policies allow only those."""
+    account = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["arn:aws:iam::111122223333:root"]},
+        "Action": "execute-api:Invoke",
+        "Resource": "execute-api:/*",
+    }
+    everyone = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "NotResource": ["execute-api:/*/GET/items*"],
+    }
+    own = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": "arn:aws:execute-api:*:*:*/*/GET/items*",
+    }
+    case = {
+        "methods": METHODS,
+        "private": False,
+        "stages": {"prod": None, "dev": None},
+        "people": dict.fromkeys(CALLERS, OWN[0]) | {"user/ana": [own]},
+        "known": [PARTNER],
+        "policy": [account, everyone],
+        "log": [{"by": "user/ana", "call": "prod PUT /any/a/b", "from": "203.0.113.7"}],
+    }
+    judge(case, tmp_path)
+
+
 def test_whom_today_names_stays_named_where_only_the_account_would_be_left(tmp_path: Path) -> None:
     """The log has the route; the caller's own policies allow another path of it than the one that was called."""
     everyone = {

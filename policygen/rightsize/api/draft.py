@@ -127,10 +127,11 @@ def _let_in(
         replace(use, facts=use.facts.without("aws:PrincipalArn")) if use.party.name in guessed else use
         for use in uses
     ]
-    keeps += kept_whole(today, uncut_principals(today, doubtful))
+    owner = Owner(api.account)
+    keeps += kept_whole(today, uncut_principals(today, doubtful, owner))
     evaluator = ResourcePolicyEvaluator(today)
     parts = [part for use in doubtful for part in cut_to_today(use, evaluator)]
-    found = let_in(today, parts, Owner(api.account))
+    found = let_in(today, parts, owner)
     return found.changed(lambda use: replace(use, facts=facts[use.invoked, use.party]))
 
 

@@ -19,7 +19,7 @@ from policygen.rightsize.api.required import met_requirements
 from policygen.rightsize.api.routing import reaches
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.principals.kept import Kept
-from policygen.rightsize.principals.letting_in import Entry, LetIn, SpareParts, Way
+from policygen.rightsize.principals.letting_in import Entry, HeldPolicy, LetIn, SpareParts, Way
 from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.pieces import (
     PRINCIPAL_ARN,
@@ -145,21 +145,29 @@ def untold_principals(today: ResourcePolicy) -> Iterator[Kept]:
                 yield Kept(Way(number, entry), entry, "unverified", "access logs do not name it")
 
 
-def uncut_principals(today: ResourcePolicy, uses: Iterable[ApiUse]) -> Iterator[Kept]:
-    """Yield the principals of a NotResource that may let in a part of what was called: no Resource says which part."""
-    whole = ResourcePolicyEvaluator(today)
-    told = [use for use in uses if whole.decide(use.request, use.party, use.facts).worst != "ALLOWED"]
+def uncut_principals(today: ResourcePolicy, uses: Iterable[ApiUse], owner: Owner) -> Iterator[Kept]:
+    """Yield the principals of a NotResource that may let in a part of what was called: no Resource says which part.
+
+    What surely lets the whole in, and holds the caller as firmly, needs no other. The account alone may not: then the
+    caller's own policies must allow the part too.
+    """
+    whole = HeldPolicy(today, owner)
+    sure = {use: whole.surely(use) for use in uses}
     for number, one in enumerate(today.statements):
         if one.statement.effect != "Allow" or one.principals.negated or not one.statement.not_resources:
             continue
         everywhere = replace(one.statement, resources=("*",), not_resources=False)
         some = [
-            use for use in told if not any(arn.contains(no, use.resource) for no in one.statement.resources)
+            use for use in sure if not any(arn.contains(no, use.resource) for no in one.statement.resources)
         ]
         for entry in one.principals.entries:
             alone = replace(one, statement=everywhere).with_principals([entry])
             evaluator = ResourcePolicyEvaluator(ResourcePolicy((alone,)))
-            if any(evaluator.decide(use.request, use.party, use.facts).best == "ALLOWED" for use in some):
+            if any(
+                owner.hold(entry[1], use.party) > sure[use]
+                and evaluator.decide(use.request, use.party, use.facts).best == "ALLOWED"
+                for use in some
+            ):
                 yield Kept(
                     Way(number, entry), entry, "unverified", "NotResource cannot be cut to what was called"
                 )

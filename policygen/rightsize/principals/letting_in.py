@@ -150,7 +150,7 @@ def covers(statement: PrincipalStatement, request: AccessRequest) -> bool:
     return grant_contained(request.action, pattern, statement.statement.conditions, statement.statement)
 
 
-class _HeldPolicy:
+class HeldPolicy:
     """A policy that is asked of uses: once for each way to hold a caller that differs for it."""
 
     def __init__(self, policy: ResourcePolicy, owner: Owner) -> None:
@@ -162,6 +162,11 @@ class _HeldPolicy:
         for least in self._owner.holds(use.party):
             yield self._by(least).decide(use.request, use.party, use.facts)
 
+    def surely(self, use: Use) -> int:
+        """Return how firmly it surely lets a use in; -1 where that is not sure."""
+        levels = zip(self._owner.holds(use.party), self.decide(use), strict=True)
+        return max((least for least, decided in levels if decided.worst == "ALLOWED"), default=-1)
+
     def _by(self, least: int) -> ResourcePolicyEvaluator:
         if least not in self._held:
             self._held[least] = ResourcePolicyEvaluator(self._owner.held(self._policy, least))
@@ -172,7 +177,7 @@ def lost(
     finished: ResourcePolicy, today: ResourcePolicy, uses: Iterable[AnyUse], owner: Owner
 ) -> Iterator[AnyUse]:
     """Yield the uses that a policy allows less certainly, or holds less firmly, than today's does."""
-    new, old = _HeldPolicy(finished, owner), _HeldPolicy(today, owner)
+    new, old = HeldPolicy(finished, owner), HeldPolicy(today, owner)
     for use in uses:
         if any(map(_is_weaker, new.decide(use), old.decide(use))):
             yield use
@@ -196,7 +201,7 @@ class SpareParts(Generic[AnyUse]):
     """
 
     def __init__(self, today: ResourcePolicy, unsure: frozenset[AnyUse], owner: Owner) -> None:
-        self._today, self._unsure, self._owner = _HeldPolicy(_naming(today), owner), unsure, owner
+        self._today, self._unsure, self._owner = HeldPolicy(_naming(today), owner), unsure, owner
 
     def is_spare(self, less: ResourcePolicy, uses: Iterable[AnyUse]) -> bool:
         """Return whether a part is spare.
@@ -205,7 +210,7 @@ class SpareParts(Generic[AnyUse]):
             less: the policy without it.
             uses: that came through it.
         """
-        new = _HeldPolicy(_naming(less), self._owner)
+        new = HeldPolicy(_naming(less), self._owner)
         return not any(
             after.worst != "ALLOWED" and before.best == "ALLOWED"
             if use in self._unsure

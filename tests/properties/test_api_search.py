@@ -238,7 +238,12 @@ def test_who_comes_by_a_not_resource_where_the_account_is_let_in_whole_still_com
         "people": dict.fromkeys(CALLERS, OWN[0]) | {"user/ana": [own]},
         "known": [PARTNER],
         "policy": [account, everyone],
-        "log": [{"by": "user/ana", "call": "prod PUT /any/a/b", "from": "203.0.113.7"}],
+        "log": [
+            {"by": "user/ana", "call": "prod PUT /any/a/b", "from": "203.0.113.7"},
+            {"by": CALLERS[0], "call": "dev GET /items", "from": "203.0.113.7"},
+        ],
+        "require": [],
+        "max_blocks": 1,
     }
     judge(case, tmp_path)
 

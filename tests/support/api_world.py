@@ -316,9 +316,8 @@ def may_call(
     if mine is False:
         return False
     if account == OWNER:
-        direct = policy is not None and _says(
-            policy, facts, resource, names - {account, f"arn:aws:iam::{account}:root"}
-        )
+        allows = [one for one in policy or () if one["Effect"] == "Allow"]  # no Deny was about the caller
+        direct = _says(allows, facts, resource, names - {account, f"arn:aws:iam::{account}:root"})
         return bool(mine or direct)
     return bool(mine and said)
 

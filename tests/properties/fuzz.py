@@ -32,7 +32,7 @@ from tests.support.records import ROLE, crowd, record
 
 SHARED = ROOT.parent / "shared"
 """Real records and snapshots, beside the project; their seeds are left out where there are none."""
-SECONDS = 45.0
+SECONDS = 60.0
 """How long a search takes by default."""
 SLOW = 30.0
 """Seconds after which a command on a few kilobytes hangs."""

@@ -203,7 +203,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
 
 @pytest.mark.sweep
 @settings(
-    max_examples=1000 if THOROUGH else 40,
+    max_examples=1500 if THOROUGH else 40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -369,7 +369,7 @@ def _is_bounded(by: str, case: dict[str, Any]) -> bool:
 
 @pytest.mark.sweep
 @settings(
-    max_examples=1200 if THOROUGH else 50,
+    max_examples=2000 if THOROUGH else 50,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

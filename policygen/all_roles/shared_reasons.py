@@ -7,11 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from policygen.plan.batch_table import SharedReason
-from policygen.rightsize.assess.readiness import (
-    NOT_ASKED,
-    OF_ALL_ROLES,
-    Reason,
-)
+from policygen.rightsize.assess.readiness import NOT_ASKED, OF_ALL_ROLES, Reason
 
 
 class HeldBack(NamedTuple):
@@ -32,8 +28,7 @@ def of_all_roles(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 def held_back(
-    roles: Iterable[tuple[tuple[str, ...], tuple[Reason, ...]]],
-    report_command: str = "",
+    roles: Iterable[tuple[tuple[str, ...], tuple[Reason, ...]]], report_command: str = ""
 ) -> HeldBack:
     """Return what holds back several roles.
 

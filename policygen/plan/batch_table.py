@@ -333,7 +333,7 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     held_back: int = 0
     """Roles that one of these, or several, hold back."""
     ready_without: int = 0
-    """Those of them that have no other reason: without these they would be ``ready``."""
+    """Those of them that have no other reason by now; what is read later may give them one."""
     since: BatchSince | None = None
     """The difference to the batch before; None for the first one in its folder."""
 

@@ -30,14 +30,13 @@ def to_do(one: SharedReason) -> str:
 
 
 def without_words(batch: BatchTable) -> str:
-    """Say how many roles would be safe to apply without what holds them back alike, and how many have more reasons."""
+    """Say how many roles nothing else holds back, as far as is known by now, and how many have more reasons."""
     free, rest = batch.ready_without, batch.held_back - batch.ready_without
-    them = "it" if len(batch.shared_reasons) == 1 else "them"
-    would = f"Without {them}, {pluralize(free, 'role')} would be yes"
+    nothing = f"Nothing else that is known holds back {pluralize(free, 'role')}"
     return (
-        f"{would}; {rest:,} {'has reasons of its' if rest == 1 else 'have reasons of their'} own"
+        f"{nothing}; {rest:,} {'has reasons of its' if rest == 1 else 'have reasons of their'} own"
         if rest
-        else would
+        else nothing
     )
 
 

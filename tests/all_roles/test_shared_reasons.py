@@ -54,7 +54,7 @@ def test_the_screen_says_it_once_with_what_to_do_and_numbers_that_add_up() -> No
     )
     made = table_of(ROWS, shared_reasons=shared, held_back=5, ready_without=2)
     assert held_words(made) == "2 things hold back 5 of 6 roles to look at or to wait for"
-    assert without_words(made) == "Without them, 2 roles would be yes; 3 have reasons of their own"
+    assert without_words(made) == "Nothing else that is known holds back 2 roles; 3 have reasons of their own"
     screen = " ".join(render_batch(made, "out", width=200).split())
     assert f"{QUIET}: add what is missing" in screen
     assert "--days" not in screen  # a shorter window would forget what was seen before

@@ -177,7 +177,7 @@ def test_suspicious_calls_say_what_succeeded_on_what_and_whether_the_policy_gran
     reached = "dynamodb:Scan table/customers; s3:GetObject config/payment-keys.json, config/prod.env; 2 more"
     assert f"by hand; 1 expired token, 5 succeeded: {reached}; the new policy grants none" in screen
     assert "not the runtime; denied: iam:ListUsers, s3:DeleteBucket" in screen
-    assert "If not yours: tell security, revoke sessions, rotate what was read" in screen
+    assert "If not yours: tell security, revoke sessions, rotate secrets, apply" in screen
     kept = told(shop, "suggest", "orders-api", *LOGS, "--no-plan", "--keep", "dynamodb:Scan")
     assert "; the new policy may grant dynamodb:Scan 54" in kept
 

@@ -280,10 +280,7 @@ def _as_made(kept: Result, made: Mapping[str, MadeRole]) -> Result:
     return kept._replace(topics=made[kept.file].topics, shared=made[kept.file].shared)
 
 
-def _held_back(
-    results: Iterable[Result],
-    parts: CommandParts,
-) -> HeldBack:
+def _held_back(results: Iterable[Result], parts: CommandParts) -> HeldBack:
     """Return what holds back several roles alike, and what takes it away."""
     from policygen.all_roles.shared_reasons import held_back
     from policygen.rightsize.assess.readiness import REPORT_COMMAND

@@ -62,7 +62,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
         "held": held_words(batch) if batch.shared_reasons else "",
         "shared": [(reason_words(one, batch), to_do(one)) for one in batch.shared_reasons],
         "without": without_words(batch),
-        "freed": f"; {batch.ready_without:,} more once what is named above is mended"
+        "freed": f"; nothing but what is named above is known to hold back {batch.ready_without:,}"
         if batch.ready_without
         else "",
         **_sentences(batch, sums),
@@ -140,10 +140,10 @@ def _who_acts(batch: BatchTable) -> str:
     parts = []
     if batch.shared_reasons:
         number = len(batch.shared_reasons)
-        things = (
-            "the 1 thing below, which frees" if number == 1 else f"the {number:,} things below, which free"
+        things = "the 1 thing below, all" if number == 1 else f"the {number:,} things below, all"
+        parts.append(
+            f" Whoever runs policygen can mend {things} that is known to hold back {batch.ready_without:,} of them."
         )
-        parts.append(f" Whoever runs policygen can mend {things} {batch.ready_without:,} of them.")
     if looks:
         least = min(row.to_look_at for row in looks)
         first = sum(1 for row in looks if row.to_look_at == least)

@@ -128,7 +128,8 @@ def _head(plan: Plan, needs: str) -> str:
 _REPLACE_WORDS = (
     "bash FILE apply   attaches the new policies, then detaches and deletes the old ones",
     "bash FILE undo    gives the role back the policies that it had when the plan was made",
-    "Both stop, before they change anything, where somebody else added, took away or edited one since.",
+    "Both stop, before they change anything, where somebody took away or edited one since; apply also",
+    "where somebody added one, which undo leaves alone.",
 )
 
 _ADD_WORDS = (

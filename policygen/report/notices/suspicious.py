@@ -24,10 +24,11 @@ def suspicious_notice(plan: Plan) -> Notice | None:
         return None
     options = [f"--accept {group.sign}" for group in groups if group.acceptable]
     details = [Detail(_addresses(group), _left_out(plan, group)) for group in groups]
-    details.append(Detail("If not yours:", "tell security, revoke sessions, rotate what was read"))
+    details.append(
+        Detail("If not yours:", f"tell security, revoke sessions, rotate secrets{_then(plan, groups)}")
+    )
     details += [Detail("If legitimate:", "", options)] if options else []
-    what = f"{_calls_on_days(plan, groups)}, left out of the policy{_can_be_applied(plan, groups)}"
-    return Notice("!", "Suspicious", what, details)
+    return Notice("!", "Suspicious", f"{_calls_on_days(plan, groups)}, left out of the policy", details)
 
 
 def reported_notice(plan: Plan) -> Notice | None:
@@ -119,10 +120,10 @@ def _name(resource: str) -> str:
     return fitted(key if key and resource.split(":")[2:4] == ["s3", ""] else name, 30)
 
 
-def _can_be_applied(plan: Plan, groups: Iterable[SuspectGroup]) -> str:
-    """Say that the calls need not hold up the policy, where it grants none of what they did."""
+def _then(plan: Plan, groups: Iterable[SuspectGroup]) -> str:
+    """Say that such calls need not hold up the policy, where it grants none of what they did."""
     calls = (call for group in groups for one in group.members for call in one.calls if call.action)
-    return "" if _granted(plan, calls) else "; you may apply it"
+    return "" if _granted(plan, calls) else ", apply"
 
 
 def _granted(plan: Plan, calls: Iterable[PlanSuspiciousCall]) -> list[str]:

@@ -289,8 +289,8 @@ def _thin(facts: _Facts) -> list[Reason]:
         found.append(("policies-unknown", why))
     if not facts.last_new:
         found.append(("no-use", "no permission was seen in use"))
-    if holes := quiet_days_of(facts.covered, facts.days[-1]):
-        found.append(("gaps", no_event_on(holes)))
+    if holes := _quiet_days(facts.covered, facts.days[-1]):
+        found.append(("gaps", _no_event_on(holes)))
     found += [("gaps", gap) for gap in facts.gaps]
     if 0 < len(facts.active) < ACTIVE_DAYS:
         found.append(few_runs(facts.active, facts.days[-1], facts.begin))
@@ -349,17 +349,12 @@ def _unasked(facts: _Facts) -> list[Reason]:
     return [Reason("no-report", why, "review")]
 
 
-def quiet_days_of(covered: Sequence[str], end: str) -> list[str]:
-    """Return the dates without events between the first date with events and the end, sorted.
-
-    Args:
-        covered: the dates with events of any caller, sorted.
-        end: the last day of the window.
-    """
-    return sorted(set(dates_from(covered[0], end)) - set(covered)) if covered else []
-
-
-def no_event_on(days: Sequence[str]) -> str:
+def _no_event_on(days: Sequence[str]) -> str:
     """Say on which days nobody had an event: at least one date."""
     some = ", ".join(days[:3]) + (" …" if len(days) > 3 else "")
     return f"no event of anyone on {pluralize(len(days), 'day')}: {some}"
+
+
+def _quiet_days(covered: Sequence[str], end: str) -> list[str]:
+    """Return the dates without events between the first date with events and the end."""
+    return sorted(set(dates_from(covered[0], end)) - set(covered)) if covered else []

@@ -27,7 +27,7 @@ for (const box of all("[data-filter]")) {
   const filter = () => box.dispatchEvent(new Event("input"));
   const follow = () => {
     const wanted = new URLSearchParams(location.hash.slice(1));
-    for (const [name, value] of wanted) if (value) offer(name, value);
+    for (const [name, value] of wanted) if (name && value) offer(name, value);
     for (const field of fields) {
       const value = wanted.get(field.name) ?? "";
       field.value = field.options ? [...field.options].find((one) => value && one.text === value)?.value ?? "" : value;

@@ -62,6 +62,14 @@ def test_the_history_with_the_role_alone() -> None:
     assert "kms:Decrypt" not in found
 
 
+@pytest.mark.parametrize("line", ["suggest --logs s3://\x1b[31mBUCKET/x", "suggest --logs \x1b[31mfolder"])
+def test_a_command_line_is_shown_without_its_control_characters(line: str) -> None:
+    done = run_in_root("permissions", line)
+    assert done.code == 0
+    assert "\x1b" not in done.stdout
+    assert "[31m" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("line", "names"),
     [

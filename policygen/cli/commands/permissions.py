@@ -59,7 +59,7 @@ def command(
             "for example aws, aws-cn, aws-us-gov",
             code="PG-E221",
         )
-    found = _needs(name) or {escape_controls(name)[:200]: ()}
+    found = _needs(name) or {name[:200]: ()}
     # A command by itself is what its policy is for; the screen lists what its options need, too.
     found = {name: found[name]} if format_ == "policy" and name in found else found
     chosen = {
@@ -151,9 +151,10 @@ def _policy(needs: Sequence[RequiredPermission], account: str, partition: str) -
 
 def _text(chosen: dict[str, list[RequiredPermission]]) -> Iterator[str]:
     from policygen.report.terminal.layout import wrapped
+    from policygen.text import escape_controls
 
     for key, needs in chosen.items():
-        yield key
+        yield escape_controls(key)
         if not needs:
             yield f"  {_NOTHING}"
         for need in needs:

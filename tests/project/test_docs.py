@@ -177,6 +177,10 @@ def test_what_the_page_on_the_gate_tries_on_the_samples_passes_and_then_fails(tm
     assert shown in done.stdout
     error, where = shown.splitlines()[-2:]
     assert f"`{error}{where}`" in README.read_text("utf-8")
+    text = " ".join(GATE_PAGE.read_text("utf-8").split("## Try it")[1].split())
+    back, proposal = re.findall(r"`(mv iam/[^`]+|policygen report [^`]+)`", text)
+    passed = bash(place, f"cd try && {back} && {proposal}")
+    assert passed.code == 0, passed.stdout
 
 
 @pytest.mark.system

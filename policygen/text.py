@@ -15,14 +15,19 @@ from importlib import import_module
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
+_CONSONANT_Y = re.compile("[^aeiou]y$")
+
+
 def _visible(match: re.Match[str]) -> str:
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def pluralize(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 day``, ``1,200 days``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """Return a number with its noun: ``1 day``, ``1,200 days``, ``2 entries``."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if _CONSONANT_Y.search(noun) else f"{number:,} {noun}s"
 
 
 def about_names(number: int) -> str:

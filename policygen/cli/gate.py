@@ -291,6 +291,7 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
         baseline=options.baseline_file,
         known=found.known,
         gone=found.gone,
+        entries=found.entries,
         before=options.before_file,
         newly=options.newly_of(subject),
         rules_url=options.rules_url or RULES_URL,

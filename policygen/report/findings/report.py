@@ -63,6 +63,8 @@ class FindingsReport:
     """Findings that the baseline accepts."""
     gone: int = 0
     """Entries of the baseline of which nothing was found."""
+    entries: int = 0
+    """The other entries of the baseline about the role."""
     before: str = ""
     """The older baseline, which had to accept the known findings too; "" for none."""
     newly: Sequence[str] = ()
@@ -170,7 +172,8 @@ class FindingsReport:
         if not self.baseline:
             return ""
         gone = f"; {self.gone:,} of its entries no longer found" if self.gone else ""
-        return f"{pluralize(self.known, 'finding')} accepted by {self.baseline}{gone}"
+        by = f"{pluralize(self.entries, 'entry')} of " if self.entries else ""
+        return f"{pluralize(self.known, 'finding')} accepted by {by}{self.baseline}{gone}"
 
 
 def files_without_role(reports: Sequence[FindingsReport]) -> list[str]:

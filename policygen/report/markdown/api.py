@@ -35,7 +35,7 @@ def _head(suggestion: ApiSuggestion) -> str:
             f"- {'✔' if one.held else '✘'} **{prose(one.name)}**: {prose(one.finding)}"
             for one in (suggestion.promises if documents else ())
         ),
-        f"Evidence: {entries:,} {'entry' if entries == 1 else 'entries'} of access logs in {days} UTC.",
+        f"Evidence: {pluralize(entries, 'entry')} of access logs in {days} UTC.",
         f"The resource policy is left as it is: {prose(suggestion.why)}" if suggestion.policy is None else "",
     ]
     return "\n\n".join(filter(None, blocks))

@@ -68,7 +68,7 @@ def _head(suggestion: ApiSuggestion, layout: Layout) -> Iterator[str]:
     last = max((seen.last for seen in own), default="")[:16].replace("T", " ")
     callers = len({_who(one) for one in usage.invoked if one.api == api.id and one.status in LET_IN})
     since = ", ".join(f"{one.stage} since {one.since[5:]}" for one in suggestion.sights.values() if one.since)
-    entries = f"{usage.entries:,} {'entry' if usage.entries == 1 else 'entries'}"
+    entries = pluralize(usage.entries, "entry")
     read = f"{entries}, {pluralize(callers, 'caller')}" + (f", last {last}" if last else "")
     yield from layout.wrapped("Evidence  ", "; ".join(filter(None, [read, since])))
     if left_out := list(_left_out(suggestion)):

@@ -41,6 +41,8 @@ class AgainstBaseline(NamedTuple):
     """Findings of which the baseline has all."""
     gone: int
     """Entries of the baseline about the role that nothing was found of."""
+    entries: int = 0
+    """All other entries of the baseline about the role: they accept the known findings, and parts of new ones."""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -67,7 +69,7 @@ class Baseline(msgspec.Struct, frozen=True):
         found = list(findings)
         new = tuple(one for one in found if not all(point in accepted for point in one.points))
         gone = points.difference(*(one.points for one in found))
-        return AgainstBaseline(new, len(found) - len(new), len(gone))
+        return AgainstBaseline(new, len(found) - len(new), len(gone), len(points) - len(gone))
 
     def newly_of(self, role: Whose) -> list[str]:
         """Return what is newly accepted of a role, a text for each rule and place."""
@@ -181,7 +183,8 @@ def lines_by_level(text: str, name: str) -> str:
     if not rows:
         return "nothing"
     listed = ", ".join(pluralize(levels[one], one) for one in reversed(LEVELS) if levels[one])
-    told = f"{listed} of {pluralize(len({_whose(row) for row in rows}), 'role')}, a line each"
+    entries = pluralize(levels.total(), "entry")
+    told = f"{listed} of {pluralize(len({_whose(row) for row in rows}), 'role')}: {entries}, a line each"
     errors = [n for n, row in enumerate(rows) if RULES[row["rule"]].level == "error" and row["subjects"]]
     if not errors:
         return told

@@ -29,6 +29,7 @@ from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.distinct import KEPT, hash_of, is_exact, number_of, union
 from policygen.logs.calls.fold import KEEP, Bound, fold
 from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.calls.stored_calls import CallReader
 from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.decode.trail_file import decode_trail_file
@@ -464,6 +465,30 @@ def test_the_bound_folds_again_when_the_calls_have_doubled(monkeypatch: pytest.M
         calls[bucket] = evidence
         bound.keep("role", calls)
     assert done == [101, 203, 407, 815]
+
+
+def test_what_was_folded_while_a_role_is_read_back_is_held_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = []
+
+    class Reader(CallReader):
+        __slots__ = ()
+
+        def __init__(self) -> None:
+            super().__init__()
+            readers.append(self)
+
+    monkeypatch.setattr(policygen.logs.calls.spill, "CallReader", Reader)
+    monkeypatch.setattr(folding, "ROOM", 600)
+    names = 3_000
+    with SpillStore() as spill:
+        for start in range(0, names, 100):
+            part = calls_of([get(f"day/{n:05}") for n in range(start, start + 100)])
+            spill.write({RoleKey("123456789012", "", "", "orders"): part}, {})
+        ((_, pieces),) = spill.by_name()
+        (calls,) = unpack_calls(pieces.calls).values()
+    assert sum(one.count for one in calls.values()) == names
+    assert len(readers) > 1
+    assert all(len(one._parts) < names / 2 for one in readers)
 
 
 # ---- counting names -------------------------------------------------------------------------------------

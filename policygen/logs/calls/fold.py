@@ -193,8 +193,13 @@ class Bound:
     def __init__(self) -> None:
         self._room: dict[object, int] = {}
 
-    def keep(self, key: object, calls: Calls, times: int = 1) -> None:
-        """Fold the calls of a role, known by a key, if they are many: so many `times` what is held while reading."""
-        if len(calls) > times * self._room.get(key, ROOM):
-            fold(calls)
-            self._room[key] = max(ROOM, 2 * len(calls))
+    def keep(self, key: object, calls: Calls, times: int = 1) -> bool:
+        """Fold the calls of a role, known by a key, if they are many: so many `times` what is held while reading.
+
+        Returns whether they were.
+        """
+        if len(calls) <= times * self._room.get(key, ROOM):
+            return False
+        fold(calls)
+        self._room[key] = max(ROOM, 2 * len(calls))
+        return True

@@ -233,7 +233,8 @@ def _sum(pieces: Iterable[bytes]) -> Calls:
     for piece in pieces:
         for key, evidence in reader.read(_calls(piece)):
             count_in(calls, key, evidence)
-        bound.keep("", calls)
+        if bound.keep("", calls):
+            reader = CallReader()  # the one before holds the parts of all calls that were folded
     fold(calls)
     return calls
 

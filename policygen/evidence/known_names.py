@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from policygen.account.model import Account
 from policygen.catalog.knowledge import (
@@ -13,7 +14,8 @@ from policygen.catalog.knowledge import (
     facts_in_text,
     facts_of_arns,
 )
-from policygen.catalog.learning import facts_of
+from policygen.catalog.known_event import may_pass_role
+from policygen.catalog.learning import facts_of, learn_rules
 from policygen.logs.calls.call import CallSignature
 from policygen.logs.calls.totals import Totals
 
@@ -37,8 +39,16 @@ def with_calls(knowledge: Knowledge, calls: Iterable[CallSignature]) -> Knowledg
 
 def _facts_of_call(call: CallSignature) -> Iterator[Fact]:
     yield from facts_in_text(call.params)
-    yield from facts_of_arns(entry.arn for entry in call.resources)
-    yield from facts_of(call.call())
+    if call.resources:
+        yield from facts_of_arns(entry.arn for entry in call.resources)
+    if _may_teach(call.source, call.name):
+        yield from facts_of(call.call())
+
+
+@lru_cache(maxsize=8192)
+def _may_teach(source: str, name: str) -> bool:
+    """Return whether `facts_of` may tell something of the calls of an event."""
+    return bool(learn_rules(source, name)) or may_pass_role(source, name)
 
 
 def _facts_of_account(account: Account | None) -> Iterator[Fact]:

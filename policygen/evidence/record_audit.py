@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.role import ResolvedRole, RoleSelector, matching_roles
+from policygen.evidence.usage import calls_within
 from policygen.logs.audit import ROLES, RecordAudit, audit_of, events_of
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
@@ -36,28 +37,22 @@ def audit_role(
         window: the days that count.
     """
     own = matching_roles(counts, wanted, resolved.role)
-    within = _inside(split.workload, window)
+    within = calls_within(split.workload, window)
     refused = sum(seen.count for key, seen in within.items() if key.call.outcome is Outcome.UNAUTHENTICATED)
-    apart = _inside(split.anomalous, window)
+    apart = calls_within(split.anomalous, window)
     classes = {
         COUNTED: _events(within) - refused,
         "of the role, with expired or wrong credentials": refused,
         "of the role, suspicious": _events(apart),
-        "of the role, outside the window": _outside(split.workload, window)
-        + _outside(split.anomalous, window),
+        "of the role, outside the window": _events(split.workload)
+        + _events(split.anomalous)
+        - _events(within)
+        - _events(apart),
         "of deleted roles of the same name": sum(before.events for before in resolved.predecessors),
         ROLES: events_of(counts.totals, counts.totals.roles.keys() - own.keys()),
     }
     return audit_of(read_report, counts.totals, classes)
 
 
-def _inside(calls: Calls, window: Window) -> Calls:
-    return {key: seen for key, seen in calls.items() if window.holds(key.day)}
-
-
-def _outside(calls: Calls, window: Window) -> int:
-    return sum(seen.count for key, seen in calls.items() if not window.holds(key.day))
-
-
 def _events(calls: Calls) -> int:
-    return sum(seen.count for seen in calls.values())
+    return sum([seen.count for seen in calls.values()])

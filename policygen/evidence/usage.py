@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from operator import add
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -17,7 +16,7 @@ from policygen.catalog.service_names import label, service_prefix
 from policygen.catalog.visibility import visibility_of
 from policygen.iam.request import GRANTED, AccessRequest, RoleKey
 from policygen.logs.calls.call import CallBucket, Calls, CallSignature
-from policygen.logs.calls.evidence import Evidence, sum_evidence
+from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.window import Window
 from policygen.text import pluralize, sanitize
@@ -103,10 +102,10 @@ def usage_from_calls(
         window: the days that count.
         knowledge: what other records and the account tell of the names in the calls.
     """
-    daily = {key: evidence for key, evidence in calls.items() if window.holds(key.day)}
-    by_call: dict[CallSignature, dict[str, Evidence]] = {}
+    daily = calls_within(calls, window)
+    by_call: dict[CallSignature, _ByUser] = {}
     for key, evidence in daily.items():
-        _add(by_call.setdefault(key.call, {}), key.user.function, evidence)
+        by_call.setdefault(key.call, {}).setdefault(key.user.function, []).append(evidence)
     builder = _UsageBuilder(knowledge)
     with_names = {_operation(call) for call in by_call if _names_something(call)}
     calls_in_order = sorted(by_call, key=_order)
@@ -115,31 +114,61 @@ def usage_from_calls(
         for call in calls_in_order:
             if _is_cut_off(call, with_names) == without_name:
                 builder.add(call, by_call[call], cut_off=without_name)
+    granted = _in_order(one for one in builder.asked if one.grade in GRANTED)
+    shown = _in_order(one for one in builder.asked if one.grade not in GRANTED)
+    by_user = {
+        request: {user: sum_of(seen) for user, seen in builder.asked[request].seen.items()}
+        for request in granted
+    }
     return Usage(
         role=role,
         window=window,
-        requests=_ordered(builder.requests),
-        informational=_ordered(builder.informational),
-        reasons={request: tuple(sorted(map(str, found))) for request, found in builder.origins.items()},
-        sources={request: tuple(sorted(names)) for request, names in builder.sources.items()},
-        denied=builder.denied,
-        unmapped=builder.unmapped,
-        no_permission=builder.no_permission,
-        unauthenticated=builder.unauthenticated,
-        events=sum_evidence(evidence for users in by_call.values() for evidence in users.values()),
+        requests={request: sum_of([*theirs.values()]) for request, theirs in by_user.items()},
+        informational={request: sum_of(_every(builder.asked[request].seen)) for request in shown},
+        reasons={one: tuple(sorted(map(str, asked.origins))) for one, asked in builder.asked.items()},
+        sources={one: tuple(sorted(asked.events)) for one, asked in builder.asked.items()},
+        denied=_summed(builder.denied),
+        unmapped=_summed(builder.unmapped),
+        no_permission=_summed(builder.no_permission),
+        unauthenticated=sum_of(builder.unauthenticated) if builder.unauthenticated else None,
+        events=sum_of([*daily.values()]) if daily else None,
         calls=len(by_call) + sum(_more_calls(users.values()) for users in by_call.values()),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
         needs=builder.needs,
         knowledge=knowledge,
-        users={name: _ordered(builder.users[name]) for name in sorted(builder.users)},
+        users={
+            name: {request: theirs[name] for request, theirs in by_user.items() if name in theirs}
+            for name in sorted({name for theirs in by_user.values() for name in theirs})
+        },
         seen={name: frozenset(places) for name, places in builder.seen.items()},
     )
 
 
-def _more_calls(users: Iterable[Evidence]) -> int:
+def calls_within(calls: Calls, window: Window) -> Calls:
+    """Return the calls of the days of a window."""
+    first, last = window.start, window.last_day
+    return {key: evidence for key, evidence in calls.items() if first <= key.day <= last}
+
+
+_ByUser = dict[str, list[Evidence]]
+"""Evidence by the function that the credentials were issued to, "" for none."""
+
+
+def _every(users: _ByUser) -> list[Evidence]:
+    return [one for seen in users.values() for one in seen]
+
+
+_Key = TypeVar("_Key")
+
+
+def _summed(table: Mapping[_Key, Sequence[Evidence]]) -> dict[_Key, Evidence]:
+    return {key: sum_of(seen) for key, seen in table.items()}
+
+
+def _more_calls(users: Iterable[Sequence[Evidence]]) -> int:
     """Return how many calls besides itself a call stands for."""
-    return max(0, sum(one.name_count for one in users) - 1)
+    return max(0, sum(sum_of(seen).name_count for seen in users if any(one.names for one in seen)) - 1)
 
 
 def _operation(call: CallSignature) -> tuple[str, str, str]:
@@ -158,8 +187,8 @@ def _is_cut_off(call: CallSignature, with_names: Collection[tuple[str, str, str]
     return call.outcome is Outcome.WEAK and not _names_something(call) and _operation(call) in with_names
 
 
-def _ordered(requests: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
-    return dict(sorted(requests.items(), key=lambda item: request_order(item[0])))
+def _in_order(requests: Iterable[AccessRequest]) -> list[AccessRequest]:
+    return sorted(requests, key=request_order)
 
 
 def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> Usage:
@@ -185,8 +214,9 @@ def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> 
     def with_services(table: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
         found: dict[AccessRequest, Evidence] = {}
         for request, evidence in table.items():
-            _add(found, with_service(request), evidence)
-        return _ordered(found)
+            named = with_service(request)
+            found[named] = found[named] + evidence if named in found else evidence
+        return {request: found[request] for request in _in_order(found)}
 
     return replace(
         usage,
@@ -222,21 +252,27 @@ def _order(call: CallSignature) -> tuple[str, ...]:
     )
 
 
+class _RequestSeen(msgspec.Struct):
+    """What is known of one request."""
+
+    seen: _ByUser = msgspec.field(default_factory=dict)
+    origins: set[Provenance] = msgspec.field(default_factory=set)
+    events: set[str] = msgspec.field(default_factory=set)
+
+
 class _UsageBuilder(msgspec.Struct):
+    """Collects the evidence of everything that a role's calls show; it is summed up once, at the end."""
+
     knowledge: Knowledge
-    requests: dict[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
-    informational: dict[AccessRequest, Evidence] = msgspec.field(default_factory=dict)
-    origins: dict[AccessRequest, set[Provenance]] = msgspec.field(default_factory=dict)
-    sources: dict[AccessRequest, set[str]] = msgspec.field(default_factory=dict)
-    denied: dict[DeniedRequest, Evidence] = msgspec.field(default_factory=dict)
-    unmapped: dict[Unmapped, Evidence] = msgspec.field(default_factory=dict)
-    no_permission: dict[str, Evidence] = msgspec.field(default_factory=dict)
-    unauthenticated: Evidence | None = None
+    asked: dict[AccessRequest, _RequestSeen] = msgspec.field(default_factory=dict)
+    denied: dict[DeniedRequest, list[Evidence]] = msgspec.field(default_factory=dict)
+    unmapped: dict[Unmapped, list[Evidence]] = msgspec.field(default_factory=dict)
+    no_permission: dict[str, list[Evidence]] = msgspec.field(default_factory=dict)
+    unauthenticated: list[Evidence] = msgspec.field(default_factory=list)
     needs: dict[CallSignature, tuple[AccessRequest, ...]] = msgspec.field(default_factory=dict)
-    users: dict[str, dict[AccessRequest, Evidence]] = msgspec.field(default_factory=dict)
     seen: dict[str, set[tuple[str, str]]] = msgspec.field(default_factory=dict)
 
-    def add(self, call: CallSignature, users: Mapping[str, Evidence], *, cut_off: bool = False) -> None:
+    def add(self, call: CallSignature, users: _ByUser, *, cut_off: bool = False) -> None:
         """Add a call, with its evidence by the function that its credentials were issued to.
 
         Args:
@@ -244,47 +280,73 @@ class _UsageBuilder(msgspec.Struct):
             users: its evidence.
             cut_off: whether it asks for no pattern that the calls before it do not ask for.
         """
-        evidence = reduce(add, users.values())
-        places = {(day, call.region) for day in evidence.days}
+        evidence = _every(users) if len(users) > 1 else next(iter(users.values()))
         if call.outcome is Outcome.UNAUTHENTICATED:
-            self.unauthenticated = _sum(self.unauthenticated, evidence)
+            self.unauthenticated += evidence
             return
+        places = {(day, call.region) for one in evidence for day in one.days}
         answer = mapping.requests_for(call.call(self.knowledge))
-        self._see((service_prefix(call.source) or label(call.source),), places)
-        # IAM does not count what only comes along with another call, as iam:PassRole.
-        own = (one.request.action for one in answer.requests)
-        self._see((action for action in own if visibility_of(action).kind != "implied"), places)
+        own = {name for one in answer.requests for name in _shown_by(one.request.action)}
+        self._see(own.union(_service_of(call.source)), places)
         if call.outcome is Outcome.DENIED:
-            self._deny(call, answer, evidence)
+            self._deny(call, answer, evidence, places)
             if not (call.denial and call.denial.is_dependency):
                 return
         name = f"{call.source} {call.name}"
         if answer.status == "unmapped":
-            _add(self.unmapped, Unmapped(call.source, call.name, answer.why), evidence)
+            self.unmapped.setdefault(Unmapped(call.source, call.name, answer.why), []).extend(evidence)
         elif answer.status != "mapped":
-            _add(self.no_permission, f"{name}: {answer.why}", evidence)
+            self.no_permission.setdefault(f"{name}: {answer.why}", []).extend(evidence)
+        needs: list[AccessRequest] = []
         for one in answer.requests:
-            if cut_off and one.request.wild and one.request not in self.requests:
+            if cut_off and one.request.wild and not self._is_granted(one.request):
                 one = _cut_off(one)  # noqa: PLW2901 - shown in its place
-            granted = one.request.grade in GRANTED
-            _add(self.requests if granted else self.informational, one.request, evidence)
-            for user, theirs in users.items() if granted else ():
-                _add(self.users.setdefault(user, {}), one.request, theirs)
-            if granted and call.outcome is not Outcome.DENIED:
-                self.needs[call] = (*self.needs.get(call, ()), one.request)
-            self.origins.setdefault(one.request, set()).add(one.origin)
-            self.sources.setdefault(one.request, set()).add(name)
+            asked = self.asked.get(one.request)
+            if asked is None:
+                asked = self.asked[one.request] = _RequestSeen()
+            for user, theirs in users.items():
+                asked.seen.setdefault(user, []).extend(theirs)
+            asked.origins.add(one.origin)
+            asked.events.add(name)
+            if one.request.grade in GRANTED:
+                needs.append(one.request)
+        if needs and call.outcome is not Outcome.DENIED:
+            self.needs[call] = tuple(needs)
+
+    def _is_granted(self, request: AccessRequest) -> bool:
+        return request.grade in GRANTED and request in self.asked
 
     def _see(self, names: Iterable[str], places: Collection[tuple[str, str]]) -> None:
-        """Remember where and when there was an event of an action, and so of its service."""
+        """Remember where and when there was an event of an action, or of a service."""
         for name in names:
-            for one in {name.lower(), name.lower().partition(":")[0]} - {""}:
-                self.seen.setdefault(one, set()).update(places)
+            self.seen.setdefault(name, set()).update(places)
 
-    def _deny(self, call: CallSignature, answer: mapping.MappingResult, evidence: Evidence) -> None:
+    def _deny(
+        self,
+        call: CallSignature,
+        answer: mapping.MappingResult,
+        evidence: Sequence[Evidence],
+        places: Collection[tuple[str, str]],
+    ) -> None:
         for request in denied_request_of(call, answer):
-            _add(self.denied, request, evidence)
-            self._see((request.action,), {(day, call.region) for day in evidence.days})
+            self.denied.setdefault(request, []).extend(evidence)
+            self._see(_action_and_service(request.action), places)
+
+
+@lru_cache(maxsize=16384)
+def _action_and_service(action: str) -> tuple[str, ...]:
+    """Return an action and its service in lower case; () for "", either one alone where there is no other."""
+    folded = action.lower()
+    return tuple({folded, folded.partition(":")[0]} - {""})
+
+
+def _shown_by(action: str) -> tuple[str, ...]:
+    """Return what an event of an action shows: nothing of what only comes along, as iam:PassRole, which IAM ignores."""
+    return () if visibility_of(action).kind == "implied" else _action_and_service(action)
+
+
+def _service_of(source: str) -> tuple[str, ...]:
+    return _action_and_service(service_prefix(source) or label(source))
 
 
 def _cut_off(mapped: MappedRequest) -> MappedRequest:
@@ -316,11 +378,3 @@ def denied_resources(denial: Denial, answer: mapping.MappingResult) -> tuple[str
         one.request.resource for one in answer.requests if one.request.action.lower() == denial.action.lower()
     ]
     return tuple(dict.fromkeys(asked)) or ("*",)
-
-
-def _add(table: dict[Any, Evidence], key: Any, evidence: Evidence) -> None:
-    table[key] = table[key] + evidence if key in table else evidence
-
-
-def _sum(old: Evidence | None, new: Evidence) -> Evidence:
-    return new if old is None else old + new

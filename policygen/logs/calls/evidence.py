@@ -87,6 +87,8 @@ def sample(texts: frozenset[str]) -> frozenset[str]:
 
 def sum_of(parts: Sequence[Evidence]) -> Evidence:
     """Return the sum of one or more, in one step: there may be many."""
+    if len(parts) == 1:
+        return parts[0]
     return Evidence(
         count=sum([one.count for one in parts]),
         first=min([one.first for one in parts]),

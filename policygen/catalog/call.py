@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
-from policygen.catalog.knowledge import Knowledge
+from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
 from policygen.iam.request import AccessRequest
 
 
@@ -26,8 +25,7 @@ class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     account: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One distinct API call of an account and region, with the parameters that identify the resources it touched."""
 
     source: str
@@ -38,7 +36,7 @@ class Call:
     account: str
     """The account of the caller, 12 digits."""
     partition: str = "aws"
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """requestParameters, all of them or only the identifying ones."""
     resources: tuple[ResourceEntry, ...] = ()
     error: str = ""
@@ -47,7 +45,7 @@ class Call:
     """userIdentity.invokedBy: the service that made the call with the role's credentials (1.5)."""
     vpce: str = ""
     """vpcEndpointId."""
-    knowledge: Knowledge = field(default_factory=Knowledge, compare=False)
+    knowledge: Knowledge = NOTHING_KNOWN
     """What other records and the account tell of the names in this one."""
 
 

@@ -7,12 +7,12 @@ guessed. Each request carries the rule that gave its action and the step that ga
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.catalog import apigateway
 from policygen.catalog.call import Call, MappedRequest, NamePattern, Provenance
@@ -57,7 +57,7 @@ def requests_for(call: Call) -> MappingResult:
         return MappingResult(event.status, why=event.why)
     params = percent_decoded(call.params, event.path_members) if event.path_members else call.params
     if params is not call.params:
-        call = dataclasses.replace(call, params=params)
+        call = replace(call, params=params)
     resolver = Resolver(call, event.service, event.rules, event.operation)
     found = _main_requests(call, event, resolver)
     if event.also:
@@ -245,7 +245,10 @@ def _base_context(region: str, via: str, vpce: str) -> Context:
 
 def _with_need_context(base: Context, need: RequiredAction, scope: FieldScope) -> Context:
     """Return the context with the keys of a need."""
-    more = tuple((key, (text.text,)) for key, text in _known_values(need.context, scope))
+    keys: Iterable[tuple[str, Template]] = need.context
+    if scope.item is None and scope.member_names is not None:  # as for most: few of many keys have a value
+        keys = [one for one in keys if one[1].required_members <= scope.member_names]
+    more = tuple((key, (text.text,)) for key, text in _known_values(keys, scope))
     return _merge_contexts(base, more) if more else base
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from policygen.catalog.call import Call
@@ -251,6 +252,7 @@ class Resolver:
 _RESOURCES_ONLY: ArnSteps = (RESOURCES,)
 
 
+@lru_cache(maxsize=4096)
 def _with_resource_account(context: Context, owner: str) -> Context:
     return tuple(sorted((*context, ("aws:ResourceAccount", (owner,)))))
 

@@ -148,8 +148,10 @@ class Field(msgspec.Struct, frozen=True):
             if not value and self.path in ("region", "account") and not self.filters:
                 return (UNTOLD,)
             values = [value] if value else []
+        if not values and self.required_member:
+            return ()
         wild = False
-        many = any(isinstance(value, NamePattern) for value in values)
+        many = NamePattern in map(type, values)
         paths = ""
         for extractor, argument in self.filters:
             if not isinstance(extractor, str):
@@ -163,6 +165,8 @@ class Field(msgspec.Struct, frozen=True):
                 paths = argument
             elif not values:  # "or"
                 values, wild = [argument], argument == "*"
+        if not values:
+            return ()
         if len(values) == 1 and not paths:
             text = scalar(values[0])
             return (text_of_pattern(str(text)) if many else Text(text, wild),) if text else ()

@@ -185,6 +185,8 @@ def _action_tokens(pattern: str) -> tuple[Token, ...]:
 @lru_cache(maxsize=1 << 15)
 def resource_glob(pattern: str) -> Glob:
     """Compile a Resource pattern of an identity policy."""
+    if is_name(pattern):
+        return Glob(tuple(pattern), pattern, lambda text: text == pattern)
     return compile_glob(_resource_tokens(pattern))
 
 
@@ -235,6 +237,8 @@ def shortest_name(pattern: str) -> str | None:
 
     What does not match it does not contain the pattern.
     """
+    if is_name(pattern):
+        return pattern
     tokens = resource_glob(pattern).tokens
     if Wild.VARIABLE in tokens:
         return None
@@ -301,7 +305,13 @@ def action_contains(wide: str, narrow: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def overlaps(a: str, b: str) -> bool:
     """Whether both Resource patterns match some common name. A variable may have any value."""
-    return "*" in (a, b) or meets(resource_glob(a).tokens, resource_glob(b).tokens)
+    if "*" in (a, b):
+        return True
+    one, two = resource_glob(a), resource_glob(b)
+    for name, other in ((one.literal, two), (two.literal, one)):
+        if name is not None and Wild.VARIABLE not in other.tokens:
+            return other.matches(name)
+    return meets(one.tokens, two.tokens)
 
 
 @lru_cache(maxsize=1 << 16)

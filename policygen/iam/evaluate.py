@@ -124,6 +124,7 @@ class Evaluator:
         bounds = [] if boundary is None else [PolicyLayer(BOUNDARY, statement_rules([boundary]))]
         levels = [PolicyLayer(level_name(level), statement_rules(level)) for level in guardrails]
         self._layers = [PolicyLayer(IDENTITY, statement_rules(policies)), *bounds, *levels]
+        self._limits_resources = bool(account) and any(one.name == RESOURCE_CONTROL for one in levels)
         self._base = base
         self._complete = complete
         self._facts = context_facts(base, complete=complete)
@@ -218,8 +219,11 @@ class Evaluator:
 
         RCPs limit the resources of the role's account only (4.1.3).
         """
-        layers, owner = self._layers_for(request.action), _owner(request)
-        if self._account and owner not in ("", self._account) and (partly or owner.isdigit()):
+        layers = self._layers_for(request.action)
+        if not self._limits_resources:
+            return layers
+        owner = _owner(request)
+        if owner not in ("", self._account) and (partly or owner.isdigit()):
             return [layer for layer in layers if layer.name != RESOURCE_CONTROL]
         return layers
 

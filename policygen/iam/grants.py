@@ -280,8 +280,8 @@ class GrantIndex:
             found = [grant for grant in with_patterns if grant.covers(request)]
             if members:
                 found += self._resource_index(request.action.lower()).matching(request.resource)
-        held = {grant: _conditions_hold(grant, request) for grant in found}
-        return {grant: truth for grant, truth in held.items() if truth is not Truth.FALSE}
+        held = ((grant, _conditions_hold(grant, request)) for grant in found)
+        return {grant: truth for grant, truth in held if truth is not Truth.FALSE}
 
     def containing(self, grant: Grant) -> Iterator[Grant]:
         """Yield the grants that include a grant, itself among them."""
@@ -368,6 +368,8 @@ def minimal_cover(table: CoverMatrix, fixed: Iterable[Grant] = ()) -> list[Grant
 class CoverMatrix(msgspec.Struct, frozen=True):
     """Which grants cover which requests."""
 
+    index: GrantIndex
+    """The grants."""
     requests_by_grant: dict[Grant, list[AccessRequest]]
     grants_by_request: dict[AccessRequest, dict[Grant, Truth]]
 
@@ -395,4 +397,4 @@ def cover_matrix(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> 
         grants_by_request[request] = index.covering(request)
         for grant in grants_by_request[request]:
             requests_by_grant[grant].append(request)
-    return CoverMatrix(requests_by_grant, grants_by_request)
+    return CoverMatrix(index, requests_by_grant, grants_by_request)

@@ -61,7 +61,9 @@ class ArnPattern(msgspec.Struct, frozen=True):
 
     def fill(self, values: Mapping[str, str]) -> str:
         """Return the ARN with each placeholder replaced; those that are not in `values` become ``*``."""
-        return _PLACEHOLDER.sub(lambda m: values.get(m.group(1), "*"), self.text)
+        pieces = [*self.pieces]
+        pieces[1::2] = [values.get(name, "*") for name in self.placeholders]
+        return "".join(pieces)
 
 
 @lru_cache(maxsize=4096)

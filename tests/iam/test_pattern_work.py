@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policygen.iam import arn, conjunction, containment, pattern
-from policygen.iam.arn import arn_glob, resource_glob, string_glob
+from policygen.iam.arn import arn_glob, overlaps, resource_glob, string_glob
 from policygen.iam.containment import includes, includes_together
 from policygen.iam.document import conditions_of
 from policygen.iam.pattern import STEPS, StepBudget, compile_glob, intersection, meets
@@ -162,6 +162,16 @@ def test_both_ways_of_matching_agree(text: str, value: str) -> None:
     for glob in (string_glob(text), arn_glob(f"a:b:{text}:c:d:e"), resource_glob(f"a:b:{text}")):
         for name in (value, f"a:b:{value}:c:d:e", f"a:b:{value}"):
             assert glob.matches(name) == meets(glob.tokens, tuple(name))
+
+
+pieces = st.lists(st.sampled_from(["a", "b", "?", "*", ":", "${v}", "${*}"]), max_size=6).map("".join)
+
+
+@bounded(300)
+@given(pieces, pieces)
+def test_a_name_overlaps_what_matches_it(one: str, other: str) -> None:
+    a, b = f"a:b:::a:{one}", f"a:b:::a:{other}"
+    assert overlaps(a, b) == meets(resource_glob(a).tokens, resource_glob(b).tokens)
 
 
 # --- What is given up is on the safe side ---------------------------------------------------------------

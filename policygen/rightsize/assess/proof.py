@@ -212,8 +212,9 @@ def redundant_grants(
         requests: observed requests that must stay allowed.
         keeps: grants kept without evidence.
     """
-    written, kept, kept_as_written = GrantIndex(grants), GrantIndex(keeps), frozenset(keeps)
+    kept, kept_as_written = GrantIndex(keeps), frozenset(keeps)
     table, left = cover_matrix(grants, requests), set(grants)
+    written = table.index
     for grant in grants:
         if grant in kept_as_written and [*written.containing(grant)] == [grant]:  # as nearly all
             continue

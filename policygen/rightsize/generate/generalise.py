@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -19,6 +20,7 @@ import msgspec
 from policygen.catalog.mapping import action_rules
 from policygen.catalog.name_classes import learn_patterns
 from policygen.catalog.rule_model import Generalisation
+from policygen.catalog.rules import rules_for_service
 from policygen.iam import arn, reference
 from policygen.iam.reference import ArnPattern
 from policygen.iam.request import AccessRequest
@@ -66,14 +68,14 @@ def generalise(
             result[request] = Written(request.resource, declared.rule)
         elif request.wild or request.resource == "*":
             result[request] = Written(request.resource, "as far as the record tells" if request.wild else "")
-        elif (mode == "type" or (mode != "exact" and type_name(request) in opened)) and (
+        elif (mode == "type" or (mode != "exact" and opened and type_name(request) in opened)) and (
             whole := _whole_type(request)
         ):
             result[request] = Written(whole, WHOLE_TYPE)
         elif request in as_seen:
             rule = _unwritable(request.resource) or as_seen[request]
             result[request] = Written(arn.escape(request.resource), rule)
-        elif how is None or how.ask or (found := parse_name(request, how)) is None:
+        elif how is None or how.ask or (found := parse_name(request)) is None:
             result[request] = Written(arn.escape(request.resource), _unwritable(request.resource))
         elif how.learn:
             _, values = found
@@ -143,16 +145,28 @@ def declared_rule(request: AccessRequest) -> Generalisation | None:
     return rules.generalise.get(request.resource_type) if rules and request.resource_type else None
 
 
-def parse_name(request: AccessRequest, how: Generalisation) -> tuple[ArnPattern, dict[str, str]] | None:
-    """Return the pattern that a request's ARN matches, and the parts of its name; None where a rule is not about it."""
+def parse_name(request: AccessRequest) -> tuple[ArnPattern, Mapping[str, str]] | None:
+    """Return the pattern that a request's ARN matches, and the parts of its name; None where its rule is not about it.
+
+    The request has a `declared_rule`.
+    """
+    return _parsed(request.action.split(":", 1)[0], request.resource_type, request.resource)
+
+
+@lru_cache(maxsize=8192)  # asked for the same name several times, and for each action on it
+def _parsed(prefix: str, resource_type: str, resource: str) -> tuple[ArnPattern, Mapping[str, str]] | None:
+    rules = rules_for_service(prefix.lower())
+    how = rules.generalise.get(resource_type) if rules else None
+    if how is None:
+        return None
     if how.match:
         patterns: tuple[ArnPattern, ...] = (reference.compile_pattern(how.match),)
     else:
-        service = reference.service(request.action.split(":", 1)[0])
-        kind = service.types.get(request.resource_type) if service else None
+        service = reference.service(prefix)
+        kind = service.types.get(resource_type) if service else None
         patterns = kind.patterns if kind else ()
     for pattern in patterns:
-        values = pattern.match(request.resource)
+        values = pattern.match(resource)
         if values is not None and all(re.fullmatch(how.only or ".*", values[n], re.S) for n in how.open):
             return pattern, values
     return None

@@ -184,7 +184,7 @@ def _dated(names: Iterable[str], dates: Sequence[str]) -> str:
 def _place_of(request: AccessRequest) -> tuple[_Place, str]:
     """Return where the name of a request stands, and the part of it that varies."""
     how = declared_rule(request)
-    found = parse_name(request, how) if how and not how.ask else None
+    found = parse_name(request) if how and not how.ask else None
     if how and found:
         pattern, values = found
         varying = (how.learn,) if how.learn else how.open
@@ -224,7 +224,7 @@ def _patterns(request: AccessRequest) -> tuple[ArnPattern, ...]:
 
 def _ends(request: AccessRequest, name: str) -> bool:
     """Return whether a request ends the thing that it names, by an id that AWS made and will not make again."""
-    found = _ENDING.fullmatch(normalise(request.action.partition(":")[2]))
+    found = _ENDING.fullmatch(normalise(request.action.partition(":")[2])) if name else None
     if not found or not _MADE.fullmatch(name):
         return False
     return found["verb"] == "terminate" or found["noun"].removesuffix("s") == normalise(request.resource_type)

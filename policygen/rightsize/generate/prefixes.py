@@ -69,17 +69,23 @@ def _choose(
     """
     if len(names) == 1:
         return _single(service, names[0], prices[names[0]])
+    if not any(prices[name].left_out for name in names):  # of the many actions of a service few are asked for
+        return _Choice(0, ())
     common = _common(names[0], names[-1])
+    matched = sum(prices[name].matched for name in names)
+    if not matched and prices[names[0]].left_out == prices[names[-1]].left_out == inf:
+        # The first and the last have no more in common: to match both costs two patterns, each as long at least.
+        for pattern in _prefixes(service, names[0], above, common):
+            if may_write(pattern):
+                return _Choice(len(pattern) + _FRAME, (pattern,))
     parts = [
         _choose(service, list(members), prices, may_write, common)
         for _, members in groupby(names, lambda name: name[common : common + 1].lower())
     ]
     best = _Choice(sum(part.cost for part in parts), tuple(one for part in parts for one in part.patterns))
-    matched = sum(prices[name].matched for name in names)
     if matched >= best.cost:
         return best
-    for prefix in _prefixes(names[0], above, common):
-        pattern = f"{service}:{prefix}*"
+    for pattern in _prefixes(service, names[0], above, common):
         cost = len(pattern) + _FRAME + matched
         if cost < best.cost and may_write(pattern):
             return _Choice(cost, (pattern,))
@@ -97,14 +103,16 @@ def _common(first: str, last: str) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def _prefixes(name: str, above: int, common: int) -> Iterator[str]:
-    """Yield the prefixes of whole words that stand for a group, the shortest first.
+def _prefixes(service: str, name: str, above: int, common: int) -> Iterator[str]:
+    """Yield the prefixes of whole words that stand for a group, as patterns, the shortest first.
 
     Args:
+        service: IAM prefix.
+        name: one of the group.
         above: characters that others have in common with the group; -1 where there are no others.
         common: characters that the group has in common.
     """
     if above < 0:
-        yield ""
+        yield f"{service}:*"
     ends = [found.end() for found in _WORDS.finditer(name)]
-    yield from (name[:end] for end in ends if above < end <= common)
+    yield from (f"{service}:{name[:end]}*" for end in ends if above < end <= common)

@@ -153,6 +153,13 @@ def _digest(*values: object) -> str:
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
+def _pairs(table: Mapping[Any, Any]) -> list[tuple[bytes, bytes]]:
+    try:
+        return [(_encode(key), _encode(one)) for key, one in table.items()]
+    except TypeError:
+        return [(_canonical(key), _canonical(one)) for key, one in table.items()]
+
+
 def _canonical(value: Any) -> bytes:
     """Return bytes that are the same for equal values, whatever the order of their sets and mappings."""
     try:
@@ -160,7 +167,7 @@ def _canonical(value: Any) -> bytes:
     except TypeError:  # somewhere in it is a mapping whose keys are not texts
         pass
     if isinstance(value, Mapping):
-        return _encode(sorted((_canonical(key), _canonical(one)) for key, one in value.items()))
+        return _encode(sorted(_pairs(value)))
     if isinstance(value, Set):
         return _encode(sorted(map(_canonical, value)))
     if is_dataclass(value):

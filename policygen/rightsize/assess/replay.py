@@ -8,7 +8,7 @@ are in neither part, nor are calls that need no permission, or none that the pro
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -241,10 +241,11 @@ def _denied_uses(
 
 
 def _by_day_and_name(calls: Iterable[tuple[TimedCall, Collection[str]]]) -> tuple[tuple[str, str, int], ...]:
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     for call, names in calls:
         for name in names:
-            counts.update({(day, name): n for day, n in call.days.items()})
+            for day, n in call.days.items():
+                counts[day, name] += n
     return tuple((day, name, n) for (day, name), n in sorted(counts.items()))
 
 

@@ -9,7 +9,7 @@ missing one is never seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
@@ -27,7 +27,7 @@ PASS_ROLE = "iam:PassRole"  # noqa: S105 an action
 _PASSED_TO = "iam:PassedToService"
 
 
-class RiskRule(msgspec.Struct, frozen=True):
+class RiskRule(msgspec.Struct, frozen=True, dict=True):
     """A named risk: it holds where policies allow at least one action of each of its groups."""
 
     id: str
@@ -42,7 +42,7 @@ class RiskRule(msgspec.Struct, frozen=True):
     pass_to: tuple[str, ...] = ()
     """The rule needs that every role may be passed to one of these services; () where no passing is needed."""
 
-    @property
+    @cached_property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """Groups of actions, of each of which one must be allowed."""
         return (*(((PASS_ROLE,),) if self.pass_to else ()), *self.open, *self.needs)

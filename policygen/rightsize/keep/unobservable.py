@@ -58,13 +58,11 @@ def keep_unobservable(
     # First what can be asked for by itself: what comes along with other calls is judged by them.
     along: list[str] = []
     left = builder.leave_to_logs(settled)
-    for action, statements in facts.current_actions.items():
-        if action in left or action in settled:
-            continue
+    for action in [one for one in facts.current_actions if one not in left and one not in settled]:
         if comes_along(action):
             along.append(action)
         else:
-            builder.add(action, statements)
+            builder.add(action, facts.current_actions[action])
     builder.ask_witnesses()
     builder.carry()
     for action in along:
@@ -221,7 +219,10 @@ class _KeepBuilder:
         asked = Asked(
             keep.grant, keep.blind_spot, self._facts, self._may_have_been_used, self._was_attempted_unread
         )
-        return next((found for witness in witnesses if (found := witness(asked)) is not None), None)
+        for witness in witnesses:
+            if (found := witness(asked)) is not None:
+                return found
+        return None
 
     def _leave_attempts_explained(self, decided: dict[Grant, Removal]) -> None:
         """Take out what would leave nothing that may have been an attempt that IAM saw at a service.

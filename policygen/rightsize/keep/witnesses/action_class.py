@@ -44,7 +44,7 @@ def _trust(facts: RoleFacts) -> TrustedParties | None:
 
 
 def _of_no_service(asked: Asked, found: ActionClass, trust: TrustedParties) -> str:
-    if trust.services & set(found.callers) or trust.everyone or (found.chained and trust.others):
+    if not trust.services.isdisjoint(found.callers) or trust.everyone or (found.chained and trust.others):
         return ""
     if _parents_used(asked, found):
         return ""
@@ -53,7 +53,7 @@ def _of_no_service(asked: Asked, found: ActionClass, trust: TrustedParties) -> s
 
 
 def _of_no_machine(found: ActionClass, trust: TrustedParties) -> str:
-    if not trust.programs_only or trust.services & set(found.callers):
+    if not trust.programs_only or not trust.services.isdisjoint(found.callers):
         return ""
     return f"only an agent of AWS on a machine asks for it, and no machine works with this role ({_parties(trust)} do)"
 

@@ -86,8 +86,8 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
 
 def _rules(plan: Plan) -> tuple[str, ...]:
     """Return the rules of people that drop some of today's permissions."""
-    by = [change.decided_by for change in plan.changes if change.decided_by]
-    return tuple(sorted({one.source for one in by if one.rule == "decision"}))
+    by = [change.decided_by for change in plan.changes]
+    return tuple(sorted({one.source for one in by if one and one.rule == "decision"}))
 
 
 def _escalations(risks: Sequence[PlanRisk]) -> int:
@@ -103,9 +103,8 @@ def _services(plan: Plan) -> dict[str, tuple[str, ...]]:
     unverified = {keep.action for keep in plan.keeps if keep.kind == "unknown"}
     needed = {service_of(grant.action) for grant in plan.grants if grant.action not in unverified}
     groups = plan.change_groups
-    now = {group.service for group in groups if any(change.now for change in group.changes)}
-    stay = (group for group in groups if group.kind not in GONE)  # nearly all changes of a role go
-    proposed = {group.service for group in stay if any(change.proposed for change in group.changes)}
+    now = {group.service for group in groups if group.allowed_today}
+    proposed = {group.service for group in groups if group.kind not in GONE and group.proposed}
     return {"services": tuple(sorted(needed)), "services_unused": tuple(sorted(now - proposed))}
 
 

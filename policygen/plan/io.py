@@ -19,6 +19,7 @@ from policygen.errors import UsageError
 from policygen.files import UnreadableJson, unpacked
 from policygen.plan.fast_json import indented, to_bytes
 from policygen.plan.model import Plan
+from policygen.rightsize.assess.change_groups import Changes
 from policygen.text import escape_controls, visible_json
 
 SCHEMA_VERSION = 1
@@ -42,7 +43,12 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
         msgspec.ValidationError: it does not have the shape of a plan.
     """
     document = _renamed(document)
-    plan = msgspec.convert(dict(document), Plan)
+    made = document.get("changes")
+    if isinstance(made, Changes):  # just compared: thousands that need no second look
+        plan = msgspec.convert(document | {"changes": ()}, Plan)
+        plan.changes = made
+    else:
+        plan = msgspec.convert(document, Plan)
     plan.policies = tuple(
         msgspec.structs.replace(policy, document=_in_order(policy.document)) for policy in plan.policies
     )

@@ -10,7 +10,6 @@ import msgspec
 
 from policygen.iam.arn import service_of
 from policygen.plan.apply_list import ApplyList, apply_list_of
-from policygen.plan.change_groups import ChangeGroup, group_changes
 from policygen.plan.model_decisions import PlanDecisions
 from policygen.plan.model_evidence import (
     Calendar,
@@ -27,6 +26,7 @@ from policygen.plan.model_evidence import (
 )
 from policygen.plan.model_replay import PlanNames, PlanReplay
 from policygen.plan.model_trust import Trust
+from policygen.rightsize.assess.change_groups import ChangeGroup, Changes, group_changes
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
@@ -346,7 +346,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @cached_property
     def change_groups(self) -> tuple[ChangeGroup, ...]:
         """The changes in groups."""
-        return group_changes(self.changes)
+        return self.changes.groups if isinstance(self.changes, Changes) else group_changes(self.changes)
 
     @cached_property
     def apply_list(self) -> ApplyList:
@@ -356,7 +356,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @cached_property
     def actions_now(self) -> int | None:
         """Actions that today's policies allow; None where they are not known."""
-        return None if self.today is None else sum([1 for change in self.changes if change.now])
+        return None if self.today is None else sum(one.allowed_today for one in self.change_groups)
 
     @cached_property
     def dropped_unverified(self) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ import msgspec
 
 from policygen.iam.arn import service_of
 from policygen.iam.document import minified
-from policygen.plan.change_groups import ChangeGroup, group_changes
 from policygen.plan.model import Document, Plan, PlanGrant
+from policygen.rightsize.assess.change_groups import ChangeGroup, group_changes
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.tightness import Support
 from policygen.rightsize.decisions.apply import SEEN
@@ -127,7 +127,7 @@ def _service_need(
     needed = {action: why for action, why in support.items() if why != "unverified"}
     return ServiceNeed(
         service,
-        sum(len([one for one in group.changes if one.now]) for group in changes),
+        sum(group.allowed_today for group in changes),
         needed,
         len(support) - len(needed),
         tuple(sorted({place for one in grants if one.action.lower() in needed for place in _places(one)})),

@@ -110,7 +110,12 @@ def why_and_confidence(changes: Iterable[Change]) -> str:
     """Return why some actions of one reason go or stay, with how sure that is: ``…: no call (confidence: high)``."""
     members = list(changes)
     sure = sorted({one.decided_by.confidence for one in members if one.decided_by})
-    return f"{members[0].why} (confidence: {' or '.join(sure)})" if sure else members[0].why
+    return with_confidence(members[0].why, sure)
+
+
+def with_confidence(why: str, sure: Sequence[str]) -> str:
+    """Return a reason with how sure it is, each answer once: none for what stays."""
+    return f"{why} (confidence: {' or '.join(sure)})" if sure else why
 
 
 _FEW = 4

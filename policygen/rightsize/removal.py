@@ -37,7 +37,11 @@ class Removal(NamedTuple):
     @property
     def by(self) -> DecidedBy:
         """The removal without its reason."""
-        return DecidedBy(self.rule, self.source, self.confidence)
+        return _decided_by(self.rule, self.source, self.confidence)
+
+
+_decided_by = lru_cache(maxsize=256)(DecidedBy)
+"""What thousands of actions have in common."""
 
 
 def unseen(action: str, why: str = f"{VISIBLE}, 0 calls") -> Removal:

@@ -25,7 +25,8 @@ from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.as_chosen import write_as_chosen
 from policygen.rightsize.assess.cautions import cautions_of
-from policygen.rightsize.assess.changes import Change, Kind, compare
+from policygen.rightsize.assess.changes import Change, Kind
+from policygen.rightsize.assess.compare import compare
 from policygen.rightsize.assess.proof import grants_beyond, prove
 from policygen.rightsize.assess.readiness import (
     MIN_DAYS,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from policygen.iam.actions import effective_actions
 from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.assess.changes import Change, compare
+from policygen.rightsize.assess.change_groups import group_changes
+from policygen.rightsize.assess.changes import Change
+from policygen.rightsize.assess.compare import compare
 from policygen.rightsize.removal import Removal, unseen
 
 TODAY = effective_actions([Policy((Statement("Allow", ("sqs:*", "kms:Decrypt"), ("*",)),))]).allowed
@@ -30,11 +32,28 @@ def test_each_action_has_one_change_in_order() -> None:
     assert told["sqs:PurgeQueue"].kind == "removed"
 
 
-def test_roles_share_the_changes_of_what_goes() -> None:
+def test_roles_share_the_changes_of_services_where_they_are_alike() -> None:
     other = Removal("retired", "retired", "https://docs.aws.amazon.com/")
-    one = by_action(TODAY, [], {}, removed={"sqs:PurgeQueue": other})
-    two = by_action(TODAY, [Grant("sqs:SendMessage", QUEUE)], {})
+    one = by_action(TODAY, [Grant("kms:Decrypt", "*")], {}, removed={"sqs:PurgeQueue": other})
+    two = by_action(TODAY, [], {}, removed={"sqs:PurgeQueue": other})
     assert one["sqs:DeleteQueue"] is two["sqs:DeleteQueue"]
-    assert (one["sqs:PurgeQueue"].why, two["sqs:PurgeQueue"].why) == ("retired", unseen("").why)
+    assert (one["kms:Decrypt"].kind, two["kms:Decrypt"].kind) == ("unchanged", "removed")
+    three = by_action(TODAY, [Grant("sqs:SendMessage", QUEUE)], {})
+    assert (one["sqs:PurgeQueue"].why, three["sqs:PurgeQueue"].why) == ("retired", unseen("").why)
+    assert (one["sqs:SendMessage"].kind, three["sqs:SendMessage"].proposed) == ("removed", (QUEUE,))
     narrower = effective_actions([Policy((Statement("Allow", ("sqs:*",), (QUEUE,)),))]).allowed
     assert by_action(narrower, [], {})["sqs:DeleteQueue"].now == (QUEUE,)
+
+
+def test_the_groups_of_services_are_those_of_all_changes() -> None:
+    grants = [Grant("sqs:SendMessage", QUEUE), Grant("kms:Decrypt", "*"), Grant("sns:Publish", QUEUE)]
+    changes = compare(TODAY, grants, {grants[0]: ("unknown", "not logged")}, {"sqs:ReceiveMessage"})
+    assert [one.service for one in changes][:2] == ["kms", "sns"]
+    assert changes.groups == group_changes(changes)
+    assert sum(one.allowed_today for one in changes.groups) == len(TODAY)
+
+
+def test_a_grant_in_other_letters_is_beyond_no_action_of_today() -> None:
+    found = by_action(TODAY, [Grant("SQS:SENDMESSAGE", QUEUE), Grant("sqs:NotKnown", QUEUE)], {})
+    assert len(found) == len(TODAY) + 1
+    assert (found["SQS:SENDMESSAGE"].now, found["sqs:NotKnown"].now) == ((), ())

@@ -29,7 +29,7 @@ from policygen.report.data.frames import (
     tidy,
     use_of_actions,
 )
-from policygen.rightsize.assess.changes import compare
+from policygen.rightsize.assess.compare import compare
 from policygen.rightsize.backtest import Backtest, ModeResult, names_in_window
 from policygen.rightsize.generate.names import parent_of
 from policygen.rightsize.suggestion import Suggestion

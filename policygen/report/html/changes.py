@@ -12,13 +12,13 @@ import msgspec
 from msgspec.structs import replace
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
 from policygen.report.figures import all_change_groups, all_changes, grouped, service_needs
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair_share
-from policygen.report.wording import why_and_confidence
+from policygen.report.wording import with_confidence
+from policygen.rightsize.assess.change_groups import ChangeGroup
 from policygen.rightsize.assess.changes import GONE, Change
 from policygen.text import about_names, pluralize
 
@@ -198,13 +198,12 @@ def _names(requests: Sequence[Request]) -> str:
 
 
 def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> ChangeLine:
-    actions = tuple([change.action for change in group.changes])
+    actions = group.actions
     asked = requests if group.kind not in GONE else {}
     seen = [one for action in actions for one in asked.get(action.lower(), ())] if asked else []
-    now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
     times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
-    kind, whys = group.changes[0].becomes, (why_and_confidence(group.changes),)
-    return ChangeLine(kind, group.service, actions, now, proposed, whys, times, last)
+    kind, whys = group.changes[0].becomes, (with_confidence(group.why, group.sure),)
+    return ChangeLine(kind, group.service, actions, group.now, group.proposed, whys, times, last)
 
 
 def _shared(lines: Iterable[ChangeLine]) -> list[ChangeLine]:
@@ -225,10 +224,6 @@ def _joined(lines: Sequence[ChangeLine]) -> ChangeLine:
         last=max(one.last for one in lines),
         services=tuple(sorted(numbers.items())),
     )
-
-
-def _all(places: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(sorted({pattern for patterns in set(places) for pattern in patterns}))
 
 
 def _granted_requests(requests: Iterable[Request]) -> dict[str, dict[str, list[Request]]]:

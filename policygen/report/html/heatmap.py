@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from policygen.days import dates_from
 from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, count_changes
 from policygen.plan.model import Plan
+from policygen.rightsize.assess.change_groups import ChangeGroup, count_changes
 
 DAILY = 92
 """Longest window, in days, with a column for each day; in a longer one a column is a week."""

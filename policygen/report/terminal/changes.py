@@ -10,13 +10,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, count_changes
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
 from policygen.report.commands import show_command
 from policygen.report.figures import grouped, uses_not_covered
 from policygen.report.terminal.layout import Layout
 from policygen.report.wording import also_needed, list_resources, minute, short, where
+from policygen.rightsize.assess.change_groups import ChangeGroup, count_changes
 from policygen.rightsize.assess.changes import Change, Kind
 from policygen.text import pluralize
 

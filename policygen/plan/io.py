@@ -7,9 +7,9 @@ tomorrow: `SCHEMA_VERSION` stays the same, and readers treat a missing field as 
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -157,11 +157,17 @@ def plan_to_json(plan: Plan) -> str:
 
 
 def plan_to_gzip(plan: Plan) -> bytes:
-    """Return a plan as a batch saves it: the same JSON without line breaks, packed: a fifteenth of the size.
+    """Return a plan as a batch saves it: the same JSON without line breaks, packed: a fifteenth of the size."""
+    changes = plan.stored.get("changes")
+    made = {"changes": msgspec.Raw(changes.json)} if isinstance(changes, Changes) else {}
+    packer = zlib.compressobj(_LEVEL, wbits=_WITH_HEADER, memLevel=_MEMORY)
+    return packer.compress(to_bytes(plan.stored | made, indent=-1)) + packer.flush()
 
-    A sixtieth less would take twice the time.
-    """
-    return gzip.compress(to_bytes(plan.stored, indent=-1), 6, mtime=0)
+
+_LEVEL, _MEMORY = 5, 7
+"""How hard zlib tries: a hundredth less, level 6 with as much memory, takes a third more time."""
+_WITH_HEADER = 16 + zlib.MAX_WBITS
+"""As a file of gzip, without a time in it."""
 
 
 def policies_to_json(plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -191,7 +192,7 @@ def _as_changes(plan: Plan) -> Iterator[Change]:
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     """Group values by key, in the order in which they come."""
-    groups: dict[Key, list[Value]] = {}
+    groups: defaultdict[Key, list[Value]] = defaultdict(list)
     for key, value in pairs:
-        groups.setdefault(key, []).append(value)
-    return groups
+        groups[key].append(value)
+    return dict(groups)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
@@ -219,7 +220,7 @@ def _joined(lines: Sequence[ChangeLine]) -> ChangeLine:
     return replace(
         lines[0],
         service="",
-        actions=tuple(sorted(action for one in lines for action in one.actions)),
+        actions=tuple(sorted(chain.from_iterable([one.actions for one in lines]))),
         times=sum(one.times for one in lines),
         last=max(one.last for one in lines),
         services=tuple(sorted(numbers.items())),

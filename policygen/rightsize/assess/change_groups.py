@@ -82,6 +82,14 @@ class ServiceChanges(msgspec.Struct, frozen=True, dict=True):
         """The same in groups."""
         return group_changes(self.changes)
 
+    @cached_property
+    def json(self) -> bytes:
+        """The same as JSON with sorted keys, without brackets: most of a plan."""
+        return _encode(self.changes)[1:-1]
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
 
 class Changes(tuple[Change, ...]):
     """What becomes of each action, sorted by action, and the services of which it was put together."""
@@ -100,3 +108,8 @@ class Changes(tuple[Change, ...]):
     def groups(self) -> tuple[ChangeGroup, ...]:
         """The same in groups, as `group_changes` makes them."""
         return tuple(chain.from_iterable([one.groups for one in self.services]))
+
+    @property
+    def json(self) -> bytes:
+        """The same as one list in JSON."""
+        return b"[%b]" % b",".join([one.json for one in self.services])

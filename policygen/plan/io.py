@@ -19,7 +19,7 @@ from policygen.errors import UsageError
 from policygen.files import UnreadableJson, unpacked
 from policygen.plan.fast_json import indented, to_bytes
 from policygen.plan.model import Plan
-from policygen.rightsize.assess.change_groups import Changes
+from policygen.rightsize.assess.change_groups import RoleChanges
 from policygen.text import escape_controls, visible_json
 
 SCHEMA_VERSION = 1
@@ -44,7 +44,7 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
     """
     document = _renamed(document)
     made = document.get("changes")
-    if isinstance(made, Changes):  # just compared: thousands that need no second look
+    if isinstance(made, RoleChanges):  # just compared: thousands that need no second look
         plan = msgspec.convert(document | {"changes": ()}, Plan)
         plan.changes = made
     else:
@@ -159,7 +159,7 @@ def plan_to_json(plan: Plan) -> str:
 def plan_to_gzip(plan: Plan) -> bytes:
     """Return a plan as a batch saves it: the same JSON without line breaks, packed: a fifteenth of the size."""
     changes = plan.stored.get("changes")
-    made = {"changes": msgspec.Raw(changes.json)} if isinstance(changes, Changes) else {}
+    made = {"changes": msgspec.Raw(changes.json)} if isinstance(changes, RoleChanges) else {}
     packer = zlib.compressobj(_LEVEL, wbits=_WITH_HEADER, memLevel=_MEMORY)
     return packer.compress(to_bytes(plan.stored | made, indent=-1)) + packer.flush()
 

@@ -26,7 +26,7 @@ from policygen.plan.model_evidence import (
 )
 from policygen.plan.model_replay import PlanNames, PlanReplay
 from policygen.plan.model_trust import Trust
-from policygen.rightsize.assess.change_groups import ChangeGroup, Changes, group_changes
+from policygen.rightsize.assess.change_groups import ChangeGroup, RoleChanges, group_changes
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
@@ -346,7 +346,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @cached_property
     def change_groups(self) -> tuple[ChangeGroup, ...]:
         """The changes in groups."""
-        return self.changes.groups if isinstance(self.changes, Changes) else group_changes(self.changes)
+        return self.changes.groups if isinstance(self.changes, RoleChanges) else group_changes(self.changes)
 
     @cached_property
     def apply_list(self) -> ApplyList:

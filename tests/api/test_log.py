@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gzip
 import inspect
 import json
 import re
@@ -18,6 +19,7 @@ from typer.main import get_command
 import policygen as pg
 from policygen.cli.app import program
 from policygen.plan.build import plan_from_analysis
+from policygen.plan.fast_json import to_bytes
 from policygen.plan.io import plan_to_gzip, plan_to_json
 from policygen.report.data.log_frames import container_of
 from tests.support import ROOT
@@ -357,6 +359,7 @@ def test_a_saved_plan_is_read_and_checks_policies(tmp_path: Path) -> None:
     plain.write_text(plan_to_json(plan), "utf-8")
     packed.write_bytes(plan_to_gzip(plan))
     assert pg.read_plan(plain).document == pg.read_plan(packed).document
+    assert gzip.decompress(packed.read_bytes()) == to_bytes(plan.stored, indent=-1)
     own = pg.check(sample("orders-api", today=True).suggestion.policies, plan)
     assert [one for one in own if one.against] == []
     nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from policygen.iam.actions import effective_actions
 from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import Grant
@@ -50,6 +52,7 @@ def test_the_groups_of_services_are_those_of_all_changes() -> None:
     changes = compare(TODAY, grants, {grants[0]: ("unknown", "not logged")}, {"sqs:ReceiveMessage"})
     assert [one.service for one in changes][:2] == ["kms", "sns"]
     assert changes.groups == group_changes(changes)
+    assert changes.json == msgspec.json.encode(tuple(changes), order="sorted")
     assert sum(one.allowed_today for one in changes.groups) == len(TODAY)
 
 

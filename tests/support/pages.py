@@ -56,7 +56,8 @@ def document(role: str = "orders-api", today: bool = True) -> dict[str, Any]:
 
 VOID = {"meta", "link", "br", "wbr", "input", "img", "hr", "col"}
 
-CLOSED_BY = {"td": {"td", "th"}, "th": {"td", "th"}, "tr": {"td", "th", "tr"}, "li": {"li"}}
+CLOSED_BY = {"td": {"td", "th"}, "th": {"td", "th"}, "tr": {"td", "th", "tr"}, "li": {"li"},
+             "dt": {"dd"}, "dd": {"dt"}, "option": {"option"}}  # fmt: skip
 """Beginning of an element -> what HTML lets it close."""
 
 
@@ -125,6 +126,10 @@ class Reader(HTMLParser):
             self._imply({"td", "th"} if tag == "tr" else {"td", "th", "tr"})
         if tag in {"ul", "ol"}:
             self._imply({"li"})
+        if tag in {"div", "dl"}:
+            self._imply({"dd"})
+        if tag == "select":
+            self._imply({"option"})
         assert self.open[-1].tag == tag, f"</{tag}> closes {self.open[-1].tag}"
         self.open.pop()
 

@@ -40,9 +40,9 @@ def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
         yield "</details>"
     yield "<td>"
     yield from _places(line, account)
-    yield f"\n<td>{line.times:,}" if line.times else "\n<td>"
+    yield f"<td>{line.times:,}" if line.times else "<td>"
     yield f"<td>{_safe(line.last[:10])}" if line.last else "<td>"
-    yield f"<td>{_safe('; '.join(line.whys))}\n"
+    yield f"<td>{_safe('; '.join(line.whys))}"
     if line.patterns:
         yield from _evidence(line.patterns, changes)
     yield "\n"

@@ -37,7 +37,7 @@ _TAG = re.compile(r"<[a-z][^<>]*>")
 _QUOTED = re.compile(r'(?<==)"([\w%.-]+)"(?=[ >])')
 """A value that HTML takes without its quotes: https://html.spec.whatwg.org/#unquoted."""
 
-_IMPLIED = re.compile(r"</(?:li|t[dhr])>")
+_IMPLIED = re.compile(r"</(?:li|t[dhr]|d[dt]|option)>")
 """An end that HTML implies: https://html.spec.whatwg.org/#optional-tags."""
 
 LONGEST = 600
@@ -135,9 +135,9 @@ def _environment() -> Environment:
 
 
 def _template(name: str) -> str:
-    """Return the text of a template without quotes and ends that say nothing: hundreds of pages repeat its rows."""
+    """Return the text of a template without quotes, ends and lines that say nothing: hundreds of pages repeat it."""
     text = (package_folder("policygen.report.html") / "templates" / name).read_text("utf-8")
-    text = _IMPLIED.sub("", text)
+    text = _IMPLIED.sub("", text).replace(">\n\n<", ">\n<")
     return _TAG.sub(lambda tag: _QUOTED.sub(r"\1", tag[0]), text)
 
 
@@ -152,7 +152,7 @@ def _assets(names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "style": Markup(style),  # noqa: S704 ours
         "script": Markup(script),  # noqa: S704 ours
-        "security": (
+        "security": Markup(  # noqa: S704 ours
             f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
             "base-uri 'none'; form-action 'none'"
         ),
@@ -205,7 +205,7 @@ def _code(text: str, more: int, of: str) -> Markup:
     from markupsafe import Markup, escape
 
     rest = f" <span class=dim>and {more:,} more{escape(of)}</span>" if more > 0 else ""
-    return Markup(f"<code>{escape(text)}</code>\n{rest}")  # noqa: S704 escaped
+    return Markup(f"<code>{escape(text)}</code>{rest}")  # noqa: S704 escaped
 
 
 def _event_ids(event_ids: Sequence[str]) -> Markup | str:

@@ -1,4 +1,4 @@
-"""Changes in groups: by service, by what becomes of the actions and why."""
+"""RoleChanges in groups: by service, by what becomes of the actions and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from policygen.rightsize.assess.changes import Change, Kind
 
 
 class ChangeGroup(msgspec.Struct, frozen=True, dict=True):
-    """Changes of one service, kind and reason; actions that stay as they are have groups of their own."""
+    """RoleChanges of one service, kind and reason; actions that stay as they are have groups of their own."""
 
     service: str
     kind: Kind
@@ -91,7 +91,7 @@ class ServiceChanges(msgspec.Struct, frozen=True, dict=True):
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class Changes(tuple[Change, ...]):
+class RoleChanges(tuple[Change, ...]):
     """What becomes of each action, sorted by action, and the services of which it was put together."""
 
     services: tuple[ServiceChanges, ...]

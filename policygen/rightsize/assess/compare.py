@@ -12,7 +12,7 @@ from policygen.iam.actions import by_service
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.assess.change_groups import Changes, ServiceChanges
+from policygen.rightsize.assess.change_groups import RoleChanges, ServiceChanges
 from policygen.rightsize.assess.changes import Change, Kind
 from policygen.rightsize.removal import Removal, unseen
 
@@ -25,7 +25,7 @@ def compare(
     kept: Mapping[Grant, tuple[Kind, str]],
     missing: Collection[str] = (),
     removed: Mapping[str, Removal] | None = None,
-) -> Changes:
+) -> RoleChanges:
     """Return the change of every action that the current or the new policies allow, sorted by action.
 
     Args:
@@ -61,7 +61,7 @@ def compare(
         services[service] = _compare_service((), (), (), tuple(rest), frozenset())
     if proposed:
         services = dict(sorted(services.items(), key=lambda one: f"{one[0]}:"))  # as their actions are sorted
-    return Changes.of(services.values())
+    return RoleChanges.of(services.values())
 
 
 _Proposed: TypeAlias = tuple[Grant, tuple[Kind, str] | None]

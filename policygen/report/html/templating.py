@@ -34,7 +34,7 @@ _CSS_SPACE = re.compile(r'("[^"]*")|\s*([{};])\s*|([:,])\s+')
 
 _TAG = re.compile(r"<[a-z][^<>]*>")
 
-_QUOTED = re.compile(r'(?<==)"([\w%.-]+)"(?=[ >])')
+_QUOTED = re.compile(r'(?<==)"([\w%.#/-]+)"(?=[ >])')
 """A value that HTML takes without its quotes: https://html.spec.whatwg.org/#unquoted."""
 
 _IMPLIED = re.compile(r"</(?:li|t[dhr]|d[dt]|option)>")

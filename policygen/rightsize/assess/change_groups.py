@@ -1,4 +1,4 @@
-"""RoleChanges in groups: by service, by what becomes of the actions and why."""
+"""Changes in groups: by service, by what becomes of the actions and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from policygen.rightsize.assess.changes import Change, Kind
 
 
 class ChangeGroup(msgspec.Struct, frozen=True, dict=True):
-    """RoleChanges of one service, kind and reason; actions that stay as they are have groups of their own."""
+    """Changes of one service, kind and reason; actions that stay as they are have groups of their own."""
 
     service: str
     kind: Kind

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from policygen.catalog.call import ResourceEntry
 from policygen.catalog.known_event import KnownEvent, known_event
-from policygen.catalog.parameters import GENERIC, normalise, noun_of, percent_decoded
+from policygen.catalog.parameters import GENERIC, as_api_names, normalise, noun_of
 from policygen.catalog.rule_model import Generalisation
 from policygen.catalog.rules import rules_for_service
 from policygen.iam import reference
@@ -165,7 +165,7 @@ def made_up_values(
     if holders is None:
         return []
     if holders.path_members:
-        params = percent_decoded(params, holders.path_members)
+        params = as_api_names(params, holders.path_members)
     found = [*_in_parameters(params, holders)]
     known = [value.names[0].text for value in found]
     for number, entry in enumerate(resources):

@@ -17,13 +17,14 @@ from msgspec.structs import replace
 from policygen.catalog import apigateway
 from policygen.catalog.call import Call, MappedRequest, NamePattern, Provenance
 from policygen.catalog.known_event import KnownEvent, Status, known_event, service_context
-from policygen.catalog.parameters import TAG_MEMBERS, normalise, percent_decoded
+from policygen.catalog.parameters import TAG_MEMBERS, as_api_names, normalise
 from policygen.catalog.rendered_text import Text
 from policygen.catalog.resources import UNRESOLVED, Resolver, role_arns
 from policygen.catalog.rule_model import RequiredAction, ServiceRules
 from policygen.catalog.rules import rules_for_service
 from policygen.catalog.template import FieldScope, Template, lookup, present, scalar
 from policygen.iam import reference
+from policygen.iam.arn import parse
 from policygen.iam.reference import Action, Service
 from policygen.iam.request import GRANTED, AccessRequest, Context, Grade
 
@@ -34,6 +35,7 @@ _ALL_REQUIRED = 3
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[^:]*:[^:]*:.+", re.S)
 
 _NO_RESOURCE = "it takes no resource"
+_OTHERS_ROLE = "no role of another account can be passed"
 _STAR = Text("*")
 _WILD_STAR = Text("*", wild=True)
 
@@ -55,7 +57,7 @@ def requests_for(call: Call) -> MappingResult:
     event = known_event(call.source, call.name)
     if event.status != "mapped" or event.service is None:
         return MappingResult(event.status, why=event.why)
-    params = percent_decoded(call.params, event.path_members) if event.path_members else call.params
+    params = as_api_names(call.params, event.path_members) if event.path_members else call.params
     if params is not call.params:
         call = replace(call, params=params)
     resolver = Resolver(call, event.service, event.rules, event.operation)
@@ -71,6 +73,8 @@ def requests_for(call: Call) -> MappingResult:
         found += _tagging_requests(call, event, resolver, found)
     if event.rules and event.rules.open_resources:
         found = [_without_need(one, event.rules, resolver, call) for one in found]
+    if len(found) > 1:
+        found = [_of_own_account(one, call) for one in found]
     for request, _ in found:
         if len(request.resource) > reference.LONGEST_ARN:
             return MappingResult("unmapped", why="a name in the record is longer than any ARN")
@@ -93,6 +97,21 @@ def _without_need(
     if not known or not all(test.holds(scope) for test in rule.when):
         return mapped
     return MappedRequest(request._replace(grade="hint"), origin._replace(note=rule.note))
+
+
+def _of_own_account(mapped: MappedRequest, call: Call) -> MappedRequest:
+    """Return a request; only as a hint if it passes a role of another account, which IAM lets nobody do.
+
+    Services take such a role by a role of this account, or by its own trust policy:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    """
+    request, origin = mapped
+    if request.action != "iam:PassRole" or not call.account:
+        return mapped
+    role = parse(request.resource)
+    if role is None or role.account == call.account or not role.account.isdigit():
+        return mapped
+    return MappedRequest(request._replace(grade="hint"), origin._replace(note=_OTHERS_ROLE))
 
 
 def _writable(request: AccessRequest) -> bool:

@@ -133,20 +133,27 @@ def placeholder_names(
     return tuple(found)
 
 
-def percent_decoded(params: Mapping[str, Any], names: frozenset[str]) -> Mapping[str, Any]:
-    """Return the parameters with those of some names decoded: what comes in a URI is logged as it came (1.9.13).
+def as_api_names(params: Mapping[str, Any], names: frozenset[str]) -> Mapping[str, Any]:
+    """Return the parameters with what comes in a URI as the API has it: it is logged as it came (1.9.13).
+
+    Values are decoded, and a name with hyphens, as `broker-id`, is replaced by the member's, without regard to case.
 
     Args:
         params: requestParameters.
         names: normalised names of the members that the operation carries in its URI.
     """
-    changed = {
-        name: decoded
+    logged = [
+        name
         for name, value in params.items()
-        if type(value) is str and "%" in value and normalise(name) in names
-        if (decoded := _percent_decoded(value)) != value
-    }
-    return {**params, **changed} if changed else params
+        if type(value) is str and ("%" in value or "-" in name) and normalise(name) in names
+    ]
+    if not logged:
+        return params
+    changed = dict(params)
+    for name in logged:
+        value = changed.pop(name) if "-" in name else changed[name]
+        changed[normalise(name) if "-" in name else name] = _percent_decoded(value)
+    return changed
 
 
 def _percent_decoded(value: str) -> str:

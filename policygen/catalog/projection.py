@@ -61,9 +61,12 @@ class Projection(msgspec.Struct):
 
     def member_rule(self, name: str) -> MemberRule:
         """Return what to keep of a member, by its name as logged."""
+        folded = name.lower()
+        if "-" in name and folded not in self.members:
+            folded = normalise(name)  # as a URI has it: `broker-id`
         rule = MemberRule(
-            self.members.get(name.lower(), self.members.get("*")),
-            self.role_members.get(name.lower(), self.role_members.get("*")),
+            self.members.get(folded, self.members.get("*")),
+            self.role_members.get(folded, self.role_members.get("*")),
             bool(self.scalar_names) and _is_wanted_name(name, self.scalar_names),
             self.any_arn and normalise(name) not in FREE_TEXT,
         )

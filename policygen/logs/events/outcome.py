@@ -81,7 +81,7 @@ _WEAK = re.compile(
     r"|MalformedQueryString|InvalidRequest\w*|UnknownOperation\w*|UnsupportedOperation|SerializationException)"
 )
 # A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
-_DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)AccessDenied\w*")
+_DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)\.?AccessDenied\w*")
 
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _FAULT = re.compile(r"(?:Client|Server)\.")

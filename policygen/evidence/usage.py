@@ -191,10 +191,19 @@ def _in_order(requests: Iterable[AccessRequest]) -> list[AccessRequest]:
     return sorted(requests, key=request_order)
 
 
-def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> Usage:
-    """Add ``iam:PassedToService`` to requests that pass a role which trusts a single service.
+_PASSED_TO = "iam:PassedToService"
 
-    CloudTrail does not say to which service a role was passed; it can only be a service that the role trusts.
+
+def _label(service: str) -> str:
+    """Return a service principal without region and partition: ``states`` of ``states.eu-west-1.amazonaws.com``."""
+    return service.partition(".")[0]
+
+
+def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> Usage:
+    """Say to which service a role was passed, ``iam:PassedToService``, by the role's trust policy where that is known.
+
+    CloudTrail does not say it; it can only be a service that the role trusts. Where the role trusts other services than
+    the one that the operation is known for, it is left open: a wrong one would deny the call.
 
     Args:
         usage: the usage of any role.
@@ -203,9 +212,14 @@ def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> 
 
     def with_service(request: AccessRequest) -> AccessRequest:
         services = trusted.get(request.resource, ()) if request.action == "iam:PassRole" else ()
-        if len(services) != 1 or any(key == "iam:PassedToService" for key, _ in request.context):
+        if not services:
             return request
-        context = (*request.context, ("iam:PassedToService", tuple(services)))
+        known = next((values for key, values in request.context if key == _PASSED_TO), ())
+        if {_label(one) for one in known} & {_label(one) for one in services}:
+            return request
+        context = tuple(pair for pair in request.context if pair[0] != _PASSED_TO)
+        if not known and len(services) == 1:
+            context = (*context, (_PASSED_TO, tuple(services)))
         return request._replace(context=tuple(sorted(context)))
 
     if not any(request.action == "iam:PassRole" for request in usage.requests):

@@ -93,7 +93,8 @@ def keep_without_evidence(
         alone = _drop_needs(platform_keeps((), (), usage.requests), rules, role)
         return KeepResult(tuple(alone.keeps), needed=alone.actions, dropped=alone.dropped)
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
-    platform = _platform_keeps(usages, coverage, current)
+    report = _role_report(usages, coverage, current, earlier_usage)
+    platform = _platform_keeps(usages, coverage, current, report)
     platform += _needs_unconfigured(usages, coverage, current, current_actions)
     unobservable = keep_unobservable(
         RoleFacts(
@@ -101,7 +102,7 @@ def keep_without_evidence(
             coverage,
             current,
             current_actions,
-            _role_report(usages, coverage, current, earlier_usage),
+            report,
             needed=frozenset(keep.grant.action for keep in platform),
             from_console=any(key.user.channel == "console" for one in usages for key in one.daily),
             earlier=seen_before(earlier_usage, granted, mode),
@@ -135,15 +136,19 @@ def keep_without_evidence(
     )
 
 
-def _platform_keeps(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> list[Keep]:
-    asked = {*AGENT_SIGNS, *actions_of_services(current.role)}
+def _platform_keeps(
+    usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess, report: RoleReport | None
+) -> list[Keep]:
+    at_times = actions_of_services(current.role, usages[0].requests)
+    # That IAM saw no attempt says as little of what is asked for at times as that the logs show none.
+    idle = {action for action in at_times if report and report.find(action).kind == "idle"}
     return platform_keeps(
         current.functions or (),
         current.mappings,
         usages[0].requests,
         invoke_configs=current.invoke_configs,
         role=current.role,
-        visible=_visible(asked, coverage),
+        visible=_visible({*AGENT_SIGNS, *at_times}, coverage) | idle,
     )
 
 

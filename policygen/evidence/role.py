@@ -16,7 +16,7 @@ from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, count_in
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.totals import CHANGE_EVENTS, LATE
-from policygen.logs.events.record import CheckedRecord
+from policygen.logs.events.record import UserIdentity
 from policygen.logs.source import BytePattern, RecordFilter
 from policygen.text import escape_controls
 
@@ -56,31 +56,25 @@ class RoleSelector(msgspec.Struct, frozen=True):
         return RecordFilter(
             (
                 BytePattern(self.name.encode()),
-                BytePattern(b"", _tells_more),
-                BytePattern(b"", _is_nameless),
+                BytePattern(event=_tells_more),
+                BytePattern(caller=_is_nameless),
                 *_TELLING,
             ),
-            (BytePattern(b"", _is_copy), BytePattern(b"", _is_nameless)),
+            (BytePattern(caller=_is_copy), BytePattern(caller=_is_nameless)),
             self.account,
         )
 
 
-def _tells_more(record: CheckedRecord) -> bool:
-    """Return whether a record says something of other records than its own."""
-    return _event_tells_more(record.eventSource, record.eventName)
-
-
-def changes_what_logs_show(record: CheckedRecord) -> bool:
-    """Return whether a record is of a change of a trail, or of a function's code."""
-    changes = CHANGE_EVENTS.get(record.eventSource)
-    return bool(changes and re.fullmatch(changes, record.eventName))
+def changes_what_logs_show(source: str, name: str) -> bool:
+    """Return whether an event is a change of a trail, or of a function's code."""
+    changes = CHANGE_EVENTS.get(source)
+    return bool(changes and re.fullmatch(changes, name))
 
 
 @lru_cache(maxsize=8192)
-def _event_tells_more(source: str, name: str) -> bool:
+def _tells_more(source: str, name: str) -> bool:
     """Return whether an event changes what the logs show or a function's code, or may complete a name of others."""
-    changes = CHANGE_EVENTS.get(source)
-    if changes and re.fullmatch(changes, name):
+    if changes_what_logs_show(source, name):
         return True
     return any(not rule.text for rule in learn_rules(source, name)) or may_pass_role(source, name)
 
@@ -89,15 +83,13 @@ _TELLING = tuple(BytePattern(text) for text in learned_texts())
 """Texts of the other records that may tell it."""
 
 
-def _is_copy(record: CheckedRecord) -> bool:
+def _is_copy(who: UserIdentity) -> bool:
     """Return whether a record is the copy of another account's role's call (1.4.3)."""
-    who = record.userIdentity
     return who.type == "AWSAccount" and (who.principalId or "").startswith("AROA")
 
 
-def _is_nameless(record: CheckedRecord) -> bool:
+def _is_nameless(who: UserIdentity) -> bool:
     """Return whether a record of a session names its role by id alone: any field may be missing (1.3)."""
-    who = record.userIdentity
     if who.arn or who.type != "AssumedRole":
         return False
     issuer = who.sessionContext.sessionIssuer if who.sessionContext else None

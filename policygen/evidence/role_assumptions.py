@@ -177,4 +177,4 @@ def _records_about(role: RoleKey) -> RecordFilter:
     if not re.fullmatch(r"[\w.-]+", role.name, re.ASCII):
         return RecordFilter()  # JSON may escape it
     named = BytePattern(role.name.encode())
-    return RecordFilter((named, BytePattern(b"", changes_what_logs_show)), (named,), role.account)
+    return RecordFilter((named, BytePattern(event=changes_what_logs_show)), (named,), role.account)

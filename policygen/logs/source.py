@@ -18,7 +18,7 @@ import msgspec
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
 from policygen.logs.calls.counts import CallCounts
-from policygen.logs.events.record import CheckedRecord, Record
+from policygen.logs.events.record import Record, UserIdentity
 from policygen.text import escape_controls
 
 __all__ = [
@@ -114,17 +114,20 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class BytePattern(NamedTuple):
-    """Which records to decode: those that hold a text, or those of a kind."""
+    """Which records to decode: those that hold a text, those of some events, or those of some callers."""
 
-    text: bytes
-    """To look for in the bytes of a record; not used where a kind is given."""
-    of: Callable[[CheckedRecord], bool] | None = None
-    """Tells the records of a kind. Picklable."""
+    text: bytes = b""
+    """To look for in the bytes of a record."""
+    event: Callable[[str, str], bool] | None = None
+    """Tells the events by source and name. Picklable."""
+    caller: Callable[[UserIdentity], bool] | None = None
+    """Tells the callers. Picklable."""
 
     @property
     def name(self) -> str:
         """What it looks for, the same in every process."""
-        return f"{self.of.__module__}.{self.of.__qualname__}" if self.of else repr(self.text)
+        tells = self.event or self.caller
+        return f"{tells.__module__}.{tells.__qualname__}" if tells else repr(self.text)
 
 
 class RecordFilter(NamedTuple):

@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import policygen.logs.cache
@@ -305,11 +306,12 @@ def test_only_the_records_that_hold_the_text_are_decoded() -> None:
 
 def test_records_of_a_kind_are_found_by_their_fields() -> None:
     text = text_of(by("a", note="/b/"), by("b"))
-    assert names(cut(text, [BytePattern(b"", lambda one: one.eventName == "GetObject")])) == [
-        "a",
-        "b",
-    ]
-    assert cut(text, [BytePattern(b"", lambda one: one.eventName == "PutObject")]) == []
+    wanted = BytePattern(event=lambda source, name: (source, name) == ("s3.amazonaws.com", "GetObject"))
+    assert names(cut(text, [wanted])) == ["a", "b"]
+    assert cut(text, [BytePattern(event=lambda _, name: name == "PutObject")]) == []
+    of_b = BytePattern(caller=lambda who: (who.arn or "").split("/")[1] == "b")
+    assert names(cut(text, [of_b])) == ["b"]
+    assert names(cut(text, [of_b, *wanting(b"/b/")])) == ["a", "b"]
 
 
 def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
@@ -381,7 +383,7 @@ def test_spaces_between_the_records_do_not_shift_what_is_found() -> None:
     ],
 )
 @pytest.mark.parametrize("space", ["", " "])
-def test_a_file_full_of_matches_gives_what_any_other_gives(
+def test_each_way_to_find_records_gives_the_same(
     who: str, odd: dict[str, Any], space: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     *others, last = [by(one) for one in who.split()]
@@ -390,13 +392,36 @@ def test_a_file_full_of_matches_gives_what_any_other_gives(
     )
     patterns = wanting(b"wanted")
     found = []
-    for size in (0, 1 << 30):  # bytes for one match, above which a file is no longer full of them
-        monkeypatch.setattr(search, "_USUAL_SIZE", size)
-        found.append(cut_records(text, patterns))
-    parted, whole = found
-    if parted is None and whole is not None:  # spaces are left to the full reading, which gives the same
-        parted = Cut(decode_trail_file(text) or [], 0)
-    assert parted == whole
+    for ends in (search._usual_ends, search._parsed_ends):
+        monkeypatch.setattr(search, "_usual_ends", ends)
+        for size in (0, 1 << 30):  # bytes for one match, above which a file is no longer full of them
+            monkeypatch.setattr(search, "_USUAL_SIZE", size)
+            found.append(cut_records(text, patterns))
+    usual, full, parsed, _ = found
+    assert usual == parsed
+    whole = decode_trail_file(text)
+    if (
+        full is not None and whole is not None
+    ):  # spaces are left to the full reading, unless it is full of matches
+        held = [one for one in whole if b"wanted" in msgspec.json.encode(one)]
+        assert full == Cut(held, len(whole) - len(held))
+        assert usual == full or (usual is None and space)
+
+
+def test_a_forged_beginning_does_not_stand_for_one_that_is_not_as_usual() -> None:
+    """There are as many usual beginnings as records, but one of them is within the parameters of a call."""
+    odd = by("wanted")
+    odd["eventVersion"] = odd.pop("eventVersion")  # to the end
+    text = text_of(by("thief", list=[by("a"), by("b")]), odd, by("other"))
+    assert text.count(b',{"eventVersion":"') == 2
+    assert names(cut(text, wanting(b"wanted"))) == ["wanted"]
+    assert names(cut(text, wanting(b"thief"))) == ["thief"]
+
+
+def test_a_line_break_at_the_end_changes_nothing() -> None:
+    text = text_of(by("other"), by("wanted"))
+    assert names(cut(text + b" \r\n", wanting(b"wanted"))) == ["wanted"]
+    assert cut_records(text + b"\x0b", wanting(b"wanted")) is None
 
 
 def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> None:

@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 
 from policygen.errors import NothingFoundError
 from policygen.logs.chunk import ReadRequest
+from policygen.logs.decode.search import cut_records
 from policygen.logs.reader import read_source
 from policygen.logs.registry import open_source
+from policygen.logs.source import BytePattern
 from tests.support.effort import bounded
 from tests.support.records import record
 
@@ -187,3 +189,44 @@ def test_random_damage_costs_no_record_in_silence(name: str, data: st.DataObject
             broken[at:at] = data.draw(st.binary(min_size=1, max_size=4))
     calls, named = outcome(name, bytes(broken))
     assert calls >= len(RECORDS) or named
+
+
+# ---- searching in a file --------------------------------------------------------------------------------
+
+TRAIL = [{"eventVersion": "1.11", **one} for one in RECORDS[:3]]
+TRAIL[1]["requestParameters"] = {"list": [{"eventVersion": "1.0"}, {"eventVersion": "1.0"}]}
+OF_CALLER, OF_EVENT = BytePattern(b"assumed-role"), BytePattern(event=lambda _, name: name == "Decrypt")
+SOUGHT = [[BytePattern(b"GetItem"), OF_EVENT], [OF_CALLER, OF_EVENT]]
+SIGNS = [b'{"eventVersion":"9"},', b',{"eventVersion":"', b'{"Records":[', b'"Records":[', b"[{}],"]
+SIGNS += [b"]}", b"},", b"{", b"}", b"[", b"]", b'"', b",", b"\\", b" "]
+
+
+@bounded(2000)
+@given(data=st.data())
+def test_a_search_finds_what_the_parser_does_whatever_was_written_into_the_text(data: st.DataObject) -> None:
+    order = data.draw(st.lists(st.sampled_from(TRAIL), min_size=1, max_size=4))
+    edited = bytearray(json.dumps({"Records": order}, separators=(",", ":")).encode())
+    for _ in range(data.draw(st.integers(0, 3))):
+        sign = data.draw(st.sampled_from(SIGNS))
+        places = [at for at in range(len(edited)) if edited[at] in b"{}[],"]
+        at = data.draw(st.sampled_from(places)) if places else 0
+        if data.draw(st.booleans()):
+            del edited[at : at + len(sign)]
+        edited[at:at] = sign
+    text_ = bytes(edited)
+    sought = data.draw(st.sampled_from(SOUGHT))
+    found = cut_records(text_, sought)
+    try:
+        parsed = json.loads(text_)["Records"]
+    except (ValueError, TypeError, KeyError):
+        assert found is None
+        return
+    if found is not None:
+        names = [one["eventName"] for one in parsed]
+        assert len(names) == len(found.records) + found.others
+        wanted = [
+            one["eventName"]
+            for one in parsed
+            if one["eventName"] == "Decrypt" or sought[0].text in json.dumps(one).encode()
+        ]
+        assert [one.eventName for one in found.records] == wanted

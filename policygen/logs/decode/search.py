@@ -4,52 +4,39 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, compress
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 
 from policygen.logs.decode.byte_search import find_all
-from policygen.logs.decode.trail_file import (
-    JSON_ERRORS,
-    TRAIL_FILE,
-    is_call_record,
-    is_sound,
-    to_table,
-)
+from policygen.logs.decode.trail_file import JSON_ERRORS, is_call, is_sound, to_table
 from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.record import CheckedRecord, Record
-from policygen.logs.events.record_table import RawRecord
+from policygen.logs.events.record_table import Memo, RawRecord, RecordTable
 from policygen.logs.source import BytePattern
 
-
-class _Pieces(msgspec.Struct, frozen=True, gc=False):
-    """A log file whose records are not decoded."""
-
-    Records: list[msgspec.Raw]
-
-
-class _CheckedFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A log file of which only these fields are decoded."""
-
-    Records: list[CheckedRecord]
-
-
-# CloudTrail writes no space anywhere.
-_TRAIL_HEAD = b'{"Records":[{"eventVersion":"'
-_PIECES = msgspec.json.Decoder(_Pieces)
-_RAW_RECORD = msgspec.json.Decoder(RawRecord)
-_CHECKED_FILE = msgspec.json.Decoder(_CheckedFile)
+# CloudTrail writes no space anywhere; what stores a text may end it with a line break.
+_SPACE = b" \t\r\n"
+_HEAD = b'{"Records":'
+_FIRST = _HEAD + b'[{"eventVersion":"'
+_NEXT = b',{"eventVersion":"'
+_TAIL = b"]}"
+_raw_record = msgspec.json.Decoder(RawRecord).decode
+_checked_record = msgspec.json.Decoder(CheckedRecord).decode
+_raw_records = msgspec.json.Decoder(list[RawRecord]).decode
+_pieces = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_operation_of = attrgetter("eventSource", "eventName", "eventType", "eventCategory")
+_Operation = tuple[str, str, str | None, str | None]
 _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IGNORECASE)
 """An escape of a character that the patterns of a search are made of: a letter, a digit, ``_``, ``.`` or ``-``."""
-
 
 _USUAL_SIZE = 768
 """Bytes: where there is a match in as many, most records of a file match, and all are decoded at once."""
 
-_BEGINNING = 1 << 16
-"""Bytes of a file by which that is decided: to find the matches of a file that has so many takes long."""
+_IS_CALL: Memo[_Operation, bool] = Memo(lambda operation: is_call(*operation))
 
 
 class Cut(NamedTuple):
@@ -68,69 +55,103 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
     escapes may hide what is searched for, so that the full reading has to judge them. The JSON parser alone decides
     where a record begins: a caller can write text that looks like a record into the parameters of a call.
     """
-    if not data.startswith(_TRAIL_HEAD) or not is_sound(data) or _has_escaped_word(data):
+    data = data.rstrip(_SPACE)
+    if not (data.startswith(_FIRST) and data.endswith(_TAIL) and is_sound(data)) or _has_escaped_word(data):
         return None
+    texts = [one.text for one in wanted if one.text]
+    hits = [hit for text in texts for hit in find_all(data, text)]
+    if len(hits) * _USUAL_SIZE > len(data) and (table := _full_table(data, texts)) is not None:
+        return Cut(table, 0)
+    for ends_of in (_usual_ends, _parsed_ends):
+        try:
+            return _cut(data, ends_of(data), hits, wanted)
+        except JSON_ERRORS:
+            continue
+    return None
+
+
+def _full_table(data: bytes, texts: Sequence[bytes]) -> RecordTable | None:
+    """Return all records, decoded at once, where the caller of each holds a text and each can be used; else None."""
     try:
-        texts = [pattern.text for pattern in wanted if pattern.of is None]
-        beginning = data[:_BEGINNING]
-        raw = _raw_records(data) if len(_hits(beginning, texts)) * _USUAL_SIZE > len(beginning) else None
-        if raw is not None and _all_hold(raw, texts) and (table := to_table(raw)) is not None:
-            return Cut(table, 0)
-        hits = _hits(data, texts)
-        checked = _CHECKED_FILE.decode(data).Records
-        # One record of each operation: `is_call_record` reads no more of them, since all have a caller.
-        distinct = {
-            (one.eventName, one.eventSource, one.eventType, one.eventCategory): one for one in checked
-        }
-        if not all(map(is_call_record, distinct.values())) or not all(
-            map(utc_time, {one.eventTime or "" for one in checked})
-        ):
-            return None
-        held = set[int]()
-        for pattern in wanted:
-            if pattern.of is not None:
-                held.update([number for number, one in enumerate(checked) if pattern.of(one)])
-        if not (hits or held):
-            return Cut([], len(checked))
-        pieces = _PIECES.decode(data).Records
-        ends = _ends(data, pieces)
-        if not ends:
-            return None
-        held.update(number - 1 for number in {bisect_left(ends, hit) for hit in hits} if number)
-        held.intersection_update(range(len(pieces)))
-        table = to_table(
-            [raw[number] if raw else _RAW_RECORD.decode(pieces[number]) for number in sorted(held)]
-        )
-        return None if table is None else Cut(table, len(checked) - len(held))
+        raw = _raw_records(memoryview(data)[len(_HEAD) : -1])
+        callers = {bytes(one.userIdentity) for one in raw}
+        times = {one.eventTime or "" for one in raw}
+        if all(any(text in who for text in texts) for who in callers) and all(map(utc_time, times)):
+            return to_table(raw)
     except JSON_ERRORS:
-        return None
+        pass
+    return None
 
 
-def _hits(data: bytes, texts: Iterable[bytes]) -> list[int]:
-    return [hit for text in texts for hit in find_all(data, text)]
+def _usual_ends(data: bytes) -> list[int]:
+    """Return the offset of the bracket before the first record, then where each ends if all begin as usual.
+
+    If one does not, or if what looks like a beginning is within a record, a piece between two ends is no JSON. If all
+    pieces are, they are the records: a JSON text can be read in one way only.
+    """
+    return [len(_HEAD), *find_all(data, _NEXT), len(data) - len(_TAIL)]
 
 
-def _ends(data: bytes, pieces: Sequence[msgspec.Raw]) -> list[int]:
-    """Return the offset of the bracket before the first record, then that of the comma after each; [] for spaces."""
-    sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=data.index(b"["))
+def _parsed_ends(data: bytes) -> list[int]:
+    """Return the same offsets of any records without spaces between them.
+
+    Raises:
+        ValueError, RecursionError: there are spaces, or this is not one list.
+    """
+    pieces = _pieces(memoryview(data)[len(_HEAD) : -1])
+    sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=len(_HEAD))
     ends = [end + number for number, end in enumerate(sizes)]
-    return ends if ends[-1] == data.rfind(b"]") else []
+    if ends[-1] != len(data) - len(_TAIL):
+        raise ValueError("spaces between records")
+    return ends
 
 
-def _raw_records(data: bytes) -> list[RawRecord] | None:
-    """Return all records of a file, decoded at once; None where one of them cannot be."""
-    try:
-        return TRAIL_FILE.decode(data).Records
-    except JSON_ERRORS:
+def _cut(data: bytes, ends: Sequence[int], hits: Iterable[int], wanted: Sequence[BytePattern]) -> Cut | None:
+    """Return the records that hold what is wanted.
+
+    Args:
+        data: the text.
+        ends: as `_usual_ends` returns them.
+        hits: the offsets of the wanted texts.
+        wanted: the patterns.
+
+    Raises:
+        ValueError, RecursionError: a record cannot be decoded.
+    """
+    view, count = memoryview(data), len(ends) - 1
+    found = {bisect_left(ends, hit) - 1 for hit in hits}
+    held = {at: _raw_record(view[ends[at] + 1 : ends[at + 1]]) for at in found if 0 <= at < count}
+    checked = {
+        at: _checked_record(view[ends[at] + 1 : ends[at + 1]]) for at in range(count) if at not in held
+    }
+    operations = list(map(_operation_of, checked.values()))
+    distinct = set(operations)
+    times = {one.eventTime or "" for one in checked.values()} | {one.eventTime or "" for one in held.values()}
+    if not (all(map(_IS_CALL.__getitem__, distinct)) and all(map(utc_time, times))):
         return None
+    for at in _of_kinds(checked, operations, distinct, wanted):
+        held[at] = _raw_record(view[ends[at] + 1 : ends[at + 1]])
+    if not held:
+        return Cut([], count)
+    table = to_table([held[at] for at in sorted(held)])
+    return None if table is None else Cut(table, count - len(held))
 
 
-def _all_hold(raw: Sequence[RawRecord], texts: Sequence[bytes]) -> bool:
-    """Return whether the caller of each record holds a text, and each record can be placed in time."""
-    callers = {bytes(one.userIdentity) for one in raw}
-    return all(any(text in caller for text in texts) for caller in callers) and all(
-        map(utc_time, {one.eventTime or "" for one in raw})
-    )
+def _of_kinds(
+    checked: Mapping[int, CheckedRecord],
+    operations: Sequence[_Operation],
+    distinct: Iterable[_Operation],
+    wanted: Sequence[BytePattern],
+) -> set[int]:
+    """Return the numbers of the records of wanted events and callers; `operations` are those of the records."""
+    found = set[int]()
+    for _, event, caller in wanted:
+        told = {one for one in distinct if event(one[0], one[1])} if event else ()
+        if told:
+            found.update(compress(checked, map(told.__contains__, operations)))
+        if caller:
+            found.update([number for number, one in checked.items() if caller(one.userIdentity)])
+    return found
 
 
 def _has_escaped_word(data: bytes) -> bool:

@@ -7,7 +7,7 @@ import codecs
 import msgspec
 
 from policygen.logs.decode.byte_search import find_all
-from policygen.logs.events.record import CheckedRecord, Record
+from policygen.logs.events.record import Record
 from policygen.logs.events.record_table import CommonFields, Memo, RawRecord, RecordTable
 
 
@@ -44,7 +44,7 @@ NOTIFIER = "aws:"
 
 def decode_trail_file(data: bytes) -> RecordTable | None:
     """Return the records of a ``{"Records": [...]}`` text, or None if any part of it is something else."""
-    if not is_sound(data):
+    if not is_sound(data) or len(find_all(data, b'"Records"')) > 1:
         return None
     try:
         return to_table(TRAIL_FILE.decode(data).Records)
@@ -70,10 +70,9 @@ _AFTER_QUOTE = b"#"
 
 
 def is_sound(data: bytes) -> bool:
-    """Return whether a text can be decoded at once: UTF-8, one list of records, and not too many objects for memory."""
+    """Return whether a text can be decoded at once: UTF-8, and not too many objects for memory."""
     return (
         invalid_utf8_offset(data) is None
-        and len(find_all(data, b'"Records"')) < 2
         and (len(data) <= _SMALLEST * _DENSE or data.count(b"{") <= _DENSE)
         and (len(data) <= _LONG or data.isascii())
     )
@@ -84,7 +83,7 @@ def has_text_parameters(data: bytes) -> bool:
     return any(text in data for text in _TEXT_PARAMETERS)
 
 
-def is_call_record(record: Record | CheckedRecord) -> bool:
+def is_call_record(record: Record) -> bool:
     """Return whether a decoded object is the record of a call; the typed decoder accepts any JSON object as one.
 
     A record without a caller is left to the full reading: its caller may stand in other fields.
@@ -92,13 +91,18 @@ def is_call_record(record: Record | CheckedRecord) -> bool:
     return record.userIdentity is not None and _is_call(record)
 
 
-def _is_call(record: Record | CheckedRecord | CommonFields) -> bool:
+def _is_call(record: Record | CommonFields) -> bool:
+    return is_call(record.eventSource, record.eventName, record.eventType, record.eventCategory)
+
+
+def is_call(source: str | None, name: str | None, type_: str | None, category: str | None) -> bool:
+    """Return whether the fields of a record that say what happened are those of a call."""
     return bool(
-        record.eventName
-        and record.eventSource
-        and not record.eventSource.startswith(NOTIFIER)
-        and record.eventType not in NON_CALL_TYPES
-        and record.eventCategory not in NON_CALL_CATEGORIES
+        name
+        and source
+        and not source.startswith(NOTIFIER)
+        and type_ not in NON_CALL_TYPES
+        and category not in NON_CALL_CATEGORIES
     )
 
 

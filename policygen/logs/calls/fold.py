@@ -49,7 +49,7 @@ Sum = tuple[CallSignature, CredentialUse, list[tuple[Part, bytes]]]
 
 def fold(calls: Calls) -> None:
     """Replace calls of one role by fewer that stand for them, past the limits."""
-    for call, user, parts in sums_of((one.call, one.user, one) for one in calls):
+    for call, user, parts in sums_of([(one.call, one.user, one) for one in calls]):
         days: dict[str, list[tuple[Evidence, bytes]]] = defaultdict(list)
         for bucket, names in parts:
             evidence = calls.pop(bucket)
@@ -61,12 +61,14 @@ def fold(calls: Calls) -> None:
             )
 
 
-def sums_of(counted: Iterable[tuple[CallSignature, CredentialUse, Part]]) -> Iterator[Sum[Part]]:
+def sums_of(counted: Collection[tuple[CallSignature, CredentialUse, Part]]) -> Iterator[Sum[Part]]:
     """Give the calls that stand for many, each with the parts that it replaces; all other parts stay.
 
     Args:
         counted: calls of one role with their user, and what stands for a part of what was counted of them.
     """
+    if len(counted) <= KEEP:
+        return
     for group in by_template(counted, KEEP):
         for classes, members in _by_class(group.parts).items():
             many = [_is_many(number, members) for number in range(len(classes))]

@@ -192,9 +192,9 @@ class TableCounter:
             )
         ]
         if any(special):
-            few = rows.where(special)
-            columns = (few.numbers, few.params, few.callers, few.times, few.keys)
-            for number, params, who, time, key in zip(*columns, strict=True):
+            columns = (rows.numbers, rows.params, rows.callers, rows.times, rows.keys)
+            few = zip(*(compress(one, special) for one in columns), strict=True)
+            for number, params, who, time, key in few:
                 self._counts.note_special(table[number], who.principal, params.raw, time, key)
 
     def _group(self, rows: _Rows) -> None:
@@ -285,7 +285,9 @@ def _shown(ids: list[str]) -> list[str]:
 def _folded(counted: Sequence[_Counted]) -> Iterator[tuple[CallBucket, Evidence]]:
     """Give the calls of one role with their evidence; past the limits of `fold`, fewer that stand for them."""
     gone = set[int]()
-    for call, user, parts in sums_of((call, user, number) for number, (call, user, _) in enumerate(counted)):
+    for call, user, parts in sums_of(
+        [(call, user, number) for number, (call, user, _) in enumerate(counted)]
+    ):
         days = defaultdict[str, tuple[list[_Item], list[bytes]]](lambda: ([], []))
         for number, name in parts:
             gone.add(number)

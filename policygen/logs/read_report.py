@@ -63,9 +63,12 @@ class ReadReport(msgspec.Struct):
             self.unproved.append((batch.name, batch.unproved))
             return
         self.files += not batch.continued
-        self.logs += batch.kind == "log"
-        self.kinds[batch.kind] += batch.kind != "log"
-        self.passed_over.update(batch.passed_over)
+        if batch.kind == "log":
+            self.logs += 1
+        else:
+            self.kinds[batch.kind] += 1
+        if batch.passed_over:
+            self.passed_over.update(batch.passed_over)
         self.items += (
             len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values()) + batch.others
         ) + (len(batch.lines.texts) if batch.lines else 0)

@@ -36,6 +36,9 @@ _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)",
 _USUAL_SIZE = 768
 """Bytes: where there is a match in as many, most records of a file match, and all are decoded at once."""
 
+_BEGINNING = 1 << 16
+"""Bytes of a file by which that is decided: to find the matches of a file that has so many takes long."""
+
 _IS_CALL: Memo[_Operation, bool] = Memo(lambda operation: is_call(*operation))
 
 
@@ -59,15 +62,21 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
     if not (data.startswith(_FIRST) and data.endswith(_TAIL) and is_sound(data)) or _has_escaped_word(data):
         return None
     texts = [one.text for one in wanted if one.text]
-    hits = [hit for text in texts for hit in find_all(data, text)]
-    if len(hits) * _USUAL_SIZE > len(data) and (table := _full_table(data, texts)) is not None:
+    beginning = data[:_BEGINNING]
+    is_full = len(_hits(beginning, texts)) * _USUAL_SIZE > len(beginning)
+    if is_full and (table := _full_table(data, texts)) is not None:
         return Cut(table, 0)
+    hits = _hits(data, texts)
     for ends_of in (_usual_ends, _parsed_ends):
         try:
             return _cut(data, ends_of(data), hits, wanted)
         except JSON_ERRORS:
             continue
     return None
+
+
+def _hits(data: bytes, texts: Iterable[bytes]) -> list[int]:
+    return [hit for text in texts for hit in find_all(data, text)]
 
 
 def _full_table(data: bytes, texts: Sequence[bytes]) -> RecordTable | None:

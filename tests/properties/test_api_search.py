@@ -287,6 +287,35 @@ def test_whom_today_names_stays_named_where_only_the_account_would_be_left(tmp_p
     assert "arn:aws:iam::111122223333:role/orders" in found.policy.to_json()
 
 
+def test_a_part_on_which_a_caller_needs_no_policy_of_his_own_stays_beside_the_whole(tmp_path: Path) -> None:
+    """The account lets in the whole method; everybody one path of it, and it is just that path that was called."""
+    accounts = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["arn:aws:iam::111122223333:root"]},
+        "Action": "execute-api:Invoke",
+        "Resource": "execute-api:/*",
+    }
+    one_path = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "Resource": ["execute-api:/prod/GET/items/7"],
+    }
+    others = {"Effect": "Allow", "Action": "*", "NotResource": ["arn:aws:execute-api:*:*:*/*/*/items/7"]}
+    case = {
+        "methods": METHODS,
+        "private": False,
+        "stages": {"prod": None, "dev": {"none": 1}},
+        "people": dict.fromkeys(CALLERS, OWN[0]) | {"user/ana": [others]},
+        "known": [PARTNER],
+        "policy": [accounts, one_path],
+        "log": [{"by": "user/ana", "call": "prod GET /items/7", "from": "203.0.113.7"}],
+        "require": [],
+        "max_blocks": 1,
+    }
+    judge(case, tmp_path)
+
+
 @pytest.mark.sweep
 @settings(max_examples=600 if THOROUGH else 15, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))

@@ -13,7 +13,6 @@ from policygen.iam.party import EVERYONE, Principals
 from policygen.iam.resource_policy import (
     PrincipalStatement,
     ResourcePolicy,
-    ResourcePolicyEvaluator,
     parse_resource_policy,
 )
 from policygen.rightsize.api.length import (
@@ -42,7 +41,7 @@ from policygen.rightsize.api.routing import method_named, method_pattern
 from policygen.rightsize.api.uses import ApiUse
 from policygen.rightsize.decisions.model import PrincipalRule
 from policygen.rightsize.principals.kept import drops, is_trusted, kept_by_decision
-from policygen.rightsize.principals.letting_in import LetIn, let_in
+from policygen.rightsize.principals.letting_in import HeldPolicy, LetIn, let_in
 from policygen.rightsize.principals.options import PrincipalOptions
 from policygen.rightsize.principals.owner import Owner
 from policygen.rightsize.principals.pieces import document_of
@@ -129,8 +128,8 @@ def _let_in(
     ]
     owner = Owner(api.account)
     keeps += kept_whole(today, uncut_principals(today, doubtful, owner))
-    evaluator = ResourcePolicyEvaluator(today)
-    parts = [part for use in doubtful for part in cut_to_today(use, evaluator)]
+    held = HeldPolicy(today, owner)
+    parts = [part for use in doubtful for part in cut_to_today(use, held)]
     found = let_in(today, parts, owner)
     return found.changed(lambda use: replace(use, facts=facts[use.invoked, use.party]))
 

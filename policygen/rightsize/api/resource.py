@@ -55,17 +55,16 @@ class KeptPiece(Piece, frozen=True, kw_only=True):
 # ---- what today's policy lets in ----------------------------------------------------------------------
 
 
-def cut_to_today(use: ApiUse, today: ResourcePolicyEvaluator) -> list[ApiUse]:
+def cut_to_today(use: ApiUse, today: HeldPolicy) -> list[ApiUse]:
     """Return a use of a method as uses of the parts of it that today's statements are about; itself for none.
 
     The log has the method, and a statement may be about some of its paths only: where the whole is not surely let in,
-    each part may have been what was called.
+    or the caller is held more firmly on a part, each part may have been what was called.
     """
-    if today.decide(use.request, use.party, use.facts).worst == "ALLOWED":
-        return [use]
-    parts: set[str] = {use.resource}
+    sure, parts = today.surely(use), {use.resource}
     for one in today.policy.allows:
-        if not one.statement.not_resources:
+        firm = [today.owner.hold(name, use.party) > sure for _, name in one.principals.entries]
+        if not one.statement.not_resources and (one.principals.negated or any(firm)):
             for own in one.statement.resources:
                 cut = arn.intersect(use.resource, own)
                 parts.update([own] if cut is None else cut)

@@ -35,7 +35,7 @@ from policygen.rightsize.check.principals import (
     wider_grant,
     worst_first,
 )
-from policygen.rightsize.principals.letting_in import lost
+from policygen.rightsize.principals.letting_in import HeldPolicy, lost
 from policygen.rightsize.principals.owner import Owner
 from policygen.text import pluralize
 
@@ -162,14 +162,14 @@ def _is_denied(use: ApiUse, policy: ResourcePolicy, api: Api, world: World) -> b
     if not (surety(before) and _needs_policy(use, api)):
         return False
     # The decision is about one path, and the calls were of all that the method's template matches.
-    today = api.policy or _OPEN
+    today, owner = api.policy or _OPEN, Owner(api.account)
     evaluator = ResourcePolicyEvaluator(today)
     parts = [
         part
-        for part in cut_to_today(use, evaluator)
+        for part in cut_to_today(use, HeldPolicy(today, owner))
         if evaluator.decide(part.request, part.party, part.facts).best == "ALLOWED"
     ]
-    return any(lost(policy, today, parts, Owner(api.account)))
+    return any(lost(policy, today, parts, owner))
 
 
 def _needs_policy(use: ApiUse, api: Api) -> bool:

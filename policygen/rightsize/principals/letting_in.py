@@ -154,22 +154,22 @@ class HeldPolicy:
     """A policy that is asked of uses: once for each way to hold a caller that differs for it."""
 
     def __init__(self, policy: ResourcePolicy, owner: Owner) -> None:
-        self._policy, self._owner = policy, owner
+        self.policy, self.owner = policy, owner
         self._held: dict[int, ResourcePolicyEvaluator] = {}
 
     def decide(self, use: Use) -> Iterator[DocumentDecision]:
         """Yield what it says of a use, by principals that hold the caller ever more firmly."""
-        for least in self._owner.holds(use.party):
+        for least in self.owner.holds(use.party):
             yield self._by(least).decide(use.request, use.party, use.facts)
 
     def surely(self, use: Use) -> int:
         """Return how firmly it surely lets a use in; -1 where that is not sure."""
-        levels = zip(self._owner.holds(use.party), self.decide(use), strict=True)
+        levels = zip(self.owner.holds(use.party), self.decide(use), strict=True)
         return max((least for least, decided in levels if decided.worst == "ALLOWED"), default=-1)
 
     def _by(self, least: int) -> ResourcePolicyEvaluator:
         if least not in self._held:
-            self._held[least] = ResourcePolicyEvaluator(self._owner.held(self._policy, least))
+            self._held[least] = ResourcePolicyEvaluator(self.owner.held(self.policy, least))
         return self._held[least]
 
 

@@ -194,7 +194,7 @@ def _in_order(requests: Iterable[AccessRequest]) -> list[AccessRequest]:
 _PASSED_TO = "iam:PassedToService"
 
 
-def _label(service: str) -> str:
+def _without_region(service: str) -> str:
     """Return a service principal without region and partition: ``states`` of ``states.eu-west-1.amazonaws.com``."""
     return service.partition(".")[0]
 
@@ -215,7 +215,7 @@ def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> 
         if not services:
             return request
         known = next((values for key, values in request.context if key == _PASSED_TO), ())
-        if {_label(one) for one in known} & {_label(one) for one in services}:
+        if {_without_region(one) for one in known} & {_without_region(one) for one in services}:
             return request
         context = tuple(pair for pair in request.context if pair[0] != _PASSED_TO)
         if not known and len(services) == 1:

@@ -11,11 +11,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
 from policygen.iam import reference
-from policygen.iam.document import conditions_of
+from policygen.iam.document import allow_statements, conditions_of, parse_policy
+from policygen.iam.evaluate import action_contained
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep
@@ -126,6 +128,16 @@ def test_a_service_needs_at_times_what_its_page_says(row: NeedAtTimes) -> None:
     seen = case | {"used": [{"action": one, "resource": "*"} for one in row.actions]}
     assert {keep.grant.action for keep in keeps_of(seen)}.isdisjoint(row.actions)
     assert keeps_of(case | {"trust": ["quicksight.amazonaws.com"]}) == []
+
+
+_MANAGED = re.compile(r".+/aws-managed-policy/latest/reference/(\w+)\.html")
+_FROM_POLICIES = [(row, found[1]) for row in needs_at_times() if (found := _MANAGED.fullmatch(row.source))]
+
+
+@pytest.mark.parametrize(("row", "name"), _FROM_POLICIES, ids=lambda one: one if isinstance(one, str) else "")
+def test_what_is_needed_by_a_managed_policy_is_in_it(row: NeedAtTimes, name: str) -> None:
+    allows = allow_statements([parse_policy(json.loads(aws_managed_policies_data)[name]["Document"])])
+    assert [one for one in row.actions if not any(action_contained(one, allow) for allow in allows)] == []
 
 
 def test_each_grant_is_there_once_though_several_configurations_ask_for_it() -> None:

@@ -73,7 +73,7 @@ def _alike(values: list[Value]) -> tuple[Value, ...]:
     return tuple(values if len({*map(id, values)}) > 1 else values[:1])
 
 
-@lru_cache(maxsize=2048)  # an administrator has some 400 services, and most are alike in all administrators
+@lru_cache(maxsize=512)  # an administrator has some 400 services, and most are alike in all administrators
 def _compare_service(
     actions: tuple[str, ...],
     now: tuple[tuple[str, ...], ...],

@@ -38,6 +38,27 @@ def told(shop: Path, *words: str) -> str:
     return " ".join(done.stdout.split())
 
 
+def test_a_deny_that_is_kept_is_told_beside_the_promise_that_nothing_is_wider(
+    shop: Path, tmp_path: Path
+) -> None:
+    account = json.loads((SAMPLES / "account.json").read_text("utf-8"))
+    (role,) = [
+        one for one in account["authorization"]["RoleDetailList"] if one["RoleName"] == "image-resizer"
+    ]
+    guard = {"Effect": "Deny", "Action": "dynamodb:GetRecords", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [guard]}
+    role["RolePolicyList"].append({"PolicyName": "guard", "PolicyDocument": document})
+    guarded = tmp_path / "account.json"
+    guarded.write_text(json.dumps(account), "utf-8")
+    words = ("suggest", "image-resizer", "--logs", "samples/trail", "--days", "30", "-q", "--no-plan")
+    screen = told(shop, *words, "--snapshot", str(guarded))
+    assert "✔ never wider than today (1 Deny kept)" in screen
+    assert "1 action kept as today" in screen
+    assert "could use it: no trigger" in screen
+    assert "If it does not, 1 goes by this in policygen.toml" in screen
+    assert "Deny kept" not in told(shop, *words, "--snapshot", "samples/account.json")
+
+
 # --- Calls that today's policies do not allow ----------------------------------------------------------
 
 

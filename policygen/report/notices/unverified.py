@@ -40,7 +40,8 @@ def _asked(keeps: Collection[PlanKeep]) -> list[Detail]:
     if 2 * len(theirs) <= len(keeps):
         return []
     told = "; ".join(dict.fromkeys(keep.note.removeprefix(f"{ONLY_CODE}: ") for keep in theirs))
-    some = "them" if len(theirs) == len(keeps) else _services(theirs)
+    everything = "them" if len(keeps) > 1 else "it"
+    some = everything if len(theirs) == len(keeps) else _services(theirs)
     return [Detail("Only your code", f"could use {some}: {told}. Does it?")]
 
 
@@ -94,7 +95,9 @@ def _how_to_drop(plan: Plan, *, answerable: bool) -> _Drop:
         return _Drop([Detail("If dropped", "", ["--unverified drop"])])
     gone, narrowed = parted(unverified.droppable, plan.broader)
     tried = {*unverified.droppable} & {*unverified.tried}
-    some = f"{len(gone):,} go" + (f", {len(narrowed):,} needed ones narrow" if narrowed else "")
+    some = "1 goes" if len(gone) == 1 else f"{len(gone):,} go"
+    if narrowed:
+        some += ", 1 needed one narrows" if len(narrowed) == 1 else f", {len(narrowed):,} needed ones narrow"
     perhaps = f" ({len(tried):,} maybe used)" if tried else ""
     stay = f"; {number - len(gone):,} stay" if number > len(gone) else ""
     effect = f"{some}{perhaps}{stay}"

@@ -138,7 +138,8 @@ def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(f"{lead}✘ ", f"{broken.promise}: {broken.finding}")
         lead = " " * len(lead)
     added = f", but for {len(plan.added):,} added" if plan.added else ""
-    tail = {"accounted for": f": {_sum(plan)}", "never wider": f" than today{added}" if plan.today else ""}
+    than_today = f" than today{added}{_denies(plan)}" if plan.today else ""
+    tail = {"accounted for": f": {_sum(plan)}", "never wider": than_today}
     held = [f"✔ {one.promise}{tail.get(one.promise, '')}" for one in plan.proof if one.held]
     yield from layout.joined(lead, sorted(held, key=lambda one: "=" in one), "  ")
     yield from _risk(plan, layout)
@@ -148,6 +149,13 @@ def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
     for note in plan.notes[:LISTED]:
         yield from layout.wrapped("Note    ", note)
     yield from more(len(plan.notes), LISTED)
+
+
+def _denies(plan: Plan) -> str:
+    """Say that what today's policies deny is denied as before."""
+    statements = [one for policy in plan.policies for one in policy.document["Statement"]]
+    number = sum(one["Effect"] == "Deny" for one in statements)
+    return f" ({number:,} Deny kept)" if number else ""
 
 
 def _sum(plan: Plan) -> str:

@@ -210,7 +210,8 @@ def needs_what_it_calls(folder: Path, made: Plan) -> None:
     quick = script.replace("\nplain() {", "\nplain() { true; }\nnever() {")  # every document is the same
     (folder / "versions").write_text("v2 v5 v6 v7")
     has = {**state(made), **proposed(made)}
-    names = " ".join(arn or name for name, arn in has)
+    kept = [] if made.today is not None else ["kept"]
+    names = " ".join([*(arn or name for name, arn in has), *kept])
     documents = {name if arn else f"{made.role.name}.{name}": "{}" for name, arn in has}
     for word in ("apply", "undo"):
         has_now, account = {made.role.name: names}, made.role.account

@@ -21,12 +21,21 @@ INLINE, MANAGED = "orders-api.policygen", "p-2"
 
 
 def run(
-    folder: Path, word: str, one: bool, now: Mapping[str, Any] | str | None, aws: str = AWS
+    folder: Path,
+    word: str,
+    one: bool,
+    now: Mapping[str, Any] | str | None,
+    aws: str = AWS,
+    has: str = "reads policygen",
 ) -> tuple[int, list[str]]:
-    """The exit code and operations of a script where a policy of its name has a document, or is not there."""
-    place = INLINE if one else MANAGED
+    """The exit code and operations of a script where a policy of its name has a document, or is not there.
+
+    `has` are the names and ARNs of the role's policies.
+    """
+    place, made = (INLINE, ONE) if one else (MANAGED, TWO)
     documents = {} if now is None else {place: now}
-    code, calls = called(folder, render("aws-cli", ONE if one else TWO), word, aws=aws, documents=documents)
+    policies = {made.role.name: has}
+    code, calls = called(folder, render("aws-cli", made), word, aws=aws, has=policies, documents=documents)
     return code, [call[1] for call in calls]
 
 
@@ -41,6 +50,16 @@ def test_it_adds_its_policies_and_its_undo_takes_them_away_alone(one: bool, tmp_
     assert run(tmp_path, "undo", one, document("New")) == (0, OFF[one])
     said = (tmp_path / "stdout").read_text()
     assert said == "undone: the role has what it had besides these policies\n"
+
+
+@EACH
+def test_its_undo_does_not_leave_the_role_without_a_policy(one: bool, tmp_path: Path) -> None:
+    own = "policygen" if one else f"{ACCOUNT}/p-1 {ACCOUNT}/p-2"
+    assert run(tmp_path, "undo", one, document("New"), has=own) == (1, [])
+    assert "stopped, nothing was changed: orders-api would have no policy left" in stderr(tmp_path)
+    assert run(tmp_path, "undo", one, document("New"), has=f"{own} reads") == (0, OFF[one])
+    assert run(tmp_path, "undo", one, document("New"), has=f"{own} {ACCOUNT}/other") == (0, OFF[one])
+    assert run(tmp_path, "undo", one, None, has="") == (0, OFF[one])
 
 
 @EACH

@@ -134,7 +134,7 @@ _REPLACE_WORDS = (
 
 _ADD_WORDS = (
     "bash FILE apply   adds the new policies to what the role has, and removes nothing",
-    "bash FILE undo    takes them away again",
+    "bash FILE undo    takes them away again, unless the role has no other policy",
     "That may give back what somebody took away since: the policies allow every call that was seen.",
     "Both stop, before they change anything, where a policy of that name has another document.",
 )

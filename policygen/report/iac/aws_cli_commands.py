@@ -87,7 +87,8 @@ def _checks(plan: Plan, documents: Documents, *, undo: bool = False) -> list[str
     """Return the commands that look at the role before `apply` or `undo` changes it."""
     apply = plan.apply_list
     if plan.today is None:
-        return list(_compared(plan, documents))
+        names = shlex.join(one.arn or one.name for one in apply.on)
+        return [*_compared(plan, documents), *([f"left {names}"] if undo else [])]
     today = [*(one.arn or one.name for one in plan.today), *plan.today_unread]
     new, first, last = (
         [one.arn or one.name for one in some] for some in (apply.on, apply.first_off, apply.off)

@@ -167,6 +167,25 @@ ours() {
 """
 """The function of the shell that looks for a new policy that need not be in the list of the role's policies."""
 
+LEFT = """\
+# Stops where the role has no policy but these: without a snapshot nobody knows what it had, and it may have had these
+# before. $@: the names and ARNs of the policies.
+left() {
+  local inline attached one
+  inline=$(aws iam list-role-policies --role-name "$role" --query PolicyNames --output text)
+  attached=$(aws iam list-attached-role-policies --role-name "$role" \\
+    --query 'AttachedPolicies[].PolicyArn' --output text)
+  [ -n "$inline$attached" ] || return 0
+  for one in $inline $attached; do
+    [[ " $* " == *" $one "* ]] || return 0
+  done
+  echo "stopped, nothing was changed: $role would have no policy left" >&2
+  echo "  give it back what it had, and then: bash $0 undo; or delete by hand: $*" >&2
+  return 1
+}
+"""
+"""The function of the shell that looks whether a role that nobody looked at has other policies than the new ones."""
+
 MADE = """\
 # Makes a managed policy; one that a run that was stopped has made is as it is proposed. $1: its ARN; $2: its document.
 made() {
@@ -235,6 +254,7 @@ _FUNCTIONS = {
     CURRENT: _COMPARING,
     SAME: {"same"},
     OURS: {"ours"},
+    LEFT: {"left"},
     TRUSTED: {"trusted"},
     MADE: {"made"},
     RENEWED: {"renewed"},

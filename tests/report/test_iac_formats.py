@@ -236,6 +236,16 @@ def test_the_head_names_role_window_and_policygen_and_stays_a_comment(format_: s
     assert not any("resource {}" in line for line in lines[1:] if not re.search(r'["\']a\\', line))
 
 
+@pytest.mark.parametrize(
+    ("format_", "key"), [("sam", "PermissionsBoundary"), ("serverless", "permissionsBoundary")]
+)
+def test_a_role_that_the_stack_makes_gets_the_permissions_boundary_of_today(format_: str, key: str) -> None:
+    boundary = "arn:aws:iam::111122223333:policy/reports-boundary"
+    (line,) = [one for one in render(format_, sample("report-monthly")).splitlines() if f"{key}:" in one]
+    assert line.strip() == f"{key}: {boundary}"
+    assert key not in render(format_, sample("orders-api"))
+
+
 STEPS_OF_CODE = ("terraform", "terraform_data", "cloudformation", "cdk_ts", "cdk_py")
 
 

@@ -167,6 +167,12 @@ def moved_comment(plan: Plan, where: str) -> list[str]:
     ]
 
 
+def boundary_arn(plan: Plan) -> str:
+    """Return the ARN of the permissions boundary that a role made anew has to have as well; "" for none."""
+    arn = (plan.gate or {}).get("boundary_arn")
+    return arn if isinstance(arn, str) else ""
+
+
 def visible(text: str) -> str:
     """Return a text as one line of printable ASCII, for comments."""
     return escape_controls(text).encode("ascii", "backslashreplace").decode()

@@ -7,7 +7,7 @@ from typing import Any
 
 from policygen.plan.model import Plan
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids, unattached
-from policygen.report.iac.common import header_comment, moved_comment
+from policygen.report.iac.common import boundary_arn, header_comment, moved_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.names import pascal
 from policygen.report.iac.yaml import dump
@@ -19,7 +19,9 @@ IMAGE_PARAMETER = {
 
 
 def render(plan: Plan) -> str:
-    """Return a template in YAML that is valid by itself; users move `Policies` into their own function.
+    """Return a template in YAML that is valid by itself; users move its policies into their own function.
+
+    Source: AWS SAM, AWS::Serverless::Function (Policies, PermissionsBoundary).
 
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
@@ -29,10 +31,14 @@ def render(plan: Plan) -> str:
     policies: list[Any] = [policy.document for policy in plan.policies]
     if several:
         policies = [{"Ref": name} for name in policy_ids(plan)]
-    function = image_function({"Policies": policies})
+    properties: dict[str, Any] = {"Policies": policies}
+    if bound := boundary_arn(plan):
+        properties["PermissionsBoundary"] = bound
+    function = image_function(properties)
     resources = {f"{pascal(plan.role.name)}Function": function} | (unattached(plan) if several else {})
     template = VERSION | TRANSFORM | IMAGE_PARAMETER | {"Resources": resources}
-    return header_comment(plan, "#", *moved_comment(plan, "Policies into your own function")) + dump(template)
+    moved = moved_comment(plan, f"{' and '.join(properties)} into your own function")
+    return header_comment(plan, "#", *moved) + dump(template)
 
 
 def image_function(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from policygen.plan.model import Plan
 from policygen.report.iac.cloudformation_common import policy_ids, unattached
-from policygen.report.iac.common import header_comment, listed, moved_comment
+from policygen.report.iac.common import boundary_arn, header_comment, listed, moved_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references, reject_js_builtins
 from policygen.report.iac.names import kebab
 from policygen.report.iac.yaml import dump
@@ -35,6 +35,8 @@ def render(plan: Plan) -> str:
     else:
         role = {"managedPolicies": [{"Ref": name} for name in policy_ids(plan)]}
         more = {"resources": {"Resources": _joined(unattached(plan))}}
+    if bound := boundary_arn(plan):
+        role["permissionsBoundary"] = bound
     service = {
         "service": f"{kebab(plan.role.name)}-service",
         "provider": {"name": "aws", "iam": {"role": role}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Never
+from typing import Any, Never
 
 from hypothesis import strategies as st
 
@@ -63,6 +63,7 @@ class Plan:
     inputs: Sequence[Sequence[str]] | None = None
     decisions: PlanDecisions = field(default_factory=PlanDecisions)
     today: None = None
+    gate: dict[str, Any] | None = None
     wanted_but_denied: Sequence[Never] = ()
     unmapped: Sequence[Never] = ()
     open_names: Sequence[Never] = ()

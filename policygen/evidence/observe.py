@@ -20,10 +20,11 @@ from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChange
 from policygen.evidence.known_names import knowledge_of, with_calls
 from policygen.evidence.no_calls import no_call_counts, nothing_read, unused_role
+from policygen.evidence.passed_services import with_passed_services
 from policygen.evidence.record_audit import audit_role
 from policygen.evidence.role import ResolvedRole, RoleSelector, matching_roles, parse_role, resolve_role
 from policygen.evidence.traced import TraceOwners, TraceReport, report_of_role, traced_calls, with_traces
-from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
+from policygen.evidence.usage import Usage, usage_from_calls
 from policygen.iam.request import RoleKey
 from policygen.logs.audit import RecordAudit
 from policygen.logs.calls.call import Calls
@@ -216,7 +217,8 @@ def _evidence_for_role(
     if account and current:
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
     anomalous = usage_from_calls(resolved.role, split.anomalous, window, known) if split.anomalous else None
-    earlier = {key: seen for key, seen in split.workload.items() if key.day < window.start}
+    start = window.start
+    earlier = {key: seen for key, seen in split.workload.items() if key.day < start}
     return RoleEvidence(
         read_report,
         counts,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cmp_to_key, lru_cache
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec.structs import replace
 
 from policygen.catalog import mapping
 from policygen.catalog.call import MappedRequest, Provenance
@@ -107,32 +106,39 @@ def usage_from_calls(
     for key, evidence in daily.items():
         by_call.setdefault(key.call, {}).setdefault(key.user.function, []).append(evidence)
     builder = _UsageBuilder(knowledge)
-    with_names = {_operation(call) for call in by_call if _names_something(call)}
     calls_in_order = sorted(by_call, key=_order)
+    cut_off = _cut_off_calls(by_call)
     # Last the calls that name nothing, for they may ask for less than they seem to.
-    for without_name in (False, True):
-        for call in calls_in_order:
-            if _is_cut_off(call, with_names) == without_name:
-                builder.add(call, by_call[call], cut_off=without_name)
-    granted = _in_order(one for one in builder.asked if one.grade in GRANTED)
-    shown = _in_order(one for one in builder.asked if one.grade not in GRANTED)
+    for call in calls_in_order:
+        if call not in cut_off:
+            builder.add(call, by_call[call])
+    for call in calls_in_order if cut_off else ():
+        if call in cut_off:
+            builder.add(call, by_call[call], cut_off=True)
+    in_order = sorted(builder.asked, key=request_order)
     by_user = {
         request: {user: sum_of(seen) for user, seen in builder.asked[request].seen.items()}
-        for request in granted
+        for request in in_order
+        if request.grade in GRANTED
     }
+    together = {bucket.call for bucket, seen in daily.items() if seen.names}
     return Usage(
         role=role,
         window=window,
         requests={request: sum_of([*theirs.values()]) for request, theirs in by_user.items()},
-        informational={request: sum_of(_every(builder.asked[request].seen)) for request in shown},
-        reasons={one: tuple(sorted(map(str, asked.origins))) for one, asked in builder.asked.items()},
+        informational={
+            request: sum_of(_every(builder.asked[request].seen))
+            for request in in_order
+            if request.grade not in GRANTED
+        },
+        reasons={one: tuple(sorted(map(_words, asked.origins))) for one, asked in builder.asked.items()},
         sources={one: tuple(sorted(asked.events)) for one, asked in builder.asked.items()},
         denied=_summed(builder.denied),
         unmapped=_summed(builder.unmapped),
         no_permission=_summed(builder.no_permission),
         unauthenticated=sum_of(builder.unauthenticated) if builder.unauthenticated else None,
         events=sum_of([*daily.values()]) if daily else None,
-        calls=len(by_call) + sum(_more_calls(users.values()) for users in by_call.values()),
+        calls=len(by_call) + sum(_more_calls(by_call[call].values()) for call in together),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
         needs=builder.needs,
@@ -141,7 +147,7 @@ def usage_from_calls(
             name: {request: theirs[name] for request, theirs in by_user.items() if name in theirs}
             for name in sorted({name for theirs in by_user.values() for name in theirs})
         },
-        seen={name: frozenset(places) for name, places in builder.seen.items()},
+        seen=builder.seen(),
     )
 
 
@@ -179,67 +185,16 @@ def _names_something(call: CallSignature) -> bool:
     return call.params != b"{}" or bool(call.resources) or call.folded is not None
 
 
-def _is_cut_off(call: CallSignature, with_names: Collection[tuple[str, str, str]]) -> bool:
-    """Return whether a call failed before its parameters were read, while others of its kind name what they touch.
+def _cut_off_calls(calls: Collection[CallSignature]) -> set[CallSignature]:
+    """Return the calls that failed before their parameters were read, while others of their kind name what they touch.
 
-    Its record has no parameters (1.9.12): "every resource" is what the record can tell, and not what was asked for.
+    Their records have no parameters (1.9.12): "every resource" is what they can tell, and not what was asked for.
     """
-    return call.outcome is Outcome.WEAK and not _names_something(call) and _operation(call) in with_names
-
-
-def _in_order(requests: Iterable[AccessRequest]) -> list[AccessRequest]:
-    return sorted(requests, key=request_order)
-
-
-_PASSED_TO = "iam:PassedToService"
-
-
-def _without_region(service: str) -> str:
-    """Return a service principal without region and partition: ``states`` of ``states.eu-west-1.amazonaws.com``."""
-    return service.partition(".")[0]
-
-
-def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> Usage:
-    """Say to which service a role was passed, ``iam:PassedToService``, by the role's trust policy where that is known.
-
-    CloudTrail does not say it; it can only be a service that the role trusts. Where the role trusts other services than
-    the one that the operation is known for, it is left open: a wrong one would deny the call.
-
-    Args:
-        usage: the usage of any role.
-        trusted: role ARN -> the service principals that its trust policy allows to assume it.
-    """
-
-    def with_service(request: AccessRequest) -> AccessRequest:
-        services = trusted.get(request.resource, ()) if request.action == "iam:PassRole" else ()
-        if not services:
-            return request
-        known = next((values for key, values in request.context if key == _PASSED_TO), ())
-        if {_without_region(one) for one in known} & {_without_region(one) for one in services}:
-            return request
-        context = tuple(pair for pair in request.context if pair[0] != _PASSED_TO)
-        if not known and len(services) == 1:
-            context = (*context, (_PASSED_TO, tuple(services)))
-        return request._replace(context=tuple(sorted(context)))
-
-    if not any(request.action == "iam:PassRole" for request in usage.requests):
-        return usage
-
-    def with_services(table: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
-        found: dict[AccessRequest, Evidence] = {}
-        for request, evidence in table.items():
-            named = with_service(request)
-            found[named] = found[named] + evidence if named in found else evidence
-        return {request: found[request] for request in _in_order(found)}
-
-    return replace(
-        usage,
-        requests=with_services(usage.requests),
-        needs={call: tuple(map(with_service, asked)) for call, asked in usage.needs.items()},
-        users={name: with_services(theirs) for name, theirs in usage.users.items()},
-        reasons={with_service(request): why for request, why in usage.reasons.items()},
-        sources={with_service(request): names for request, names in usage.sources.items()},
-    )
+    nameless = [call for call in calls if call.outcome is Outcome.WEAK and not _names_something(call)]
+    if not nameless:
+        return set()
+    with_names = {_operation(call) for call in calls if _names_something(call)}
+    return {call for call in nameless if _operation(call) in with_names}
 
 
 def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...]]:
@@ -247,31 +202,32 @@ def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...
     return (request.action.lower(), request.resource, request.grade, request.context)
 
 
-def _order(call: CallSignature) -> tuple[str, ...]:
+def _order(call: CallSignature) -> tuple[object, ...]:
     """Return a sort key over all fields: the order of the log must not show."""
-    return (
-        call.source,
-        call.name,
-        call.region,
-        call.error,
-        call.via,
-        call.vpce,
-        call.params.decode(),
-        repr(call.resources),
-        call.account,
-        call.partition,
-        call.outcome,
-        repr(call.denial),
-        repr(call.folded),
-    )
+    begin = (call.source, call.name, call.region, call.error, call.via, call.vpce, call.params)
+    return (*begin, _ByOtherFields(call))
+
+
+def _compare_other_fields(one: CallSignature, other: CallSignature) -> int:
+    a, b = _other_fields(one), _other_fields(other)
+    return (a > b) - (a < b)
+
+
+_ByOtherFields = cmp_to_key(_compare_other_fields)
+"""Compares what few calls differ in alone, and what takes long to write."""
+
+
+def _other_fields(call: CallSignature) -> tuple[str, ...]:
+    written = repr(call.denial), repr(call.folded)
+    return (repr(call.resources), call.account, call.partition, call.outcome, *written)
 
 
 class _RequestSeen(msgspec.Struct):
     """What is known of one request."""
 
-    seen: _ByUser = msgspec.field(default_factory=dict)
-    origins: set[Provenance] = msgspec.field(default_factory=set)
-    events: set[str] = msgspec.field(default_factory=set)
+    seen: _ByUser
+    origins: set[Provenance]
+    events: set[str]
 
 
 class _UsageBuilder(msgspec.Struct):
@@ -284,7 +240,8 @@ class _UsageBuilder(msgspec.Struct):
     no_permission: dict[str, list[Evidence]] = msgspec.field(default_factory=dict)
     unauthenticated: list[Evidence] = msgspec.field(default_factory=list)
     needs: dict[CallSignature, tuple[AccessRequest, ...]] = msgspec.field(default_factory=dict)
-    seen: dict[str, set[tuple[str, str]]] = msgspec.field(default_factory=dict)
+    days: dict[tuple[frozenset[str], str], set[str]] = msgspec.field(default_factory=dict)
+    """Actions and services, and a region -> the days on which there was an event of them."""
 
     def add(self, call: CallSignature, users: _ByUser, *, cut_off: bool = False) -> None:
         """Add a call, with its evidence by the function that its credentials were issued to.
@@ -298,12 +255,10 @@ class _UsageBuilder(msgspec.Struct):
         if call.outcome is Outcome.UNAUTHENTICATED:
             self.unauthenticated += evidence
             return
-        places = {(day, call.region) for one in evidence for day in one.days}
         answer = mapping.requests_for(call.call(self.knowledge))
-        own = {name for one in answer.requests for name in _shown_by(one.request.action)}
-        self._see(own.union(_service_of(call.source)), places)
+        self._see(_shown_by(call.source, *[one.request.action for one in answer.requests]), call, evidence)
         if call.outcome is Outcome.DENIED:
-            self._deny(call, answer, evidence, places)
+            self._deny(call, answer, evidence)
             if not (call.denial and call.denial.is_dependency):
                 return
         name = f"{call.source} {call.name}"
@@ -317,11 +272,13 @@ class _UsageBuilder(msgspec.Struct):
                 one = _cut_off(one)  # noqa: PLW2901 - shown in its place
             asked = self.asked.get(one.request)
             if asked is None:
-                asked = self.asked[one.request] = _RequestSeen()
-            for user, theirs in users.items():
-                asked.seen.setdefault(user, []).extend(theirs)
-            asked.origins.add(one.origin)
-            asked.events.add(name)
+                by_user = {user: theirs.copy() for user, theirs in users.items()}
+                self.asked[one.request] = _RequestSeen(by_user, {one.origin}, {name})
+            else:
+                for user, theirs in users.items():
+                    asked.seen.setdefault(user, []).extend(theirs)
+                asked.origins.add(one.origin)
+                asked.events.add(name)
             if one.request.grade in GRANTED:
                 needs.append(one.request)
         if needs and call.outcome is not Outcome.DENIED:
@@ -330,37 +287,47 @@ class _UsageBuilder(msgspec.Struct):
     def _is_granted(self, request: AccessRequest) -> bool:
         return request.grade in GRANTED and request in self.asked
 
-    def _see(self, names: Iterable[str], places: Collection[tuple[str, str]]) -> None:
-        """Remember where and when there was an event of an action, or of a service."""
-        for name in names:
-            self.seen.setdefault(name, set()).update(places)
+    def _see(self, names: frozenset[str], call: CallSignature, evidence: Sequence[Evidence]) -> None:
+        """Remember where and when there was an event of actions and services."""
+        days = self.days.setdefault((names, call.region), set())
+        for one in evidence:
+            days |= one.days
 
-    def _deny(
-        self,
-        call: CallSignature,
-        answer: mapping.MappingResult,
-        evidence: Sequence[Evidence],
-        places: Collection[tuple[str, str]],
-    ) -> None:
+    def seen(self) -> dict[str, frozenset[tuple[str, str]]]:
+        """Return for each action and service the days and regions of its events."""
+        places: dict[str, set[tuple[str, str]]] = {}
+        for (names, region), days in self.days.items():
+            for name in names:
+                places.setdefault(name, set()).update((day, region) for day in days)
+        return {name: frozenset(found) for name, found in places.items()}
+
+    def _deny(self, call: CallSignature, answer: mapping.MappingResult, evidence: Sequence[Evidence]) -> None:
         for request in denied_request_of(call, answer):
             self.denied.setdefault(request, []).extend(evidence)
-            self._see(_action_and_service(request.action), places)
+            self._see(_action_and_service(request.action), call, evidence)
+
+
+_words = lru_cache(maxsize=4096)(str)
+"""Returns a provenance in words: many requests have the same."""
 
 
 @lru_cache(maxsize=16384)
-def _action_and_service(action: str) -> tuple[str, ...]:
-    """Return an action and its service in lower case; () for "", either one alone where there is no other."""
+def _action_and_service(action: str) -> frozenset[str]:
+    """Return an action and its service in lower case; nothing for "", either one alone where there is no other."""
     folded = action.lower()
-    return tuple({folded, folded.partition(":")[0]} - {""})
+    return frozenset({folded, folded.partition(":")[0]} - {""})
 
 
-def _shown_by(action: str) -> tuple[str, ...]:
-    """Return what an event of an action shows: nothing of what only comes along, as iam:PassRole, which IAM ignores."""
-    return () if visibility_of(action).kind == "implied" else _action_and_service(action)
+@lru_cache(maxsize=16384)
+def _shown_by(source: str, *actions: str) -> frozenset[str]:
+    """Return what an event of actions shows: its service, and the actions with their services.
 
-
-def _service_of(source: str) -> tuple[str, ...]:
-    return _action_and_service(service_prefix(source) or label(source))
+    It shows nothing of what only comes along, as iam:PassRole, which IAM ignores.
+    """
+    service = _action_and_service(service_prefix(source) or label(source))
+    return service.union(
+        *[_action_and_service(one) for one in actions if visibility_of(one).kind != "implied"]
+    )
 
 
 def _cut_off(mapped: MappedRequest) -> MappedRequest:

@@ -85,6 +85,9 @@ def sample(texts: frozenset[str]) -> frozenset[str]:
     return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 def sum_of(parts: Sequence[Evidence]) -> Evidence:
     """Return the sum of one or more, in one step: there may be many."""
     if len(parts) == 1:
@@ -93,11 +96,11 @@ def sum_of(parts: Sequence[Evidence]) -> Evidence:
         count=sum([one.count for one in parts]),
         first=min([one.first for one in parts]),
         last=max([one.last for one in parts]),
-        days=frozenset[str]().union(*[one.days for one in parts]),
+        days=_NONE.union(*[one.days for one in parts]),
         samples=tuple(nsmallest(SAMPLES, {found for one in parts for found in one.samples})),
-        sessions=sample(frozenset[str]().union(*[one.sessions for one in parts])),
-        agents=sample(frozenset[str]().union(*[one.agents for one in parts])),
-        addresses=sample(frozenset[str]().union(*[one.addresses for one in parts])),
+        sessions=sample(_NONE.union(*[one.sessions for one in parts])),
+        agents=sample(_NONE.union(*[one.agents for one in parts])),
+        addresses=sample(_NONE.union(*[one.addresses for one in parts])),
         weak=sum([one.weak for one in parts]),
         names=union([one.names for one in parts if one.names]),
     )

@@ -40,6 +40,10 @@ _STAR = Text("*")
 _WILD_STAR = Text("*", wild=True)
 
 
+_origin = lru_cache(maxsize=8192)(Provenance)
+"""Returns the provenance with these fields, the same object for all requests that have it."""
+
+
 class MappingResult(msgspec.Struct, frozen=True):
     """The access requests of a call; `why` explains a status without requests."""
 
@@ -60,7 +64,13 @@ def requests_for(call: Call) -> MappingResult:
     params = as_api_names(call.params, event.path_members) if event.path_members else call.params
     if params is not call.params:
         call = replace(call, params=params)
-    resolver = Resolver(call, event.service, event.rules, event.operation)
+    resolver = Resolver(
+        call,
+        service=event.service,
+        rules=event.rules,
+        operation=event.operation,
+        member_names=frozenset([name.lower() for name in call.params]),
+    )
     found = _main_requests(call, event, resolver)
     if event.also:
         found += _by_rule(event.also, event, resolver, call)
@@ -148,7 +158,7 @@ def _by_event_name(action: Action, event: KnownEvent, resolver: Resolver, call: 
             if type_name not in action.required or (named and len(action.required) > _ALL_REQUIRED):
                 continue
             resolved = resolver.whole_type(type_name)
-        origin = Provenance(rule, resource_type=type_name, step=resolved.step)
+        origin = _origin(rule, "", "", -1, type_name, resolved.step)
         for text in resolved.arns:
             with_owner = resolver.with_owner(context, text)
             requests.append(MappedRequest(_request(action.name, text, type_name, with_owner), origin))
@@ -225,7 +235,7 @@ def _requests_for_need(
             ):
                 continue  # the record names another type of the need, so the call did not touch this one
             found = resolver.whole_type(type_name, service)
-        origin = Provenance(event.rule, note, event.file, need.number, type_name, found.step)
+        origin = _origin(event.rule, note, event.file, need.number, type_name, found.step)
         for text in found.arns:
             with_owner = resolver.with_owner(context, text)
             requests.append(MappedRequest(_request(name, text, type_name, with_owner, need.grade), origin))

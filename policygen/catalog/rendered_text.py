@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from policygen.catalog.call import NamePattern
 from policygen.iam import arn
 
 
-class Text(NamedTuple):
+class Text(msgspec.Struct, frozen=True, gc=False):
     """A rendered value. `wild` says that it is an IAM pattern and not literal text."""
 
     text: str

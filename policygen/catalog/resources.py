@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from policygen.catalog.call import Call
+from msgspec import field
+from msgspec.structs import replace
+
 from policygen.catalog.parameters import (
     EXACT,
     GENERAL,
@@ -41,39 +43,32 @@ class ResolvedArns(NamedTuple):
 UNRESOLVED = ResolvedArns((), "nothing in the record names it")
 
 
-class Resolver:
-    """Finds the ARNs of resource types for one call. Each type is resolved once."""
+class Resolver(FieldScope, eq=False, kw_only=True):
+    """Finds the ARNs of resource types for one call, and is the scope of its templates. Each type is resolved once."""
 
-    __slots__ = (
-        "_call", "_from_parameters", "_operation", "_owner", "_owners", "_resolved", "_rules", "_values_by_name",
-        "member_names", "service",
-    )  # fmt: skip
-
-    def __init__(self, call: Call, service: Service, rules: ServiceRules | None, operation: str) -> None:
-        self._call = call
-        self.service = service
-        self._rules = rules
-        self._operation = operation
-        self._resolved: dict[tuple[str, str], ResolvedArns] = {}
-        self._from_parameters: dict[tuple[str, str], ResolvedArns] = {}
-        self._values_by_name: dict[str, list[str]] | None = None
-        self._owner: str | None = None
-        self._owners: dict[Text, str] | None = None
-        self.member_names = frozenset([name.lower() for name in call.params])
-        """The request's member names in lower case."""
+    service: Service
+    rules: ServiceRules | None
+    operation: str
+    member_names: frozenset[str]
+    _resolved: dict[tuple[str, str], ResolvedArns] = field(default_factory=dict)
+    _from_parameters: dict[tuple[str, str], ResolvedArns] = field(default_factory=dict)
+    _values_by_name: dict[str, list[str]] | None = None
+    _owner: str | None = None
+    _owners: dict[Text, str] | None = None
 
     def scope(self, item: Any = None) -> FieldScope:
-        """Return the scope in which this call's templates look up fields. Not stored: that would be a cycle."""
-        return FieldScope(self._call, item, self._arns_of, self.member_names)
+        """Return the scope in which this call's templates look up fields, for an element of a list in the request."""
+        return self if item is None else _ItemScope(self.call, item, self.member_names, resolver=self)
 
-    def _arns_of(self, type_name: str) -> tuple[Text, ...]:
+    def arns_of_type(self, type_name: str) -> tuple[Text, ...]:
+        """Return the ARNs of a resource type that the call names."""
         return self.find(type_name).arns
 
     def nested_member_names(self) -> frozenset[str]:
         """Return the names of members at the top and one level below, in lower case."""
         inner = [
             name.lower()
-            for value in self._call.params.values()
+            for value in self.call.params.values()
             if isinstance(value, Mapping)
             for name in value
         ]
@@ -81,20 +76,18 @@ class Resolver:
 
     def with_owner(self, context: Context, text: Text) -> Context:
         """Return the context with the owner of an ARN, if the record's `resources` list the ARN and its owner (4.5)."""
-        if not self._call.resources:
+        if not self.call.resources:
             return context
         if self._owners is None:
-            self._owners = {
-                literal_text(entry.arn): entry.account for entry in reversed(self._call.resources)
-            }
-        account = self._owners.get(text._replace(alternative=False))
+            self._owners = {literal_text(entry.arn): entry.account for entry in reversed(self.call.resources)}
+        account = self._owners.get(replace(text, alternative=False) if text.alternative else text)
         owner = account if account is None else account or self._only_owner()
         return _with_resource_account(context, owner) if owner else context
 
     def _only_owner(self) -> str:
         """Return the only account of all entries, or "": an object's entry has none, its bucket's has (1.9.1)."""
         if self._owner is None:
-            owners = {entry.account for entry in self._call.resources if entry.account}
+            owners = {entry.account for entry in self.call.resources if entry.account}
             self._owner = owners.pop() if len(owners) == 1 else ""
         return self._owner
 
@@ -133,7 +126,7 @@ class Resolver:
         )
 
     def _resolve(self, service: Service, type_name: str, item: Any) -> ResolvedArns:
-        steps = (self._rules.resources.get(type_name) if self._rules else None) or _RESOURCES_ONLY
+        steps = (self.rules.resources.get(type_name) if self.rules else None) or _RESOURCES_ONLY
         if item is not None and steps[0] == RESOURCES:
             steps = (*steps[1:], RESOURCES)
         found = self._by_steps(service, type_name, steps, item)
@@ -162,37 +155,38 @@ class Resolver:
         return UNRESOLVED
 
     def _by_steps(self, service: Service, type_name: str, steps: ArnSteps, item: Any) -> ResolvedArns:
+        scope = self.scope(item)
         for step in steps:
             if step == RESOURCES:
-                if self._call.resources and (arns := self._from_resources(service, type_name)):
+                if self.call.resources and (arns := self._from_resources(service, type_name)):
                     return ResolvedArns(arns, "resources[] of the record")
             elif isinstance(step, str):
                 if (found := self._by_parameters(service, type_name)).arns:
                     return found
             elif item is None and not step.required_members <= self.member_names:
                 continue
-            elif texts := step.render(self.scope(item)):
+            elif texts := step.render(scope):
                 return ResolvedArns(tuple(texts), step.source)
         return UNRESOLVED
 
     def _from_resources(self, service: Service, type_name: str) -> tuple[Text, ...]:
         if type_name not in service.types:
             return ()
-        arns = [entry.arn for entry in self._call.resources if entry.arn]
+        arns = [entry.arn for entry in self.call.resources if entry.arn]
         found = [literal_text(arn) for arn in arns if service.type_of(arn) == type_name]
         return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
 
     def _parameter_arns(self, service: Service, known: ResourceType) -> tuple[Text, ...]:
-        if creates(known.name, self._operation):
+        if creates(known.name, self.operation):
             return ()
-        arns = dict.fromkeys(arns_in(self._call.params))
+        arns = dict.fromkeys(arns_in(self.call.params))
         return tuple(literal_text(arn) for arn in arns if service.type_of(arn) == known.name)
 
     def _parameters(self) -> dict[str, list[str]]:
         """Return the values that are not ARNs, by normalised parameter name."""
         if self._values_by_name is None:
             self._values_by_name = {}
-            for name, value in shallow_scalars(self._call.params):
+            for name, value in shallow_scalars(self.call.params):
                 if not value.startswith("arn:"):
                     self._values_by_name.setdefault(name, []).append(value)
         return self._values_by_name
@@ -209,7 +203,7 @@ class Resolver:
             return ()
         chosen: dict[str, list[str]] = {}
         for placeholder, preferred, wanted in placeholder_names(
-            known.name, placeholders, self._operation, likeness
+            known.name, placeholders, self.operation, likeness
         ):
             # Where an id and a name both fit, the parameter that is called like the placeholder is right.
             values = parameters.get(preferred) if preferred in wanted else None
@@ -244,9 +238,18 @@ class Resolver:
         )
 
     def _location(self) -> dict[str, Text]:
-        call = self._call
+        call = self.call
         told = {"Partition": call.partition, "Region": call.region, "Account": call.account}
         return {name: Text(value) if value else UNTOLD for name, value in told.items()}
+
+
+class _ItemScope(FieldScope, eq=False, kw_only=True):
+    """The scope of a call's templates for an element of a list in its request."""
+
+    resolver: Resolver
+
+    def arns_of_type(self, type_name: str) -> tuple[Text, ...]:
+        return self.resolver.arns_of_type(type_name)
 
 
 _RESOURCES_ONLY: ArnSteps = (RESOURCES,)

@@ -63,6 +63,10 @@ class _MadeWhenAsked(Mapping[str, Rule]):
     def __contains__(self, key: object) -> bool:
         return key in self._tables
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a rule; `default` for a name without one, without the exception that `Mapping` raises inside."""
+        return self[key] if key in self._tables else default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._tables)
 

@@ -38,10 +38,12 @@ class FieldScope(msgspec.Struct, eq=False):
 
     call: Call
     item: Any = None
-    arns_of_type: Callable[[str], tuple[Text, ...]] = lambda _: ()
-    """Returns the ARNs of a resource type, for ``{@table}``."""
     member_names: frozenset[str] | None = None
     """The request's member names in lower case. A field whose first member is not among them has no value."""
+
+    def arns_of_type(self, _: str) -> tuple[Text, ...]:
+        """Return the ARNs of a resource type, for ``{@table}``; here none is known."""
+        return ()
 
     def values(self, path: str) -> list[Any]:
         """Return the values at a path; empty when there are none."""
@@ -215,10 +217,14 @@ class CallText(msgspec.Struct, frozen=True):
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
         """Return the text, with ``*`` for an attribute that the record does not tell."""
-        values = self.read(scope.call)
-        if all(values):
-            return (Text(self.text_format % values),)
-        return (Text(self.text_format % tuple(value or "*" for value in values), wild=True),)
+        return _filled(self.text_format, self.read(scope.call))
+
+
+@lru_cache(maxsize=8192)  # few accounts and regions, and the same texts for many calls
+def _filled(text_format: str, values: tuple[str, ...]) -> Sequence[Text]:
+    if all(values):
+        return (Text(text_format % values),)
+    return (Text(text_format % tuple(value or "*" for value in values), wild=True),)
 
 
 class Constant(msgspec.Struct, frozen=True):

@@ -139,6 +139,9 @@ def _resource_tokens(pattern: str, crossing: bool = True) -> tuple[Token, ...]:
     An ARN with fewer than six parts is padded (4.3.3). A ``*`` may match colons only at the end of a segment, and only
     if `crossing` (4.3.2).
     """
+    resource = pattern.split(":", _SEGMENTS - 1)[-1]
+    if is_name(pattern[: len(pattern) - len(resource)]):  # as most: no wildcard to bind to a segment
+        return (*pattern[: len(pattern) - len(resource)], *_scan(resource))
     tokens = _scan(pattern)
     if tokens == [Wild.SOME]:
         return (Wild.SOME,)

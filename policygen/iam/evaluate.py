@@ -131,6 +131,8 @@ class Evaluator:
         self._needs_context = any(rule.needs_context for layer in self._layers for rule in layer.rules)
         self._rules_by_action: dict[str, list[ActionRules]] = {}
         self._layers_by_service: dict[str, list[PolicyLayer]] = {}
+        self._certain: dict[int, Decision] = {}
+        """Identity of a rule of the identity policies -> the decision that it allows for certain."""
 
     def evaluate(self, request: AccessRequest) -> Decision:
         """Return the decision about a request.
@@ -154,7 +156,9 @@ class Evaluator:
         grants: list[StatementRule] = []
         for name, _, every in layers:
             allows = every.items if request.wild else every.about(request.resource)
-            free = [rule for rule in allows if not any(rule.brings(deny) for _, deny in companions)]
+            free = allows
+            if companions:
+                free = [rule for rule in allows if not any(rule.brings(deny) for _, deny in companions)]
             grant, certain = _grant(free, request, facts)
             if grant is None:
                 if len(free) < len(allows) and (barred := _grant(allows, request, facts)[0]):
@@ -165,8 +169,17 @@ class Evaluator:
             grants.append(grant)
             if not certain:
                 uncertain.append(grant)
+        if not uncertain:
+            return self._allowed_by(grants[0])
         keys = tuple(sorted({key for rule in uncertain for key in rule.undecided(request, facts)}))
-        return _decision("ALLOWED", not uncertain, IDENTITY, grants[0], keys)
+        return _decision("ALLOWED", False, IDENTITY, grants[0], keys)
+
+    def _allowed_by(self, rule: StatementRule) -> Decision:
+        """Return the decision that a rule allows a request for certain: the same one for all of them."""
+        decision = self._certain.get(id(rule))
+        if decision is None:
+            decision = self._certain[id(rule)] = _decision("ALLOWED", True, IDENTITY, rule)
+        return decision
 
     def refusal(self, request: AccessRequest) -> Decision | None:
         """Return why no name that a request may stand for is allowed; None where one may be.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from policygen.iam import arn, reference
@@ -235,7 +234,9 @@ class _ResourceIndex:
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._names: dict[str, list[Grant]] = {}
         self._patterns: list[tuple[Callable[[str], bool], Grant]] = []
+        self._with_exclusions = False
         for grant in grants:
+            self._with_exclusions |= bool(grant.excluded)
             if arn.is_name(grant.resource):
                 self._names.setdefault(grant.resource, []).append(grant)
             else:
@@ -249,8 +250,8 @@ class _ResourceIndex:
 
     def matching(self, name: str) -> list[Grant]:
         """Return the grants whose resource matches a name. Grants with excluded resources match none."""
-        by_pattern = (grant for matches, grant in self._patterns if matches(name))
-        return [grant for grant in (*self._names.get(name, ()), *by_pattern) if not grant.excluded]
+        found = [*self._names.get(name, ()), *[grant for matches, grant in self._patterns if matches(name)]]
+        return [grant for grant in found if not grant.excluded] if self._with_exclusions else found
 
 
 class GrantIndex:
@@ -272,16 +273,19 @@ class GrantIndex:
         UNKNOWN stands for conditions that read a key which the record does not hold. Where the record tells that the
         conditions of a grant do not hold, it allows nothing of the request.
         """
-        with_patterns = self._wildcard_candidates(request.action)
-        members = self._named.get(request.action.lower(), ())
-        if request.wild or len(members) == 1:
-            found = [grant for grant in (*members, *with_patterns) if grant.covers(request)]
-        else:
-            found = [grant for grant in with_patterns if grant.covers(request)]
-            if members:
-                found += self._resource_index(request.action.lower()).matching(request.resource)
-        held = ((grant, _conditions_hold(grant, request)) for grant in found)
-        return {grant: truth for grant, truth in held if truth is not Truth.FALSE}
+        folded = request.action.lower()
+        members: Sequence[Grant] = self._named.get(folded, ())
+        by_name = len(members) > 1 and not request.wild
+        candidates = self._wildcard_candidates(request.action) if self._wild else ()
+        found = [one for one in (candidates if by_name else (*members, *candidates)) if one.covers(request)]
+        if by_name:
+            found += self._resource_index(folded).matching(request.resource)
+        covering: dict[Grant, Truth] = {}
+        for grant in found:
+            truth = _conditions_hold(grant, request) if grant.conditions else Truth.TRUE
+            if truth is not Truth.FALSE:
+                covering[grant] = truth
+        return covering
 
     def containing(self, grant: Grant) -> Iterator[Grant]:
         """Yield the grants that include a grant, itself among them."""
@@ -342,59 +346,4 @@ def _whole_service(begins: str) -> str:
 
 
 def _conditions_hold(grant: Grant, request: AccessRequest) -> Truth:
-    if not grant.conditions:
-        return Truth.TRUE
     return evaluate_conditions(grant.conditions, context_facts(request.context))
-
-
-def minimal_cover(table: CoverMatrix, fixed: Iterable[Grant] = ()) -> list[Grant]:
-    """Return a set of grants from which none can be left out without denying a request (1-minimal).
-
-    A grant can be left out when each request that it covers is allowed by another grant for certain, or by another
-    grant under the same conditions.
-
-    Args:
-        table: candidates in a stable order, and the observed requests that must stay covered.
-        fixed: grants that stay whatever they cover.
-    """
-    kept = set(table.requests_by_grant)
-    needed = set(fixed)
-    for grant in sorted(table.requests_by_grant, key=lambda g: (len(table.requests_by_grant[g]), g)):
-        if grant not in needed and table.sole_request(grant, kept) is None:
-            kept.remove(grant)
-    return [grant for grant in table.requests_by_grant if grant in kept]
-
-
-class CoverMatrix(msgspec.Struct, frozen=True):
-    """Which grants cover which requests."""
-
-    index: GrantIndex
-    """The grants."""
-    requests_by_grant: dict[Grant, list[AccessRequest]]
-    grants_by_request: dict[AccessRequest, dict[Grant, Truth]]
-
-    def sole_request(self, grant: Grant, kept: set[Grant]) -> AccessRequest | None:
-        """Return a request that no kept grant but `grant` allows; None where `grant` can be left out."""
-        for request in self.requests_by_grant[grant]:
-            others = (
-                (other, truth)
-                for other, truth in self.grants_by_request[request].items()
-                if other in kept and other != grant
-            )
-            if not any(
-                truth is Truth.TRUE or other.conditions == grant.conditions for other, truth in others
-            ):
-                return request
-        return None
-
-
-def cover_matrix(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> CoverMatrix:
-    """Return the matrix of grants and requests."""
-    requests_by_grant: dict[Grant, list[AccessRequest]] = {grant: [] for grant in grants}
-    grants_by_request: dict[AccessRequest, dict[Grant, Truth]] = {}
-    index = GrantIndex(requests_by_grant)
-    for request in requests:
-        grants_by_request[request] = index.covering(request)
-        for grant in grants_by_request[request]:
-            requests_by_grant[grant].append(request)
-    return CoverMatrix(index, requests_by_grant, grants_by_request)

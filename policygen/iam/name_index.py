@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from heapq import merge
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -16,7 +15,7 @@ class NameIndex(Generic[Item]):
         items: all of them, in order.
     """
 
-    __slots__ = ("_named", "_others", "items")
+    __slots__ = ("_named", "_other_items", "_others", "items")
 
     def __init__(self, items: Iterable[Item], names_of: Callable[[Item], Collection[str] | None]) -> None:
         """Index items; `names_of` returns the only names that one applies to, None where there may be others."""
@@ -30,9 +29,11 @@ class NameIndex(Generic[Item]):
             else:
                 for name in names:
                     self._named.setdefault(name, []).append(number)
+        self._other_items: Sequence[Item] = [self.items[number] for number in self._others]
 
     def about(self, name: str) -> Sequence[Item]:
         """Return the items that may apply to a name, in order."""
-        if not self._named:
-            return self.items
-        return [self.items[number] for number in merge(self._named.get(name, ()), self._others)]
+        named = self._named.get(name)
+        if named is None:
+            return self._other_items
+        return [self.items[number] for number in (sorted(named + self._others) if self._others else named)]

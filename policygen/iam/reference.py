@@ -8,7 +8,7 @@ once. Some resource types have several ARN patterns joined by ", ", and an acces
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -324,15 +324,20 @@ def description(name: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _type_of(prefix: str, arn: str) -> str:
-    known = service(prefix)
-    best, rank = "", (False, -1)
     parts = arn.split(":", 5)
     resource = parts[5] if len(parts) == 6 else ""
-    for resource_type in known.types.values() if known else ():
-        for pattern in resource_type.patterns:
-            if not resource.startswith(pattern.resource_prefix):
-                continue
-            strict = pattern.strict.fullmatch(arn) is not None
-            if (strict or pattern.loose.fullmatch(arn)) and (strict, pattern.specificity) > rank:
-                best, rank = resource_type.name, (strict, pattern.specificity)
-    return best
+    near = [(name, one) for name, one in _by_specificity(prefix) if resource.startswith(one.resource_prefix)]
+    for name, pattern in near:
+        if pattern.strict.fullmatch(arn):
+            return name
+    for name, pattern in near:
+        if pattern.loose.fullmatch(arn):
+            return name
+    return ""
+
+
+@cache
+def _by_specificity(prefix: str) -> Sequence[tuple[str, ArnPattern]]:
+    """Return the patterns of a service with the names of their types, the most specific first."""
+    patterns = [(kind.name, one) for kind in _types(prefix).values() for one in kind.patterns]
+    return sorted(patterns, key=lambda one: -one[1].specificity)

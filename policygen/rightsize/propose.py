@@ -11,8 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from policygen.errors import GateError
+from policygen.iam.cover import cover_matrix, minimal_cover
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
-from policygen.iam.grants import Grant, GrantIndex, cover_matrix, maximal, minimal_cover
+from policygen.iam.grants import Grant, GrantIndex, maximal
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.proof import redundant_grants
 from policygen.rightsize.generate.intersect import NarrowedGrant, trim_denies

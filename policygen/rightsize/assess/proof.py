@@ -15,9 +15,10 @@ from typing import NamedTuple
 import msgspec
 
 from policygen.account.current import CurrentAccess
+from policygen.iam.cover import cover_matrix
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator
-from policygen.iam.grants import Grant, GrantIndex, cover_matrix, is_pattern, not_contained
+from policygen.iam.grants import Grant, GrantIndex, is_pattern, not_contained
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.generate.generalise import Written
@@ -213,7 +214,7 @@ def redundant_grants(
         keeps: grants kept without evidence.
     """
     kept, kept_as_written = GrantIndex(keeps), frozenset(keeps)
-    table, left = cover_matrix(grants, requests), set(grants)
+    table, left = cover_matrix(sorted(grants), requests), set(grants)
     written = table.index
     for grant in grants:
         if grant in kept_as_written and [*written.containing(grant)] == [grant]:  # as nearly all

@@ -133,7 +133,7 @@ def timed_calls(usage: Usage, meant: Callable[[AccessRequest], bool]) -> list[Ti
         if bucket.call in usage.needs:
             on = days.setdefault(bucket.call, {})
             on[bucket.day] = on.get(bucket.day, 0) + seen.count
-    needs = {call: tuple(one for one in usage.needs[call] if meant(one)) for call in days}
+    needs = {call: tuple([one for one in usage.needs[call] if meant(one)]) for call in days}
     return [TimedCall(needs[call], on) for call, on in days.items() if needs[call]]
 
 
@@ -170,9 +170,12 @@ def parts_of(calls: Iterable[TimedCall], dates: Sequence[str], learnt: int) -> W
         return WindowParts(dates, learnt, known, learnt_calls, later)
     cut = dates[learnt]
     for call in calls:
-        before = {day for day in call.days if day < cut}
-        learnt_calls += sum(call.days[day] for day in before)
-        for need in call.needs if before else ():
+        before = [day for day in call.days if day < cut]
+        if not before:
+            later.append(call)
+            continue
+        learnt_calls += sum([call.days[day] for day in before])
+        for need in call.needs:
             known.setdefault(need, set()).update(before)
         if len(before) < len(call.days):
             later.append(TimedCall(call.needs, {day: n for day, n in call.days.items() if day >= cut}))
@@ -193,11 +196,15 @@ def replay(parts: WindowParts, learn: Learner) -> Replay:
         len(parts.dates),
         parts.learnt,
         parts.learnt_calls,
-        sum(n for call in parts.later for n in call.days.values()),
-        sum(n for call in broken for n in call.days.values()),
+        _count(parts.later),
+        _count(broken),
         tuple(sorted({day for call in broken for day in call.days})),
         _denied_uses(broken, lacking, {need.action for need in parts.known}),
     )
+
+
+def _count(calls: Iterable[TimedCall]) -> int:
+    return sum([n for call in calls for n in call.days.values()])
 
 
 def unused_grants(parts: WindowParts, grants: Collection[Grant]) -> int:
@@ -219,34 +226,34 @@ def _not_allowed(requests: Iterable[AccessRequest], grants: Collection[Grant]) -
 def _denied_uses(
     broken: Iterable[TimedCall], lacking: Collection[AccessRequest], known: Collection[str]
 ) -> tuple[DeniedUse, ...]:
-    groups: dict[tuple[str, str], list[tuple[TimedCall, set[str]]]] = {}
+    groups: defaultdict[tuple[str, str], _Denied] = defaultdict(_Denied)
     for call in broken:
-        by_kind: dict[tuple[str, str], set[str]] = {}
-        for need in call.needs:
-            if need in lacking:
-                by_kind.setdefault((need.action, need.resource_type), set()).add(need.resource)
-        for kind, names in by_kind.items():
-            groups.setdefault(kind, []).append((call, names))
+        kinds = set()
+        for action, name, kind in {need[:3] for need in call.needs if need in lacking}:
+            kinds.add((action, kind))
+            by_day = groups[action, kind].by_day_and_name
+            for day, n in call.days.items():
+                by_day[day, name] = by_day.get((day, name), 0) + n
+        for one in kinds:
+            groups[one].calls += sum(call.days.values())
     found = [
         DeniedUse(
             action,
             kind,
-            _by_day_and_name(some),
-            sum(n for call, _ in some for n in call.days.values()),
+            tuple([(day, name, n) for (day, name), n in sorted(denied.by_day_and_name.items())]),
+            denied.calls,
             action not in known,
         )
-        for (action, kind), some in groups.items()
+        for (action, kind), denied in groups.items()
     ]
     return tuple(sorted(found, key=lambda one: (-one.calls, one.action, one.resource_type)))
 
 
-def _by_day_and_name(calls: Iterable[tuple[TimedCall, Collection[str]]]) -> tuple[tuple[str, str, int], ...]:
-    counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for call, names in calls:
-        for name in names:
-            for day, n in call.days.items():
-                counts[day, name] += n
-    return tuple((day, name, n) for (day, name), n in sorted(counts.items()))
+class _Denied(msgspec.Struct):
+    """Calls that lack permissions of one kind."""
+
+    by_day_and_name: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    calls: int = 0
 
 
 NOT_REPLAYED = Replay(0, 0)

@@ -298,13 +298,13 @@ def _truth(statement: Statement, facts: ContextFacts) -> Truth:
 
 def _within(reach: _Reach, allow: Statement) -> Iterator[_Reach]:
     """Cut a reach to what a statement allows; leave it as it is where the cut cannot be written exactly."""
-    reach = reach._replace(conditions=(*reach.conditions, *allow.conditions))
+    conditions = (*reach.conditions, *allow.conditions)
     if allow.not_resources:
-        yield reach._replace(excluded=tuple(sorted({*reach.excluded, *allow.resources})))
+        yield _Reach(reach.pattern, tuple(sorted({*reach.excluded, *allow.resources})), conditions)
         return
     for resource in allow.resources:
         for piece in _pieces(reach.pattern, resource):
-            yield reach._replace(pattern=piece)
+            yield _Reach(piece, reach.excluded, conditions)
 
 
 def _less(reach: _Reach, deny: Statement) -> Iterator[_Reach]:

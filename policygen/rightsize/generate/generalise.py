@@ -167,7 +167,9 @@ def _parsed(prefix: str, resource_type: str, resource: str) -> tuple[ArnPattern,
         patterns = kind.patterns if kind else ()
     for pattern in patterns:
         values = pattern.match(resource)
-        if values is not None and all(re.fullmatch(how.only or ".*", values[n], re.S) for n in how.open):
+        if values is not None and (
+            not how.only or all(re.fullmatch(how.only, values[name], re.S) for name in how.open)
+        ):
             return pattern, values
     return None
 

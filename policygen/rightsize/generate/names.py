@@ -112,9 +112,7 @@ def name_uses(
         together: requests for names that were counted together -> about how many.
     """
     numbers = {day: number for number, day in enumerate(dates)}
-    groups: dict[_Place, dict[str, set[int]]] = {}
-    members: dict[_Place, list[AccessRequest]] = {}
-    dead: set[_Place] = set()
+    groups: dict[_Place, _Names] = {}
     unlisted: Counter[_Place] = Counter()
     for request, number in together.items():
         unlisted[_place_of(request)[0]] += number
@@ -122,16 +120,28 @@ def name_uses(
         if request.wild or request.resource == "*" or not request.resource_type:
             continue
         place, name = _place_of(request)
-        groups.setdefault(place, {}).setdefault(request.resource, set()).update(
-            numbers[day] for day in days if day in numbers
-        )
-        members.setdefault(place, []).append(request)
-        if _ends(request, name):
-            dead.add(place)
-    uses = {
-        place: _use(place, names, dates, place in dead, unlisted[place]) for place, names in groups.items()
-    }
-    return {request: uses[place] for place, some in members.items() for request in some}
+        group = groups.get(place)
+        if group is None:
+            group = groups[place] = _Names()
+        seen = group.seen.setdefault(request.resource, set())
+        seen.update([numbers[day] for day in days if day in numbers])
+        group.requests.append(request)
+        group.dead = group.dead or (bool(name) and _ends(request, name))
+    uses: dict[AccessRequest, NameUse] = {}
+    for place, group in groups.items():
+        use = _use(place, group.seen, dates, group.dead, unlisted[place])
+        uses |= dict.fromkeys(group.requests, use)
+    return uses
+
+
+class _Names(msgspec.Struct):
+    """The names at one place."""
+
+    seen: dict[str, set[int]] = msgspec.field(default_factory=dict)
+    """Name -> the numbers of the days on which it was seen."""
+    requests: list[AccessRequest] = msgspec.field(default_factory=list)
+    dead: bool = False
+    """Whether a request ended what it named."""
 
 
 _DEAD = "what is deleted or terminated never has the same id again"
@@ -224,7 +234,7 @@ def _patterns(request: AccessRequest) -> tuple[ArnPattern, ...]:
 
 def _ends(request: AccessRequest, name: str) -> bool:
     """Return whether a request ends the thing that it names, by an id that AWS made and will not make again."""
-    found = _ENDING.fullmatch(normalise(request.action.partition(":")[2])) if name else None
+    found = _ENDING.fullmatch(normalise(request.action.partition(":")[2]))
     if not found or not _MADE.fullmatch(name):
         return False
     return found["verb"] == "terminate" or found["noun"].removesuffix("s") == normalise(request.resource_type)

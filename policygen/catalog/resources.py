@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
@@ -33,7 +34,7 @@ from policygen.iam.reference import ArnPattern, ResourceType, Service
 from policygen.iam.request import Context
 
 
-class ResolvedArns(NamedTuple):
+class ResolvedArns(msgspec.Struct, frozen=True):
     """The ARNs of one resource type, and the step that gave them. No ARNs if no step did."""
 
     arns: tuple[Text, ...]

@@ -37,12 +37,13 @@ def with_calls(knowledge: Knowledge, calls: Iterable[CallSignature]) -> Knowledg
     return knowledge.joined(own)
 
 
-def _facts_of_call(call: CallSignature) -> Iterator[Fact]:
-    yield from facts_in_text(call.params)
+def _facts_of_call(call: CallSignature) -> list[Fact]:
+    facts = [*facts_in_text(call.params)]
     if call.resources:
-        yield from facts_of_arns(entry.arn for entry in call.resources)
+        facts += facts_of_arns([entry.arn for entry in call.resources if ":iam::" in entry.arn])
     if _may_teach(call.source, call.name):
-        yield from facts_of(call.call())
+        facts += facts_of(call.call())
+    return facts
 
 
 @lru_cache(maxsize=8192)

@@ -131,7 +131,7 @@ def usage_from_calls(
             for request in in_order
             if request.grade not in GRANTED
         },
-        reasons={one: tuple(sorted(map(_words, asked.origins))) for one, asked in builder.asked.items()},
+        reasons={one: _in_words(asked.origins) for one, asked in builder.asked.items()},
         sources={one: tuple(sorted(asked.events)) for one, asked in builder.asked.items()},
         denied=_summed(builder.denied),
         unmapped=_summed(builder.unmapped),
@@ -226,8 +226,8 @@ class _RequestSeen(msgspec.Struct):
     """What is known of one request."""
 
     seen: _ByUser
-    origins: set[Provenance]
-    events: set[str]
+    origins: tuple[Provenance, ...]
+    events: tuple[str, ...]
 
 
 class _UsageBuilder(msgspec.Struct):
@@ -273,12 +273,14 @@ class _UsageBuilder(msgspec.Struct):
             asked = self.asked.get(one.request)
             if asked is None:
                 by_user = {user: theirs.copy() for user, theirs in users.items()}
-                self.asked[one.request] = _RequestSeen(by_user, {one.origin}, {name})
+                self.asked[one.request] = _RequestSeen(by_user, (one.origin,), (name,))
             else:
                 for user, theirs in users.items():
                     asked.seen.setdefault(user, []).extend(theirs)
-                asked.origins.add(one.origin)
-                asked.events.add(name)
+                if one.origin not in asked.origins:
+                    asked.origins += (one.origin,)
+                if name not in asked.events:
+                    asked.events += (name,)
             if one.request.grade in GRANTED:
                 needs.append(one.request)
         if needs and call.outcome is not Outcome.DENIED:
@@ -307,8 +309,9 @@ class _UsageBuilder(msgspec.Struct):
             self._see(_action_and_service(request.action), call, evidence)
 
 
-_words = lru_cache(maxsize=4096)(str)
-"""Returns a provenance in words: many requests have the same."""
+@lru_cache(maxsize=4096)  # many requests have the same
+def _in_words(origins: tuple[Provenance, ...]) -> tuple[str, ...]:
+    return tuple(sorted(map(str, origins)))
 
 
 @lru_cache(maxsize=16384)

@@ -190,6 +190,8 @@ def resource_glob(pattern: str) -> Glob:
     """Compile a Resource pattern of an identity policy."""
     if is_name(pattern):
         return Glob(tuple(pattern), pattern, lambda text: text == pattern)
+    if pattern.endswith("*") and is_name(begins := pattern[:-1]):  # as a folder of objects or log streams
+        return Glob((*begins, Wild.SOME), None, lambda text: text.startswith(begins))
     return compile_glob(_resource_tokens(pattern))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ _OPEN = {"Partition": "[^:]+", "Region": "[^:]*", "Account": "[^:]*"}
 _ACCOUNT = re.compile(r"(?<=:)\$\{(?:AccountId|ManagementAccountId|VpcOwnerAccount)\}(?=:)")
 
 
-class ArnPattern(msgspec.Struct, frozen=True):
+class ArnPattern(msgspec.Struct, frozen=True, dict=True):
     """One ARN pattern of a resource type, ``arn:${Partition}:s3:::${BucketName}/${ObjectName}``."""
 
     text: str
@@ -41,18 +41,18 @@ class ArnPattern(msgspec.Struct, frozen=True):
     _loose: str
 
     # Compiled on first use: most types of a service are never matched.
-    @property
+    @cached_property
     def strict(self) -> re.Pattern[str]:
         """An expression whose placeholders match within one path segment."""
-        return _compiled(self._strict)
+        return re.compile(self._strict, re.S)
 
-    @property
+    @cached_property
     def loose(self) -> re.Pattern[str]:
         """An expression whose names may contain slashes, and the last one anything.
 
         Object keys, role paths, log groups and stream labels need it.
         """
-        return _compiled(self._loose)
+        return re.compile(self._loose, re.S)
 
     def match(self, arn: str) -> dict[str, str] | None:
         """Return the placeholder values of `arn`; None when it does not match this pattern."""
@@ -99,11 +99,6 @@ def compile_pattern(text: str) -> ArnPattern:
         "".join(strict),
         "".join(loose),
     )
-
-
-@lru_cache(maxsize=8192)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.S)
 
 
 class ResourceType(msgspec.Struct, frozen=True):

@@ -243,11 +243,14 @@ def _accounted_for(
     tightness: Tightness,
 ) -> Check:
     failed = []
+    as_declared: set[Grant] = set()
     for request, written in declared.items():
-        if not Grant(request.action, written.pattern).covers(request):
+        grant = Grant(request.action, written.pattern)
+        as_declared.add(grant)
+        if not grant.covers(request):
             failed.append(f"{request.action}: {written.pattern} does not hold {request.resource}")
     kept, kept_as_written = GrantIndex(keeps), frozenset(keeps)
-    patterns = GrantIndex({Grant(request.action, written.pattern) for request, written in declared.items()})
+    patterns = GrantIndex(as_declared)
 
     def seen(action: str, grant: Grant) -> bool:
         return not grant.excluded and any(patterns.containing(Grant(action, grant.resource)))

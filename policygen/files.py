@@ -11,7 +11,6 @@ import gzip
 import json
 import os
 import re
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -66,22 +65,18 @@ def write_file(path: Path, content: str | bytes, *, private: bool = False) -> No
     Raises:
         UsageError: PG-E220, with the reason of the system.
     """
-    check_writable(path)
-    temporary = ""
+    temporary = path.parent / f".{path.name[:40]}.{os.urandom(8).hex()}"
+    mode = 0o600 if private else 0o666
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
-            temporary = file.name
+        # Only the function takes an opener, and so the mode from the start.
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content.encode() if isinstance(content, str) else content)
-        if not private:  # as a temporary file it already is
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:
+        check_writable(path)  # a reason in plainer words, if it is one of these
         raise unwritable(path, error.strerror or str(error)) from None
     finally:
-        if temporary:  # it is still there after a failure or Ctrl-C
-            Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)  # it is still there after a failure or Ctrl-C
 
 
 def unwritable(path: Path, reason: str) -> UsageError:

@@ -17,13 +17,14 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     Raises:
         TypeError: two parameters or options of the command have the same name.
     """
-    groups: dict[str, type[Any]] = {}
+    groups: dict[str, tuple[type[Any], list[str]]] = {}
     parameters: list[Parameter] = []
     hints = get_type_hints(command, include_extras=True)
     for name, parameter in signature(command).parameters.items():
         if is_dataclass(hints[name]):
-            groups[name] = hints[name]
-            parameters += _options(hints[name])
+            options = [*_options(hints[name])]
+            groups[name] = hints[name], [option.name for option in options]
+            parameters += options
         else:
             parameters.append(parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY))
     names = [parameter.name for parameter in parameters]
@@ -33,8 +34,8 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**values: Any) -> None:
         filled = {
-            name: group(**{option.name: values.pop(option.name) for option in _options(group)})
-            for name, group in groups.items()
+            name: group(**{option: values.pop(option) for option in options})
+            for name, (group, options) in groups.items()
         }
         command(**values, **filled)
 

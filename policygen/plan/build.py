@@ -31,7 +31,7 @@ from policygen.plan.build_evidence import (
 from policygen.plan.fast_json import digest
 from policygen.plan.gate import gate_part
 from policygen.plan.io import SCHEMA_VERSION, parse_plan
-from policygen.plan.model import Plan
+from policygen.plan.model import Plan, PlanKeep
 from policygen.plan.model_trust import TrustProposal
 from policygen.rightsize.analysis import Analysis
 from policygen.rightsize.assess.proof import Check
@@ -172,22 +172,29 @@ def _grant(grant: Grant) -> dict[str, Any]:
         "action": grant.action,
         "resource": grant.resource,
         "not_resource": list(grant.excluded),
-        "condition": {op: {key: list(values) for key, values in keys} for op, keys in grant.conditions},
+        "condition": _condition(grant),
     }
 
 
-def _keep(suggestion: Suggestion, keep: Keep) -> dict[str, Any]:
-    blind_spot = keep.blind_spot
-    return {
-        **_grant(keep.grant),
-        "kind": keep.kind,
-        "why": keep.why,
-        "blind_spot": blind_spot.id if blind_spot else None,
-        "remedy": blind_spot.remedy if blind_spot else "",
-        "command": blind_spot.command if blind_spot else "",
-        "note": keep.note,
-        "visible": _visible(suggestion, keep),
-    }
+def _condition(grant: Grant) -> dict[str, dict[str, list[str]]]:
+    return {op: {key: list(values) for key, values in keys} for op, keys in grant.conditions}
+
+
+def _keep(suggestion: Suggestion, keep: Keep) -> PlanKeep:
+    grant, blind_spot = keep.grant, keep.blind_spot
+    return PlanKeep(
+        grant.action,
+        grant.resource,
+        keep.kind,
+        keep.why,
+        grant.excluded,
+        _condition(grant),
+        blind_spot.id if blind_spot else None,
+        blind_spot.remedy if blind_spot else "",
+        blind_spot.command if blind_spot else "",
+        keep.note,
+        _visible(suggestion, keep),
+    )
 
 
 def _unverified(suggestion: Suggestion) -> dict[str, Any]:

@@ -6,7 +6,7 @@ msgspec writes the text, and `json` only where msgspec would write other bytes: 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -26,10 +26,30 @@ def to_bytes(document: Mapping[str, Any], *, indent: int = 2) -> bytes:
         indent: spaces of each level; negative for one line without spaces.
     """
     data = _encode(document)
-    text = (data if indent < 0 else msgspec.json.format(data, indent=indent)) + b"\n"
-    if data.isascii() and b"\x7f" not in data:
+    return _visible((data if indent < 0 else msgspec.json.format(data, indent=indent)) + b"\n")
+
+
+def line_in_parts(document: Mapping[str, Any], name: str, parts: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield what `to_bytes` returns of a document on one line; of many plans, nobody needs all in one piece.
+
+    Args:
+        document: its values.
+        name: of the value that is a list, most of the document.
+        parts: the entries of the list: some of them in each part, as `_encode` writes them, without brackets.
+    """
+    gap = b"\0"  # is nowhere in JSON
+    before, _, after = _encode({**document, name: msgspec.Raw(b"[%b]" % gap)}).partition(gap)
+    yield _visible(before)
+    for number, part in enumerate(parts):
+        yield _visible(b",%b" % part if number else part)
+    yield _visible(after + b"\n")
+
+
+def _visible(text: bytes) -> bytes:
+    """Return JSON as `visible_json` does."""
+    if text.isascii() and b"\x7f" not in text:
         return text  # as most plans: what msgspec leaves unescaped is plain
-    unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
+    unusual = text.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
     return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
 
 

@@ -6,10 +6,11 @@ import json
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen.plan.fast_json import digest_without_fractions, indented, to_bytes
+from policygen.plan.fast_json import digest_without_fractions, indented, line_in_parts, to_bytes
 from policygen.text import visible_json
 
 TEXTS = st.text(st.sampled_from("ab\"\\/\0\b\f\n\t\x1b\x7f\x85é\u2028\u202e€😀<'"), max_size=6)
@@ -42,3 +43,10 @@ def test_a_file_has_the_value_and_no_mark_that_a_terminal_obeys(value: dict[str,
     assert text.endswith("}\n")
     assert visible_json(text) == text
     assert [key for key, _ in json.loads(text, object_pairs_hook=list)] == sorted(value)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=4), TEXTS, st.lists(st.lists(VALUES, min_size=1), max_size=3))
+def test_a_line_in_parts_is_the_same_line(value: dict[str, Any], name: str, some: list[list[Any]]) -> None:
+    parts = [msgspec.json.encode(one, order="sorted")[1:-1] for one in some]
+    whole = to_bytes(value | {name: [entry for one in some for entry in one]}, indent=-1)
+    assert b"".join(line_in_parts(value, name, parts)) == whole

@@ -62,7 +62,7 @@ def plan_from_analysis(
 
 
 def build_plan_document(analysis: Analysis, trust: TrustProposal | None = None) -> dict[str, Any]:
-    """Return the suggestion as the values of a plan, one entry for each of its parts, plain but for the changes."""
+    """Return the values of a plan, one for each of its parts: plain ones, and records for its changes and keeps."""
     suggestion, observed = analysis.suggestion, analysis.observed
     usage, decided = suggestion.usage, suggestion.decided
     return {

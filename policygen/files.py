@@ -13,6 +13,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -76,7 +77,8 @@ def write_file(path: Path, content: str | bytes, *, private: bool = False) -> No
         check_writable(path)  # a reason in plainer words, if it is one of these
         raise unwritable(path, error.strerror or str(error)) from None
     finally:
-        temporary.unlink(missing_ok=True)  # it is still there after a failure or Ctrl-C
+        with suppress(OSError):  # it is only there after a failure or Ctrl-C
+            temporary.unlink()
 
 
 def unwritable(path: Path, reason: str) -> UsageError:

@@ -73,7 +73,9 @@ def _alike(values: list[Value]) -> tuple[Value, ...]:
     return tuple(values if len({*map(id, values)}) > 1 else values[:1])
 
 
-@lru_cache(maxsize=512)  # an administrator has some 400 services, and most are alike in all administrators
+# An administrator has some 400 services, and most are alike in all administrators: those of the roles between two of
+# them must not push these out. More room than this gives nothing but memory.
+@lru_cache(maxsize=768)
 def _compare_service(
     actions: tuple[str, ...],
     now: tuple[tuple[str, ...], ...],

@@ -117,6 +117,15 @@ def known_event(source: str, name: str) -> KnownEvent:
     )
 
 
+@lru_cache(maxsize=4096)
+def may_ask_for(source: str, name: str) -> frozenset[str]:
+    """Return the actions that an event may ask for besides, where no record tells whether it did: its rule's hints."""
+    event = known_event(source, name)
+    prefix = event.service.prefix if event.service else ""
+    hints = (need.action.source for need in (*event.needs, *event.also) if need.grade == "hint")
+    return frozenset(one if ":" in one else f"{prefix}:{one}" for one in hints)
+
+
 def may_pass_role(source: str, name: str) -> bool:
     """Return whether `known_event` has members that pass a role; for most events it need not be made to tell."""
     return bool(role_members(source, strip_version(name))) and bool(known_event(source, name).roles)

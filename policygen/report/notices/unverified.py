@@ -122,6 +122,7 @@ CAUSES = {
     "tags-on-create": "side effect",
     "role-passed-by-name": "side effect",
     "comes-along": "side effect",
+    "not-in-record": "side effect",
     "key-unknown": "side effect",
     "configuration-unknown": "by Lambda",
     "unmapped-call": "calls unknown",

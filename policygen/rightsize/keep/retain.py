@@ -42,6 +42,7 @@ from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.consumers import with_consumers
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
+from policygen.rightsize.keep.not_in_record import keeps_not_in_record
 from policygen.rightsize.keep.platform import needs_if_configured, platform_keeps, warned
 from policygen.rightsize.keep.seen_before import seen_before
 from policygen.rightsize.keep.service_roles import actions_of_services
@@ -96,6 +97,7 @@ def keep_without_evidence(
     report = _role_report(usages, coverage, current, earlier_usage)
     platform = _platform_keeps(usages, coverage, current, report)
     platform += _needs_unconfigured(usages, coverage, current, current_actions)
+    platform += keeps_not_in_record(usage)
     unobservable = keep_unobservable(
         RoleFacts(
             usages,

@@ -160,7 +160,9 @@ def _status(
     )
     reason = "; ".join(dict.fromkeys(one.why for one in answer.requests)) or answer.why
     if open_ := [one.request.resource for one in answer.requests if one.request.grade == "alternative"]:
-        reason += f"; the record does not tell the path, so {' or '.join(dict.fromkeys(open_))} may be meant as well"
+        reason += (
+            f"; the record does not tell which, so {' or '.join(dict.fromkeys(open_))} may be meant as well"
+        )
     if event.outcome is Outcome.UNAUTHENTICATED:
         return "ignored", (), f"{event.error}: the credentials were refused, no permission was looked at"
     if event.outcome is Outcome.DENIED:

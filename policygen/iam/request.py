@@ -60,5 +60,8 @@ class AccessRequest(NamedTuple):
 
 
 def without_path(request: AccessRequest) -> tuple[str, Context, str]:
-    """Return what a required request has in common with its alternatives: all but the path before the name."""
-    return request.action, request.context, request.resource.rpartition("/")[2]
+    """Return what a required request has in common with its alternatives: all but the path before the name.
+
+    A slash at the end is no name of its own.
+    """
+    return request.action, request.context, request.resource.rstrip("/").rpartition("/")[2]

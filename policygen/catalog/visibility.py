@@ -46,6 +46,18 @@ class Visibility(msgspec.Struct, frozen=True):
 MANAGEMENT = Visibility("management")
 
 
+class UnloggedPart(msgspec.Struct, frozen=True):
+    """Calls for an action that are logged otherwise than its others, or never."""
+
+    why: str
+    reference: str
+    """The page that says so."""
+    data_types: tuple[str, ...] = ()
+    """CloudTrail's data event types, of which each must be logged; () where no trail logs them."""
+    resources: tuple[str, ...] = ()
+    """What they touch: resource patterns, with ``{partition}``."""
+
+
 @cache
 def listed_actions() -> Mapping[str, Any]:
     """Return the actions that IAM's last-accessed report tracks, as AWS lists them; the table tracked_actions.toml."""
@@ -132,6 +144,26 @@ def visibility_with(action: str, tracked: Collection[str]) -> Visibility:
     if seen.kind in {"unknown", "no-event"} and name in tracked and name not in _tracked("doubtful"):
         return _tracked_visibility()
     return seen
+
+
+def never_without_arn(action: str) -> UnloggedPart | None:
+    """Return the calls for an action that touch what no ARN names: only ``*`` allows them, and no trail logs them."""
+    return _parts("never_without_arn").get(action.lower())
+
+
+def data_events_too(action: str) -> UnloggedPart | None:
+    """Return the calls for an action that are data events, where its others are management events."""
+    return _parts("data_events_too").get(action.lower())
+
+
+@cache
+def _parts(table: str) -> Mapping[str, UnloggedPart]:
+    return {
+        action.lower(): UnloggedPart(
+            row["why"], row["reference"], tuple(row.get("types", ())), tuple(row.get("resources", ()))
+        )
+        for action, row in visibility_table()[table].items()
+    }
 
 
 @lru_cache(maxsize=65536)

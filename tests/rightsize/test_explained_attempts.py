@@ -28,9 +28,14 @@ def suggested(
     region: str = "us-east-1",
     data: tuple[str, ...] = (),
     events: tuple[dict[str, Any], ...] = (USED,),
+    resource: str = "*",
 ) -> Suggestion:
     """`sns`: what IAM saw of `service`; `region`: where; `data`: the types whose data events are logged."""
-    policy = {"Statement": [{"Effect": "Allow", "Action": ["ssm:*", *actions], "Resource": "*"}]}
+    places = {"*": ["ssm:*"]}
+    places.setdefault(resource, []).extend(actions)
+    policy = {
+        "Statement": [{"Effect": "Allow", "Action": names, "Resource": one} for one, names in places.items()]
+    }
     trails = [trail({"name": "main", "data": data})]
     made = snapshot({"policies": [policy], "trails": trails, "last_accessed": {service: sns, "ssm": SEEN}})
     (report,) = made["last_accessed"].values()
@@ -62,7 +67,8 @@ def test_what_no_log_shows_explains_an_attempt_and_the_visible_rest_goes(tmp_pat
         (["sns:GetTopicAttributes"], {}),
         (
             ["sns:Publish", "sns:GetTopicAttributes"],
-            {"data": ("AWS::SNS::Topic", "AWS::SNS::PlatformEndpoint")},
+            # On topics: a text message to a phone number, which "*" allows, would never have been logged.
+            {"data": ("AWS::SNS::Topic", "AWS::SNS::PlatformEndpoint"), "resource": "arn:aws:sns:*:*:*"},
         ),
         (["sns:Publish", "sns:GetTopicAttributes"], {"region": "eu-west-1"}),
         (["sns:Publish", "sns:GetTopicAttributes"], {"sns": [SEEN, {"ListTopics": SEEN}]}),

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from policygen.account.model import Trail
-from policygen.catalog.visibility import Visibility, visibility_with
+from policygen.catalog.visibility import Visibility, never_without_arn, visibility_with
 from policygen.days import days_between
 from policygen.evidence.coverage.blind_spot import BlindSpot, Restrictions
 from policygen.evidence.coverage.event_set import (
@@ -140,7 +140,23 @@ class ObservabilityRules:
             resource: the Resource pattern that the permission has.
             reads_only: whether IAM says that the action only reads.
         """
-        visibility = visibility_with(action, self.tracked)
+        found = self.observed(action, visibility_with(action, self.tracked), resource, reads_only)
+        if found.visible and resource == "*" and (part := never_without_arn(action)):
+            remedy = _NEVER["never"][1]
+            return _hidden(BlindSpot("never-logged", action, part.why, remedy, part.reference), action)
+        return found
+
+    def observed(
+        self, action: str, visibility: Visibility, resource: str = "*", reads_only: bool = False
+    ) -> ObservedSince:
+        """Decide whether, and since when, the logs would have shown calls that are logged in one way.
+
+        Args:
+            action: ``service:Name``.
+            visibility: how the calls are logged.
+            resource: the Resource pattern that the permission has.
+            reads_only: whether IAM says that the action only reads.
+        """
         if visibility.kind in _NEVER:
             why, remedy = _NEVER[visibility.kind]
             return _hidden(

@@ -40,6 +40,7 @@ from policygen.rightsize.decisions.model import DecisionRule
 from policygen.rightsize.generate.generalise import Mode
 from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.consumers import with_consumers
+from policygen.rightsize.keep.data_events_too import keeps_for_data_events
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.not_in_record import keeps_not_in_record
@@ -98,6 +99,7 @@ def keep_without_evidence(
     platform = _platform_keeps(usages, coverage, current, report)
     platform += _needs_unconfigured(usages, coverage, current, current_actions)
     platform += keeps_not_in_record(usage)
+    platform += keeps_for_data_events(current_actions, coverage, _partition(current))
     unobservable = keep_unobservable(
         RoleFacts(
             usages,
@@ -194,7 +196,6 @@ def _role_report(
     for usage in usages:
         for name, places in usage.seen.items():
             seen.setdefault(name, set()).update(places)
-    place = arn.parse(current.role.key.arn) if current.role else None
     return RoleReport(
         report=current.last,
         window=usages[0].window,
@@ -202,8 +203,13 @@ def _role_report(
         earlier=earlier.seen if earlier else {},
         created=current.role.create_date if current.role else "",
         workplaces=_workplaces(usages, coverage, current),
-        leader=GLOBAL_LEADERS.get(place.partition if place else "aws", "us-east-1"),
+        leader=GLOBAL_LEADERS.get(_partition(current), "us-east-1"),
     )
+
+
+def _partition(current: CurrentAccess) -> str:
+    place = arn.parse(current.role.key.arn) if current.role else None
+    return place.partition if place else "aws"
 
 
 def _workplaces(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> Workplaces:

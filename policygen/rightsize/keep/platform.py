@@ -231,17 +231,32 @@ def agent_keeps(role: Role, used: Iterable[AccessRequest], visible: Collection[s
 
 
 def _stream_needs(used: Iterable[AccessRequest], groups: set[str]) -> Iterator[Keep]:
-    for request in used:
-        if (
-            request.action == "logs:CreateLogStream"
-            and ":log-stream:" in request.resource
-            and not request.wild
-        ):
-            group = arn.escape(request.resource.split(":log-stream:")[0]) + ":*"
-            if group not in groups:
-                groups.add(group)
-                why = "it made log streams there; writing to them is never in CloudTrail"
-                yield Keep(Grant("logs:PutLogEvents", group), "platform", why)
+    """Yield the writing to groups in which streams were made; unverified, to groups that were made or searched.
+
+    Who writes to a stream that was there before need not make one: it looks for it, or tries to make its group.
+    """
+    named = [
+        (request.action, arn.escape(request.resource.split(":log-stream:")[0]) + ":*")
+        for request in used
+        if request.action in _ABOUT_STREAMS and ":log-stream:" in request.resource and not request.wild
+    ]
+    for action, group in sorted(named, key=lambda one: one[0] != "logs:CreateLogStream"):
+        if group in groups:
+            continue
+        groups.add(group)
+        why = f"it {_ABOUT_STREAMS[action]}; writing to them is never in CloudTrail"
+        grant, spot = Grant("logs:PutLogEvents", group), None
+        if action != "logs:CreateLogStream":
+            spot = BlindSpot("never-logged", grant.action, why, "keep it, or drop it by hand", _LOGGED)
+        yield Keep(grant, "unknown" if spot else "platform", why, spot)
+
+
+_ABOUT_STREAMS = {
+    "logs:CreateLogStream": "made log streams there",
+    "logs:CreateLogGroup": "made the log group, or tried to, as who writes to its streams does",
+    "logs:DescribeLogStreams": "looked for log streams there, as who writes to them does",
+}
+_LOGGED = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/logging_cw_api_calls_cwl.html"
 
 
 def warned(keep: Keep) -> Keep:

@@ -17,14 +17,14 @@ from msgspec.structs import replace
 from policygen.catalog import apigateway
 from policygen.catalog.call import Call, MappedRequest, NamePattern, Provenance
 from policygen.catalog.known_event import KnownEvent, Status, known_event, service_context
-from policygen.catalog.parameters import TAG_MEMBERS, as_api_names, normalise
+from policygen.catalog.parameters import TAG_MEMBERS, as_api_names, creates, is_left_out, normalise
+from policygen.catalog.passed_role import of_own_account
 from policygen.catalog.rendered_text import Text
 from policygen.catalog.resources import UNRESOLVED, Resolver, role_arns
 from policygen.catalog.rule_model import RequiredAction, ServiceRules
 from policygen.catalog.rules import rules_for_service
 from policygen.catalog.template import FieldScope, Template, lookup, present, scalar
 from policygen.iam import reference
-from policygen.iam.arn import parse
 from policygen.iam.reference import Action, Service
 from policygen.iam.request import GRANTED, AccessRequest, Context, Grade
 
@@ -35,7 +35,6 @@ _ALL_REQUIRED = 3
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[^:]*:[^:]*:.+", re.S)
 
 _NO_RESOURCE = "it takes no resource"
-_OTHERS_ROLE = "no role of another account can be passed"
 _STAR = Text("*")
 _WILD_STAR = Text("*", wild=True)
 
@@ -71,6 +70,8 @@ def requests_for(call: Call) -> MappingResult:
         operation=event.operation,
         member_names=frozenset([name.lower() for name in call.params]),
     )
+    if is_left_out(params) and (event.needs or event.action):
+        return MappingResult("mapped", _unique(list(_without_parameters(call, event, resolver))))
     found = _main_requests(call, event, resolver)
     if event.also:
         found += _by_rule(event.also, event, resolver, call)
@@ -84,7 +85,7 @@ def requests_for(call: Call) -> MappingResult:
     if event.rules and event.rules.open_resources:
         found = [_without_need(one, event.rules, resolver, call) for one in found]
     if len(found) > 1:
-        found = [_of_own_account(one, call) for one in found]
+        found = [of_own_account(one, call) for one in found]
     for request, _ in found:
         if len(request.resource) > reference.LONGEST_ARN:
             return MappingResult("unmapped", why="a name in the record is longer than any ARN")
@@ -109,21 +110,6 @@ def _without_need(
     return MappedRequest(request._replace(grade="hint"), origin._replace(note=rule.note))
 
 
-def _of_own_account(mapped: MappedRequest, call: Call) -> MappedRequest:
-    """Return a request; only as a hint if it passes a role of another account, which IAM lets nobody do.
-
-    Services take such a role by a role of this account, or by its own trust policy:
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
-    """
-    request, origin = mapped
-    if request.action != "iam:PassRole" or not call.account:
-        return mapped
-    role = parse(request.resource)
-    if role is None or role.account == call.account or not role.account.isdigit():
-        return mapped
-    return MappedRequest(request._replace(grade="hint"), origin._replace(note=_OTHERS_ROLE))
-
-
 def _writable(request: AccessRequest) -> bool:
     """Whether the resource is an ARN, or a ``*`` that does not come from the log's text."""
     if request.resource == "*":
@@ -141,6 +127,41 @@ def _main_requests(call: Call, event: KnownEvent, resolver: Resolver) -> list[Ma
         origin = Provenance("API Gateway: the HTTP verb", step="the request's path")
         return [MappedRequest(_request(f"apigateway:{verb}", arn, "", base_context(call)), origin)]
     return []
+
+
+def _without_parameters(call: Call, event: KnownEvent, resolver: Resolver) -> Iterator[MappedRequest]:
+    """Yield requests for all that an event may ask for, where its parameters were too large for CloudTrail.
+
+    What its rules need in some cases only is optional: a grant of today stays for it.
+    """
+    base, scope = base_context(call), resolver.scope()
+    origin = Provenance(event.rule, step="parameters that CloudTrail left out")
+    asked: list[tuple[str, tuple[str, ...], Context, Grade]] = []
+    for need in event.needs + event.also:
+        sometimes = need.grade == "required" and (need.when or need.unless or need.each)
+        grade: Grade = "optional" if sometimes else need.grade
+        context = _with_need_context(base, need, scope)
+        asked += [(text.text, need.on, context, grade) for text in need.action.render(scope)]
+    if event.action and not event.needs:
+        asked.append((event.action.name, event.action.types, base, "required"))
+    if event.roles:
+        asked.append(("iam:PassRole", ("role",), _merge_contexts(base, event.passed), "optional"))
+    if event.tagging:
+        made = tuple(name for name in event.tagging.types if creates(name, event.operation))
+        asked += [(event.tagging.name, made, base, "optional")] if made else []
+    for action, types, context, grade in asked:
+        service = _service_of(action, resolver.service)
+        of_record = {name: resolver.of_record(name, service) for name in types}
+        known, is_named = reference.action(action), any(of_record.values())
+        asked_on = [
+            (name, text)
+            for name, arns in of_record.items()
+            if arns or not is_named or (known and name in known.required)
+            for text in arns or resolver.whole_type(name, service).arns
+        ]
+        for name, text in asked_on or [("", _STAR)]:
+            with_owner = resolver.with_owner(context, text)
+            yield MappedRequest(_request(action, text, name, with_owner, grade), origin)
 
 
 def _by_event_name(action: Action, event: KnownEvent, resolver: Resolver, call: Call) -> list[MappedRequest]:

@@ -216,3 +216,14 @@ def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
     elif depth and isinstance(value, list):
         for inner in value:
             yield from arns_in(inner, depth - 1)
+
+
+_INSTEAD = frozenset({"omitted", "originalSize", "reason"})
+
+
+def is_left_out(params: Mapping[str, Any]) -> bool:
+    """Return whether CloudTrail left the parameters out, as it does above 100 KB, and says so in their place.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    """
+    return "omitted" in params and params.keys() <= _INSTEAD and params["omitted"] in {True, "true"}

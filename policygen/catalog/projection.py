@@ -19,6 +19,7 @@ from policygen.catalog.parameters import (
     FREE_TEXT,
     TAG_MEMBERS,
     begins_like_arn,
+    is_left_out,
     names_for_placeholder,
     normalise,
 )
@@ -88,6 +89,8 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
         params: requestParameters.
         arns: False if the caller knows that no parameter has an ARN.
     """
+    if is_left_out(params):
+        return {"omitted": True}
     wanted = projection(source, name)
     kept: dict[str, Any] = {}
     rules = wanted.member_rules

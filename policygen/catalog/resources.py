@@ -159,7 +159,7 @@ class Resolver(FieldScope, eq=False, kw_only=True):
         scope = self.scope(item)
         for step in steps:
             if step == RESOURCES:
-                if self.call.resources and (arns := self._from_resources(service, type_name)):
+                if self.call.resources and (arns := self.of_record(type_name, service)):
                     return ResolvedArns(arns, "resources[] of the record")
             elif isinstance(step, str):
                 if (found := self._by_parameters(service, type_name)).arns:
@@ -170,7 +170,8 @@ class Resolver(FieldScope, eq=False, kw_only=True):
                 return ResolvedArns(tuple(texts), step.source)
         return UNRESOLVED
 
-    def _from_resources(self, service: Service, type_name: str) -> tuple[Text, ...]:
+    def of_record(self, type_name: str, service: Service) -> tuple[Text, ...]:
+        """Return the ARNs of a resource type in the record's `resources`."""
         if type_name not in service.types:
             return ()
         arns = [entry.arn for entry in self.call.resources if entry.arn]

@@ -63,13 +63,7 @@ def requests_for(call: Call) -> MappingResult:
     params = as_api_names(call.params, event.path_members) if event.path_members else call.params
     if params is not call.params:
         call = replace(call, params=params)
-    resolver = Resolver(
-        call,
-        service=event.service,
-        rules=event.rules,
-        operation=event.operation,
-        member_names=frozenset([name.lower() for name in call.params]),
-    )
+    resolver = Resolver.of(call, event.service, event.rules, event.operation)
     if is_left_out(params) and (event.needs or event.action):
         return MappingResult("mapped", _unique(list(_without_parameters(call, event, resolver))))
     found = _main_requests(call, event, resolver)

@@ -226,4 +226,4 @@ def is_left_out(params: Mapping[str, Any]) -> bool:
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     """
-    return "omitted" in params and params.keys() <= _INSTEAD and params["omitted"] in {True, "true"}
+    return "omitted" in params and params.keys() <= _INSTEAD and params["omitted"] in (True, "true")

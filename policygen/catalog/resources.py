@@ -18,6 +18,7 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
+from policygen.catalog.call import Call
 from policygen.catalog.parameters import (
     EXACT,
     GENERAL,
@@ -56,6 +57,12 @@ class Resolver(FieldScope, eq=False, kw_only=True):
     _values_by_name: dict[str, list[str]] | None = None
     _owner: str | None = None
     _owners: dict[Text, str] | None = None
+
+    @classmethod
+    def of(cls, call: Call, service: Service, rules: ServiceRules | None, operation: str) -> Resolver:
+        """Return the resolver of a call whose parameters have the names of the API."""
+        names = frozenset([name.lower() for name in call.params])
+        return cls(call, service=service, rules=rules, operation=operation, member_names=names)
 
     def scope(self, item: Any = None) -> FieldScope:
         """Return the scope in which this call's templates look up fields, for an element of a list in the request."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from policygen.catalog import mapping
 from policygen.catalog.build.shapes import member_paths
 from policygen.catalog.call import Call
+from policygen.catalog.parameters import is_left_out
 from policygen.catalog.projection import project
 
 DEEP = 15
@@ -52,3 +57,21 @@ def test_a_role_deep_in_a_pipeline_s_rules_is_passed() -> None:
         if one.request.action == "iam:PassRole"
     }
     assert role in passed
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"omitted": True, "reason": "requestParameters too large"}, True),
+        ({"omitted": "true"}, True),
+        ({"omitted": False}, False),
+        ({"omitted": []}, False),
+        ({"omitted": {"omitted": True}}, False),
+        ({"omitted": True, "tableName": "orders"}, False),
+    ],
+)
+def test_only_what_cloudtrail_writes_says_that_it_left_the_parameters_out(
+    params: dict[str, Any], expected: bool
+) -> None:
+    assert is_left_out(params) is expected
+    project("dynamodb.amazonaws.com", "CreateTable", params)

@@ -68,9 +68,20 @@ def test_packed_keys_are_known_like_others_until_their_day_is_forgotten(
     assert not packed.isdisjoint([min(plain.keys)])
     assert packed.isdisjoint(everything - plain.keys)
     assert DuplicateFilter(packed).admit_all([*sorted(plain.keys)[:2], "new"]) == [False, False, True]
-    whole = DuplicateFilter()
-    whole.merge(packed)
-    assert whole.seen(everything) == plain.keys
+
+
+def test_packed_keys_of_files_without_a_day_are_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dedup, "ROOM", 1)
+    seen = DuplicateFilter()
+    for day in range(3 * DAYS_REMEMBERED):
+        seen.location = f"day {day}"
+        assert seen.admit_all([f"{day} {number}" for number in range(1_000)]) is None
+        seen.pack()
+        seen.rotate()
+    lately = [0, *range(2 * DAYS_REMEMBERED + 1, 3 * DAYS_REMEMBERED)]
+    every = {f"{day} {number}": day for day in range(3 * DAYS_REMEMBERED) for number in range(1_000)}
+    assert seen.seen(frozenset(every)) == {key for key, day in every.items() if day in lately}
+    assert seen.locations(every) == {f"day {day}" for day in lately}
 
 
 def test_keys_stay_texts_where_hashes_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,11 +117,11 @@ def copy_of(shared: str | None, event: str | None, table: str = "a") -> Record:
     )
 
 
-def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_path: Path) -> None:
-    own = made(
+def own(shared: str) -> Record:
+    return made(
         {
-            "eventID": "own",
-            "sharedEventID": "shared-1",
+            "eventID": f"own {shared}",
+            "sharedEventID": shared,
             "eventTime": "2026-11-03T08:00:00Z",
             "eventSource": "dynamodb.amazonaws.com",
             "eventName": "GetItem",
@@ -118,15 +129,18 @@ def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_pat
             "recipientAccountId": "111122223333",
         }
     )
+
+
+def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_path: Path) -> None:
     chunk = CallCounts(everybody)
-    chunk.add_all([own, copy_of("shared-1", "copy-1"), copy_of("shared-2", "copy-2")])
+    chunk.add_all([own("shared-1"), copy_of("shared-1", "copy-1"), copy_of("shared-2", "copy-2")])
     objects = [LogObject("a", "/a", version="1")]
     cache = Cache.open(tmp_path, "job", everybody, lambda _: None)
     cache.add(objects, chunk, ReadReport())
     cache.close()
     ((_, cached),) = cache.lookup(objects)
     assert cached.keys == {
-        key_of(one) for one in (own, copy_of("shared-1", "copy-1"), copy_of("shared-2", "copy-2"))
+        key_of(one) for one in (own("shared-1"), copy_of("shared-1", "copy-1"), copy_of("shared-2", "copy-2"))
     }
     whole = CallCounts(everybody)
     whole.merge(cached.counted(everybody, CallReader())[0])

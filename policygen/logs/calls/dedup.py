@@ -9,7 +9,7 @@ record once.
 **A cross-account copy** is another record of the same call: where a role touches a resource of another account, both
 accounts' trails log the call, under eventIDs of their own and one sharedEventID (1.4.4). The copy counts only where
 the caller's own record was not delivered, which is known when everything was read: `CrossAccountCopies` holds it
-until then.
+until then. Where calls wait on disk, so do copies (`spill`).
 
 **Days rotate**: the filter forgets keys that are older than `DAYS_REMEMBERED` days of publication, so that memory does
 not grow with the length of the log. The keys of busy days are packed (`key_table`).
@@ -210,45 +210,8 @@ class KnownKeys(Protocol):
         """Return whether none of some keys is among them."""
 
 
-ROOM = 150_000
-"""Keys that are held as they are, some 20 MB."""
-
-
-class _DayKeys:
-    """The keys of a day of publication, each with the location of its file."""
-
-    __slots__ = ("tables", "texts")
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        """Key -> location."""
-        self.tables: list[KeyTable] = []
-        """Further keys, packed."""
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.texts or any(table.location(key) is not None for table in self.tables)
-
-    def isdisjoint(self, keys: Collection[str]) -> bool:
-        """Return whether none of some keys is of this day."""
-        return self.texts.keys().isdisjoint(keys) and all(table.isdisjoint(keys) for table in self.tables)
-
-    def seen(self, keys: frozenset[str]) -> frozenset[str]:
-        """Return those of some keys that are of this day."""
-        tables = [table for table in self.tables if not table.isdisjoint(keys)]
-        packed = (key for table in tables for key in keys if table.location(key) is not None)
-        return keys.intersection(self.texts).union(packed)
-
-    def location(self, key: str) -> str | None:
-        """Return the location of a key; None for one that is not of this day."""
-        packed = (found for table in self.tables if (found := table.location(key)) is not None)
-        return self.texts[key] if key in self.texts else next(packed, None)
-
-    def pack(self) -> None:
-        """Hold all keys in less memory."""
-        if not self.tables:
-            self.tables.append(KeyTable())
-        self.tables[0].add(self.texts)
-        self.texts = {}
+ROOM = 50_000
+"""Keys of a day that are held as they are, some 7 MB."""
 
 
 class DuplicateFilter:
@@ -260,81 +223,110 @@ class DuplicateFilter:
         skipped: those of them that were met.
     """
 
-    __slots__ = ("_days", "counted_elsewhere", "location", "skipped")
+    __slots__ = ("_days", "_table", "counted_elsewhere", "location", "skipped")
 
     def __init__(self, counted_elsewhere: KnownKeys = frozenset()) -> None:
         self.location = ""
         self.counted_elsewhere = counted_elsewhere
         self.skipped: set[str] = set()
-        self._days = [_DayKeys()]
-        """A day of publication each; the newest last."""
+        self._days: list[dict[str, str]] = [{}]
+        """Key -> location, of a day of publication each; the newest last."""
+        self._table: KeyTable | None = None
+        """Further keys of the same days, packed."""
 
     def __contains__(self, key: object) -> bool:
         """Return whether a record was read lately."""
-        return isinstance(key, str) and any(key in day for day in self._days)
+        return isinstance(key, str) and self._location(key) is not None
 
     def isdisjoint(self, keys: Iterable[str]) -> bool:
         """Return whether none of some records was read lately."""
         some = frozenset(keys)
-        return all(day.isdisjoint(some) for day in self._days)
+        return all(day.keys().isdisjoint(some) for day in self._days) and (
+            self._table is None or self._table.isdisjoint(some)
+        )
 
     def admit(self, key: str) -> bool:
         """Return whether a record is read for the first time, and remember it."""
         for day in self._days:
-            if key in day.texts or (day.tables and key in day):
+            if key in day:
                 return False
+        if self._table and self._table.location(key) is not None:
+            return False
         if key in self.counted_elsewhere:
             self.skipped.add(key)
             return False
-        self._days[-1].texts[key] = self.location
+        self._days[-1][key] = self.location
         return True
 
     def admit_all(self, keys: Sequence[str]) -> list[bool] | None:
         """Admit the records of a file; return what `admit` returns of each, or None where all are new."""
         some = frozenset(keys)
         if len(some) == len(keys) and self.isdisjoint(some) and self.counted_elsewhere.isdisjoint(some):
-            self._days[-1].texts |= dict.fromkeys(keys, self.location)
+            self._days[-1] |= dict.fromkeys(keys, self.location)
             return None
         return [self.admit(key) for key in keys]
 
     def rotate(self) -> None:
-        """Begin a new day of publication, and forget the oldest."""
-        self._days.append(_DayKeys())
-        del self._days[1:-DAYS_REMEMBERED]
+        """Begin a new day of publication, and forget the oldest; the first is of files whose day is not known."""
+        if self._table:
+            self._pack_into(self._table)
+            self._table.rotate()
+        self._days.append({})
+        if len(self._days) > 1 + DAYS_REMEMBERED:
+            del self._days[1]
+            if self._table:
+                self._table.forget(1)
 
     def pack(self) -> None:
-        """Hold the keys in less memory, once they are many; `keys` has no packed ones."""
-        if CAN_PACK and sum(len(day.texts) for day in self._days) > ROOM:
-            for day in self._days:
-                day.pack()
+        """Hold the keys in less memory, from the first busy day on; `keys` has no packed ones."""
+        if self._table:
+            self._pack_into(self._table)
+        elif CAN_PACK and len(self._days[-1]) > ROOM:
+            self._table = KeyTable()
+            for day in self._days[:-1]:
+                self._table.add(day)
+                self._table.rotate()
+                day.clear()
+            self._pack_into(self._table)
+
+    def _pack_into(self, table: KeyTable) -> None:
+        """Pack the keys of the newest day, the only one that has others."""
+        table.add(self._days[-1])
+        self._days[-1] = {}
 
     def forget(self) -> None:
         """Forget all records: everything was read, and the calls may need the memory."""
-        self._days = [_DayKeys()]
+        self._days, self._table = [{}], None
 
     @property
     def keys(self) -> frozenset[str]:
         """Keys of the records read lately, of a filter that was never told to `pack`."""
-        return frozenset[str]().union(*(day.texts for day in self._days))
+        return frozenset[str]().union(*self._days)
 
     def seen(self, keys: frozenset[str]) -> frozenset[str]:
         """Return those of the keys whose records were read lately."""
-        return frozenset[str]().union(*(day.seen(keys) for day in self._days))
+        found = frozenset[str]().union(*(keys.intersection(day) for day in self._days))
+        table = self._table
+        if table is None or table.isdisjoint(keys):
+            return found
+        return found.union(key for key in keys if table.location(key) is not None)
 
     def locations(self, keys: Iterable[str]) -> set[str]:
         """Return the locations of the files that hold the records of these keys."""
-        found = (day.location(key) for key in keys for day in self._days)
-        return {one for one in found if one is not None}
+        return {one for one in map(self._location, keys) if one is not None}
+
+    def _location(self, key: str) -> str | None:
+        held = next((day[key] for day in self._days if key in day), None)
+        return self._table.location(key) if held is None and self._table else held
 
     def add(self, keys: frozenset[str]) -> None:
         """Remember records that were counted elsewhere, in no known location."""
-        self._days[-1].texts |= dict.fromkeys(keys, "")
+        self._days[-1] |= dict.fromkeys(keys, "")
 
     def merge(self, other: DuplicateFilter) -> None:
-        """Remember the records of another filter as records of the newest day."""
+        """Remember the records of another filter, which was never told to `pack`, as records of the newest day."""
         for day in other._days:
-            self._days[-1].texts |= day.texts
-            self._days[-1].tables += day.tables
+            self._days[-1] |= day
 
 
 class CrossAccountCopies(msgspec.Struct):
@@ -344,6 +336,11 @@ class CrossAccountCopies(msgspec.Struct):
     """sharedEventIDs of calls whose own record was read, in the caller's account."""
     copies: dict[str, dict[str, Event]] = msgspec.field(default_factory=dict)
     """sharedEventID, or the record's key where there is none -> the record's key -> the copy."""
+
+    @property
+    def size(self) -> int:
+        """How many sharedEventIDs and calls it holds."""
+        return len(self.own) + len(self.copies)
 
     def add(self, event: Event, key: str) -> None:
         """Hold a copy by the key of its record."""

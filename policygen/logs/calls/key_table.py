@@ -1,19 +1,22 @@
 """The keys of millions of records in little memory: some 12 bytes each, where a mapping of texts takes 150.
 
-A key is known by 62 bits of its hash. Among ten million records of which a million are remembered at a time, one is
-taken for another with a probability of two in a million. Python seeds the hash anew in each process, so nobody can
+A key is known by 63 bits of its hash. Among ten million records of which a million are remembered at a time, one is
+taken for another with a probability of one in a million. Python seeds the hash anew in each process, so nobody can
 write a log whose records are taken for each other, and a table stays in the process that made it.
 """
 
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Iterable, Mapping
+from operator import sub
+from typing import NamedTuple
 
 CAN_PACK = sys.hash_info.width >= 64
 """Whether hashes are long enough: they have 32 bits in Python for small machines."""
 
-_BITS = 14
+_BITS = 15
 _ROWS = 1 << _BITS
 _TAG = 6
 """Bytes of a hash, beyond those that choose the row."""
@@ -23,26 +26,58 @@ _ENTRY = _TAG + _PLACE
 _MASK = (1 << 8 * _TAG) - 1
 
 
-class KeyTable:
-    """Keys, each with the location of its file; they are added, and all forgotten together."""
+class _End(NamedTuple):
+    """The end of a day in a table, in which the days follow each other."""
 
-    __slots__ = ("_numbers", "_places", "_rows")
+    sizes: array[int]
+    """How long each row was."""
+    number: int
+    """Number of the first location after it."""
+
+
+class KeyTable:
+    """The keys of some days, each with the location of its file."""
+
+    __slots__ = ("_ends", "_next", "_places", "_rows")
 
     def __init__(self) -> None:
         self._rows = [b""] * _ROWS
-        self._places: list[str] = []
-        self._numbers: dict[str, int] = {}
+        self._places: dict[int, str] = {}
+        self._next = 0
+        """Number of the next location."""
+        self._ends: list[_End] = []
+        """Of all days but the newest."""
 
     def add(self, keys: Mapping[str, str]) -> None:
-        """Add keys with their locations."""
-        rows, numbers = self._rows, self._numbers
+        """Add keys of the newest day with their locations."""
+        rows, numbers = self._rows, dict[str, bytes]()
         for key, place in keys.items():
             number = numbers.get(place)
             if number is None:
-                number = numbers[place] = len(self._places)
-                self._places.append(place)
+                self._places[self._next] = place
+                number = numbers[place] = self._next.to_bytes(_PLACE)
+                self._next += 1
             code = hash(key)
-            rows[code & _ROWS - 1] += (code >> _BITS & _MASK).to_bytes(_TAG) + number.to_bytes(_PLACE)
+            rows[code & _ROWS - 1] += (code >> _BITS & _MASK).to_bytes(_TAG) + number
+
+    def rotate(self) -> None:
+        """Begin a new day."""
+        self._ends.append(_End(array("L", map(len, self._rows)), self._next))
+
+    def forget(self, day: int) -> None:
+        """Forget a day that is over, by its number from 0."""
+        none = _End(array("L", bytes(array("L").itemsize * _ROWS)), 0)
+        start, end = self._ends[day - 1] if day else none, self._ends.pop(day)
+        self._rows = [
+            row[:first] + row[last:]
+            for row, first, last in zip(self._rows, start.sizes, end.sizes, strict=True)
+        ]
+        for number in range(start.number, end.number):
+            self._places.pop(number, None)
+        gone = array("L", map(sub, end.sizes, start.sizes))
+        self._ends[day:] = [
+            _End(array("L", map(sub, later.sizes, gone)), later.number) for later in self._ends[day:]
+        ]
 
     def location(self, key: str) -> str | None:
         """Return the location of a key; None for one that is not there."""

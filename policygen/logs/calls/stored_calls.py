@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from policygen.catalog.call import ResourceEntry
 from policygen.logs.calls.call import CallBucket, CallSignature
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.events.credentials import CredentialUse
@@ -82,16 +83,22 @@ class CallReader:
 
     def read(self, stored: StoredCalls) -> Iterator[tuple[CallBucket, Evidence]]:
         """Give each bucket with its evidence."""
-        calls, users, sets = self._shared(stored.calls), self._shared(stored.users), self._shared(stored.sets)
+        calls = [self._call(one) for one in stored.calls]
+        users, sets = self._shared(stored.users), self._shared(stored.sets)
+        share = self._parts.setdefault
         for row in stored.rows:
+            first, last, samples = row.first, row.last, row.samples
+            if last == first and len(samples) == 1:  # most calls were made once on a day
+                samples = ((first, samples[0][1]),) if samples[0][0] == first else samples
+                last = first
             yield (
-                CallBucket(calls[row.call], row.day, users[row.user]),
+                CallBucket(calls[row.call], share(row.day, row.day), users[row.user]),
                 Evidence(
                     row.count,
-                    row.first,
-                    row.last,
+                    first,
+                    last,
                     sets[row.days],
-                    row.samples,
+                    samples,
                     sets[row.sessions],
                     sets[row.agents],
                     sets[row.addresses],
@@ -103,3 +110,34 @@ class CallReader:
     def _shared(self, some: list[Part]) -> list[Part]:
         share = self._parts.setdefault
         return [share(one, one) for one in some]
+
+    def _call(self, call: CallSignature) -> CallSignature:
+        """Return a call that has the texts which many calls have in common once in memory."""
+        known: CallSignature | None = self._parts.get(call)
+        if known is None:
+            share = self._parts.setdefault
+            source, name, region, account, partition, outcome, error, denial, via, vpce, params, *_ = (
+                msgspec.structs.astuple(call)
+            )
+            known = CallSignature(
+                share(source, source),
+                share(name, name),
+                share(region, region),
+                share(account, account),
+                share(partition, partition),
+                outcome,
+                share(error, error),
+                denial,
+                share(via, via),
+                share(vpce, vpce),
+                params,
+                tuple(
+                    [
+                        ResourceEntry(share(one.type, one.type), one.arn, share(one.account, one.account))
+                        for one in call.resources
+                    ]
+                ),
+                call.folded,
+            )
+            self._parts[known] = known
+        return known

@@ -6,6 +6,8 @@ returns a picklable result, so it runs in this process or in any `concurrent.fut
 
 from __future__ import annotations
 
+import pickle
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -70,18 +72,27 @@ class ReadRequest(NamedTuple):
 class Chunk(NamedTuple):
     """Objects of one day, and what the cache holds of them."""
 
-    objects: list[LogObject]
+    packed: bytes
+    """Its objects, field by field: all of a log wait for their turn, and of small files there are many thousands."""
+    day: str
+    """The day on which its objects were published, "" where it is not known."""
+    number: int
+    """Number of objects."""
+    size: int
+    """Bytes as stored."""
     cached: CachedChunk | None = None
 
-    @property
-    def day(self) -> str:
-        """The day on which its objects were published, "" where it is not known."""
-        return self.objects[0].day
+    @classmethod
+    def of(cls, objects: Sequence[LogObject], cached: CachedChunk | None = None) -> Chunk:
+        """Return the chunk of some objects."""
+        packed = zlib.compress(pickle.dumps(tuple(zip(*objects, strict=True))), level=1)
+        return cls(packed, objects[0].day, len(objects), sum(one.size for one in objects), cached)
 
     @property
-    def size(self) -> int:
-        """Bytes as stored."""
-        return sum(one.size for one in self.objects)
+    def objects(self) -> list[LogObject]:
+        """Its objects, made anew each time."""
+        fields = pickle.loads(zlib.decompress(self.packed))  # noqa: S301 - packed by `of`
+        return list(map(LogObject._make, zip(*fields, strict=True)))
 
 
 class ChunkResult(msgspec.Struct):
@@ -104,9 +115,9 @@ class ChunkResult(msgspec.Struct):
 def make_chunks(objects: Sequence[LogObject], request: ReadRequest, cache: Cache | None) -> list[Chunk]:
     """Return all objects in chunks, by day: those that the cache holds, and new ones of the other objects."""
     cached = cache.lookup([one for one in objects if request.covers(one.day)]) if cache else []
-    chunks = [Chunk(members, chunk) for members, chunk in cached]
-    known = {one.locator for chunk in chunks for one in chunk.objects}
-    chunks += map(Chunk, _split(one for one in objects if one.locator not in known))
+    chunks = [Chunk.of(members, chunk) for members, chunk in cached]
+    known = {one.locator for members, _ in cached for one in members}
+    chunks += map(Chunk.of, _split(one for one in objects if one.locator not in known))
     return sorted(chunks, key=lambda chunk: chunk.day)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from policygen.logs.audit import audit_reading
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.dedup import days_within_reach
-from policygen.logs.calls.spill import ROOM, SpillStore
+from policygen.logs.calls.spill import ROOM, ROOM_OF_COPIES, SpillStore
 from policygen.logs.calls.stored_calls import CallReader
 from policygen.logs.calls.table_count import TableCounter
 from policygen.logs.chunk import (
@@ -155,6 +155,7 @@ def _read_objects(
     try:
         with gc_paused():
             chunks = make_chunks(objects, request, cache)
+            del objects  # the chunks hold them in less memory
             merger = _Merger(
                 result,
                 source.reader,
@@ -169,15 +170,14 @@ def _read_objects(
             for chunk, counted in _counted(source.reader, chunks, request, count, executor, options):
                 merger.add(chunk, counted)
                 progress = progress._replace(
-                    objects=progress.objects + len(chunk.objects),
+                    objects=progress.objects + chunk.number,
                     size=progress.size + chunk.size,
                     records=result.counts.totals.records,
                     matches=_matches(result.counts, request),
                 )
                 options.on_progress(progress)
-                if options.spill and result.counts.size > ROOM:
-                    result.counts.fold()
-                    options.spill.write(result.counts.calls, result.counts.sightings)
+                if options.spill:
+                    _make_room(result.counts, options.spill)
                 if source.remote:
                     collect_young()
     finally:
@@ -185,8 +185,18 @@ def _read_objects(
             cache.close()
     if not result.read_report.logs:
         raise source.no_logs_error(result.read_report.kinds)
-    result.counts.resolve_cross_account_copies()
     result.counts.duplicates.forget()
+    written = options.spill.all_copies(result.counts.copies) if options.spill else None
+    result.counts.resolve_cross_account_copies(written)
+
+
+def _make_room(counts: CallCounts, spill: SpillStore) -> None:
+    """Write to disk what memory holds much of."""
+    if counts.size > ROOM:
+        counts.fold()
+        spill.write(counts.calls, counts.sightings)
+    if counts.copies.size > ROOM_OF_COPIES:
+        spill.write_copies(counts.copies)
 
 
 def _list_objects(source: LogSource, scope: Scope, read_report: ReadReport) -> list[LogObject]:
@@ -272,12 +282,13 @@ class _Merger(msgspec.Struct):
         if chunk.day != self.day:
             self.day = chunk.day
             self.result.counts.duplicates.rotate()
+        objects = chunk.objects
         if chunk.cached:
-            self._add_cached(chunk.objects, chunk.cached)
+            self._add_cached(objects, chunk.cached)
         elif counted is None and self.cache is None:
-            count_into(self.result, self.reader, chunk.objects, self.tables)
+            count_into(self.result, self.reader, objects, self.tables)
         else:
-            self._add_counted(chunk.objects, self._without_duplicates(chunk.objects, counted))
+            self._add_counted(objects, self._without_duplicates(objects, counted))
         self.result.counts.settle_memory()
 
     def _add_cached(self, objects: Sequence[LogObject], cached: CachedChunk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from policygen.evidence.role import parse_role
 from policygen.logs.audit import ROLES, RecordAudit, audit_reading
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import CallCounts
+from policygen.logs.calls.dedup import CrossAccountCopies
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.events.event import UNDATED
 from policygen.logs.read_report import require_complete
@@ -120,8 +121,8 @@ def test_a_lost_record_is_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_lost_evidence_of_the_role_is_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     resolve = CallCounts.resolve_cross_account_copies
 
-    def forgetful(self: CallCounts) -> None:
-        resolve(self)
+    def forgetful(self: CallCounts, every: Iterable[CrossAccountCopies] | None = None) -> None:
+        resolve(self, every)
         for calls in self.calls.values():
             calls.popitem()
 

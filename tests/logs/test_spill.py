@@ -11,10 +11,13 @@ import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
+from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.calls.totals import COPIED
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
+from tests.logs.test_dedup import copy_of, own
 from tests.support import ROOT
 
 TRAIL = ROOT / "samples" / "trail"
@@ -26,12 +29,32 @@ def everybody(_: RoleKey) -> bool:
 
 def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKey, Calls]]:
     monkeypatch.setattr(policygen.logs.reader, "ROOM", room)
+    monkeypatch.setattr(policygen.logs.reader, "ROOM_OF_COPIES", room)
     monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
     with SpillStore() as spill:
         whole = read_source(open_source(TRAIL), ReadRequest(everybody), options=ReadOptions(spill=spill))
         assert whole.counts.calls == {}
-        assert whole.counts.totals.roles
+        assert whole.counts.totals == read_source(open_source(TRAIL), ReadRequest(everybody)).counts.totals
+        assert whole.counts.totals.ignored[COPIED]
         return {name: unpack_calls(pieces.calls) for name, pieces in spill.by_name()}
+
+
+@pytest.mark.parametrize("lost", ["", "shared-1", "shared-2"])
+def test_copies_that_waited_on_disk_count_as_those_in_memory(lost: str) -> None:
+    shared = [f"shared-{number}" for number in range(4)]
+    first = [copy_of(one, f"copy of {one}") for one in shared[:3]]
+    then = [own(one) for one in shared if one != lost] + [copy_of("shared-3", "last"), copy_of(None, "no id")]
+    held, waiting = CallCounts(everybody), CallCounts(everybody)
+    held.add_all([*first, *then])
+    held.resolve_cross_account_copies()
+    with SpillStore() as spill:
+        waiting.add_all(first)
+        spill.write_copies(waiting.copies)
+        assert waiting.copies.size == 0
+        waiting.add_all(then)
+        waiting.resolve_cross_account_copies(spill.all_copies(waiting.copies))
+    assert (waiting.calls, waiting.totals) == (held.calls, held.totals)
+    assert held.totals.ignored[COPIED] == 4 - bool(lost)
 
 
 @pytest.mark.parametrize("room", [0, 50, 1_000_000])

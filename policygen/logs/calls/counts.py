@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from policygen.catalog.rules import learning_sources
 from policygen.iam.request import RoleKey
@@ -279,11 +280,16 @@ class CallCounts:
         if settled := self.copies.settle():
             self.totals.ignored[COPIED] += settled
 
-    def resolve_cross_account_copies(self) -> None:
-        """Count other accounts' copies of calls whose own record was not delivered (1.4.4). Once, after reading."""
+    def resolve_cross_account_copies(self, every: Iterable[CrossAccountCopies] | None = None) -> None:
+        """Count other accounts' copies of calls whose own record was not delivered (1.4.4). Once, after reading.
+
+        Args:
+            every: all copies, where some of them are not in `copies`.
+        """
         totals = self.totals
         by_id = self.roles_by_id()
-        for event, has_own_record in self.copies.resolve():
+        copies = [self.copies] if every is None else every
+        for event, has_own_record in chain.from_iterable(one.resolve() for one in copies):
             role = event.principal.role
             if role is None or has_own_record:
                 totals.ignored[COPIED] += 1

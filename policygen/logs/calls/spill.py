@@ -7,6 +7,7 @@ removed at the end. What one role has of a file is read piece by piece, when it 
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import tempfile
 import weakref
@@ -25,6 +26,7 @@ import msgspec
 from policygen.errors import UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, count_in
+from policygen.logs.calls.dedup import CrossAccountCopies
 from policygen.logs.calls.fold import Bound, fold
 from policygen.logs.calls.stored_calls import CallReader, StoredCalls, stored_calls
 from policygen.logs.events.assumption import Assumption, Sighting, Sightings, role_of_arn
@@ -36,6 +38,9 @@ PARTS = 64
 
 ROOM = 10_000
 """Calls and assumptions that are held in memory before they are written, about 20 MB."""
+
+ROOM_OF_COPIES = 2_000
+"""Copies and sharedEventIDs that are held in memory before they are written, 1 to 3 MB."""
 
 
 class StoredPieces(msgspec.Struct, frozen=True):
@@ -127,11 +132,11 @@ class SpillStore:
         for role in packed.roles:
             self._names.setdefault(_name(role), set()).add(role)
         for part, data in packed.parts.items():
-            self._write(part, data)
+            self._write(_file(part), data)
 
-    def _write(self, part: int, data: bytes) -> None:
+    def _write(self, name: str, data: bytes) -> None:
         try:
-            with self._path(part).open("ab") as file:
+            with (self._folder / name).open("ab") as file:
                 file.write(data)
         except OSError as error:
             raise UsageError(
@@ -140,6 +145,31 @@ class SpillStore:
                 code="PG-E278",
             ) from None
 
+    def write_copies(self, copies: CrossAccountCopies) -> None:
+        """Write cross-account copies and forget them; raises as `write` does."""
+        parts: defaultdict[int, CrossAccountCopies] = defaultdict(CrossAccountCopies)
+        for shared_id in copies.own:
+            parts[_part(shared_id)].own.add(shared_id)
+        for shared_id, events in copies.copies.items():
+            parts[_part(shared_id)].copies[shared_id] = events
+        copies.own, copies.copies = set(), {}
+        for part, some in parts.items():
+            self._write(f"copies-{part}", pickle.dumps(some))
+
+    def all_copies(self, rest: CrossAccountCopies) -> Iterator[CrossAccountCopies]:
+        """Give the copies that were written and the rest, those of one sharedEventID together; they are forgotten."""
+        paths = [self._folder / f"copies-{part}" for part in range(PARTS)]
+        if not any(path.exists() for path in paths):
+            yield rest
+            return
+        self.write_copies(rest)
+        for path in filter(Path.exists, paths):
+            whole = CrossAccountCopies()
+            with path.open("rb") as file:
+                while file.peek(1):
+                    whole.merge(pickle.load(file))  # noqa: S301 - written by `write_copies`
+            yield whole
+
     def names(self) -> dict[str, set[RoleKey]]:
         """Return the roles by name in lower case, as IAM compares names (1.3.8), or by id where there is no name."""
         return self._names
@@ -147,7 +177,7 @@ class SpillStore:
     def by_name(self) -> Iterator[tuple[str, StoredRoles]]:
         """Give each name with what was written of its roles."""
         for part in range(PARTS):
-            named = self._index(self._path(part))
+            named = self._index(self._folder / _file(part))
             for name in sorted(named):
                 yield name, named.pop(name)
 
@@ -168,9 +198,6 @@ class SpillStore:
                 pieces.spans.append((start, of_piece))
                 file.seek(of_piece, SEEK_CUR)
         return named
-
-    def _path(self, part: int) -> Path:
-        return self._folder / f"{part:02}"
 
 
 def pack_roles(calls: dict[RoleKey, Calls], sightings: Sightings) -> PackedParts:
@@ -241,6 +268,10 @@ def _sum(pieces: Iterable[bytes]) -> Calls:
 
 def _name(role: RoleKey) -> str:
     return (role.name or role.role_id).lower()
+
+
+def _file(part: int) -> str:
+    return f"{part:02}"
 
 
 def _part(name: str) -> int:

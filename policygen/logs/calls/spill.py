@@ -1,5 +1,7 @@
 """Calls and assumptions of more roles than fit into memory wait on disk, and are read back role by role.
 
+So do the copies of calls that other accounts received (`dedup`), until everything was read.
+
 The name of a role decides into which of a fixed number of files they go, so one file at a time is read back. The
 files hold sums and identifying parameters, as the cache does; their folder is readable for the user only, and is
 removed at the end. What one role has of a file is read piece by piece, when it is asked for.

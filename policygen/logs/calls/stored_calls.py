@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from policygen.catalog.call import ResourceEntry
 from policygen.logs.calls.call import CallBucket, CallSignature
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.events.credentials import CredentialUse
@@ -112,32 +111,26 @@ class CallReader:
         return [share(one, one) for one in some]
 
     def _call(self, call: CallSignature) -> CallSignature:
-        """Return a call that has the texts which many calls have in common once in memory."""
-        known: CallSignature | None = self._parts.get(call)
+        """Return the one object for a call; those of one operation and place share the texts of these."""
+        parts = self._parts
+        known: CallSignature | None = parts.get(call)
         if known is None:
-            share = self._parts.setdefault
-            source, name, region, account, partition, outcome, error, denial, via, vpce, params, *_ = (
-                msgspec.structs.astuple(call)
-            )
+            texts = (call.source, call.name, call.region, call.account, call.partition)
+            source, name, region, account, partition = parts.setdefault(texts, texts)
             known = CallSignature(
-                share(source, source),
-                share(name, name),
-                share(region, region),
-                share(account, account),
-                share(partition, partition),
-                outcome,
-                share(error, error),
-                denial,
-                share(via, via),
-                share(vpce, vpce),
-                params,
-                tuple(
-                    [
-                        ResourceEntry(share(one.type, one.type), one.arn, share(one.account, one.account))
-                        for one in call.resources
-                    ]
-                ),
+                source,
+                name,
+                region,
+                account,
+                partition,
+                call.outcome,
+                call.error,
+                call.denial,
+                call.via,
+                call.vpce,
+                call.params,
+                call.resources,
                 call.folded,
             )
-            self._parts[known] = known
+            parts[known] = known
         return known

@@ -30,7 +30,7 @@ from policygen.logs.calls.call import CallBucket, Calls, CallSignature
 from policygen.logs.calls.distinct import hash_of, union
 from policygen.logs.calls.evidence import Evidence, sum_of
 from policygen.logs.calls.folded import Folded, Name
-from policygen.logs.calls.templates import Names, Part, SameTemplate, by_template
+from policygen.logs.calls.templates import Names, Part, SameTemplate, by_template, operation_of
 from policygen.logs.events.credentials import CredentialUse
 
 KEEP = 256
@@ -49,7 +49,16 @@ Sum = tuple[CallSignature, CredentialUse, list[tuple[Part, bytes]]]
 
 def fold(calls: Calls) -> None:
     """Replace calls of one role by fewer that stand for them, past the limits."""
-    for call, user, parts in sums_of([(one.call, one.user, one) for one in calls]):
+    operations: defaultdict[object, list[CallBucket]] = defaultdict(list)
+    for one in calls:
+        operations[operation_of(one.call, one.user)].append(one)
+    for same in operations.values():  # one after the other: of many calls, most may have nothing to fold
+        if len(same) > KEEP:
+            _fold_operation(calls, same)
+
+
+def _fold_operation(calls: Calls, same: Collection[CallBucket]) -> None:
+    for call, user, parts in sums_of([(one.call, one.user, one) for one in same]):
         days: dict[str, list[tuple[Evidence, bytes]]] = defaultdict(list)
         for bucket, names in parts:
             evidence = calls.pop(bucket)

@@ -257,6 +257,12 @@ def unpack_sightings(
 
 
 def _sum(pieces: Iterable[bytes]) -> Calls:
+    calls = _added_up(pieces)
+    fold(calls)
+    return calls
+
+
+def _added_up(pieces: Iterable[bytes]) -> Calls:
     calls: Calls = {}
     bound, reader = Bound(), CallReader()
     for piece in pieces:
@@ -264,7 +270,6 @@ def _sum(pieces: Iterable[bytes]) -> Calls:
             count_in(calls, key, evidence)
         if bound.keep("", calls):
             reader = CallReader()  # the one before holds the parts of all calls that were folded
-    fold(calls)
     return calls
 
 

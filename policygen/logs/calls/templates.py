@@ -34,13 +34,18 @@ class SameTemplate(NamedTuple, Generic[Part]):
     """Those of calls that stand for many."""
 
 
+def operation_of(call: CallSignature, user: CredentialUse) -> object:
+    """Return what calls of one template and user have in common with others of their operation."""
+    return (user, *_fields(call))
+
+
 def by_template(
     counted: Iterable[tuple[CallSignature, CredentialUse, Part]], least: int
 ) -> Iterator[SameTemplate[Part]]:
     """Give the calls with made-up names by template and user, where these have more than `least` different names."""
     operations: dict[object, list[tuple[CallSignature, CredentialUse, Part]]] = {}
     for one in counted:
-        operations.setdefault((one[1], *_fields(one[0])), []).append(one)
+        operations.setdefault(operation_of(one[0], one[1]), []).append(one)
     for same in operations.values():
         call, user, _ = same[0]
         if len(same) > least and may_make_up_names(call.source, call.name):

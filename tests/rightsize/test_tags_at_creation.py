@@ -23,6 +23,7 @@ RAN = {
     "on": DAYS,
     "params": {"launchTemplate": {"launchTemplateId": "lt-1"}},
 }
+GROUP = {"source": "logs", "name": "CreateLogGroup", "params": {"logGroupName": "g"}, "on": DAYS}
 READS = {
     "EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True, "DataResources": []}]
 }
@@ -64,6 +65,7 @@ def unverified(
         ("sqs:TagQueue", MADE | {"params": {}}, True),
         ("sqs:UntagQueue", MADE | {"params": {"queueName": "q", "tags": {"team": "x"}}}, False),
         ("ec2:CreateTags", RAN, True),
+        ("logs:TagResource", GROUP, False),
     ],
     ids=[
         "the records show no tags",
@@ -71,6 +73,7 @@ def unverified(
         "one has lost its parameters",
         "nothing loses tags at creation",
         "a launch template may hold tags",
+        "an operation of another service that asks for the same action makes nothing here",
     ],
 )
 def test_tags_are_decided_by_the_records_of_what_was_made(

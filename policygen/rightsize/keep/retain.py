@@ -99,7 +99,8 @@ def keep_without_evidence(
     platform = _platform_keeps(usages, coverage, current, report)
     platform += _needs_unconfigured(usages, coverage, current, current_actions)
     platform += keeps_not_in_record(usage)
-    platform += keeps_for_data_events(current_actions, coverage, _partition(current))
+    data_events = keeps_for_data_events(current_actions, coverage, _partition(current))
+    platform += [keep for keep in data_events if not _service_is_idle(keep.grant, report, min_days)]
     unobservable = keep_unobservable(
         RoleFacts(
             usages,
@@ -204,6 +205,18 @@ def _role_report(
         created=current.role.create_date if current.role else "",
         workplaces=_workplaces(usages, coverage, current),
         leader=GLOBAL_LEADERS.get(_partition(current), "us-east-1"),
+    )
+
+
+def _service_is_idle(grant: Grant, report: RoleReport | None, min_days: int) -> bool:
+    """Return whether IAM saw no attempt at a service, by calls of any kind, where the grant lets the role work."""
+    found = report.find(grant.action) if report else None
+    return (
+        report is not None
+        and found is not None
+        and (found.kind, found.level) == ("idle", "service")
+        and report.is_long_enough(found, min_days)
+        and not report.untracked(found, grant.resource)
     )
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from policygen.catalog.action_events import event_names
+from policygen.catalog.action_events import actions_named, event_names
 from policygen.catalog.service_names import service_prefix
 from policygen.catalog.tag_members import makes_something, tags_shown
 from policygen.evidence.usage import Usage
@@ -73,10 +73,20 @@ def _granted(facts: RoleFacts) -> Mapping[str, Sequence[str]]:
 
 @lru_cache(maxsize=4096)
 def _may_give_tags(action: str) -> bool:
-    """Return whether a call for an action makes something, and takes tags or may take them."""
-    source = f"{service_of(action)}.amazonaws.com"
-    events = [name for name in event_names(action) if makes_something(name)]
+    """Return whether a call for an action makes something of its service, and takes tags or may take them.
+
+    ``ImportTable`` of DynamoDB asks for logs:CreateLogGroup as well, and is no operation of CloudWatch Logs.
+    """
+    service = service_of(action)
+    source = f"{service}.amazonaws.com"
+    events = [name for name in event_names(action) if makes_something(name) and _is_of(service, name)]
     return any(tags_shown(source, name) != "no-tags" for name in events)
+
+
+def _is_of(service: str, event: str) -> bool:
+    """Return whether a service may have an event: not if there is an action of this name, and only of others."""
+    named = actions_named(event)
+    return not named or service in map(service_of, named)
 
 
 def _shows_its_tags(usage: Usage, service: str) -> bool:

@@ -92,7 +92,9 @@ def keep_without_evidence(
     """
     role = usage.role.name
     if current is None or current_actions is None or bounds is None:
-        alone = _drop_needs(platform_keeps((), (), usage.requests), rules, role)
+        # What nothing shows can only stay as today's policies have it.
+        shown = [keep for keep in platform_keeps((), (), usage.requests) if keep.kind == "platform"]
+        alone = _drop_needs(shown, rules, role)
         return KeepResult(tuple(alone.keeps), needed=alone.actions, dropped=alone.dropped)
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
     report = _role_report(usages, coverage, current, earlier_usage)

@@ -33,6 +33,12 @@ def _operations() -> Mapping[str, Mapping[str, list[str]]]:
     return found
 
 
+@lru_cache(maxsize=1024)
+def operation_names(source: str) -> frozenset[str]:
+    """Return the names of the operations of a service that the list of their members knows; by its eventSource."""
+    return frozenset(name for service in model_names(source) for name in _operations().get(service, {}))
+
+
 TagsShown = Literal["no-tags", "by-parameters", "unknown"]
 
 

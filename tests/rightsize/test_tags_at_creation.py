@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from policygen.account.snapshot import to_account
-from policygen.catalog.tag_members import tags_shown
+from policygen.catalog.tag_members import operation_names, tags_shown
 from policygen.rightsize.analysis import analyse
+from policygen.rightsize.keep.witnesses.tags import is_of_another
 from tests.support.accounts import snapshot, trail
 from tests.support.options import analysis_options
 from tests.support.records import ROLE, write_logs
@@ -82,8 +83,31 @@ def test_tags_are_decided_by_the_records_of_what_was_made(
     assert kept(tmp_path, action, event) is stays
 
 
-def test_tags_stay_where_no_trail_shows_what_is_made(tmp_path: Path) -> None:
-    assert kept(tmp_path, "sqs:TagQueue", MADE, **READS)
+TABLE = {"source": "cassandra", "name": "CreateTable", "params": {"keyspaceName": "shop"}, "on": DAYS}
+BUDGET = {"source": "budgets", "name": "CreateBudget", "params": {"accountId": "123456789012"}, "on": DAYS}
+
+
+@pytest.mark.parametrize(
+    ("action", "event"),
+    [("sqs:TagQueue", MADE), ("cassandra:TagResource", TABLE), ("budgets:TagResource", BUDGET)],
+    ids=["an action with the operation's name", "one of a verb", "one of another name"],
+)
+def test_tags_stay_where_no_trail_shows_what_is_made(
+    action: str, event: dict[str, Any], tmp_path: Path
+) -> None:
+    assert kept(tmp_path, action, event, **READS)
+
+
+def test_no_operation_of_a_service_is_taken_for_another_s() -> None:
+    wrong = [
+        (prefix, name)
+        for prefix in ("apigateway", "budgets", "cassandra", "s3", "lambda", "ec2", "elasticloadbalancing")
+        for name in operation_names(f"{prefix}.amazonaws.com")
+        if is_of_another(prefix, name)
+    ]
+    assert wrong == []
+    assert is_of_another("logs", "ImportTable")
+    assert is_of_another("s3", "CreateFunction")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from policygen.catalog.action_events import actions_named, event_names
 from policygen.catalog.service_names import service_prefix
-from policygen.catalog.tag_members import makes_something, tags_shown
+from policygen.catalog.tag_members import makes_something, operation_names, tags_shown
 from policygen.evidence.usage import Usage
 from policygen.iam.actions import by_service
 from policygen.iam.arn import service_of
@@ -79,14 +79,23 @@ def _may_give_tags(action: str) -> bool:
     """
     service = service_of(action)
     source = f"{service}.amazonaws.com"
-    events = [name for name in event_names(action) if makes_something(name) and _is_of(service, name)]
+    events = [
+        name for name in event_names(action) if makes_something(name) and not is_of_another(service, name)
+    ]
     return any(tags_shown(source, name) != "no-tags" for name in events)
 
 
-def _is_of(service: str, event: str) -> bool:
-    """Return whether a service may have an event: not if there is an action of this name, and only of others."""
+def is_of_another(service: str, event: str) -> bool:
+    """Return whether a service surely has no such event: not its API, and an action of this name is another's.
+
+    The actions of some services have other names than their operations, as those of API Gateway, so that an action of
+    the event's name says nothing of these.
+    """
+    operations = operation_names(f"{service}.amazonaws.com")
     named = actions_named(event)
-    return not named or service in map(service_of, named)
+    return bool(operations and named) and (
+        event.removesuffix("20*") not in operations and service not in map(service_of, named)
+    )
 
 
 def _shows_its_tags(usage: Usage, service: str) -> bool:

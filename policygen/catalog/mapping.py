@@ -126,23 +126,23 @@ def _main_requests(call: Call, event: KnownEvent, resolver: Resolver) -> list[Ma
 def _without_parameters(call: Call, event: KnownEvent, resolver: Resolver) -> Iterator[MappedRequest]:
     """Yield requests for all that an event may ask for, where its parameters were too large for CloudTrail.
 
-    What its rules need in some cases only is optional: a grant of today stays for it.
+    What its rules need in some cases only is a hint: nothing shows it, and only a grant of today can stay for it.
     """
     base, scope = base_context(call), resolver.scope()
     origin = Provenance(event.rule, step="parameters that CloudTrail left out")
     asked: list[tuple[str, tuple[str, ...], Context, Grade]] = []
     for need in event.needs + event.also:
-        sometimes = need.grade == "required" and (need.when or need.unless or need.each)
-        grade: Grade = "optional" if sometimes else need.grade
+        always = need.grade == "required" and not (need.when or need.unless or need.each)
+        grade: Grade = "hint" if need.grade in GRANTED and not always else need.grade
         context = _with_need_context(base, need, scope)
         asked += [(text.text, need.on, context, grade) for text in need.action.render(scope)]
     if event.action and not event.needs:
         asked.append((event.action.name, event.action.types, base, "required"))
     if event.roles:
-        asked.append(("iam:PassRole", ("role",), _merge_contexts(base, event.passed), "optional"))
+        asked.append(("iam:PassRole", ("role",), _merge_contexts(base, event.passed), "hint"))
     if event.tagging:
         made = tuple(name for name in event.tagging.types if creates(name, event.operation))
-        asked += [(event.tagging.name, made, base, "optional")] if made else []
+        asked += [(event.tagging.name, made, base, "hint")] if made else []
     for action, types, context, grade in asked:
         service = _service_of(action, resolver.service)
         of_record = {name: resolver.of_record(name, service) for name in types}

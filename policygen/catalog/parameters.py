@@ -220,6 +220,9 @@ def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
 
 _INSTEAD = frozenset({"omitted", "originalSize", "reason"})
 
+LEFT_OUT: Mapping[str, bool] = {"omitted": True}
+"""What stands for parameters that CloudTrail left out."""
+
 
 def is_left_out(params: Mapping[str, Any]) -> bool:
     """Return whether CloudTrail left the parameters out, as it does above 100 KB, and says so in their place.

@@ -17,6 +17,7 @@ from policygen.catalog.known_event import KnownEvent, known_event
 from policygen.catalog.learning import learn_rules
 from policygen.catalog.parameters import (
     FREE_TEXT,
+    LEFT_OUT,
     TAG_MEMBERS,
     begins_like_arn,
     is_left_out,
@@ -90,7 +91,7 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
         arns: False if the caller knows that no parameter has an ARN.
     """
     if is_left_out(params):
-        return {"omitted": True}
+        return dict(LEFT_OUT)
     wanted = projection(source, name)
     kept: dict[str, Any] = {}
     rules = wanted.member_rules

@@ -182,7 +182,7 @@ def _operation(call: CallSignature) -> tuple[str, str, str]:
 
 
 def _names_something(call: CallSignature) -> bool:
-    return call.params != b"{}" or bool(call.resources) or call.folded is not None
+    return call.has_parameters or bool(call.resources) or call.folded is not None
 
 
 def _cut_off_calls(calls: Collection[CallSignature]) -> set[CallSignature]:

@@ -25,6 +25,7 @@ RAN = {
     "params": {"launchTemplate": {"launchTemplateId": "lt-1"}},
 }
 GROUP = {"source": "logs", "name": "CreateLogGroup", "params": {"logGroupName": "g"}, "on": DAYS}
+TOO_LARGE = {"omitted": True, "originalSize": 137011, "reason": "requestParameters too large"}
 READS = {
     "EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True, "DataResources": []}]
 }
@@ -67,6 +68,7 @@ def unverified(
         ("sqs:UntagQueue", MADE | {"params": {"queueName": "q", "tags": {"team": "x"}}}, False),
         ("ec2:CreateTags", RAN, True),
         ("logs:TagResource", GROUP, False),
+        ("logs:TagLogGroup", GROUP | {"params": TOO_LARGE}, True),
     ],
     ids=[
         "the records show no tags",
@@ -75,6 +77,7 @@ def unverified(
         "nothing loses tags at creation",
         "a launch template may hold tags",
         "an operation of another service that asks for the same action makes nothing here",
+        "CloudTrail left the parameters out",
     ],
 )
 def test_tags_are_decided_by_the_records_of_what_was_made(

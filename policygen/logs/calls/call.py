@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
+from policygen.catalog.parameters import LEFT_OUT
 from policygen.catalog.projection import project, reads_member
 from policygen.iam.arn import partition_of
 from policygen.logs.calls.evidence import Evidence
@@ -58,6 +59,16 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
         )
 
     @property
+    def is_left_out(self) -> bool:
+        """Whether CloudTrail left its parameters out, as too large."""
+        return self.params == _LEFT_OUT
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether its record says which parameters it had."""
+        return self.params != b"{}" and not self.is_left_out
+
+    @property
     def params_text(self) -> str:
         """The identifying parameters as JSON, with patterns where it stands for many."""
         if self.folded is None:
@@ -88,6 +99,7 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_LEFT_OUT = _encode(LEFT_OUT)
 
 
 def encode_without(params: dict[str, Any], places: Collection[tuple[str, ...]]) -> bytes:

@@ -107,6 +107,6 @@ def _shows_its_tags(usage: Usage, service: str) -> bool:
         if service_prefix(call.source) != service:
             continue
         shown = tags_shown(call.source, call.name)
-        if shown == "unknown" or (shown == "by-parameters" and call.params == b"{}"):
+        if shown == "unknown" or (shown == "by-parameters" and not call.has_parameters):
             return False
     return True

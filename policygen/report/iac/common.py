@@ -159,7 +159,9 @@ def moved_comment(plan: Plan, where: str) -> list[str]:
     apply = plan.apply_list
     gone = ", ".join(one.name for one in (*apply.first_off, *apply.off))
     return [
-        f"For a role that the stack makes: move {where}; the rest only makes the file valid.",
+        *textwrap.wrap(
+            f"For a role that the stack makes: move {where}; the rest makes the file valid.", _WIDTH
+        ),
         *textwrap.wrap(
             f"It replaces what the role has today, so take that out: {gone}" if gone else "", _WIDTH
         ),

@@ -37,7 +37,7 @@ def render(plan: Plan) -> str:
     function = image_function(properties)
     resources = {f"{pascal(plan.role.name)}Function": function} | (unattached(plan) if several else {})
     template = VERSION | TRANSFORM | IMAGE_PARAMETER | {"Resources": resources}
-    moved = moved_comment(plan, f"{' and '.join(properties)} into your own function")
+    moved = moved_comment(plan, f"{' and '.join(properties)} into your function")
     return header_comment(plan, "#", *moved) + dump(template)
 
 

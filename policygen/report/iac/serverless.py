@@ -41,7 +41,7 @@ def render(plan: Plan) -> str:
         "service": f"{kebab(plan.role.name)}-service",
         "provider": {"name": "aws", "iam": {"role": role}},
     }
-    return header_comment(plan, "#", *moved_comment(plan, "iam into your own service")) + dump(service | more)
+    return header_comment(plan, "#", *moved_comment(plan, "iam into your service")) + dump(service | more)
 
 
 def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 #   docker run --rm --user "$(id -u)" -v "$PWD:/work" policygen suggest --role orders-api --logs samples/trail --snapshot samples/account.json
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY pyproject.toml hatch_build.py README.md LICENSE constraints.txt ./
 COPY policygen policygen
 RUN python -m venv /opt/policygen \
     && /opt/policygen/bin/pip install --no-cache-dir --constraint constraints.txt '.[fast,verify]' \

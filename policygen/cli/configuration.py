@@ -110,8 +110,19 @@ def table_of(path: Path) -> Mapping[str, Any]:
 
 
 def _folders() -> list[Path]:
-    """Return the current folder and those above it, up to the root of the repository; it alone outside of one."""
-    here = Path.cwd()
+    """Return the current folder and those above it, up to the root of the repository; it alone outside of one.
+
+    Raises:
+        UsageError: PG-E209, the current folder is gone.
+    """
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current folder cannot be read: {(error.strerror or str(error)).lower()}",
+            "it may have been deleted or moved: cd to a folder that is there, and run it again",
+            code="PG-E209",
+        ) from error
     above: list[Path] = []
     for folder in (here, *here.parents):
         above.append(folder)

@@ -8,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -65,7 +67,15 @@ def outputs(place: Path) -> dict[str, str]:
     return {name: value for name, _, value in several.findall(text)} | dict(lines)
 
 
-def step(place: Path, name: str, *, base_ref: str = "", queue: str = "", **inputs: str) -> Done:
+def step(
+    place: Path,
+    name: str,
+    *,
+    base_ref: str = "",
+    queue: str = "",
+    own: dict[str, str] | None = None,
+    **inputs: str,
+) -> Done:
     """A step of the action with inputs; what it puts out is there for the next one."""
     told = outputs(place)
     given = {f"inputs.{key.replace('_', '-')}": value for key, value in (INPUTS | inputs).items()}
@@ -78,7 +88,7 @@ def step(place: Path, name: str, *, base_ref: str = "", queue: str = "", **input
     }
     runner = {"GITHUB_STEP_SUMMARY": "summary.md", "GITHUB_OUTPUT": "output", "RUNNER_TEMP": "runner"}
     runner = {key: str(place / value) for key, value in runner.items()} | {"GITHUB_REPOSITORY": "o/r"}
-    return bash(place, found["run"], **runner, **variables)
+    return bash(place, found["run"], **runner, **variables, **(own or {}))
 
 
 # --- What is written -------------------------------------------------------------------------------
@@ -213,12 +223,12 @@ def test_the_action_installs_the_commit_it_belongs_to(place: Path) -> None:
         place, steps()["Install"]["run"], GITHUB_ACTION_PATH=str(ROOT), RUNNER_TEMP=str(place / "runner")
     )
     assert done.code == 0
-    words = (place / "pip.txt").read_text("utf-8").splitlines()
-    assert words[:2] == ["-m", "venv"]
-    assert words[3:6] == ["-m", "pip", "install"]
-    assert words[7].endswith("[yaml]")  # templates in YAML are checked as JSON ones are
-    assert (Path(words[7].removesuffix("[yaml]")) / "pyproject.toml").is_file()
-    assert Path(words[9]).samefile(ROOT / "constraints.txt")
+    words = (place / "runner" / "pip.txt").read_text("utf-8").splitlines()
+    assert words[:3] == ["-I", "-m", "venv"]
+    assert words[4:9] == ["-I", "-m", "pip", "--isolated", "install"]
+    assert words[10].endswith("[yaml]")  # templates in YAML are checked as JSON ones are
+    assert (Path(words[10].removesuffix("[yaml]")) / "pyproject.toml").is_file()
+    assert Path(words[12]).samefile(ROOT / "constraints.txt")
 
 
 def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: Path) -> None:
@@ -748,3 +758,72 @@ def test_a_token_that_may_not_write_comments_is_a_warning_and_not_the_gate(place
     (place / "policygen-out" / "comment.md").write_text("<!-- policygen:check:1:x -->\n", "utf-8")
     done = step(place, "Comment")
     assert (done.code, done.stdout[:41]) == (0, "::warning::the comment was not written: t")
+
+
+# --- What a checkout holds -------------------------------------------------------------------------
+
+
+def hostile(place: Path) -> Path:
+    """Put a module of every name that an interpreter of the job may import into the checkout; return where marks go."""
+    marks = place.parent / f"{place.name}-marks"
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = [*pyproject["dependencies"], *pyproject["optional-dependencies"]["yaml"]]
+    installed = {name for one in packages_distributions().items() for name in (one[0], *one[1])}
+    names = {re.split(r"[^\w-]", one)[0] for one in asked} | installed | set(sys.stdlib_module_names)
+    names |= {
+        "pip",
+        "setuptools",
+        "wheel",
+        "yaml",
+        "policygen",
+        "sitecustomize",
+        "usercustomize",
+        "site",
+        "_hooks",
+    }
+    for name in names:
+        module = place / f"{name}.py"
+        if module.stem.isidentifier():
+            module.write_text(
+                f"open({str(marks)!r}, 'a').write({name!r} + '\\n')\nraise ImportError('hostile')\n", "utf-8"
+            )
+    (place / "pip.conf").write_text("[global]\nrequire-hashes = true\n", "utf-8")
+    assert (place / "json.py").exists()
+    return marks
+
+
+@pytest.mark.parametrize("mode", ["plan", "check"])
+def test_no_module_of_the_checkout_is_imported(mode: str, place: Path) -> None:
+    """A pull request may hold a json.py, and the token of its job may write."""
+    git(place, "init", "-q")
+    spy = place.parent / f"{place.name}-spy"
+    git(place, "config", "core.fsmonitor", f"touch {shlex.quote(str(spy))}; false")
+    stand_in(place, "gh", GH_BASELINE)
+    if mode == "check":
+        assert step(place, "Plan", **NIGHT).code == 0
+        document = json.loads((place / "policygen-plans" / "orders-api.json").read_text("utf-8"))
+        (place / "p.json").write_text(json.dumps(document["policies"][0]["document"]), "utf-8")
+    marks = hostile(place)
+    installing = place.parent / f"{place.name}-install"
+    installing.mkdir()
+    own = {"PYTHONPATH": ".", "PIP_CONFIG_FILE": "pip.conf", "PIP_TARGET": str(place)}
+    done = bash(place, steps()["Install"]["run"],
+                GITHUB_ACTION_PATH=str(place / "none"), RUNNER_TEMP=str(installing), **own)  # fmt: skip
+    assert "ERROR: " in done.stderr, done.stderr  # pip itself ran, and has nothing to install
+    if mode == "plan":
+        assert step(place, "Empty plans").code == 0
+        roles = step(place, "Plan", own=own, **NIGHT | {"roles": ""})  # reads policygen.toml, and the account
+        assert step(place, "Plan", own=own, **NIGHT).code == 0
+        assert {"orders-api", "image-resizer", "report-monthly"} <= kept(place), roles.stderr
+        assert step(place, "Night", own=own).code == 0
+    else:
+        asked = {"roles": "orders-api", "policy": "p.json", "baseline": "known.json"}
+        assert step(place, "Empty plans", own=own, cache="false").code == 0
+        assert step(place, "Base branch", own=own, base_ref="main", **asked).code == 0
+        done = step(place, "Check", own=own, base_ref="main", **asked)
+        assert "policygen orders-api: gate passed" in done.stdout, done.stderr
+        stand_in(place, "gh", f"EXISTING=\n{GH}")
+        assert step(place, "Comment", own=own).code == 0
+        assert step(place, "Gate", own=own).code == 0
+    assert not marks.exists(), marks.read_text("utf-8")
+    assert not spy.exists()

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.accounts import snapshot
-from tests.support.command import READ, run
+from tests.support.command import READ, command, environment, run
 from tests.support.records import ACCOUNT, write_logs
 
 CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/cases/usage/wrong.json").read_text("utf-8"))
@@ -103,3 +104,25 @@ def test_a_role_that_the_logs_have_and_the_snapshot_lacks_is_not_sent_to_the_sam
     assert (done.stdout, done.code) == ("", 4)
     assert f"in account {ACCOUNT}: give" not in done.stderr
     assert "the logs have calls of it: make a newer snapshot" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("suggest", "-r", "x", "-l", "logs"), ("check", "--all"), ("config",)], ids=" ".join
+)
+def test_a_folder_that_is_gone_is_wrong_usage_and_no_bug(words: tuple[str, ...], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'rmdir "$PWD" && exec {shlex.join(command(*words))}'
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=gone,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "error: the current folder cannot be read: no such file or directory  PG-E209, exit 2\n"
+    )
+    assert "cd to a folder that is there" in done.stderr

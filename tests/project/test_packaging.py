@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.command import environment
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -90,6 +91,64 @@ def test_the_container_is_built_from_files_that_it_gets_and_is_not_root() -> Non
     assert copied == allowed
     assert all((ROOT / name).exists() for name in copied)
     assert re.findall(r"^USER (\d+)$", dockerfile, re.M) not in ([], ["0"])
+
+
+def build_context(folder: Path) -> None:
+    """Copy what `.dockerignore` lets into the build, which leaves out all and lets in by name."""
+    first, *rules = (ROOT / ".dockerignore").read_text("utf-8").split()
+    assert first == "*"
+    left_out = [rule.removeprefix("**/") for rule in rules if not rule.startswith("!")]
+    for name in (rule[1:] for rule in rules if rule.startswith("!")):
+        if (ROOT / name).is_dir():
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns(*left_out, "tables.json")
+            )
+        else:
+            shutil.copy(ROOT / name, folder / name)
+
+
+@pytest.mark.system
+def test_the_image_can_be_built_from_its_context_and_its_program_answers(tmp_path: Path) -> None:
+    """There is no Docker here: the build's own lines run in a folder, with what they copy and no more."""
+    context, source, installed = tmp_path / "context", tmp_path / "src", tmp_path / "opt"
+    for folder in (context, source):
+        folder.mkdir()
+    build_context(context)
+    stage = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", "").split("\nFROM ")[1]
+    for line in stage.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "COPY":
+            *names, target = rest.split()
+            for name in names:
+                if (context / name).is_dir():
+                    shutil.copytree(context / name, source / target)
+                else:
+                    shutil.copy(context / name, source / target)
+        elif word == "RUN":
+            script = re.sub(r"^python ", f"{sys.executable} ", rest).replace("/opt/policygen", str(installed))
+            done = subprocess.run(
+                ["bash", "-ec", script], cwd=source, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+    words = (
+        "suggest",
+        "--role",
+        "orders-api",
+        "--logs",
+        "samples/trail",
+        "--snapshot",
+        "samples/account.json",
+    )
+    done = process_of(installed / "bin" / "policygen", *words, home=tmp_path)
+    assert (done.returncode, "orders-api" in done.stdout) == (0, True), done.stderr
+    assert list(installed.rglob("policygen/tables.json"))  # hatch_build.py ran
+    assert not list(installed.rglob("site-packages/pip"))
+
+
+def process_of(program: Path, *words: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program on the samples, without the Python path of the tests."""
+    env = {key: value for key, value in environment(home).items() if key != "PYTHONPATH"}
+    return subprocess.run([program, *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.oracle

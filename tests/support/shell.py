@@ -19,7 +19,9 @@ def settled(folder: Path) -> Path:
     """A folder with the samples, and with policygen among the commands."""
     (folder / "samples").symlink_to(ROOT / "samples")
     (folder / "bin").mkdir()
-    stand_in(folder, "policygen", f'exec {shlex.quote(sys.executable)} -m policygen "$@"')
+    stand_in(
+        folder, "policygen", f'exec {shlex.quote(str(Path(sys.executable).with_name("policygen")))} "$@"'
+    )
     return folder
 
 

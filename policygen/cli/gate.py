@@ -88,6 +88,7 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
     Raises:
         UsageError: PG-E245, the plan does not hold what the gate needs.
     """
+    from policygen.gate.provenance import origin_of
     from policygen.plan.gate import basis_from_plan
 
     role, seen = plan.role, plan.coverage
@@ -101,6 +102,7 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
         plan.evidence.last,
         plan.window.end[:10],
         len(seen.incomplete),
+        origin=origin_of(Path(plan.file)) if plan.file else "",
     )
 
 
@@ -296,6 +298,7 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
         newly=options.newly_of(subject),
         rules_url=options.rules_url or RULES_URL,
         plan=subject.plan,
+        origin=subject.origin,
         age=(options.today - date.fromisoformat(subject.plan)).days
         if options.today and subject.plan
         else None,

@@ -38,6 +38,8 @@ class GateSubject(NamedTuple):
     """What the change deletes, a sentence for each."""
     table: GateRole | None = None
     """Which policies somebody named, in the configuration or on the command line."""
+    origin: str = ""
+    """Where the plan was fetched from, in words; "" where it was not."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first; what may be forgotten stands before what follows from it."""
@@ -74,6 +76,8 @@ class PrincipalSubject(NamedTuple):
     """As `GateSubject` has it."""
     told: Sequence[str] = ()
     """What of the role nothing judged, a sentence for each; the findings have what the logs could not have shown."""
+    origin: str = ""
+    """As `GateSubject` has it."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""

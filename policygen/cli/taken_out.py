@@ -33,6 +33,7 @@ class TakenOut(NamedTuple):
     days_with_events: int = 0
     last: str = ""
     plan: str = ""
+    origin: str = ""
     gaps: int = 0
 
     def findings(self) -> tuple[Finding, ...]:

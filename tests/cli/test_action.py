@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 import yaml
 
+from tests.gate import test_provenance as provenance
 from tests.judges.actionlint import judge as actionlint
 from tests.support import ROOT
 from tests.support.command import Done, run
@@ -81,7 +84,12 @@ def step(
     given = {f"inputs.{key.replace('_', '-')}": value for key, value in (INPUTS | inputs).items()}
     given |= {"github.event.pull_request.number": "7", "github.base_ref": base_ref}
     given |= {"github.event.merge_group.base_sha": queue}
-    given |= {f"steps.{one}.outputs.{key}": value for one in ("check", "plan") for key, value in told.items()}
+    given["steps.plans.outputs.fetched"] = ""  # the step may be skipped
+    given |= {
+        f"steps.{one}.outputs.{key}": value
+        for one in ("check", "plan", "plans")
+        for key, value in told.items()
+    }
     found = steps()[name]
     variables = {
         key: EXPRESSION.sub(lambda m: given[m[1]], text) for key, text in found.get("env", {}).items()
@@ -104,7 +112,7 @@ def test_the_action_is_a_composite_one_whose_inputs_are_all_used_and_all_told() 
 
 
 def test_no_expression_stands_in_a_script() -> None:
-    assert len(SCRIPTS) == 8
+    assert len(SCRIPTS) == 9
     assert [name for name in SCRIPTS if "${{" in steps()[name]["run"]] == []
 
 
@@ -112,17 +120,17 @@ def test_what_others_made_is_pinned_to_a_commit() -> None:
     jobs = [job for path in WORKFLOWS.values() for job in loaded(path)["jobs"].values()]
     parts = [*steps().values(), *(one for job in jobs for one in job["steps"])]
     uses = [one["uses"] for one in parts if "uses" in one]
-    assert len(uses) == 21
+    assert len(uses) == 22
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one) for one in uses)
 
 
 def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_than_it_needs() -> None:
     rights = {
         "nightly": {"plan": {"contents", "id-token"}},
-        "pull-request": {"check": {"contents", "pull-requests", "security-events"}},
+        "pull-request": {"check": {"actions", "contents", "pull-requests", "security-events"}},
         "terraform": {
             "plan": {"contents", "id-token"},
-            "check": {"contents", "pull-requests", "security-events"},
+            "check": {"actions", "contents", "pull-requests", "security-events"},
         },
     }
     for name, path in WORKFLOWS.items():
@@ -576,15 +584,15 @@ def test_the_plans_of_a_pull_request_are_none(place: Path) -> None:
     forged = place / "policygen-plans" / "plans" / "orders-api.json"
     forged.parent.mkdir(parents=True)
     forged.write_text("{}", "utf-8")
-    assert step(place, "Empty plans", cache="false") == Done("", "", 0)  # another step brought them
+    assert step(place, "Empty plans", workflow="") == Done("", "", 0)  # another step brought them
     assert forged.exists()
     assert step(place, "Empty plans") == Done("", "", 0)
     assert not (place / "policygen-plans").exists()
     forged.parent.mkdir(parents=True)
     forged.write_text("{}", "utf-8")
     git(place, "add", "-f", "policygen-plans")
-    for cache in ("true", "false"):
-        done = step(place, "Empty plans", cache=cache)
+    for workflow in ("plans.yml", ""):
+        done = step(place, "Empty plans", workflow=workflow)
         assert done.code == 1
         assert "the folder of the plans holds a file of the repository" in done.stdout
         assert forged.exists()
@@ -597,6 +605,76 @@ def test_a_folder_of_plans_that_holds_the_repository_is_left_alone(plans: str, p
     assert done.code == 1
     assert "holds the repository" in done.stdout
     assert (place / "x").exists()
+
+
+@pytest.mark.parametrize(("mode", "cache", "kept_there"), [("plan", "true", False), ("plan", "false", True)])
+def test_at_night_plans_that_another_step_brought_stay(
+    mode: str, cache: str, kept_there: bool, place: Path
+) -> None:
+    (place / "policygen-plans").mkdir()
+    assert step(place, "Empty plans", mode=mode, cache=cache).code == 0
+    assert (place / "policygen-plans").exists() == kept_there
+
+
+GH_NIGHT = """\
+case "$2" in
+  repos/o/r) cat home;;
+  */runs\\?*) cat runs;;
+  */compare/*) cat comparison;;
+  */artifacts\\?*) cat artifacts;;
+  */zip) cat zip;;
+  *) echo "gh: Not Found (HTTP 404)" >&2; exit 1;;
+esac
+"""
+"""A gh that answers by the files of a place."""
+
+
+def tells_of_the_night(place: Path, change: Callable[[provenance.World], None]) -> None:
+    """Let gh tell of a night that made the plans of the place, after a change."""
+    plans = {path.name: path.read_bytes() for path in (place / "policygen-plans").iterdir()}
+    told = provenance.world()
+    provenance.of_zip(provenance.packed(plans))(told)
+    change(told)
+    stand_in(place, "gh", GH_NIGHT)
+    for name in ("home", "comparison"):
+        (place / name).write_text(json.dumps(told[name]), "utf-8")
+    (place / "runs").write_text(json.dumps({"workflow_runs": told["runs"]}), "utf-8")
+    (place / "artifacts").write_text(json.dumps({"artifacts": told["artifacts"]}), "utf-8")
+    (place / "zip").write_bytes(told["zip"])
+
+
+def checked_by_the_night(place: Path, change: Callable[[provenance.World], None]) -> Done:
+    """The check of a pull request, with the plans of its own run lying there."""
+    assert step(place, "Plan", **NIGHT).code == 0
+    plan = json.loads((place / "policygen-plans" / "orders-api.json").read_text("utf-8"))
+    (place / "p.json").write_text(json.dumps(plan["policies"][0]["document"]), "utf-8")
+    tells_of_the_night(place, change)
+    asked = {"roles": "orders-api", "policy": "p.json"}
+    (place / "output").unlink()
+    for name in ("Empty plans", "Fetch plans"):
+        assert step(place, name, **asked).code == 0
+    return step(place, "Check", **asked)
+
+
+def test_the_check_names_the_run_the_commit_and_the_digest_of_the_plans(place: Path) -> None:
+    done = checked_by_the_night(place, lambda _: None)
+    digest = hashlib.sha256((place / "zip").read_bytes()).hexdigest()
+    told = f"from run 7 of policygen-plans.yml on main {provenance.SHA[:12]}, sha256:{digest}"
+    assert f"gate passed, nothing against the policy; plan of 2026-11-24, {told}" in done.stdout
+    comment = (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert digest in comment
+    assert step(place, "Gate").code == 0
+
+
+@pytest.mark.parametrize("name", provenance.REFUSED)
+def test_plans_of_another_origin_are_not_checked_and_never_pass(name: str, place: Path) -> None:
+    done = checked_by_the_night(place, provenance.REFUSED[name][0])
+    assert "::error title=policygen gate not checked::no plans to check by: " in done.stdout
+    assert "gate passed" not in done.stdout
+    for file in (place / "policygen-out" / "comment.md", place / "summary.md"):
+        assert "gate **not checked**" in file.read_text("utf-8")
+    assert outputs(place)["sarif"] == ""
+    assert step(place, "Gate").code == 3
 
 
 def test_a_role_that_fails_keeps_the_plan_of_an_earlier_night(place: Path) -> None:
@@ -688,7 +766,7 @@ def test_no_input_becomes_a_command_or_an_option(name: str, value: str, place: P
     if name == "baseline":
         (place / value).write_text("{}", "utf-8")
     stand_in(place, "gh", GH_BASELINE)
-    for one in ("Empty plans", "Plan", "Base branch", "Check"):
+    for one in ("Empty plans", "Fetch plans", "Plan", "Base branch", "Check"):
         step(place, one, **({"roles": "x"} | {name: value}))
     said = (place / "said").read_bytes().decode().split("\0")
     assert not list(place.rglob("pwned"))
@@ -798,9 +876,9 @@ def test_no_module_of_the_checkout_is_imported(mode: str, place: Path) -> None:
     git(place, "init", "-q")
     spy = place.parent / f"{place.name}-spy"
     git(place, "config", "core.fsmonitor", f"touch {shlex.quote(str(spy))}; false")
-    stand_in(place, "gh", GH_BASELINE)
     if mode == "check":
         assert step(place, "Plan", **NIGHT).code == 0
+        tells_of_the_night(place, lambda _: None)
         document = json.loads((place / "policygen-plans" / "orders-api.json").read_text("utf-8"))
         (place / "p.json").write_text(json.dumps(document["policies"][0]["document"]), "utf-8")
     marks = hostile(place)
@@ -818,7 +896,9 @@ def test_no_module_of_the_checkout_is_imported(mode: str, place: Path) -> None:
         assert step(place, "Night", own=own).code == 0
     else:
         asked = {"roles": "orders-api", "policy": "p.json", "baseline": "known.json"}
-        assert step(place, "Empty plans", own=own, cache="false").code == 0
+        assert step(place, "Empty plans", own=own).code == 0
+        assert step(place, "Fetch plans", own=own).code == 0
+        stand_in(place, "gh", GH_BASELINE)
         assert step(place, "Base branch", own=own, base_ref="main", **asked).code == 0
         done = step(place, "Check", own=own, base_ref="main", **asked)
         assert "policygen orders-api: gate passed" in done.stdout, done.stderr

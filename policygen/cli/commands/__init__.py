@@ -12,6 +12,7 @@ COMMANDS = {
     "trust": "Right-size",
     "api": "Right-size",
     "check": "Compare",
+    "fetch": "Compare",
     "diff": "Compare",
     "roles": "Look",
     "doctor": "Look",

@@ -34,6 +34,7 @@ def _object(report: FindingsReport) -> dict[str, Any]:
         "gaps": report.gaps,
         "last": report.last,
         "plan": report.plan,
+        "origin": report.origin,
         "error": report.error,
         "planned": not report.unplanned,
         "next": list(report.next),

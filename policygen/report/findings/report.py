@@ -79,6 +79,8 @@ class FindingsReport:
     """The file that is to be mended where it was not checked, and its line; "" for none."""
     plan: str = ""
     """The last day that the plan knows of by which it was checked, ISO 8601; "" where the logs were read."""
+    origin: str = ""
+    """Where the plan was fetched from, in words, with its digest; "" where it was not."""
     age: int | None = None
     """Days from then to today; None where nobody asked."""
     unnamed: Sequence[str] = ()
@@ -109,9 +111,10 @@ class FindingsReport:
 
     @property
     def plan_text(self) -> str:
-        """Of when the plan is, in words; "" where the logs were read."""
+        """Of when and where the plan is, in words; "" where the logs were read."""
         age = f", {pluralize(self.age or 0, 'day')} old" if self.is_old else ""
-        return f"plan of {self.plan}{age}" if self.plan else ""
+        origin = f", from {self.origin}" if self.origin else ""
+        return f"plan of {self.plan}{age}{origin}" if self.plan else ""
 
     @property
     def evidence(self) -> str:

@@ -72,7 +72,7 @@ def _basis(report: FindingsReport) -> Iterator[str]:
     """Yield what the verdict rests on."""
     yield from wrapped("  ", f"{pluralize(len(report.files), 'file')}, {report.evidence}")
     if report.plan:
-        yield f"  {report.plan_text}"
+        yield from wrapped("  ", report.plan_text)
     if report.accepted:
         yield from wrapped("  ", report.accepted)
     if report.hidden:

@@ -1,0 +1,1 @@
+"""A change under check: what it may rest on."""

@@ -281,6 +281,59 @@ CLOUDFORMATION: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
         ["s3:ListBucket *"],
         ("arn:aws:iam::aws:policy/Unknown",),
     ),
+    "either branch of a condition, in a list and as the list": (
+        {
+            "R": role(
+                ManagedPolicyArns=[
+                    {"Fn::If": ["IsProd", "arn:aws:iam::aws:policy/AdministratorAccess", {"Ref": "AWS::NoValue"}]}
+                ],
+                Policies={"Fn::If": ["IsProd", [{"PolicyName": "p", "PolicyDocument": document()}], []]},
+            )
+        },
+        [ITEM],
+        ("arn:aws:iam::aws:policy/AdministratorAccess",),
+    ),
+    "a policy that a condition may leave out": (
+        {"R": role(), "P": policy("AWS::IAM::Policy", Roles=[{"Ref": "R"}]) | {"Condition": "IsProd"}},
+        [ITEM],
+        (),
+    ),
+    "a list of ARNs that is a parameter": (
+        {"R": role(ManagedPolicyArns={"Ref": "Arns"})},
+        ["s3:ListBucket *"],
+        ("arn:aws:iam::aws:policy/Unknown",),
+    ),
+    "a list of roles that is a parameter": (
+        {"P": policy("AWS::IAM::Policy", Roles={"Ref": "Roles"})},
+        [ITEM],
+        (),
+    ),
+    "one of a list, parts of a text, and a value of a map": (
+        {
+            "R": inline(
+                {
+                    "Fn::Sub": [
+                        "arn:aws:s3:::${a}-${b}-${c}",
+                        {
+                            "a": {"Fn::Select": [1, ["x", "y"]]},
+                            "b": {"Fn::Select": ["0", {"Fn::Split": ["/", "z/w"]}]},
+                            "c": {"Fn::FindInMap": ["Names", {"Ref": "Stage"}, "bucket"]},
+                        },
+                    ]
+                }
+            )
+        },
+        ["dynamodb:GetItem arn:aws:s3:::y-z-live"],
+        (),
+    ),
+    "the ARN of a log group": (
+        {
+            "L": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/shop"}},
+            "R": inline({"Fn::GetAtt": ["L", "Arn"]}),
+        },
+        ["dynamodb:GetItem arn:aws:logs:eu-west-1:111122223333:log-group:/shop:*"],
+        (),
+    ),
     "a role without any policy": ({"R": role()}, [], ()),
     "another role's policy is not taken": (
         {"R": inline(), "O": role(RoleName="other", Policies=[{"PolicyDocument": document("iam:*", "*")}])},
@@ -294,7 +347,16 @@ CLOUDFORMATION: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", CLOUDFORMATION)
 def test_the_policies_of_a_role_are_found_in_a_template(name: str, suffix: str, read: Read) -> None:
     resources, expected, unread = CLOUDFORMATION[name]
-    sources = read({"Parameters": {"Stage": {"Default": "prod"}}, "Resources": resources}, f"t.{suffix}")
+    parameters = {
+        "Stage": {"Default": "prod"},
+        "Arns": {
+            "Type": "CommaDelimitedList",
+            "Default": "arn:aws:iam::aws:policy/job/ReadOnly, arn:aws:iam::aws:policy/Unknown",
+        },
+        "Roles": {"Type": "List<String>", "Default": "other, orders"},
+    }
+    mappings = {"Names": {"prod": {"bucket": "live"}}}
+    sources = read({"Parameters": parameters, "Mappings": mappings, "Resources": resources}, f"t.{suffix}")
     assert granted(sources) == expected
     assert tuple(name for source in sources for name, _ in source.unread) == unread
 
@@ -337,6 +399,27 @@ def test_a_function_of_sam_has_a_role_whose_name_a_deployment_makes(mark: str, n
     assert sources[0].place(1, "Action", 0) == (16, 24)
 
 
+def test_a_function_of_sam_whose_role_a_condition_may_leave_out_has_one_of_its_own(read: Read) -> None:
+    text = SAM.replace(
+        "      Policies:\n", "      Role: !If [Own, !Ref Given, !Ref AWS::NoValue]\n      Policies:\n", 1
+    )
+    sources = read(text, "t.yaml", "#ShopRole", CONTEXT)
+    assert ITEM in granted(sources)
+
+
+@pytest.mark.parametrize("merged", ["<<: *d", "<<: [*d]"])
+def test_a_merge_key_hides_nothing_since_the_file_is_refused(merged: str, read: Read) -> None:
+    text = SAM.replace("    Properties:\n", f"    Properties:\n      {merged}\n", 1)
+    with pytest.raises(UsageError, match=r"t\.yaml:7 has the merge key <<"):
+        read(
+            text.replace(
+                "Resources:\n", "Extra: &d {Policies: [AdministratorAccess]}\nResources:\n", 1
+            ).replace("Extra", "Metadata"),
+            "t.yaml",
+            "#ShopRole",
+        )
+
+
 def test_a_template_without_the_role_names_those_it_has(read: Read) -> None:
     with pytest.raises(UsageError, match=r"t\.yaml has no policies of the role 'orders'") as caught:
         read(SAM, "t.yaml")
@@ -345,6 +428,16 @@ def test_a_template_without_the_role_names_those_it_has(read: Read) -> None:
         read(terraform(OTHER))
     assert caught.value.hints == ("it has roles: other; name one of them: t.json#other",)
 
+
+DENY = {
+    "PolicyName": "d",
+    "PolicyDocument": {"Statement": [{"Effect": "Deny", "Action": "iam:*", "Resource": "*"}]},
+}
+DENYING = {
+    "Type": "AWS::IAM::Policy",
+    "Condition": "IsProd",
+    "Properties": {"Roles": [{"Ref": "R"}], "PolicyDocument": DENY["PolicyDocument"]},
+}
 
 UNTOLD: dict[str, tuple[Any, str]] = {
     "an import": (
@@ -362,6 +455,40 @@ UNTOLD: dict[str, tuple[Any, str]] = {
     "the ARN of what has no name": (
         {"Resources": {"T": {"Type": "AWS::DynamoDB::Table"}, "R": inline({"Fn::GetAtt": ["T", "Arn"]})}},
         "R cannot be checked: the template does not tell T.Arn",
+    ),
+    "a parameter whose default is the name of one of Systems Manager": (
+        {
+            "Parameters": {"S": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/shop/table"}},
+            "Resources": {"R": inline({"Ref": "S"})},
+        },
+        "R cannot be checked: the template does not tell S, a parameter of Systems Manager",
+    ),
+    "a list within a text": (
+        {
+            "Parameters": {"L": {"Type": "CommaDelimitedList", "Default": "a,b"}},
+            "Resources": {"R": inline({"Fn::Sub": "arn:aws:s3:::${L}"})},
+        },
+        "R cannot be checked: the template does not tell L",
+    ),
+    "one of too short a list": (
+        {"Resources": {"R": inline({"Fn::Select": [2, ["a", "b"]]})}},
+        "R cannot be checked: the template does not tell Fn::Select",
+    ),
+    "a map that has no such key": (
+        {"Mappings": {"M": {"a": {}}}, "Resources": {"R": inline({"Fn::FindInMap": ["M", "a", "b"]})}},
+        "R cannot be checked: the template does not tell Fn::FindInMap",
+    ),
+    "a branch of a condition within a value": (
+        {"Resources": {"R": inline({"Fn::If": ["IsProd", "*", ARN]})}},
+        "R cannot be checked: the template does not tell Fn::If",
+    ),
+    "a Deny that a condition may leave out": (
+        {"Resources": {"R": inline(), "P": DENYING}},
+        "P cannot be checked: it has a Deny that a condition may leave out",
+    ),
+    "a Deny in one branch of a condition": (
+        {"Resources": {"R": role(Policies=[{"Fn::If": ["IsProd", DENY, {"Ref": "AWS::NoValue"}]}])}},
+        "R cannot be checked: it has a Deny that a condition may leave out",
     ),
     "a parameter without a default": (
         {"Resources": {"R": inline({"Ref": "Stage"})}},
@@ -639,7 +766,7 @@ WHOSE: dict[str, tuple[Any, str]] = {
     "a parameter": ({"Ref": "Name"}, "Name"),
     "an import": ({"Fn::ImportValue": "role"}, "Fn::ImportValue"),
     "a parameter of Systems Manager": ("{{resolve:ssm:/orders/role}}", "{{resolve:ssm:/orders/role}}"),
-    "a condition": ({"Fn::If": ["Prod", "orders", "other"]}, "Fn::If"),
+    "a branch of a condition": ({"Fn::If": ["Prod", "x", {"Ref": "Name"}]}, "Name"),
 }
 
 
@@ -665,6 +792,10 @@ def test_a_policy_of_a_role_that_a_template_does_not_tell_is_an_error(
 
 
 OF_THE_ROLE: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "either name of a condition": (
+        {"P": policy("AWS::IAM::RolePolicy", RoleName={"Fn::If": ["Prod", "orders", "other"]})},
+        [ITEM],
+    ),
     "a name in other letters": ({"P": policy("AWS::IAM::RolePolicy", RoleName="OrderS")}, [ITEM]),
     "a parameter with several roles": (
         {"R": role(), "P": policy("AWS::IAM::Policy", Roles={"Ref": "Several"})},

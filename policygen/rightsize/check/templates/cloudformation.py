@@ -7,6 +7,7 @@ Source: AWS CloudFormation User Guide, Intrinsic function reference; AWS SAM spe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,7 @@ from policygen.rightsize.check.templates.context import (
     RolePolicies,
     TemplateContext,
     no_such_role,
+    unknown_value,
 )
 from policygen.rightsize.check.templates.other_ways import added_by_sam, unread_macros, unread_resources
 from policygen.rightsize.check.templates.template_values import (
@@ -37,6 +39,7 @@ _ROLE, _FUNCTION = "AWS::IAM::Role", "AWS::Serverless::Function"
 _MAKES_ROLE = {_FUNCTION, "AWS::Serverless::StateMachine"}
 """Resources of SAM that get a role, called like them with ``Role`` at the end, unless they name one."""
 _MANAGED = "AWS::IAM::ManagedPolicy"
+_IF = "Fn::If"
 _ATTACHED = {"AWS::IAM::Policy", _MANAGED, "AWS::IAM::RolePolicy"}
 
 
@@ -105,8 +108,10 @@ class _TemplateReader(TemplateValues):
         for logical, one in self._resources.items():
             if one["Type"] in _ATTACHED and self._is_attached(logical, own):
                 place = ("Resources", logical, "Properties", "PolicyDocument")
-                document = self._properties(logical).get("PolicyDocument")
-                documents.append((logical, self._resolved(logical, document), place))
+                document = self._resolved(logical, self._properties(logical).get("PolicyDocument"))
+                if self._is_optional(logical, own):
+                    document = self._as_wide_as_it_may_be(logical, document)
+                documents.append((logical, document, place))
         if not (documents or attached or own):
             raise no_such_role(self._file, self._context, self._roles())
         return RolePolicies(tuple(documents), tuple(attached), self._rest(own))
@@ -192,8 +197,15 @@ class _TemplateReader(TemplateValues):
         """Yield the managed policies that a role names, each with its place; those of this template have documents."""
         value = self._properties(logical).get("ManagedPolicyArns")
         for place, one in _placed(value, ("Resources", logical, "Properties", "ManagedPolicyArns")):
-            if not self._managed_here(one):
-                yield self._text(f"{logical}.ManagedPolicyArns", one), place
+            if self._managed_here(one):
+                continue
+            where = f"{logical}.ManagedPolicyArns"
+            found = self._resolved(where, one)
+            for name in found if isinstance(found, list) else [found]:
+                known = self._context.document_of(self._text(where, name))
+                if known and _IF in place:
+                    self._as_wide_as_it_may_be(where, known.to_dict())
+                yield name, place
 
     def _managed_here(self, value: Any) -> str:
         """Return the logical name of the managed policy of this template to which a value refers; "" for none."""
@@ -216,14 +228,50 @@ class _TemplateReader(TemplateValues):
         """Add an inline policy, or the name of one that is attached."""
         if isinstance(policy, dict) and "PolicyDocument" in policy:
             document = self._resolved(logical, policy["PolicyDocument"])
+            document = self._as_wide_as_it_may_be(logical, document) if _IF in place else document
             documents.append((logical, document, (*place, "PolicyDocument")))
         elif isinstance(policy, dict) and "Statement" in policy:
             document = {"Version": "2012-10-17"} | self._resolved(logical, policy)
+            document = self._as_wide_as_it_may_be(logical, document) if _IF in place else document
             documents.append((logical, document, place))
         elif isinstance(policy, dict) and len(policy) == 1 and not is_function(policy):
             attached.append((f"{SAM_TEMPLATE}{next(iter(policy))}", place))
         else:
             attached.append((self._text(logical, policy), place))
+
+    def _is_optional(self, logical: str, own: Sequence[str]) -> bool:
+        """Return whether a condition may leave out a policy and not the role, or the role's attachment to it."""
+        condition = self._resources[logical].get("Condition")
+        if condition is not None and condition not in {
+            self._resources[self._holder(role)].get("Condition") for role in own
+        }:
+            return True
+        properties = self._properties(logical)
+        places = [
+            place
+            for value in (
+                properties.get("Roles"),
+                *(self._properties(role).get("ManagedPolicyArns") for role in own),
+            )
+            for place, one in _placed(value, ())
+            if value is properties.get("Roles") or self._managed_here(one) == logical
+        ]
+        return any(_IF in place for place in places)
+
+    def _as_wide_as_it_may_be(self, where: str, document: Any) -> Any:
+        """Return a document that a condition may leave out: what it denies may be allowed then.
+
+        Raises:
+            UsageError: PG-E251, it has a Deny: without it the role may do more, and with it less.
+        """
+        if '"Deny"' not in (document if isinstance(document, str) else json.dumps(document, default=str)):
+            return document
+        if not self._context.lenient:
+            raise unknown_value(self._file, where, "it has a Deny that a condition may leave out")
+        statements = document.get("Statement") if isinstance(document, dict) else None
+        listed = statements if isinstance(statements, list) else [statements]
+        allowing = [one for one in listed if isinstance(one, dict) and one.get("Effect") == "Allow"]
+        return {"Version": "2012-10-17", "Statement": allowing}
 
     def _roles(self) -> list[str]:
         """Return the logical names of roles, and of those that SAM makes for functions."""
@@ -231,7 +279,7 @@ class _TemplateReader(TemplateValues):
         for logical, one in self._resources.items():
             if one["Type"] == _ROLE:
                 found.append(logical)
-            elif one["Type"] in _MAKES_ROLE and "Role" not in self._properties(logical):
+            elif one["Type"] in _MAKES_ROLE and _may_be_absent(self._all_of(f"{logical}Role").get("Role")):
                 found.append(f"{logical}Role")
         return found
 
@@ -303,8 +351,26 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _placed(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield the values of a property that is one or a list, but for those that are left out, each with its place."""
+    """Yield the values of a property that is one or a list, but for those that are left out, each with its place.
+
+    Which branch of ``Fn::If`` counts is decided when the template is deployed: both are there, and their places say so.
+    """
     listed = isinstance(value, list)
     for number, one in enumerate(value if listed else [value]):
-        if one is not None and one != {"Ref": "AWS::NoValue"}:
-            yield ((*path, number) if listed else path), one
+        place: Path = (*path, number) if listed else path
+        if branches := _branches(one):
+            for branch, found in enumerate(branches, 1):
+                yield from _placed(found, (*place, _IF, branch))
+        elif one is not None and one != {"Ref": "AWS::NoValue"}:
+            yield place, one
+
+
+def _branches(value: Any) -> list[Any]:
+    """Return both values that ``Fn::If`` may have; [] for any other value."""
+    given = value.get(_IF) if isinstance(value, dict) and len(value) == 1 else None
+    return given[1:] if isinstance(given, list) and len(given) == 3 else []
+
+
+def _may_be_absent(value: Any) -> bool:
+    """Return whether a property is left out, or may be."""
+    return value is None or value == {"Ref": "AWS::NoValue"} or any(map(_may_be_absent, _branches(value)))

@@ -19,6 +19,9 @@ _LIKE = {
 _PREFIX = {"stepfunctions": "states"}
 """A service of resource types -> its IAM prefix, where they differ."""
 _REF_IS_ARN = {"AWS::SNS::Topic", "AWS::StepFunctions::StateMachine"}
+_LOG_GROUP = "AWS::Logs::LogGroup"
+"""Its ARN as an attribute ends with ``:*``. Source: AWS CloudFormation User Guide, AWS::Logs::LogGroup"""
+_OF_LISTS = {"Fn::Select", "Fn::Split", "Fn::FindInMap"}
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
@@ -55,6 +58,8 @@ class TemplateValues:
         self._resources: Mapping[str, Mapping[str, Any]] = document["Resources"]
         parameters = document.get("Parameters")
         self._parameters: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
+        mappings = document.get("Mappings")
+        self._mappings: Mapping[str, Any] = mappings if isinstance(mappings, dict) else {}
         self._file, self._context = file, context
 
     def _properties(self, logical: str) -> Mapping[str, Any]:
@@ -126,6 +131,28 @@ class TemplateValues:
                 if isinstance(joined, list)
                 else self._unknown(function)
             )
+        if function in _OF_LISTS and isinstance(argument, list):
+            return self._of_list(function, [self._value(one) for one in argument])
+        return self._unknown(function)
+
+    def _of_list(self, function: str, argument: list[Any]) -> Any:
+        """Return what a function makes of a list whose values are known.
+
+        Source: AWS CloudFormation User Guide, Fn::Select, Fn::Split, Fn::FindInMap
+        """
+        match function, argument:
+            case "Fn::Select", [number, list() as values] if str(number).isdecimal() and int(number) < len(
+                values
+            ):
+                return values[int(number)]
+            case "Fn::Split", [str() as delimiter, str() as text] if delimiter:
+                return text.split(delimiter)
+            case "Fn::FindInMap", [str() as name, first, second]:
+                found: Any = self._mappings
+                for key in (name, str(first), str(second)):
+                    found = found.get(key) if isinstance(found, dict) else None
+                if isinstance(found, str | int | float | list):
+                    return found
         return self._unknown(function)
 
     def _unknown(self, what: str) -> Any:
@@ -140,7 +167,8 @@ class TemplateValues:
             name = match[2].strip()
             if name in given:
                 return str(self._value(given[name]))
-            return str(self._attribute(*name.split(".", 1)) if "." in name else self._ref(name))
+            found = self._attribute(*name.split(".", 1)) if "." in name else self._ref(name)
+            return str(self._unknown(name) if isinstance(found, list) else found)
 
         return _VARIABLE.sub(fill, str(text))
 
@@ -158,7 +186,7 @@ class TemplateValues:
             return NO_VALUE
         parameter = self._parameters.get(name)
         if isinstance(parameter, dict) and isinstance(parameter.get("Default"), str | int | float):
-            return str(parameter["Default"])
+            return _default(name, str(parameter.get("Type")), str(parameter["Default"]))
         one = self._resources.get(name)
         if one is None:
             raise UnresolvedError(name)
@@ -170,7 +198,7 @@ class TemplateValues:
     def _attribute(self, name: str, attribute: str) -> str:
         if attribute in {"Arn", "TopicArn"} and name in self._resources:
             for pattern, _ in self._named(name):
-                return pattern
+                return f"{pattern}:*" if self._resources[name]["Type"] == _LOG_GROUP else pattern
         raise UnresolvedError(f"{name}.{attribute}")
 
     def _named(self, logical: str) -> Iterator[tuple[str, str]]:
@@ -193,6 +221,21 @@ class TemplateValues:
             if name is not None and set(pattern.placeholders) - set(pattern.name_placeholders) <= set(known):
                 text = str(self._value(name))
                 yield pattern.fill(known | {pattern.name_placeholders[0]: text}), text
+
+
+def _default(name: str, kind: str, text: str) -> str | list[str]:
+    """Return the default of a parameter; of Systems Manager it is the name of a parameter there, and not its value.
+
+    Source: AWS CloudFormation User Guide, Parameters, and Systems Manager parameter types
+
+    Raises:
+        UnresolvedError: it is that name.
+    """
+    if kind.startswith("AWS::SSM::"):
+        raise UnresolvedError(f"{name}, a parameter of Systems Manager")
+    if kind.startswith("List<") or kind == "CommaDelimitedList":
+        return [one.strip() for one in text.split(",")]
+    return text
 
 
 def is_function(value: Mapping[str, Any]) -> bool:

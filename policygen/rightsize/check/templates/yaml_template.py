@@ -16,6 +16,7 @@ _PLAIN = {
     "tag:yaml.org,2002:null",
 }
 """Tags of scalars that are no text. A date is one: policies have a Version that looks like a date."""
+_MERGE = "tag:yaml.org,2002:merge"
 _DEEPEST = 100
 
 
@@ -31,11 +32,25 @@ def _repeated_key(file: str, name: str, line: int) -> UsageError:
     return error
 
 
+def _merge_key(file: str, line: int) -> UsageError:
+    """Return the error for ``<<``: tools that upload templates merge it, CloudFormation itself does not.
+
+    Source: AWS CloudFormation User Guide, Template format
+    """
+    error = UsageError(
+        f"{file}:{line} has the merge key <<, which CloudFormation does not know",
+        "write out what it merges; a tool that does so before it uploads the template: give that one's output",
+        code="PG-E219",
+    )
+    error.place = file, line
+    return error
+
+
 def parse_yaml_template(text: str, file: str) -> tuple[Any, Mapping[Path, Location]]:
     """Return the value of a YAML text and the places of its parts; ``!Sub x`` is read as ``{"Fn::Sub": x}``.
 
     Raises:
-        UsageError: PG-E219, it is no YAML, or has a key twice; PG-E252, PyYAML is not installed.
+        UsageError: PG-E219, it is no YAML, or has a key twice or ``<<``; PG-E252, PyYAML is not installed.
     """
     try:
         import yaml
@@ -58,6 +73,8 @@ def parse_yaml_template(text: str, file: str) -> tuple[Any, Mapping[Path, Locati
             found: Any = {}
             for key, value in node.value:
                 name = str(key.value)
+                if key.tag == _MERGE:
+                    raise _merge_key(file, key.start_mark.line + 1)
                 if name in found:
                     raise _repeated_key(file, name, key.start_mark.line + 1)
                 found[name] = value_of(value, (*path, name))

@@ -17,7 +17,7 @@ def command(
         Path, typer.Option("--plans", metavar="DIR", help="Folder for the plans; new or empty.")
     ],
     repository: Annotated[
-        str, typer.Option("--repository", envvar="GITHUB_REPOSITORY", metavar="OWNER/NAME", help="On GitHub.")
+        str, typer.Option("--repository", metavar="OWNER/NAME", help="On GitHub.")
     ],
     workflow: Annotated[
         str, typer.Option("--workflow", metavar="FILE", help="The workflow that makes the plans.")
@@ -28,14 +28,14 @@ def command(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch the plans that a workflow made on the default branch of a repository.
+    """Fetch the plans that a workflow made on the default branch.
 
     They are those of its last success there. GitHub has to say that the run is of this repository, this workflow, the
     default branch and one of its commits; plans of anything else are refused (exit 3). Needs gh, and its login.
 
     policygen fetch --repository acme/shop --plans night
 
-    policygen fetch --repository acme/shop --workflow plans.yml --plans night --max-plan-age 14
+    policygen fetch --repository acme/shop --plans night --workflow plans.yml
     """
     from policygen.cli.gate_run import today
     from policygen.cli.inputs import message_sink

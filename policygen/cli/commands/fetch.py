@@ -16,9 +16,7 @@ def command(
     plans: Annotated[
         Path, typer.Option("--plans", metavar="DIR", help="Folder for the plans; new or empty.")
     ],
-    repository: Annotated[
-        str, typer.Option("--repository", metavar="OWNER/NAME", help="On GitHub.")
-    ],
+    repository: Annotated[str, typer.Option("--repository", metavar="OWNER/NAME", help="On GitHub.")],
     workflow: Annotated[
         str, typer.Option("--workflow", metavar="FILE", help="The workflow that makes the plans.")
     ] = "policygen-plans.yml",

@@ -114,3 +114,8 @@ _SIGNS = str.maketrans({"✔": "v", "✘": "x", "→": ">", "−": "-", "…": "
 def ascii_signs(text: str) -> str:
     """Return a text with ASCII characters in place of policygen's own signs."""
     return text.translate(_SIGNS)
+
+
+def minute(time: str) -> str:
+    """Return an ISO time to the minute, without the T."""
+    return time[:16].replace("T", " ")

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from policygen.errors import UsageError
+from policygen.gate.findings import Finding
+from policygen.gate.judge.check import check
+from policygen.gate.sources import PolicySource, policy_source
 from policygen.iam.document import Policy, parse_policy
 from policygen.plan import io
 from policygen.plan.gate import basis_from_plan
 from policygen.plan.model import Plan
-from policygen.rightsize.check.check import check
-from policygen.rightsize.check.findings import Finding, PolicySource, policy_source
 from policygen.text import escape_controls
 
 Written = Policy | Mapping[str, Any] | str | Path

@@ -7,7 +7,7 @@ from policygen.report.formats import ALIASES, FORMATS
 
 def complete_role(incomplete: str) -> list[str]:
     """Return the roles with a saved plan whose names begin so."""
-    from policygen.cli.plans import own_folder
+    from policygen.plan.saved import own_folder
 
     names = sorted(path.stem for path in own_folder().glob("*.json"))
     return [name for name in names if name.startswith(incomplete)]

@@ -8,9 +8,9 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from policygen.cli.configuration import defaults_of, read_configuration, text_of
 from policygen.cli.console import log_line
 from policygen.cli.plain_values import take_plain_values
+from policygen.configuration import defaults_of, read_configuration, text_of
 
 PANELS = ("Arguments", "Input", "Window", "AWS", "Decisions", "Output", "Performance")
 """Panels in the order of the help; others follow, in the order of their options."""

@@ -313,8 +313,8 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
 
     from msgspec.structs import replace
 
-    from policygen.cli.configuration import read_configuration
     from policygen.cli.console import log_line
+    from policygen.configuration import read_configuration
     from policygen.rightsize.decisions.load import decisions_of, load_decisions, with_flags
     from policygen.rightsize.decisions.model import Decisions
 

@@ -53,8 +53,8 @@ def _suggest_with(words: Sequence[str]) -> list[str]:
 
     What is read stands on the command line, or is what the role's saved plan read.
     """
-    from policygen.cli.plans import find_plan
     from policygen.plan.choices import choices_of
+    from policygen.plan.saved import find_plan
 
     mine, theirs = _options(words[0]), _options("suggest")
     named = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-r", "--role")]

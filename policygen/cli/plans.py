@@ -1,39 +1,23 @@
-"""Saved plans: where they are written, and how one is found by its role's name.
-
-The last plan of each role is in policygen's own folder, beside the cache, so that ``policygen report ROLE`` works after
-every ``suggest``. A folder that the user names, or that the configuration names, gets it too.
-"""
+"""Saves plans where they are found again by their roles' names, and says what a saved one rests on."""
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from policygen.errors import AwsError, NothingFoundError, UsageError
-from policygen.files import cache_folder, write_file
+from policygen.files import write_file
+from policygen.plan.saved import account_in, find_plan, own_folder
 from policygen.text import escape_controls, file_name, sanitize
 
 if TYPE_CHECKING:
     from policygen.cli.option_groups import LogInput
     from policygen.plan.model import Plan
-
-
-NIGHTLY = "in GitHub Actions run the workflow with mode: plan: Actions → policygen plans → Run workflow"
-"""How plans are made where the action makes them, by the name that the example has."""
-
-
-def own_folder() -> Path:
-    """Return policygen's own folder of plans."""
-    return cache_folder() / "plans"
 
 
 def plan_file(folder: Path, plan: Plan) -> Path:
@@ -112,10 +96,6 @@ class _PlanHead(msgspec.Struct):
         return account, self.window.start[:10], self.window.end[:10]
 
 
-_SUFFIXES = (".json", ".json.gz")
-"""How the files of plans end: those of a batch are packed."""
-
-
 def _heads(path: Path, content: bytes) -> tuple[_PlanHead | None, _PlanHead | None]:
     """Return what tells a saved plan, and the one that replaces it, apart; None where there is none, or the same."""
     try:
@@ -150,187 +130,6 @@ def _other_window(theirs: _PlanHead | None, mine: _PlanHead | None) -> str:
         return ""
     account, start, end = map(sanitize, theirs.identity)
     return f"of {start} to {end} in account {account or 'not known'}"
-
-
-def find_plan(text: str, folder: Path | None) -> list[Plan]:
-    """Return the saved plans that a word on the command line names.
-
-    Args:
-        text: a role's name or ARN, a plan's file, or a folder of plans.
-        folder: where plans are looked for by name; None for policygen's own folder.
-
-    Raises:
-        NothingFoundError: PG-E349, there is no such plan, or it is of another account than the ARN.
-        UsageError: PG-E249, several accounts have a role of that name; PG-E270, a file is not a plan; PG-E272, it
-            cannot be read.
-    """
-    text = text.removeprefix("role/")  # as its ARN has it
-    name = text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
-    place = folder or own_folder()
-    if "/" not in name and not name.endswith(_SUFFIXES) and (saved := _saved_plans(name, place)):
-        plan = _named_plan(text, name, saved)
-        if folder is None:
-            plan.file = ""  # no place to show anybody: `report ROLE` is how it is found
-        return [plan]
-    if os.path.lexists(text) or name.endswith(_SUFFIXES) or os.sep in name:
-        return read_plans([Path(text)])
-    known = sorted(path.name.removesuffix(".gz").removesuffix(".json") for path in _plans_in(place))
-    close = difflib.get_close_matches(name, known, 1)
-    hint = "there is no plan yet: suggest makes one"
-    if known:
-        hint = f"did you mean {close[0]}?" if close else f"there are plans for: {', '.join(known[:8])}"
-    shown = f"in {escape_controls(str(folder))!r}" if folder else "of an earlier policygen suggest"
-    raise NothingFoundError(
-        f"no saved plan {shown} for role {escape_controls(name)[:80]!r}",
-        hint,
-        code="PG-E349",
-        instead=(text, close[0]) if close else None,
-    )
-
-
-def require_plans(folder: Path | None) -> None:
-    """Check that a folder has a plan at all; None is policygen's own.
-
-    Raises:
-        NothingFoundError: PG-E349.
-    """
-    place = folder or own_folder()
-    if not (_plans_in(place) or _plans_in(place / "plans")):
-        where = f"{escape_controls(str(folder))!r} has" if folder else "there are"
-        raise NothingFoundError(
-            f"{where} no plans at all: nothing can be checked",
-            NIGHTLY,
-            "elsewhere make them: policygen batch, or policygen suggest --plans FOLDER",
-            code="PG-E349",
-        )
-
-
-def every_plan(folder: Path | None, warn: Callable[[str], None]) -> list[Plan]:
-    """Return the plans of all roles in a folder, or in that of a batch; None is policygen's own.
-
-    Args:
-        folder: of the plans.
-        warn: takes why a file cannot be read as one.
-
-    Raises:
-        NothingFoundError: PG-E349, there is none.
-    """
-    require_plans(folder)
-    place = folder or own_folder()
-    found: list[Plan] = []
-    for path in _plans_in(place / "plans") or _plans_in(place):
-        try:
-            found += read_plans([path])
-        except UsageError as error:
-            warn(f"warning: {error.message}  {error.code}")
-    return found
-
-
-def names_role(text: str, name: str, account: str) -> bool:
-    """Return whether a role's name or ARN names a role; a name is that of a role of any account.
-
-    Args:
-        text: what a person wrote.
-        name: the role's name.
-        account: the role's account; "" where it is not known.
-    """
-    if not text.startswith("arn:"):
-        return text == name
-    return text.rsplit("/", 1)[-1] == name and account in ("", account_in(text))
-
-
-def account_in(text: str) -> str:
-    """Return the account of a role's ARN; "" for a name."""
-    parts = text.split(":", 5)
-    return parts[4] if parts[0] == "arn" and len(parts) == 6 else ""
-
-
-_OF_ACCOUNT = re.compile(r"-(\d{12}|%)(-\d+)?\.json(\.gz)?")
-"""What a batch writes after the name of a role that several accounts have."""
-
-
-def _saved_plans(name: str, folder: Path) -> list[Plan]:
-    """Return the saved plan of that name, and those of the roles of that name of several accounts."""
-    stem = file_name(name)
-    size = len(stem)
-    plain = [path for end in _SUFFIXES if (path := folder / f"{stem}{end}").is_file()]
-    others = [
-        path
-        for path in _plans_in(folder)
-        if path.name[:size] == stem and _OF_ACCOUNT.fullmatch(path.name[size:])
-    ]
-    found = [plan for plan in read_plans(others) if plan.role.name == name] if others else []
-    return [*(read_plans(plain) if plain else ()), *found]
-
-
-def _named_plan(text: str, name: str, saved: Sequence[Plan]) -> Plan:
-    """Return the plan that a name or an ARN means.
-
-    Raises:
-        NothingFoundError: PG-E349, they are of other accounts than the ARN.
-        UsageError: PG-E249, several accounts have a role of that name.
-    """
-    shown = escape_controls(name)[:80]
-    by_account: dict[str, Plan] = {}
-    for plan in saved:
-        if name == text or names_role(text, plan.role.name, plan.role.account):
-            first = by_account.setdefault(plan.role.account, plan)
-            if first is not plan:
-                raise UsageError(
-                    f"two plans of role {shown!r}: {escape_controls(first.file)} and {escape_controls(plan.file)}",
-                    "delete the one that is not to count, or give its file",
-                    code="PG-E249",
-                )
-    if not by_account:
-        accounts = ", ".join(sorted({plan.role.account for plan in saved}))
-        raise NothingFoundError(
-            f"the saved plan of role {shown!r} is of account {accounts}, not of {escape_controls(text)[:120]}",
-            "make one for that account with suggest",
-            code="PG-E349",
-        )
-    if len(by_account) > 1:
-        arns = [escape_controls(plan.role.arn or plan.file) for _, plan in sorted(by_account.items())]
-        raise UsageError(
-            f"{len(arns)} accounts have a role {shown!r}, each with a plan",
-            f"name one of them: {', '.join(arns)}",
-            code="PG-E249",
-            instead=(text, arns[0]),
-        )
-    return next(iter(by_account.values()))
-
-
-def read_plans(paths: Sequence[Path]) -> list[Plan]:
-    """Read saved plans; a folder means all the plans in it.
-
-    Raises:
-        UsageError: PG-E270, a file is not a plan; PG-E272, a file cannot be read, or a folder has no plan.
-    """
-    from policygen.plan.io import read_plan
-
-    plans: list[Plan] = []
-    for path in paths:
-        # The folder of a batch has its plans in a folder of their own.
-        folder = path / "plans" if (path / "plans").is_dir() else path
-        files = _plans_in(folder) if path.is_dir() else [path]
-        if not files:
-            raise _unreadable(path, "the folder holds no .json file")
-        for file in files:
-            plans.append(read_plan(bytes_of_plan(file), str(file)))
-            written = file.stat().st_mtime
-            plans[-1].saved_at = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%d %H:%M")
-    return plans
-
-
-def bytes_of_plan(file: Path) -> bytes:
-    """Return the bytes of a plan's file.
-
-    Raises:
-        UsageError: PG-E272, it cannot be read.
-    """
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise _unreadable(file, error.strerror or str(error)) from None
 
 
 @contextmanager
@@ -386,15 +185,3 @@ def told_of(plan: Plan) -> str:
     read = f" of {', '.join(logs)}" if logs else ""
     made = f", made with {choices}" if (choices := choices_of(plan.inputs)) else ""
     return sanitize(f"plan of {plan.role.name}, saved {plan.saved_at} UTC: read {days}{read}{made}")
-
-
-def _plans_in(folder: Path) -> list[Path]:
-    return sorted(path for end in _SUFFIXES for path in folder.glob(f"*{end}"))
-
-
-def _unreadable(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"cannot read the plan {escape_controls(str(path))!r}: {reason}",
-        "give a plan that suggest or batch saved",
-        code="PG-E272",
-    )

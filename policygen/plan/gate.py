@@ -26,7 +26,7 @@ from policygen.iam.request import AccessRequest, Grade
 from policygen.logs.calls.evidence import Evidence
 from policygen.plan.model import Document, Plan, PlanKeep
 from policygen.plan.model_evidence import Request
-from policygen.rightsize.check.basis import CheckBasis
+from policygen.rightsize.basis import CheckBasis
 from policygen.rightsize.current_access import split_by_current_access
 from policygen.rightsize.keep.model import Keep
 from policygen.text import escape_controls

@@ -12,8 +12,8 @@ from policygen.report.terminal.layout import WIDTH
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
+    from policygen.gate.report import FindingsReport
     from policygen.plan.model import Plan
-    from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.api.suggest import ApiSuggestion
     from policygen.rightsize.trust.suggest import TrustSuggestion
 

@@ -256,11 +256,6 @@ def day(time: str) -> str:
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-([0-3][0-9])")
 
 
-def minute(time: str) -> str:
-    """Return an ISO time to the minute, without the T."""
-    return time[:16].replace("T", " ")
-
-
 def denied_by(policy_type: str, *, explicit: bool) -> str:
     """Say which policy denied a call, as far as its error message tells."""
     if not policy_type:

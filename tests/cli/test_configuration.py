@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from policygen.cli.app import program
 from policygen.cli.completion import complete_sign
-from policygen.cli.configuration import SETTINGS
+from policygen.configuration import SETTINGS
 from policygen.evidence.anomalies import ANOMALY_RULES
 from tests.support import ROOT
 from tests.support.command import READ, run

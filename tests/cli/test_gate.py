@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from policygen.gate.baseline import baseline_text, parse_baseline
+from policygen.gate.findings import LEVELS, RULES, Finding
 from policygen.plan.io import read_plan
-from policygen.rightsize.check.baseline import baseline_text, parse_baseline
-from policygen.rightsize.check.findings import LEVELS, RULES, Finding
 from tests.support import ROOT
 from tests.support.command import environment, run
 from tests.support.samples import SAMPLES
@@ -1860,10 +1860,10 @@ def test_forgotten_policies_are_one_error_before_what_would_break(place: Path) -
 
 
 def test_a_policy_of_the_account_is_what_a_file_of_its_name_or_statements_holds(place: Path) -> None:
+    from policygen.gate.judge.attached import unnamed_attachments
+    from policygen.gate.sources import policy_source
     from policygen.iam.document import parse_policy
     from policygen.plan.gate import basis_from_plan
-    from policygen.rightsize.check.attached import unnamed_attachments
-    from policygen.rightsize.check.findings import policy_source
 
     plan = read_plan((place / "plans" / "orders-api.json").read_bytes(), "p")
     own = "arn:aws:iam::111122223333:policy/orders-queue"

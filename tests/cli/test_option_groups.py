@@ -132,12 +132,14 @@ def test_a_new_field_is_an_option_of_every_command_with_the_group(monkeypatch: p
     def reached(read: MoreReadInput, **_: object) -> None:
         raise Reached(read.shuffle)
 
-    import_module("policygen.cli.gate")  # else it would be imported meanwhile, and keep what is patched below
+    for imported_late in ("policygen.gate.by_plan", "policygen.cli.check_logs"):
+        import_module(imported_late)  # else it would be imported meanwhile, and keep what is patched below
     for name in READING_COMMANDS:
         module = import_module(f"policygen.cli.commands.{name}")
         monkeypatch.setattr(module, "ReadInput", MoreReadInput)
-        monkeypatch.setattr(module, "read_options", reached)
-        monkeypatch.setattr(module, "open_logs", lambda *_: None)
+        reader = import_module("policygen.cli.check_logs") if name == "check" else module
+        monkeypatch.setattr(reader, "read_options", reached)
+        monkeypatch.setattr(reader, "open_logs", lambda *_: None)
         program = typer.Typer(rich_markup_mode=None)
         program.command(name="first")(with_option_groups(module.command.__wrapped__))
         program.command(name="second")(lambda: None)
@@ -149,7 +151,7 @@ def test_a_new_field_is_an_option_of_every_command_with_the_group(monkeypatch: p
             "suggest": ["-r", "x"],
         }
         words = ["first", "-l", "logs", *needed.get(name, [])]
-        monkeypatch.setattr("policygen.cli.gate_policies.policies_of_role", lambda *_: [])
+        monkeypatch.setattr("policygen.gate.repository.policies.policies_of_role", lambda *_: [])
         assert repr(CliRunner().invoke(program, words).exception) == "Reached(7)"
         assert repr(CliRunner().invoke(program, [*words, "--shuffle", "9"]).exception) == "Reached(9)"
 

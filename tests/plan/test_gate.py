@@ -11,6 +11,10 @@ import pytest
 from policygen.account.snapshot import to_account
 from policygen.errors import PolicygenError, UsageError
 from policygen.evidence.observe import collect_evidence
+from policygen.gate.findings import failing
+from policygen.gate.judge.check import check
+from policygen.gate.judge.from_logs import check_basis
+from policygen.gate.sources import PolicySource, policy_source
 from policygen.iam.document import parse_policy
 from policygen.plan.build import build_plan_document
 from policygen.plan.fast_json import to_bytes
@@ -18,9 +22,6 @@ from policygen.plan.gate import basis_from_plan
 from policygen.plan.io import read_plan
 from policygen.plan.model import Plan
 from policygen.rightsize.analysis import Analysis, conclude
-from policygen.rightsize.check.check import check, failing
-from policygen.rightsize.check.findings import PolicySource, policy_source
-from policygen.rightsize.check.from_logs import check_basis
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT

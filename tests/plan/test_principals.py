@@ -13,16 +13,16 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from policygen.errors import PolicygenError, UsageError
+from policygen.gate.findings import Finding
+from policygen.gate.judge.principals import principal_source
+from policygen.gate.judge.resource import check_resource
+from policygen.gate.judge.trust import check_trust
 from policygen.iam.resource_policy import ResourcePolicy, parse_resource_policy
 from policygen.plan import api as plan_api
 from policygen.plan.api import ApiPlan, api_suggestion_of
 from policygen.plan.io import SCHEMA_VERSION, plan_document, read_plan
 from policygen.plan.trust import TrustPlan, trust_suggestion_of
 from policygen.report.formats import API_FORMATS, TRUST_FORMATS, render_api, render_trust
-from policygen.rightsize.check.findings import Finding
-from policygen.rightsize.check.principals import principal_source
-from policygen.rightsize.check.resource import check_resource
-from policygen.rightsize.check.trust import check_trust
 from policygen.version import VERSION
 from tests.report.test_api_formats import GIVEN as APIS
 from tests.report.test_api_formats import three_callers

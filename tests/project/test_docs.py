@@ -31,7 +31,7 @@ from policygen.account.resource_reader import list_actions
 from policygen.catalog.rules import read_rules
 from policygen.cli.app import COMMANDS, EPILOG
 from policygen.evidence.anomalies import ANOMALY_RULES
-from policygen.rightsize.check.findings import RULES
+from policygen.gate.findings import RULES
 from tests.cli.test_pull_requests import PAGE
 from tests.support import ROOT
 from tests.support.command import run, run_in_root

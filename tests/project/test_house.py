@@ -12,8 +12,8 @@ from tests.support import ROOT
 
 HOUSE = ROOT / "policygen"
 AT_THE_TOP = 8
-FLOORS = 11
-LINES = 400
+FLOORS = 12
+LINES = 800
 
 
 def modules() -> dict[str, Path]:

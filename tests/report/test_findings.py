@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft4Validator  # type: ignore[import-untyped]
 
+from policygen.gate.findings import RULES, Finding
 from policygen.iam.locations import Location
 from policygen.plan.io import parse_plan
 from policygen.report.findings import report as findings
 from policygen.report.findings.from_plan import findings_from_plan
 from policygen.report.formats import render
 from policygen.rightsize.assess.risk import rules as risk_rules
-from policygen.rightsize.check.findings import RULES, Finding
 from policygen.text import escape_controls
 from tests.support.effort import examples
 from tests.support.reviews import HOSTILE, TEXTS, Values, any_text, everything, hostile_plan, plan

@@ -15,15 +15,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from policygen.gate.findings import RULES, Finding
+from policygen.gate.report import RULES_URL
 from policygen.iam.locations import Location
 from policygen.plan.io import parse_plan
 from policygen.report.figures import figures
 from policygen.report.findings import report as findings
-from policygen.report.findings.report import RULES_URL
 from policygen.report.formats import render
 from policygen.report.markdown import escape as commonmark
 from policygen.report.markdown.escape import LIMIT, Section, code, comment, fence, prose, row
-from policygen.rightsize.check.findings import RULES, Finding
 from policygen.text import escape_controls
 from tests.support.effort import every, examples
 from tests.support.reviews import HOSTILE, TEXTS, any_text, everything, hostile_plan, plan

@@ -13,10 +13,13 @@ import pytest
 from policygen.account.current import current_access
 from policygen.account.snapshot import load_snapshot
 from policygen.cli.commands.permissions import command as permissions
-from policygen.cli.policy_files import policies_of
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.table import coverage_rows
 from policygen.evidence.observe import collect_coverage
+from policygen.gate.findings import failing
+from policygen.gate.judge.check import check
+from policygen.gate.judge.from_logs import check_basis
+from policygen.gate.repository.files import policies_of
 from policygen.iam.compare import compare_policies
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.read_report import ReadReport
@@ -26,8 +29,6 @@ from policygen.report.terminal import doctor as doctored
 from policygen.report.terminal import explain as explained
 from policygen.report.terminal.layout import in_ascii
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.check.check import check, failing
-from policygen.rightsize.check.from_logs import check_basis
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.explain import explain

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from policygen.errors import PolicygenError
+from policygen.gate.judge.principals import principal_source
+from policygen.gate.judge.resource import check_resource
 from policygen.report.data.api import api_json
 from policygen.report.terminal.api import api_screen
 from policygen.rightsize.api.question import World
-from policygen.rightsize.check.principals import principal_source
-from policygen.rightsize.check.resource import check_resource
 from tests.support import ROOT
 from tests.support.api_world import ENDPOINTS, STRANGER, accounts_of, may_call, suggestion_of, who
 

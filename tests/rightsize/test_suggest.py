@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from policygen.errors import PolicygenError
+from policygen.gate.findings import failing
+from policygen.gate.judge.check import check
+from policygen.gate.judge.from_logs import check_basis
+from policygen.gate.sources import policy_source
 from policygen.iam.document import Conditions, parse_policy
-from policygen.rightsize.check.check import check, failing
-from policygen.rightsize.check.findings import policy_source
-from policygen.rightsize.check.from_logs import check_basis
 from tests.support.golden import EVERY, REFUSED, Case, Golden, decisions_of, run
 
 

@@ -20,9 +20,9 @@ def command(
     import json
     import os
 
-    from policygen.cli.configuration import SETTINGS, check_variable, read_configuration, text_of
     from policygen.cli.output import write_stdout
-    from policygen.cli.role_map import read_role_map
+    from policygen.configuration import SETTINGS, check_variable, read_configuration, text_of
+    from policygen.gate.repository.role_map import read_role_map
     from policygen.report.formats import require_format
     from policygen.rightsize.decisions.load import decisions_of
     from policygen.text import escape_controls

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from policygen.cli.options import DetailsOption, format_option
-from policygen.cli.policy_files import policies_of
 from policygen.cli.screen import Color, ColorOption
+from policygen.gate.repository.files import policies_of
 
 
 def command(

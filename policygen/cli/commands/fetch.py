@@ -35,10 +35,10 @@ def command(
 
     policygen fetch --repository acme/shop --plans night --workflow plans.yml
     """
-    from policygen.cli.gate_run import today
     from policygen.cli.inputs import message_sink
     from policygen.errors import UsageError
     from policygen.gate.provenance import fetch_plans, write_plans
+    from policygen.gate.run import today
     from policygen.text import escape_controls, pluralize
 
     notify = message_sink(quiet=quiet)

@@ -88,10 +88,10 @@ def command(
     policygen probation orders-api --read --since 2026-11-28 -s later.json
     """
     from policygen.cli.output import write_stdout
-    from policygen.cli.plans import find_plan
     from policygen.plan.fast_json import indented
     from policygen.plan.probation import documents, of_question, on_probation, probation_of
     from policygen.plan.probation_outcome import outcomes, toml_lines
+    from policygen.plan.saved import find_plan
     from policygen.text import visible_json
 
     plan = find_plan(role, plans)[0]

@@ -76,10 +76,11 @@ def command(
         report_losses,
         unknown_today,
     )
-    from policygen.cli.plans import find_plan, told_of
+    from policygen.cli.plans import told_of
     from policygen.cli.screen import screen_width, write_formatted
     from policygen.errors import UsageError
     from policygen.files import write_file
+    from policygen.plan.saved import find_plan
     from policygen.report.formats import render, render_all
     from policygen.report.iac.aws_cli_roles import left_out_message
     from policygen.text import escape_controls
@@ -137,8 +138,8 @@ def _principal_kind(saved: Sequence[str], kind: str) -> str:
     Raises:
         UsageError: PG-E248, there is no such kind; PG-E271, several plans of policies that name principals.
     """
-    from policygen.cli.principal_plans import kind_of_file
     from policygen.errors import UsageError, no_such
+    from policygen.plan.saved import kind_of_file
     from policygen.text import escape_controls
 
     kinds = ("permissions", "trust", "api")
@@ -161,7 +162,8 @@ def _report_principals(
 ) -> None:
     """Print the saved plan of a trust policy or an API."""
     from policygen.cli.output import plan_targets
-    from policygen.cli.principal_plans import find_api_plan, find_trust_plan, write_targets
+    from policygen.cli.principal_plans import write_targets
+    from policygen.plan.saved import find_api_plan, find_trust_plan
     from policygen.report.formats import API_FORMATS, TRUST_FORMATS, render_api, render_trust
 
     targets = plan_targets(output, quiet=quiet, formats=TRUST_FORMATS if kind == "trust" else API_FORMATS)

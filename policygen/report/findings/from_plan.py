@@ -11,18 +11,17 @@ from functools import partial
 
 from policygen.evidence.anomalies import SET_APART, SHOWN_ONLY
 from policygen.evidence.coverage.observability import VISIBLE
+from policygen.gate.findings import LEVELS, RULES, Finding, Level, failing
+from policygen.gate.judge.unused import some
+from policygen.gate.report import FindingsReport
 from policygen.iam.locations import Location
 from policygen.plan.model import Plan, PlanKeep, PlanRisk
 from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.figures import grouped
-from policygen.report.findings.report import FindingsReport
 from policygen.report.not_allowed import fate_of
 from policygen.report.wording import caution_words, denied_by, where
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.risk import Family
-from policygen.rightsize.check.check import failing
-from policygen.rightsize.check.findings import LEVELS, RULES, Finding, Level
-from policygen.rightsize.check.unused import some
 from policygen.text import pluralize
 
 FAIL_ON: Level = "warning"

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from policygen.gate.findings import Finding, failing
+from policygen.gate.judge.principals import broken_rule, principal_source, worst_first
+from policygen.gate.judge.resource import check_resource
+from policygen.gate.judge.trust import check_trust
+from policygen.gate.report import FindingsReport
+from policygen.gate.sources import PolicySource
 from policygen.iam.resource_policy import ResourcePolicy
 from policygen.report.findings.from_plan import FAIL_ON
-from policygen.report.findings.report import FindingsReport
 from policygen.rightsize.api.suggest import ApiSuggestion
-from policygen.rightsize.check.check import failing
-from policygen.rightsize.check.findings import Finding, PolicySource
-from policygen.rightsize.check.principals import broken_rule, principal_source, worst_first
-from policygen.rightsize.check.resource import check_resource
-from policygen.rightsize.check.trust import check_trust
 from policygen.rightsize.trust.suggest import TrustSuggestion
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from policygen.gate.findings import Finding
+from policygen.gate.report import FindingsReport
 from policygen.report.findings.places import by_place, more_here
-from policygen.report.findings.report import FindingsReport
-from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.report.findings.report import FindingsReport, files_without_role
+from policygen.gate.report import FindingsReport, files_without_role
 from policygen.text import visible_json
 
 

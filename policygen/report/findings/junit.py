@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as Xml
 
+from policygen.gate.findings import Finding
+from policygen.gate.report import UNNAMED, FindingsReport
 from policygen.report.findings.places import by_place, more_here
-from policygen.report.findings.report import UNNAMED, FindingsReport
-from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls
 
 # Characters that XML 1.0 cannot hold (section 2.2).
@@ -27,7 +27,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 
 def _suite(report: FindingsReport) -> Xml.Element:
-    from policygen.rightsize.check.check import failing
+    from policygen.gate.findings import failing
 
     failed = {id(finding) for finding in (failing(report.findings, report.fail_on) if report.fail_on else ())}
     suite = Xml.Element("testsuite", name=_text(f"policygen {report.name}"))

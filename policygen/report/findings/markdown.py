@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from policygen.report.figures import grouped
-from policygen.report.findings.places import message_of, place_of, told
-from policygen.report.findings.report import (
+from policygen.gate.findings import Finding
+from policygen.gate.report import (
     WAY_TO_ACCEPT,
     FindingsReport,
     command_to_accept,
     failed_first,
     files_without_role,
 )
+from policygen.report.figures import grouped
+from policygen.report.findings.places import message_of, place_of, told
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
-from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
 
 _NAMED = 8

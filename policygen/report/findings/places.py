@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from policygen.gate.findings import Finding
+from policygen.gate.report import FindingsReport
 from policygen.report.figures import grouped
-from policygen.report.findings.report import FindingsReport
-from policygen.rightsize.check.findings import Finding
 
 _NAMED = 8
 """Further findings on a line that are named; the rest is counted."""

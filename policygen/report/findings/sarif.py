@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from policygen.errors import UsageError
+from policygen.gate.findings import RULES, CheckRule, Finding
+from policygen.gate.report import FindingsReport
 from policygen.report.findings.places import by_place, more_here
-from policygen.report.findings.report import FindingsReport
-from policygen.rightsize.check.findings import RULES, CheckRule, Finding
 from policygen.text import escape_controls, visible_json
 from policygen.version import VERSION
 

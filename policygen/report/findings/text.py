@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policygen.report.figures import grouped
-from policygen.report.findings.places import LISTED, message_of, place_of, told
-from policygen.report.findings.report import (
+from policygen.gate.findings import Finding
+from policygen.gate.report import (
     UNNAMED,
     WAY_TO_ACCEPT,
     FindingsReport,
@@ -14,8 +13,9 @@ from policygen.report.findings.report import (
     failed_first,
     files_without_role,
 )
+from policygen.report.figures import grouped
+from policygen.report.findings.places import LISTED, message_of, place_of, told
 from policygen.report.terminal.layout import wrapped
-from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
 
 

@@ -11,8 +11,7 @@ from markupsafe import Markup, escape
 
 from policygen.report.html.changes import ChangeLine, Changes, Pattern, shorten_pattern
 from policygen.report.html.templating import display_text, names_text
-from policygen.report.wording import minute
-from policygen.text import pluralize
+from policygen.text import minute, pluralize
 
 _PLACES = 3
 """Most resource patterns in a cell."""

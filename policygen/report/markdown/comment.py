@@ -36,12 +36,11 @@ from policygen.report.wording import (
     denied_by,
     dropped_words,
     how_tight,
-    minute,
     where,
     why_and_confidence,
 )
 from policygen.rightsize.assess.changes import Change, Kind
-from policygen.text import escape_controls, pluralize, visible_json
+from policygen.text import escape_controls, minute, pluralize, visible_json
 
 SERVICES = 15
 """Most services in the table; the list below it has all."""

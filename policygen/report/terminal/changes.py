@@ -15,10 +15,10 @@ from policygen.plan.model_evidence import Request
 from policygen.report.commands import show_command
 from policygen.report.figures import grouped, uses_not_covered
 from policygen.report.terminal.layout import Layout
-from policygen.report.wording import also_needed, list_resources, minute, short, where
+from policygen.report.wording import also_needed, list_resources, short, where
 from policygen.rightsize.assess.change_groups import ChangeGroup, count_changes
 from policygen.rightsize.assess.changes import Change, Kind
-from policygen.text import pluralize
+from policygen.text import minute, pluralize
 
 
 class _Section(msgspec.Struct, frozen=True):

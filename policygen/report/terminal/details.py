@@ -28,9 +28,9 @@ from policygen.report.terminal.layout import LISTED, Layout, sparks
 from policygen.report.terminal.questions import render_questions
 from policygen.report.terminal.records import render_records
 from policygen.report.terminal.replay import render_replay
-from policygen.report.wording import CAUTIONS, INFORMATIONAL_GRADES, denied_by, minute, short
+from policygen.report.wording import CAUTIONS, INFORMATIONAL_GRADES, denied_by, short
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
-from policygen.text import escape_controls, pluralize
+from policygen.text import escape_controls, minute, pluralize
 
 
 def render_details(plan: Plan, layout: Layout) -> Iterator[str]:

@@ -17,9 +17,8 @@ from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.totals import LATE
 from policygen.logs.read_report import ReadReport
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, more
-from policygen.report.wording import minute
 from policygen.rightsize.api.sight import StageLog, stage_logs
-from policygen.text import escape_controls, pluralize, visible_json
+from policygen.text import escape_controls, minute, pluralize, visible_json
 
 _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 

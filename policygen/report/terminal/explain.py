@@ -12,10 +12,10 @@ from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.report.figures import grouped
 from policygen.report.not_allowed import fate_of
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
-from policygen.report.wording import caution_words, list_resources, minute, short
+from policygen.report.wording import caution_words, list_resources, short
 from policygen.rightsize.explain import Explanation, StatementRef, Verdict
 from policygen.rightsize.keep.model import ONLY_CODE
-from policygen.text import about_names, pluralize
+from policygen.text import about_names, minute, pluralize
 
 _LEAD = "             "
 

@@ -1,0 +1,165 @@
+"""The policies under check, as they were read: files of their own, and parts of a template with what else it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from policygen.iam.document import Policy
+from policygen.iam.locations import Location, Path, locations
+from policygen.text import escape_controls
+
+SAM_TEMPLATE = "SAM policy template "
+"""What stands before the name of a policy template of SAM."""
+_LISTED = 10
+"""Names that a line has; the rest is counted."""
+
+
+class TemplateRole(msgspec.Struct, frozen=True):
+    """What a template says of the role itself."""
+
+    name: str
+    """Its address or logical name."""
+    path: Path
+    boundary: str | None = ""
+    """The ARN of its permissions boundary, or what the template calls it; "" for none, None for one not told."""
+    trust: Any = msgspec.UNSET
+    """The document of its trust policy, or its text; None for one not told, unset where the template has none."""
+    trust_path: Path = ()
+
+
+class TemplateRest(msgspec.Struct, frozen=True):
+    """The rest of a template, seen from one role."""
+
+    own: frozenset[str] = frozenset()
+    """The role's resources, by the keys of `roles`."""
+    roles: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Every other role that the template makes or gives policies: its name as IAM compares it, else its address or
+    logical name -> what people call it."""
+    unread: tuple[str, ...] = ()
+    """What may grant more, and is not read: stacks within it, macros, resources that others interpret."""
+    role: TemplateRole | None = None
+    """The role itself; None where the template has its policies alone."""
+    managed: Mapping[str, tuple[Any, Path]] = msgspec.field(default_factory=dict)
+    """`policy_key` of a managed policy -> its document, None for one that is not told, and its place."""
+    counted: frozenset[Path] = frozenset()
+    """The places of the documents that count as the role's."""
+    places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
+    """The places of all parts of the template."""
+
+    def place(self, path: Path) -> Location:
+        """Return the place of a value, or of the nearest one around it."""
+        around = (path[:size] for size in range(len(path), 0, -1))
+        return next((self.places[one] for one in around if one in self.places), Location(1, 1))
+
+    def below(self, path: Path) -> Mapping[Path, Location]:
+        """Return the places of a document within the template; of one that is a text, the place of this text."""
+        size = len(path)
+        inside = {
+            one[size:]: place for one, place in self.places.items() if one[:size] == path and len(one) > size
+        }
+        return inside or ({("Statement",): self.places[path]} if path in self.places else {})
+
+
+class Spot(NamedTuple):
+    """Where a finding points."""
+
+    file: str
+    place: Location
+    within: str = ""
+    """The part of a template, and the statement: of what a tool has written no person knows the lines."""
+    negated: bool = False
+    """Whether it is a NotAction."""
+
+
+class PolicySource(msgspec.Struct, frozen=True):
+    """A policy file: its name, its text, and the policy in it."""
+
+    name: str
+    text: str
+    policy: Policy
+    places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
+    unread: tuple[tuple[str, Location], ...] = ()
+    """Policies that are attached beside it, whose documents nobody gave, and where they are attached."""
+    part: str = ""
+    """The part of a template that it is; "" for a file of its own."""
+    rest: TemplateRest | None = None
+    """What else the template holds, of one of its parts; None for the others, and for a file of its own."""
+
+    def spot(self, statement: int, element: str, item: int) -> Spot:
+        """Return where an item of a statement's element stands, with names for what a line alone does not say."""
+        sid = self.policy.statements[statement].sid if self.part else ""
+        within = ", ".join([self.part] * bool(self.part) + [f"statement {sid}"] * bool(sid))
+        return Spot(self.name, self.place(statement, element, item), within)
+
+    def place(self, statement: int, element: str, item: int) -> Location:
+        """Return the place of an item in a statement's element, or the nearest place that is known."""
+        single: Path = ("Statement", element, item)
+        path: Path = ("Statement", statement, element, item)
+        for wanted in (path, path[:3], single, single[:2], path[:2], ("Statement",)):
+            if wanted in self.places:
+                return self.places[wanted]
+        return Location(1, 1)
+
+
+def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
+    """Return a policy with the places of its elements."""
+    return PolicySource(name, text, policy, locations(text))
+
+
+def rest_lines(
+    checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str
+) -> Mapping[str, Sequence[str]]:
+    """Return what of the templates is not read, and which of their roles are not checked: template -> lines.
+
+    Args:
+        checked: names of the roles that are checked, each with its policies; without any where they cannot be read,
+            which is told elsewhere.
+        lead: what stands before the roles that are not.
+    """
+    rests: dict[str, list[TemplateRest]] = {}
+    told = set[str]()
+    for role, sources in checked:
+        if not sources:
+            told.add(role_name(role))
+        for source in sources:
+            if source.rest:
+                rests.setdefault(source.name, []).append(source.rest)
+    return {file: [*_lines(file, found, told, lead)] for file, found in rests.items()}
+
+
+def _lines(file: str, rests: Sequence[TemplateRest], told: set[str], lead: str) -> Iterator[str]:
+    if unread := list(dict.fromkeys(name for one in rests for name in one.unread)):
+        yield f"not read in {file}: {_listed(unread)}; it may grant more"
+    own = told.union(*(one.own for one in rests))
+    roles = {key: shown for one in rests for key, shown in one.roles.items() if key not in own}
+    if roles:
+        yield f"{lead}: {'role' if len(roles) == 1 else 'roles'} {_listed(sorted(roles.values()))} of {file}"
+
+
+def policy_key(text: str) -> str:
+    """Return account and name of a managed policy, by its ARN: no two have both, whatever their paths and letters.
+
+    Of AWS's own the path counts. What is no ARN is the address or logical name of one whose name nobody knows.
+    Source: IAM API Reference, CreatePolicy, PolicyName.
+    """
+    parts = text.split(":", 5)
+    if len(parts) < 6:
+        return text.casefold()
+    account, resource = parts[4:]
+    return f"{account}/{resource if account == 'aws' else resource.rpartition('/')[2]}".casefold()
+
+
+def role_name(text: str) -> str:
+    """Return a role's name, or that in its ARN, as IAM compares it: names differ in more than case.
+
+    Source: IAM API Reference, CreateRole, RoleName.
+    """
+    return text.rpartition("/")[2].casefold()
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(map(escape_controls, names[:_LISTED])) + more

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from policygen.gate.report import FindingsReport, failed_first
 from policygen.report.formats import FORMATS as PLAN_FORMATS
 from policygen.report.formats import Format, require_format
+
+if TYPE_CHECKING:
+    from policygen.gate.report import FindingsReport
 
 FORMATS: Mapping[str, Format] = {
     one.name: one
@@ -26,5 +29,8 @@ def render(name: str, *reports: FindingsReport) -> str:
     Raises:
         UsageError: PG-E207, no such format; PG-E281, more reports than the format can hold.
     """
+    # Late: the help of `check` lists the formats and judges nothing.
+    from policygen.gate.report import failed_first
+
     in_order = failed_first(reports) if name == "github" else reports
     return FORMATS[require_format(name, FORMATS)].render(in_order)

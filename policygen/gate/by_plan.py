@@ -118,7 +118,7 @@ def by_plan(
             return [*policies_of_role(known, roles), *beside]
 
         sources = read(context)
-        if any(source.unread for source in sources):
+        if any(source.unread or source.unknown for source in sources):
             sources = read(with_documents(context, folder))
         subject = of_plan(plan, sources)
         if named_so is None:

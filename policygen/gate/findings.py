@@ -82,6 +82,18 @@ RULES: Mapping[str, CheckRule] = {
             "a policy that no [[role]] names",
             "Name it in policy of the role that gets it, or accept it in a baseline.",
         ),
+        CheckRule(
+            "PG113",
+            "error",
+            "what it may grant is not known",
+            "Write it so that the file tells it, or accept this very text in a baseline.",
+        ),
+        CheckRule(
+            "PG114",
+            "error",
+            "may grant, and is not read",
+            "Look at what it grants, and accept it by name in a baseline.",
+        ),
         CheckRule("PG201", "error", "observed calls would be denied", "Allow them, or the role breaks."),
         CheckRule(
             "PG202",
@@ -213,6 +225,8 @@ from PG601 on are about APIs, of which a resource policy decides some, and those
 
 BREAKING = frozenset({"PG111", "PG201", "PG202"})
 """Rules of what the role would break by."""
+DEPENDING = frozenset({"PG108", "PG113"})
+"""Rules of what is not known: calls of the role may depend on it, which their findings are about too."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -249,7 +263,7 @@ class Finding(msgspec.Struct, frozen=True):
     @property
     def breaks(self) -> bool:
         """Whether the role would break by it, or may: nobody accepts that along with the rest."""
-        return self.rule.id in BREAKING or (self.rule.id == "PG108" and bool(self.about))
+        return self.rule.id in BREAKING or (self.rule.id in DEPENDING and len(self.subjects) > 1)
 
     @property
     def level(self) -> Level:

@@ -27,7 +27,7 @@ from policygen.gate.findings import BREAKING, Level, failing, level_named
 from policygen.gate.report import RULES_URL, FindingsReport
 from policygen.gate.repository.role_map import unread_beside
 from policygen.gate.repository.subjects import Checked, Unchecked
-from policygen.gate.repository.unnamed_policies import OF_NOBODY
+from policygen.gate.repository.unnamed_policies import OF_NOBODY, with_what_is_nobodys
 from policygen.gate.sources import PolicySource, rest_lines
 from policygen.plan.saved import NIGHTLY
 from policygen.text import escape_controls, pluralize
@@ -109,7 +109,7 @@ def gate_reports(
     reports, errors = list[FindingsReport](), list[PolicygenError]()
     error: PolicygenError | None
     checked = list[tuple[str, Sequence[PolicySource]]]()
-    for subject in subjects:
+    for subject in with_what_is_nobodys(subjects):
         checked.append((subject.role, () if isinstance(subject, Unchecked) else subject.sources))
         if isinstance(subject, Unchecked):
             report = unchecked_report(subject, options)
@@ -280,7 +280,7 @@ def write_baseline(
     """
     check_writable(path)
     found, denied = {}, 0
-    for subject in subjects:
+    for subject in with_what_is_nobodys(subjects):
         if isinstance(subject, Unchecked):
             if subject.unplanned:
                 continue

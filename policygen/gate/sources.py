@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +17,30 @@ SAM_TEMPLATE = "SAM policy template "
 """What stands before the name of a policy template of SAM."""
 _LISTED = 10
 """Names that a line has; the rest is counted."""
+
+
+class UnknownGrant(msgspec.Struct, frozen=True):
+    """What may give a role more, and is not told where it stands."""
+
+    name: str
+    """Its address or logical name, and the attribute, as people find it."""
+    reason: str
+    path: Path
+    content: str
+    """A digest of what stands there and of what it refers to: whoever accepts it accepts no more."""
+    of_nobody: bool = False
+    """Whether nothing tells to whom it is given."""
+
+
+class Holder(NamedTuple):
+    """Somebody other than a role to whom a template grants, or a managed policy that it gives to nobody."""
+
+    kind: str
+    """``user``, ``group``, ``permission set`` or ``policy``."""
+    part: str
+    """Its address or logical name."""
+    name: str
+    """What people call it."""
 
 
 class TemplateRole(msgspec.Struct, frozen=True):
@@ -38,10 +64,12 @@ class TemplateRest(msgspec.Struct, frozen=True):
     roles: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Every other role that the template makes or gives policies: its name as IAM compares it, else its address or
     logical name -> what people call it."""
-    unread: tuple[str, ...] = ()
+    holders: tuple[Holder, ...] = ()
+    """To whom else it grants."""
+    unread: tuple[tuple[str, Path], ...] = ()
     """What may grant more, and is not read: stacks within it, macros, resources that others interpret."""
-    role: TemplateRole | None = None
-    """The role itself; None where the template has its policies alone."""
+    definitions: tuple[TemplateRole, ...] = ()
+    """The role itself; several where each is for another account, none where the template has its policies alone."""
     managed: Mapping[str, tuple[Any, Path]] = msgspec.field(default_factory=dict)
     """`policy_key` of a managed policy -> its document, None for one that is not told, and its place."""
     counted: frozenset[Path] = frozenset()
@@ -54,13 +82,32 @@ class TemplateRest(msgspec.Struct, frozen=True):
         around = (path[:size] for size in range(len(path), 0, -1))
         return next((self.places[one] for one in around if one in self.places), Location(1, 1))
 
-    def below(self, path: Path) -> Mapping[Path, Location]:
-        """Return the places of a document within the template; of one that is a text, the place of this text."""
+    def below(self, path: Path, numbers: Sequence[int] | None = None) -> Mapping[Path, Location]:
+        """Return the places of a document within the template; of one that is a text, the place of this text.
+
+        Args:
+            path: of the document.
+            numbers: of its statements, where some are left out or stand for several; None for all of them.
+        """
         size = len(path)
         inside = {
             one[size:]: place for one, place in self.places.items() if one[:size] == path and len(one) > size
         }
-        return inside or ({("Statement",): self.places[path]} if path in self.places else {})
+        if not inside:
+            return {("Statement",): self.places[path]} if path in self.places else {}
+        if numbers is None:
+            return inside
+        found: dict[Path, Location] = {}
+        by_statement: dict[int, list[tuple[Path, Location]]] = {}
+        for one, place in inside.items():
+            if one[0] == "Statement" and len(one) > 1 and isinstance(number := one[1], int):
+                by_statement.setdefault(number, []).append((one[2:], place))
+            else:
+                found[one] = place
+        for new, number in enumerate(numbers):
+            for rest, place in by_statement.get(number, ()):
+                found["Statement", new, *rest] = place
+        return found
 
 
 class Spot(NamedTuple):
@@ -83,6 +130,8 @@ class PolicySource(msgspec.Struct, frozen=True):
     places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
     unread: tuple[tuple[str, Location], ...] = ()
     """Policies that are attached beside it, whose documents nobody gave, and where they are attached."""
+    unknown: tuple[tuple[UnknownGrant, Location], ...] = ()
+    """What else the role may get, and is not told."""
     part: str = ""
     """The part of a template that it is; "" for a file of its own."""
     rest: TemplateRest | None = None
@@ -104,6 +153,11 @@ class PolicySource(msgspec.Struct, frozen=True):
         return Location(1, 1)
 
 
+def content_digest(*parts: Any) -> str:
+    """Return a short text that is the same for the same values alone."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
 def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
     """Return a policy with the places of its elements."""
     return PolicySource(name, text, policy, locations(text))
@@ -112,7 +166,7 @@ def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
 def rest_lines(
     checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str
 ) -> Mapping[str, Sequence[str]]:
-    """Return what of the templates is not read, and which of their roles are not checked: template -> lines.
+    """Return whose policies in the templates are not checked: template -> lines.
 
     Args:
         checked: names of the roles that are checked, each with its policies; without any where they cannot be read,
@@ -131,8 +185,6 @@ def rest_lines(
 
 
 def _lines(file: str, rests: Sequence[TemplateRest], told: set[str], lead: str) -> Iterator[str]:
-    if unread := list(dict.fromkeys(name for one in rests for name in one.unread)):
-        yield f"not read in {file}: {_listed(unread)}; it may grant more"
     own = told.union(*(one.own for one in rests))
     roles = {key: shown for one in rests for key, shown in one.roles.items() if key not in own}
     if roles:

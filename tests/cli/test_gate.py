@@ -1327,6 +1327,7 @@ def test_of_a_policy_of_no_role_what_is_accepted_is_what_it_grants(place: Path) 
 EXPANDED = {"Fn::ForEach::Roles": ["X", ["a"], {"${X}": {"Type": "AWS::IAM::Role"}}]}
 
 # Resources of a template that no role names -> role, rule and subject of what fails.
+LOOPS = ("files of no [[role]]", "PG114", "Fn::ForEach::Roles (not expanded)")
 BESIDE: dict[str, tuple[dict[str, Any], set[tuple[str, str, str]]]] = {
     "more for a role of a table": (
         {"P": gives("Image-Resizer", grants("iam:PassRole"))},
@@ -1359,16 +1360,16 @@ BESIDE: dict[str, tuple[dict[str, Any], set[tuple[str, str, str]]]] = {
     ),
     "a policy of nobody knows which role": (
         {"P": gives({"Fn::ImportValue": "role"}, grants("iam:PassRole"))},
-        {("files of no [[role]]", "PG112", "not read")},
+        {("files of no [[role]]", "PG113", "P")},
     ),
     "what nobody knows for a role of a table": (
         {"P": gives("orders-api", grants("s3:GetObject", on={"Fn::ImportValue": "bucket"}))},
-        {("files of no [[role]]", "PG112", "not read"), ("orders-api", "PG103", "s3:GetObject")},
+        {("orders-api", "PG113", "P.PolicyDocument.Statement.0")},
     ),
-    "what CloudFormation puts together": (EXPANDED, {("files of no [[role]]", "PG112", "not read")}),
+    "what CloudFormation puts together": (EXPANDED, {LOOPS}),
     "a role beside what CloudFormation puts together": (
         {"New": makes(ManagedPolicyArns=[ADMIN]), **EXPANDED},
-        {("files of no [[role]]", "PG112", "not read"), ("New", "PG108", ADMIN)},
+        {LOOPS, ("New", "PG108", ADMIN)},
     ),
     "that grants nothing": ({"B": {"Type": "AWS::S3::Bucket"}}, set()),
 }
@@ -1400,7 +1401,7 @@ def test_a_plan_of_terraform_that_no_role_names_counts_too(place: Path) -> None:
     assert {("image-resizer", "PG105", "iam:PassRole"), ("new", "PG701", "*")} <= found
     unknown = "aws_iam_role_policy.u", {"role": None, "policy": json.dumps(grants("iam:PassRole"))}
     (place / "iam" / "t.json").write_text(terraform_plan(more, new, unknown), "utf-8")
-    assert against(place) == found | {("files of no [[role]]", "PG112", "not read")}
+    assert against(place) == found | {("files of no [[role]]", "PG113", "aws_iam_role_policy.u")}
 
 
 def test_what_holds_no_policy_of_a_role_or_is_named_is_not_told(place: Path) -> None:
@@ -1461,27 +1462,27 @@ def beside(place: Path) -> Path:
     return place
 
 
-NOT_READ = "not read in t.json: aws_cloudformation_stack.more; it may grant more"
 OF_OTHERS = "role New\\u202e of t.json"
 
 
 @pytest.mark.parametrize(
     ("kind", "shown"),
     [
-        ("text", "  {}\n"),
-        ("github", "::warning title=policygen gate not checked::orders-api: {}\n"),
-        ("markdown", "\n- {}"),
-        ("junit", '<property name="not checked" value="{}" />'),
-        ("json", '"{}"'),
+        ("text", "may grant, and is not read"),
+        ("github", "PG114 may grant%2C and is not read"),
+        ("markdown", "may grant, and is not read"),
+        ("junit", "it may grant more, and is not read"),
+        ("json", "it may grant more, and is not read"),
     ],
 )
 def test_every_format_names_what_is_not_read_and_whose_policies_are_not_checked(
     kind: str, shown: str, beside: Path
 ) -> None:
     done = run(beside, *ALL, "-f", kind)
-    assert done.code == 0
+    assert done.code == 1
     plain = done.stdout.replace("`", "").replace("\\\\u", "\\u")
-    assert shown.format(NOT_READ) in plain
+    assert shown in plain
+    assert "aws_cloudformation_stack.more" in plain
     told = " ".join(plain.split())
     assert f"not checked, since no [[role]] of theirs names the file: {OF_OTHERS}" in told
     assert "\u202e" not in done.stdout
@@ -1490,13 +1491,15 @@ def test_every_format_names_what_is_not_read_and_whose_policies_are_not_checked(
 def test_a_role_is_not_told_whose_own_table_names_the_file(beside: Path) -> None:
     both = ("orders-api", "image-resizer")
     write_roles(beside, *(f'name = "{role}"\npolicy = "t.json"' for role in both))
-    first, second = (
+    first, second, _ = (
         one["unchecked"] for one in json.loads(run(beside, *ALL, "-f", "json").stdout)["reports"]
     )
     assert first[-1].endswith(": role New\\u202e of t.json")
     assert [one for one in second if "t.json" in one] == []
     done = run(beside, "check", "t.json", "--plan", "plans/orders-api.json", "-q", "-f", "json")
-    assert json.loads(done.stdout)["unchecked"][-1].startswith("not checked by this command: roles ")
+    assert json.loads(done.stdout)["reports"][0]["unchecked"][-1].startswith(
+        "not checked by this command: roles "
+    )
 
 
 def test_what_a_template_leaves_open_is_told_of_the_role_that_names_it(place: Path) -> None:
@@ -2032,9 +2035,7 @@ def test_a_plan_of_terraform_of_one_role_is_checked_for_the_others_too(place: Pa
 
 def test_what_a_template_does_not_tell_of_another_role_is_an_error_of_that_role(place: Path) -> None:
     stack(place, More=gives("image-resizer", grants("s3:GetObject", on={"Fn::ImportValue": "bucket"})))
-    done = run(place, *ALL)
-    assert done.code == 2
-    assert "not checked: image-resizer\n" in done.stdout
+    assert ("image-resizer", "PG113", "More.PolicyDocument.Statement.0") in against(place)
 
 
 def test_a_template_of_another_account_is_about_the_roles_of_that_account(two_accounts: Path) -> None:
@@ -2078,7 +2079,7 @@ NEW_ROLES: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
                 {"PolicyDocument": grants("*")},
             ],
         ),
-        {("PG107", "all actions")},
+        {("PG107", "all actions"), ("PG113", "New.Policies.0.PolicyDocument.Statement.0")},
     ),
     "that may pass every role": (
         makes(Policies=[{"PolicyDocument": grants("iam:PassRole")}]),

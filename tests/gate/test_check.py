@@ -57,7 +57,7 @@ def test_the_gate_finds_exactly_what_it_should(case: dict[str, Any], tmp_path: P
 
 
 def test_every_rule_has_a_case_but_those_of_plans_and_of_files() -> None:
-    """PG108 to PG112 are tested with the command, in tests/cli/test_gate.py, rules of trust in test_trust_gate.py."""
+    """PG108 to PG114 are tested with the command, in tests/cli/test_gate.py, rules of trust in test_trust_gate.py."""
     named = json.dumps(CASES)
     assert [rule for rule in RULES if rule not in named and rule < "PG6"] == [
         "PG106",
@@ -66,6 +66,8 @@ def test_every_rule_has_a_case_but_those_of_plans_and_of_files() -> None:
         "PG110",
         "PG111",
         "PG112",
+        "PG113",
+        "PG114",
         "PG303",
         "PG402",
         "PG403",

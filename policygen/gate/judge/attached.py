@@ -26,7 +26,7 @@ def unnamed_attachments(
         detached: ARNs that somebody named before and does not name any more: nothing else is taken for these.
     """
     told = {name for source in sources for name, _ in source.unread}
-    has_role = any(source.rest and source.rest.role for source in sources)
+    has_role = any(source.rest and source.rest.definitions for source in sources)
     return tuple(
         arn
         for arn in (*basis.attached, *basis.attached_unread)

@@ -79,13 +79,18 @@ _EVERYTHING = Policy((Statement("Allow", ("*",), ("*",)),))
 """What a policy may grant that is not known."""
 
 
+def _may_allow_more(source: PolicySource) -> bool:
+    """Return whether the role has something of which nobody knows what it grants; not what may be another role's."""
+    return bool(source.unread) or any(not unknown.of_nobody for unknown, _ in source.unknown)
+
+
 class PolicyReplay:
     """Evaluates observed requests by the policies under check, and by the current ones for comparison."""
 
     def __init__(self, sources: Sequence[PolicySource], basis: CheckBasis) -> None:
         self._policies = [source.policy for source in sources]
         self._new = basis.evaluator(self._policies)
-        unknown = [_EVERYTHING] if any(source.unread for source in sources) else []
+        unknown = [_EVERYTHING] if any(map(_may_allow_more, sources)) else []
         self._at_most = basis.evaluator([*self._policies, *unknown])
         self._allows = Evaluator([Policy(tuple(allow_statements(self._policies)))])
         self._current = basis.current.evaluator() if basis.current else None
@@ -162,9 +167,9 @@ def required_and_denied(sources: Sequence[PolicySource], basis: CheckBasis) -> l
 
 def dependent_actions(sources: Sequence[PolicySource], basis: CheckBasis) -> list[str]:
     """Return the actions that the role needs and that only an attached policy may allow that is not known."""
-    known = [replace(source, unread=()) for source in sources]
-    if known == list(sources):
+    if not any(map(_may_allow_more, sources)):
         return []
+    known = [replace(source, unread=(), unknown=()) for source in sources]
     certain = set(required_and_denied(sources, basis))
     return sorted({one.action for one in required_and_denied(known, basis) if one not in certain})
 

@@ -10,7 +10,15 @@ from msgspec.structs import replace
 
 from policygen.gate.findings import RULES, Finding
 from policygen.gate.judge.denied import what_is_gained, where_gained
-from policygen.gate.sources import PolicySource, TemplateRest, TemplateRole, policy_key
+from policygen.gate.judge.unknown_policies import unknown_grant
+from policygen.gate.sources import (
+    PolicySource,
+    TemplateRest,
+    TemplateRole,
+    UnknownGrant,
+    content_digest,
+    policy_key,
+)
 from policygen.iam.compare import compare_policies
 from policygen.iam.document import Policy, load_document, parse_policy
 from policygen.iam.locations import Path
@@ -35,9 +43,10 @@ def own_role_findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Ite
     for source in sources:
         if source.rest:
             yield from _boundary_findings(source, source.rest, basis)
-        if source.rest and source.rest.role:
             account = basis.current.account if basis.current else ""
-            yield from trust_findings(source, source.rest, source.rest.role, _todays_trust(basis), account)
+            for role in source.rest.definitions:
+                yield from trust_findings(source, source.rest, role, _todays_trust(basis), account)
+            yield from _changed_policies(source, source.rest, basis)
 
 
 def unchecked_of_role(sources: Sequence[PolicySource], basis: CheckBasis) -> list[str]:
@@ -51,13 +60,19 @@ def unchecked_of_role(sources: Sequence[PolicySource], basis: CheckBasis) -> lis
 
 
 def _unchecked(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> Iterator[str]:
-    if rest.role:
-        yield from _unchecked_boundary(rest, rest.role, basis)
-        yield from _unchecked_trust(source, rest.role, basis)
+    for role in rest.definitions:
+        yield from _unchecked_boundary(rest, role, basis)
+        yield from _unchecked_trust(source, role, basis)
+
+
+def _changed_policies(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> Iterator[Finding]:
+    """Find today's managed policies that the template changes while nothing tells whether the role keeps them."""
     for arn, today in basis.attached.items():
         document, path = rest.managed.get(policy_key(arn), (None, ()))
         if path and path not in rest.counted and not _says_the_same(document, today, source):
-            yield f"{arn}, which the role has today: its document changes, and nothing here attaches or detaches it"
+            reason = "the role has it today, its document changes, and nothing here attaches or detaches it"
+            unknown = UnknownGrant(arn, reason, path, content_digest(document))
+            yield unknown_grant(unknown, source.name, rest.place(path))
 
 
 def _says_the_same(document: Any, today: Policy, source: PolicySource) -> bool:
@@ -68,23 +83,31 @@ def _says_the_same(document: Any, today: Policy, source: PolicySource) -> bool:
 def with_boundary_to_come(sources: Sequence[PolicySource], basis: CheckBasis) -> CheckBasis:
     """Return the basis with the boundary that a template gives the role, where it is known: calls must pass it."""
     for source in sources:
-        found = _boundary(source, source.rest, basis) if source.rest else None
-        if found and (found.is_gone or found.document):
-            return replace(basis, boundary_to_come=found.document)
+        for found in _boundaries(source, source.rest, basis) if source.rest else ():
+            if found.is_gone or found.document:
+                return replace(basis, boundary_to_come=found.document)
     return basis
 
 
 # --- Permissions boundary ---
 
 
-def _boundary(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> _Boundary | None:
+def _boundaries(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> list[_Boundary]:
+    """Return the boundaries that a template says, one for each definition of the role; [] where it leaves them."""
+    found = (_boundary(source, rest, role, basis) for role in rest.definitions or (None,))
+    return [one for one in found if one]
+
+
+def _boundary(
+    source: PolicySource, rest: TemplateRest, role: TemplateRole | None, basis: CheckBasis
+) -> _Boundary | None:
     """Return the boundary that a template says; None where it leaves it as it is."""
-    today, path = _todays_key(rest, basis), rest.role.path if rest.role else ()
-    wanted = rest.role.boundary if rest.role else today
+    today, path = _todays_key(rest, basis), role.path if role else ()
+    wanted = role.boundary if role else today
     if wanted is None:
         return _Boundary("", None, path)
     if not wanted:
-        return _Boundary("", None, path, is_gone=True) if rest.role else None
+        return _Boundary("", None, path, is_gone=True) if role else None
     if (held := rest.managed.get(policy_key(wanted))) is not None:
         document = parse_policy(held[0], f"{source.name}, {wanted}", exact=True) if held[0] else None
         return _Boundary(wanted, _bound(document, basis), held[1])
@@ -98,7 +121,7 @@ def _todays_key(rest: TemplateRest, basis: CheckBasis) -> str:
     if basis.boundary_arn:
         return policy_key(basis.boundary_arn)
     end = f"/{_todays_name(basis)}".casefold()
-    named = [*rest.managed, policy_key(rest.role.boundary or "") if rest.role else ""]
+    named = [*rest.managed, *(policy_key(role.boundary or "") for role in rest.definitions)]
     return next((one for one in named if end != "/" and one.endswith(end)), "")
 
 
@@ -113,9 +136,14 @@ def _bound(policy: Policy | None, basis: CheckBasis) -> Policy | None:
 
 
 def _boundary_findings(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> Iterator[Finding]:
-    name, found = _todays_name(basis), _boundary(source, rest, basis)
-    if not (name and found):
-        return
+    if name := _todays_name(basis):
+        for found in _boundaries(source, rest, basis):
+            yield from _of_boundary(source, rest, found, basis, name)
+
+
+def _of_boundary(
+    source: PolicySource, rest: TemplateRest, found: _Boundary, basis: CheckBasis, name: str
+) -> Iterator[Finding]:
     before = basis.current.boundary if basis.current else None
     about: tuple[tuple[str, str], ...] = ()
     if found.is_gone:
@@ -199,9 +227,7 @@ def _is_same(one: ResourcePolicy, other: ResourcePolicy) -> bool:
 
 def _unchecked_trust(source: PolicySource, role: TemplateRole, basis: CheckBasis) -> Iterator[str]:
     policy, today = _trust(source, role), _todays_trust(basis)
-    if policy is None and role.trust is not msgspec.UNSET:
-        yield f"the trust policy of {role.name}, which the template does not tell"
-    elif policy and today is None:
+    if policy and today is None:
         yield f"whether the trust policy of {role.name} is wider than today's, which is not known"
     elif policy and today and not _is_same(policy, today):
         yield f"who gets in by the trust policy of {role.name}, which changes: policygen check --kind trust"

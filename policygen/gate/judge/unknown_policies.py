@@ -1,11 +1,12 @@
-"""Attached policies whose documents are not known: they may grant everything."""
+"""What the role gets and nobody knows: attached policies without a document, grants that a template does not tell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from policygen.gate.findings import RULES, Finding
-from policygen.gate.sources import SAM_TEMPLATE, PolicySource
+from policygen.gate.sources import SAM_TEMPLATE, PolicySource, UnknownGrant
+from policygen.iam.locations import Location
 
 _WIDE = ("administrator", "poweruser", "fullaccess", "full_access")
 """What the names of AWS's policies have that grant a service or all of them. None of these is right-sized."""
@@ -29,7 +30,7 @@ def is_wide_by_name(name: str) -> bool:
 def unknown_policies(
     sources: Sequence[PolicySource], needed: Sequence[str] = (), *, planned: bool = True
 ) -> Iterator[Finding]:
-    """Find attached policies whose documents nobody gave.
+    """Find attached policies whose documents nobody gave, and grants that a template does not tell.
 
     Args:
         sources: the policies under check.
@@ -42,17 +43,51 @@ def unknown_policies(
             about = ((name, ""), *((f"{name} {action}", "") for action in needed)) if needed else ()
             yield Finding(RULES["PG108"], name, message, fix, source.name, place, about=about)
             needed = ()
+    for source in sources:
+        for unknown, place in source.unknown:
+            if not unknown.of_nobody:
+                yield unknown_grant(unknown, source.name, place, needed)
+                needed = ()
+
+
+def unknown_grant(unknown: UnknownGrant, file: str, place: Location, needed: Sequence[str] = ()) -> Finding:
+    """Return the finding about a grant that is not known: who accepts it accepts what stands there, and no more.
+
+    Args:
+        unknown: the grant.
+        file: its file.
+        place: its place.
+        needed: as `unknown_policies`.
+    """
+    where = f"{file}, content {unknown.content}"
+    about = ((unknown.name, where), *((f"{unknown.name} {action}", where) for action in needed))
+    message = f"{unknown.reason}{_depends(needed)}"
+    return Finding(RULES["PG113"], unknown.name, message, _TELL, file, place, about=about)
+
+
+def unread_part(name: str, file: str, place: Location) -> Finding:
+    """Return the finding about what may grant, and is not read: it is accepted by its name."""
+    return Finding(RULES["PG114"], name, "it may grant more, and is not read", _LOOK, file, place, file)
+
+
+_TELL = "write it so that the file tells it; if it is meant, accept it in a baseline"
+_LOOK = "look at what it grants, and accept it by its name in a baseline"
+
+
+def _depends(needed: Sequence[str]) -> str:
+    """Return which actions of the role depend on what is not known; "" for none."""
+    if not needed:
+        return ""
+    count = "this action" if len(needed) == 1 else f"these {len(needed):,} actions"
+    more = f" and {len(needed) - _NAMED:,} more" if len(needed) > _NAMED else ""
+    listed = ", ".join(needed[:_NAMED]) + more
+    return f"; {count} of the role depend{'s' * (len(needed) == 1)} on what it grants: {listed}"
 
 
 def _said_of(name: str, needed: Sequence[str], today: str) -> tuple[str, str]:
     """Return what is wrong with an attached policy, on which actions may depend, and what to do."""
     message, fix = _on_its_own(name, today, is_needed=bool(needed))
-    if needed:
-        count = "this action" if len(needed) == 1 else f"these {len(needed):,} actions"
-        more = f" and {len(needed) - _NAMED:,} more" if len(needed) > _NAMED else ""
-        listed = ", ".join(needed[:_NAMED]) + more
-        message += f"; {count} of the role depend{'s' * (len(needed) == 1)} on what it grants: {listed}"
-    return message, fix
+    return f"{message}{_depends(needed)}", fix
 
 
 def _on_its_own(name: str, today: str, *, is_needed: bool) -> tuple[str, str]:

@@ -29,7 +29,7 @@ def findings_without_plan(sources: Sequence[PolicySource], account: str) -> tupl
         sources: the policies of the role.
         account: the role's account; "" where it is not known.
     """
-    found = [*_trust(sources, account), *_of_wide_policies(sources)]
+    found = [*_trust(sources, account), *_of_unknown_policies(sources)]
     everything = list(_everything(sources))
     if not everything:
         policies = [source.policy for source in sources]
@@ -49,12 +49,15 @@ def untold_without_plan(sources: Sequence[PolicySource]) -> list[str]:
 
 def _trust(sources: Sequence[PolicySource], account: str) -> Iterator[Finding]:
     for source in sources:
-        if source.rest and source.rest.role:
-            yield from trust_findings(source, source.rest, source.rest.role, None, account)
+        if rest := source.rest:
+            for role in rest.definitions:
+                yield from trust_findings(source, rest, role, None, account)
 
 
-def _of_wide_policies(sources: Sequence[PolicySource]) -> Iterator[Finding]:
-    yield from (one for one in unknown_policies(sources, planned=False) if is_wide_by_name(one.subject))
+def _of_unknown_policies(sources: Sequence[PolicySource]) -> Iterator[Finding]:
+    for one in unknown_policies(sources, planned=False):
+        if one.rule.id == "PG113" or is_wide_by_name(one.subject):
+            yield one
 
 
 def _of_passed_roles(sources: Sequence[PolicySource], account: str) -> Iterator[Finding]:

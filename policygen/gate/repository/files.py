@@ -77,7 +77,7 @@ def _policies_below(folder: Path, context: TemplateContext | None) -> list[Polic
             if error.code != "PG-E250" or context is None:
                 raise
             without = error
-            others += [seen.source for seen in [template_of(file, context)] if seen]
+            others += [seen for seen in [template_of(file, context)] if seen]
     if without and not found:
         raise without
     if not found:
@@ -158,27 +158,15 @@ def files_of(policy: Path) -> list[Path]:
     return [policy if policy.exists() else without_name(policy)]
 
 
-class SeenTemplate(NamedTuple):
-    """What a template holds, seen from no role."""
-
-    source: PolicySource
-    """Without statements, and with the rest of the template."""
-    untold: PolicygenError | None
-    """Why some of it is not told; None where all is."""
-
-
-def template_of(file: Path, context: TemplateContext) -> SeenTemplate | None:
-    """Return what a template holds, seen from no role; None of a file that is none.
+def template_of(file: Path, context: TemplateContext) -> PolicySource | None:
+    """Return what a template holds, seen from no role, without statements; None of a file that is none.
 
     Raises:
         UsageError: it cannot be read.
     """
-    from msgspec.structs import replace
-
-    from policygen.gate.sources import PolicySource
     from policygen.gate.templates.cloudformation import rest_of_cloudformation
+    from policygen.gate.templates.model import template_sources
     from policygen.gate.templates.terraform import is_terraform, rest_of_terraform
-    from policygen.iam.document import Policy
     from policygen.iam.locations import locations
     from policygen.text import escape_controls
 
@@ -187,11 +175,9 @@ def template_of(file: Path, context: TemplateContext) -> SeenTemplate | None:
         return None
     shown = escape_controls(read.name)
     rest_of = rest_of_terraform if is_terraform(read.content) else rest_of_cloudformation
-    rest, untold = rest_of(read.content, shown, context)
     places = locations(read.text) if read.places is None else read.places
-    return SeenTemplate(
-        PolicySource(shown, "", Policy(()), places, rest=replace(rest, places=places)), untold
-    )
+    (source,) = template_sources(rest_of(read.content, shown, context), shown, places, context)
+    return source
 
 
 def roles_of_template(file: Path) -> frozenset[str]:
@@ -206,7 +192,7 @@ def roles_of_template(file: Path) -> frozenset[str]:
     if file.name.lower().endswith(SUFFIXES):
         with suppress(PolicygenError):
             found = template_of(file, TemplateContext(""))
-    return frozenset(found.source.rest.roles) if found and found.source.rest else frozenset()
+    return frozenset(found.rest.roles) if found and found.rest else frozenset()
 
 
 def unnamed_files(named: Iterable[Path], root: Path) -> list[Path]:

@@ -192,7 +192,7 @@ def _is_in(one: CurrentPolicy, sources: Sequence[PolicySource]) -> bool:
         return True
     if one.arn:
         return any(policy_key(one.arn) in rest.managed for rest in rests)
-    return any(rest.role for rest in rests)
+    return any(rest.definitions for rest in rests)
 
 
 def _of_role(paths: list[Path], role: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Templates that say something of other roles than those whose tables name them."""
+"""Templates that say something of others than the roles whose tables name them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from policygen.text import escape_controls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from policygen.gate.sources import PolicySource
+    from policygen.gate.sources import Holder, PolicySource, UnknownGrant
     from policygen.gate.templates.model import TemplateContext
+    from policygen.iam.locations import Location
 
 
 class OtherTemplates:
@@ -43,8 +44,6 @@ class OtherTemplates:
         self._named = cache(roles_of_template)
         self.beside = {escape_controls(str(one)): one for one in beside}
         """The files beside those of the tables, by the names that people see."""
-        self.untold: dict[str, PolicygenError] = {}
-        """Of such a file, by this name, why it does not tell what it gives a role of a table."""
         for role in roles:
             for file in {one for policy in role.policies if not is_arn(policy) for one in files_of(policy)}:
                 self._owners.setdefault(file, []).append(role)
@@ -66,14 +65,12 @@ class OtherTemplates:
             and self._is_of_account(owners, self._account_of(role.name))
         ]
         found = [source for file in files for source in _by_name(file, context)]
-        for shown, file in self.beside.items():
+        for file in self.beside.values():
             if wanted in self._named(file):
-                try:
+                with suppress(
+                    PolicygenError
+                ):  # who reads all that no table names tells why it cannot be read
                     found += _by_name(file, context)
-                except PolicygenError as error:
-                    self.untold[shown] = error
-                    with suppress(PolicygenError):
-                        found += _by_name(file, replace(context, lenient=True))
         return found
 
     @property
@@ -109,34 +106,50 @@ def _by_name(file: Path, context: TemplateContext) -> list[PolicySource]:
 
 
 class UnlistedRoles:
-    """Roles of the checked templates that no table is about: no plan tells what they need."""
+    """To whom the checked templates grant, without a table about it: no plan tells what they need."""
 
     def __init__(self, templates: OtherTemplates) -> None:
         self._templates = templates
         self._seen: dict[tuple[str, str, str], str] = {}
+        self._holders: dict[tuple[str, str, Holder], None] = {}
         self._own = set[tuple[str, str, str]]()
 
     def see(self, account: str, sources: Iterable[PolicySource]) -> None:
-        """Remember the other roles of some templates, of which a role of an account has something, or nobody has."""
+        """Remember to whom else some templates grant, of which a role of an account has something, or nobody has."""
         for source in sources:
             if source.rest:
                 self._own |= {(source.name, account, key) for key in source.rest.own}
                 for key, shown in source.rest.roles.items():
                     if not self._templates.lists(key, account):
                         self._seen[source.name, account, key] = shown
+                has_roles = (
+                    source.rest.roles or source.rest.own
+                )  # without any, the file's policies are told whole
+                for holder in source.rest.holders:
+                    if has_roles or holder.kind != "policy":
+                        self._holders[source.name, account, holder] = None
 
     def subjects(self) -> Iterator[PrincipalSubject]:
         """Yield those with findings that need no plan."""
         for place, shown in self._seen.items():
             file, account, _ = place
             if place not in self._own:
-                path = self._templates.beside.get(file, Path(file))
-                found = without_plan(shown, account, [path], "no [[role]] names it")
+                found = without_plan(shown, account, [self._path(file)], _UNNAMED)
                 yield from [found] if found else ()
+        for file, account, holder in self._holders:
+            found = without_plan(holder.part, account, [self._path(file)], "it is no role", kind=holder.kind)
+            name = f"{holder.kind} {escape_controls(holder.name)}"
+            yield from [found._replace(role=name)] if found else ()
+
+    def _path(self, file: str) -> Path:
+        return self._templates.beside.get(file, Path(file))
+
+
+_UNNAMED = "no [[role]] names it"
 
 
 def without_plan(
-    role: str, account: str, policies: Sequence[Path], why: str, *, risks: bool = True
+    role: str, account: str, policies: Sequence[Path], why: str, *, risks: bool = True, kind: str = "role"
 ) -> PrincipalSubject | None:
     """Return a role without a plan whose policies have findings that need none; None where they have none.
 
@@ -146,20 +159,27 @@ def without_plan(
         policies: its files, and ARNs of attached policies.
         why: why it has no plan.
         risks: whether risks are told too, and not errors alone.
+        kind: what it is, as `Holder` has it.
     """
     from policygen.gate.judge.without_plan import findings_without_plan, untold_without_plan
     from policygen.gate.templates.model import TemplateContext
 
-    context = TemplateContext(role, account, part=role, lenient=True)
+    context = TemplateContext(role, account, part=role, kind=kind, stand_ins=True)
     sources: list[PolicySource] = []
     for policy in policies:
         with suppress(PolicygenError):  # what cannot be read is not checked, as its line says
             sources += policies_named(policy, context)
+    if kind != "role":  # of roles, what may be anybody's is told once for all of them
+        sources = [replace(one, unknown=tuple(map(_of_somebody, one.unknown))) for one in sources]
     found = tuple(one for one in findings_without_plan(sources, account) if risks or one.level == "error")
     if not found:
         return None
-    judged = f"who may assume it, {'risks, ' * risks}and what allows everything"
+    judged = f"{'who may assume it, ' * (kind == 'role')}{'risks, ' * risks}and what allows everything"
     told = f"judged without a plan, since {why}: only {judged}"
     return PrincipalSubject(
         role, account, sources, lambda: found, 0, 0, "", told=(told, *untold_without_plan(sources))
     )
+
+
+def _of_somebody(unknown: tuple[UnknownGrant, Location]) -> tuple[UnknownGrant, Location]:
+    return replace(unknown[0], of_nobody=False), unknown[1]

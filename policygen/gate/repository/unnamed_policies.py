@@ -1,16 +1,17 @@
-"""Policies beside the checked files that no ``[[role]]`` names: nobody can tell for whom they are."""
+"""Policies beside the checked files that no ``[[role]]`` names, and what a file may grant to nobody knows whom."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policygen.errors import PolicygenError
 from policygen.gate.repository.files import parse_file, policy_text, sources_of, template_of
 from policygen.gate.repository.other_templates import OtherTemplates
-from policygen.gate.repository.subjects import PrincipalSubject
+from policygen.gate.repository.subjects import Checked, PrincipalSubject, Unchecked
 from policygen.iam.document import Policy, parse_policy
+from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.gate.findings import Finding
@@ -28,12 +29,11 @@ class UnnamedFiles:
         """Read the files.
 
         Args:
-            templates: that knows them, and what is not told of them for the roles of tables.
+            templates: that knows them.
         """
         from policygen.gate.templates.model import TemplateContext
 
         context = TemplateContext("", templates.account)
-        self._account, self._templates = templates.account, templates
         self._found: list[Finding] = []
         self.templates: list[PolicySource] = []
         """Those that are templates, without statements."""
@@ -43,16 +43,15 @@ class UnnamedFiles:
     def _read(self, shown: str, file: Path, context: TemplateContext) -> None:
         from policygen.gate.judge.unnamed import policies_of_nobody, untold_policies
 
-        untold = self._templates.untold.get(shown)
+        untold = None
         try:
             seen = template_of(file, context)
             if seen is None:
                 held = [one.policy for one in sources_of(parse_file(*policy_text(file)), None)]
                 self._found.append(policies_of_nobody(shown, held))
                 return
-            self.templates.append(seen.source)
-            untold = untold or seen.untold
-            if seen.source.rest and (policies := _given_to_no_role(shown, seen.source.rest)):
+            self.templates.append(seen)
+            if seen.rest and (policies := _given_to_no_role(shown, seen.rest)):
                 self._found.append(policies_of_nobody(shown, policies))
         except PolicygenError as error:
             untold = error
@@ -72,3 +71,41 @@ def _given_to_no_role(name: str, rest: TemplateRest) -> Sequence[Policy]:
     if rest.roles:
         return []
     return [parse_policy(one, f"{name}, {key}", exact=True) for key, (one, _) in rest.managed.items() if one]
+
+
+def with_what_is_nobodys(subjects: Iterable[Checked | Unchecked]) -> Iterator[Checked | Unchecked]:
+    """Yield subjects, and with them once what their files may grant to nobody knows whom.
+
+    It is one thing for all roles of a file: accepted once, whichever of them is checked.
+    """
+    seen: list[PolicySource] = []
+    files: PrincipalSubject | None = None
+    for subject in subjects:
+        seen += [] if isinstance(subject, Unchecked) else subject.sources
+        if isinstance(subject, PrincipalSubject) and subject.role == OF_NOBODY:
+            files = subject
+        else:
+            yield subject
+    found = (*(files.findings() if files else ()), *_of_nobody(seen))
+    if files or found:
+        named = {one.file for one in found}
+        sources = {one.name: one for one in seen if one.name in named}
+        yield PrincipalSubject(
+            OF_NOBODY, "", files.sources if files else [*sources.values()], lambda: found, 0, 0, ""
+        )
+
+
+def _of_nobody(sources: Iterable[PolicySource]) -> Sequence[Finding]:
+    from policygen.gate.judge.principals import worst_first
+    from policygen.gate.judge.unknown_policies import unknown_grant, unread_part
+
+    found: dict[tuple[str, str], Finding] = {}
+    for source in sources:
+        for unknown, place in source.unknown:
+            if unknown.of_nobody:
+                found.setdefault((source.name, unknown.name), unknown_grant(unknown, source.name, place))
+        if rest := source.rest:
+            for name, path in rest.unread:
+                shown = escape_controls(name)
+                found.setdefault((source.name, shown), unread_part(shown, source.name, rest.place(path)))
+    return worst_first(found.values())

@@ -1,45 +1,75 @@
 """Reads templates of CloudFormation and SAM, as objects of JSON or YAML.
 
 Names that a deployment makes are not in a template, so a function of the template is worked out only where its value
-is certain: pseudo parameters, defaults of parameters, and the ARNs of resources with a name of their own.
+is certain: pseudo parameters, defaults of parameters, and the ARNs of resources with a name of their own. Conditions
+are decided at deployment: of what depends on them, both outcomes count.
 Source: AWS CloudFormation User Guide, Intrinsic function reference; AWS SAM specification.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from policygen.errors import UsageError
-from policygen.gate.sources import SAM_TEMPLATE, TemplateRest, TemplateRole, policy_key, role_name
+from policygen.gate.sources import (
+    SAM_TEMPLATE,
+    Holder,
+    TemplateRest,
+    TemplateRole,
+    UnknownGrant,
+    content_digest,
+    policy_key,
+    role_name,
+)
 from policygen.gate.templates.cloudformation_unread import added_by_sam, unread_macros, unread_resources
 from policygen.gate.templates.cloudformation_values import (
+    IF,
     NO_VALUE,
-    NOT_TOLD,
     TemplateValues,
     UnresolvedError,
+    attribute_parts,
+    branches_of,
     is_expanded,
     is_function,
-    not_expanded,
+    mentioned,
 )
 from policygen.gate.templates.model import (
+    KnownDocument,
     RolePolicies,
     TemplateContext,
     no_such_role,
-    unknown_value,
 )
 from policygen.iam.locations import Path
 
 _ROLE, _FUNCTION = "AWS::IAM::Role", "AWS::Serverless::Function"
 _MAKES_ROLE = {_FUNCTION, "AWS::Serverless::StateMachine"}
 """Resources of SAM that get a role, called like them with ``Role`` at the end, unless they name one."""
-_MANAGED = "AWS::IAM::ManagedPolicy"
-_IF = "Fn::If"
-_ATTACHED = {"AWS::IAM::Policy", _MANAGED, "AWS::IAM::RolePolicy"}
+_POLICY, _MANAGED = "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"
+_PERMISSION_SET = "AWS::SSO::PermissionSet"
+PROCESSED = "give the processed template: aws cloudformation get-template --stack-name STACK --template-stage Processed"
+
+
+class _Kind(NamedTuple):
+    """What CloudFormation calls the parts of one kind of holder."""
+
+    resource: str
+    name: str
+    """The property that names it, in its own resource and in that of an inline policy."""
+    listed: str = ""
+    """The property of a policy that lists it."""
+    inline: str = ""
+    """The resource that is an inline policy of it."""
+
+
+_KINDS = {
+    "role": _Kind(_ROLE, "RoleName", "Roles", "AWS::IAM::RolePolicy"),
+    "user": _Kind("AWS::IAM::User", "UserName", "Users", "AWS::IAM::UserPolicy"),
+    "group": _Kind("AWS::IAM::Group", "GroupName", "Groups", "AWS::IAM::GroupPolicy"),
+    "permission set": _Kind(_PERMISSION_SET, "Name"),
+}
 
 
 def is_cloudformation(document: Mapping[str, Any]) -> bool:
@@ -52,28 +82,17 @@ def is_cloudformation(document: Mapping[str, Any]) -> bool:
 
 
 def cloudformation_policies(document: Mapping[str, Any], file: str, context: TemplateContext) -> RolePolicies:
-    """Return the policies of a role.
+    """Return the policies of a role, or of another holder.
 
     Raises:
-        UsageError: PG-E250, there is no such role; PG-E251, a value that the template alone does not tell.
+        UsageError: PG-E250, there is no such role.
     """
-    expanded = next(filter(is_expanded, document["Resources"]), "")
-    if expanded and not context.lenient:
-        raise not_expanded(file, expanded)
-    return _TemplateReader(_as_written(document), file, context).policies()
+    return _TemplateReader(document, file, context).policies()
 
 
-def rest_of_cloudformation(
-    document: Mapping[str, Any], file: str, context: TemplateContext
-) -> tuple[TemplateRest, UsageError | None]:
-    """Return what a template holds, seen from no role, and why some of it is not told; None where all is.
-
-    Raises:
-        UsageError: PG-E251, CloudFormation puts its resources together.
-    """
-    rest, untold = _TemplateReader(_as_written(document), file, context).rest_of_all()
-    expanded = next(filter(is_expanded, document["Resources"]), "")
-    return rest, not_expanded(file, expanded) if expanded else untold
+def rest_of_cloudformation(document: Mapping[str, Any], file: str, context: TemplateContext) -> RolePolicies:
+    """Return what a template holds, seen from no role: without documents, and with what may be anybody's."""
+    return _TemplateReader(document, file, context).seen_from_nobody()
 
 
 def _as_written(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -82,61 +101,90 @@ def _as_written(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**document, "Resources": resources}
 
 
+class _Attachment(NamedTuple):
+    """Whether a policy is one of the role's."""
+
+    is_there: bool
+    is_optional: bool = False
+    """Whether a condition may leave it out."""
+    untold: str = ""
+    """Why the template does not tell; "" where it does."""
+
+
 class _TemplateReader(TemplateValues):
     """Finds the policies of one role among the resources."""
 
     def __init__(self, document: Mapping[str, Any], file: str, context: TemplateContext) -> None:
-        super().__init__(document, file, context)
-        self._document = document
+        super().__init__(_as_written(document), context)
+        self._document, self._file = document, file
+        self._kind = _KINDS.get(context.kind, _KINDS["role"])
         self._others: dict[str, str] = {}
         self._names: set[str] = set()
+        self._documents: list[KnownDocument] = []
+        self._attached: list[tuple[str, Path]] = []
+        self._unknown: list[UnknownGrant] = []
 
     def policies(self) -> RolePolicies:
-        documents: list[tuple[str, Any, Path]] = []
-        attached: list[tuple[str, Path]] = []
-        own = [name for name in self._roles() if self._is_ours(name)]
-        self._names = {
-            role_name(self._context.role),
-            *(role_name(self._name_of(one) or "") for one in own),
-        } - {""}
+        if self._context.kind == "policy":
+            return self._lone_policy(self._context.part)
+        own = [name for name in self._holders() if self._is_ours(name)]
+        named = {role_name(name) for one in own for name in self._names_of(one) or ()}
+        self._names = {role_name(self._context.role), *named} - {""}
         for logical in own:
-            if self._holder(logical) == logical:
-                attached += self._attached_by(logical)
-            for place, policy in self._listed(("Resources", self._holder(logical), "Properties", "Policies")):
-                self._add(logical, policy, place, documents, attached)
+            self._read_holder(logical)
         for logical, one in self._resources.items():
-            if one["Type"] in _ATTACHED and self._is_attached(logical, own):
-                place = ("Resources", logical, "Properties", "PolicyDocument")
-                document = self._resolved(logical, self._properties(logical).get("PolicyDocument"))
-                if self._is_optional(logical, own):
-                    document = self._as_wide_as_it_may_be(logical, document)
-                documents.append((logical, document, place))
-        if not (documents or attached or own):
-            raise no_such_role(self._file, self._context, self._roles())
-        return RolePolicies(tuple(documents), tuple(attached), self._rest(own))
+            if one["Type"] in {_POLICY, _MANAGED, self._kind.inline}:
+                self._read_attached(logical, own)
+        if not (own or self._documents or self._attached or self._unknown):
+            expanded = [PROCESSED] * any(map(is_expanded, self._document["Resources"]))
+            raise no_such_role(self._file, self._context, self._holders(), *expanded)
+        return self._found(own)
 
-    def rest_of_all(self) -> tuple[TemplateRest, UsageError | None]:
-        """Return what the template holds where no role is under check, and what of it is not told, if anything."""
-        untold: UsageError | None = None
+    def seen_from_nobody(self) -> RolePolicies:
         for logical, one in self._resources.items():
-            if one["Type"] in _ATTACHED:
-                try:
-                    self._is_attached(logical, ())
-                except UsageError as error:
-                    untold = error
-        return self._rest(()), untold
+            if one["Type"] in {_POLICY, _MANAGED, self._kind.inline}:
+                self._read_attached(logical, ())
+        return self._found(())._replace(documents=(), attached=())
+
+    def _found(self, own: Sequence[str]) -> RolePolicies:
+        rest = self._rest(own)
+        return RolePolicies(tuple(self._documents), tuple(self._attached), tuple(self._unknown), rest)
+
+    def _lone_policy(self, logical: str) -> RolePolicies:
+        path = ("Resources", logical, "Properties", "PolicyDocument")
+        self._add_document(logical, self._properties(logical).get("PolicyDocument"), path)
+        return self._found(())
+
+    def _properties(self, logical: str) -> Mapping[str, Any]:
+        """Return the properties of a resource; those of a permission set as a role has them."""
+        found = super()._properties(logical)
+        if self._resources.get(logical, {}).get("Type") != _PERMISSION_SET:
+            return found
+        inline = [{"PolicyDocument": found["InlinePolicy"]}] * ("InlinePolicy" in found)
+        own = [
+            one.get("Name") if isinstance(one, dict) else one
+            for one in _as_list(found.get("CustomerManagedPolicyReferences"))
+        ]
+        return {
+            **found,
+            "Policies": inline,
+            "ManagedPolicyArns": [*_as_list(found.get("ManagedPolicies")), *own],
+        }
+
+    # --- The rest of the template ---
 
     def _rest(self, own: Sequence[str]) -> TemplateRest:
         mine = frozenset({*own, *self._names})
         others = dict(self._others)
-        for logical in self._roles():
-            name = self._name_of(logical)
-            others[role_name(name) if name else logical] = name or logical
+        for logical in self._holders():
+            names = self._names_of(logical)
+            others |= {role_name(name): name for name in names} if names else {logical: logical}
         return TemplateRest(
             mine,
             {key: shown for key, shown in others.items() if key not in mine},
-            tuple(self._unread(own)),
-            self._role(own[0]) if own else None,
+            tuple(self._other_holders()),
+            tuple(self._unread()),
+            tuple(self._definition(one) for one in own),
             {
                 policy_key(self._managed_name(name)): (
                     self._or_none(self._properties(name).get("PolicyDocument")),
@@ -147,33 +195,98 @@ class _TemplateReader(TemplateValues):
             },
         )
 
-    def _unread(self, own: Sequence[str]) -> Iterator[str]:
-        yield from unread_macros(self._document)
-        yield from unread_resources(self._resources)
-        for logical in own:
-            if self._holder(logical) != logical:
-                yield from added_by_sam(logical, self._all_of(logical))
+    def _other_holders(self) -> Iterator[Holder]:
+        """Yield users, groups and permission sets with grants, and managed policies of nobody."""
+        for kind, (resource, name, listed, inline) in _KINDS.items():
+            if kind == "role":
+                continue
+            shown = {
+                logical: str(self._or_none(self._properties(logical).get(name)) or logical)
+                for logical, one in self._resources.items()
+                if one["Type"] == resource
+            }
+            for logical, one in self._resources.items():
+                properties = self._properties(logical)
+                given = listed if one["Type"] in {_POLICY, _MANAGED} else name * (one["Type"] == inline)
+                for value in _as_list(properties.get(given)) if given else ():
+                    referred = value.get("Ref") if isinstance(value, dict) else None
+                    if referred not in shown:
+                        told = self._or_none(value)
+                        shown.setdefault(told if isinstance(told, str) else f"{logical}.{given}", str(told))
+            yield from (Holder(kind, part, called) for part, called in shown.items())
+        given_away = {*self._attached_somewhere()}
+        for logical, one in self._resources.items():
+            if one["Type"] == _MANAGED and logical not in given_away:
+                yield Holder("policy", logical, logical)
 
-    def _role(self, logical: str) -> TemplateRole:
+    def _attached_somewhere(self) -> Iterator[str]:
+        """Yield the managed policies of the template that somebody gets, or that bound somebody."""
+        for logical, one in self._resources.items():
+            properties = self._properties(logical)
+            if one["Type"] == _MANAGED and any(properties.get(key) for key in ("Roles", "Users", "Groups")):
+                yield logical
+            bound = {
+                key: properties.get(key) for key in ("ManagedPolicyArns", "Policies", "PermissionsBoundary")
+            }
+            yield from mentioned(bound)
+        yield from mentioned(_object(self._document.get("Globals")))
+
+    def _unread(self) -> Iterator[tuple[str, Path]]:
+        yield from ((name, ("Transform",)) for name in unread_macros(self._document))
+        for key in filter(is_expanded, self._document["Resources"]):
+            yield f"{'::'.join(key.split('::')[:3])} (not expanded)", ("Resources", key)
+        yield from unread_resources(self._resources)
+        for logical in self._holders():
+            if (holder := self._holder(logical)) != logical:
+                for name in added_by_sam(logical, self._all_of(logical)):
+                    yield name, ("Resources", holder)
+
+    def _definition(self, logical: str) -> TemplateRole:
         """Return what a role, or the function for which SAM makes it, says of the role itself."""
-        holder, properties = self._holder(logical), self._all_of(logical)
+        path = ("Resources", self._holder(logical), "Properties")
+        properties = self._all_of(logical)
         boundary = properties.get("PermissionsBoundary", "")
         here = self._managed_here(boundary)
         found = self._managed_name(here) if here else self._or_none(boundary)
-        trust = properties.get("AssumeRolePolicyDocument", UNSET)
-        path = ("Resources", holder, "Properties")
         return TemplateRole(
             logical,
             (*path, "PermissionsBoundary"),
             "" if found is NO_VALUE else found if isinstance(found, str) else None,
-            UNSET if trust is UNSET else self._or_none(trust),
+            self._trust(logical, properties, (*path, "AssumeRolePolicyDocument")),
             (*path, "AssumeRolePolicyDocument"),
         )
 
+    def _trust(self, logical: str, properties: Mapping[str, Any], path: Path) -> Any:
+        """Return the trust policy of a role, with the statements of either outcome of a condition; None for unknown."""
+        if "AssumeRolePolicyDocument" not in properties:
+            return UNSET
+        unknown = len(self._unknown)
+        found = list(self._documents_of(logical, properties["AssumeRolePolicyDocument"], path))
+        if len(self._unknown) > unknown or not found:
+            return None
+        if len(found) == 1:
+            return found[0].document
+        if not all(isinstance(one.document, dict) for one in found):
+            return None
+        statements = [statement for one in found for statement in _as_list(one.document.get("Statement"))]
+        return {**found[0].document, "Statement": statements}
+
+    # --- Who is the role ---
+
+    def _holders(self) -> list[str]:
+        """Return the logical names of roles, and of those that SAM makes for functions; or of another kind."""
+        found = []
+        for logical, one in self._resources.items():
+            if one["Type"] == self._kind.resource:
+                found.append(logical)
+            elif self._kind.resource == _ROLE and one["Type"] in _MAKES_ROLE:
+                found += [f"{logical}Role"] * _may_be_absent(self._all_of(f"{logical}Role").get("Role"))
+        return found
+
     def _holder(self, logical: str) -> str:
         """Return the resource that says what a role is: itself, or the function for which SAM makes it."""
-        is_role = self._resources.get(logical, {}).get("Type") == _ROLE
-        return logical if is_role else logical.removesuffix("Role")
+        is_itself = self._resources.get(logical, {}).get("Type") == self._kind.resource
+        return logical if is_itself else logical.removesuffix("Role")
 
     def _all_of(self, logical: str) -> Mapping[str, Any]:
         """Return the properties of a role or of its function, with those that SAM gives all functions."""
@@ -182,6 +295,26 @@ class _TemplateReader(TemplateValues):
             return self._properties(logical)
         kind = str(self._resources[holder]["Type"]).rpartition("::")[2]
         return {**_object(_object(self._document.get("Globals")).get(kind)), **self._properties(holder)}
+
+    def _is_ours(self, logical: str) -> bool:
+        """Return whether the role under check is the one of a logical name: a stack's name stands before it."""
+        names = self._names_of(logical) or ()
+        if self._context.part:
+            return self._context.part in (logical, *names)
+        role = self._context.role
+        if self._context.by_name or self._properties(logical).get(self._kind.name) is not None:
+            return role_name(role) in map(role_name, names)
+        return role == logical or f"-{logical}-" in role
+
+    def _names_of(self, logical: str) -> list[str] | None:
+        """Return the names that a role of the template may give itself; [] for none, None where it does not tell."""
+        name = self._properties(logical).get(self._kind.name)
+        if name is None:
+            return []
+        try:
+            return [str(one) for one in self._worlds(name) if one is not NO_VALUE]
+        except UnresolvedError:
+            return None
 
     def _managed_name(self, logical: str) -> str:
         """Return the ARN of a managed policy of the template; its logical name where nothing tells its name."""
@@ -192,153 +325,216 @@ class _TemplateReader(TemplateValues):
         )
         return self._context.policy_named(name, path) or logical
 
-    def _attached_by(self, logical: str) -> Iterator[tuple[str, Path]]:
-        """Yield the managed policies that a role names, each with its place; those of this template have documents."""
-        value = self._properties(logical).get("ManagedPolicyArns")
-        for place, one in _placed(value, ("Resources", logical, "Properties", "ManagedPolicyArns")):
-            if self._managed_here(one):
-                continue
-            where = f"{logical}.ManagedPolicyArns"
-            found = self._resolved(where, one)
-            for name in found if isinstance(found, list) else [found]:
-                known = self._context.document_of(self._text(where, name))
-                if known and _IF in place:
-                    self._as_wide_as_it_may_be(where, known.to_dict())
-                yield name, place
-
     def _managed_here(self, value: Any) -> str:
         """Return the logical name of the managed policy of this template to which a value refers; "" for none."""
-        name = value.get("Ref") if isinstance(value, dict) else None
+        given = value if isinstance(value, dict) and len(value) == 1 else {}
+        name = given.get("Ref")
+        if parts := attribute_parts(given.get("Fn::GetAtt")):
+            name = parts[0] if parts[1] == "PolicyArn" else None
         found = self._resources.get(name, {}) if isinstance(name, str) else {}
         return str(name) if found.get("Type") == _MANAGED else ""
 
-    def _listed(self, path: Path) -> Iterator[tuple[Path, Any]]:
-        """Yield the policies of a role or a function, each with its place."""
-        yield from _placed(self._properties(str(path[1])).get("Policies"), path)
+    # --- What it gets ---
 
-    def _add(
-        self,
-        logical: str,
-        policy: Any,
-        place: Path,
-        documents: list[tuple[str, Any, Path]],
-        attached: list[tuple[str, Path]],
-    ) -> None:
+    def _read_holder(self, logical: str) -> None:
+        """Read what a role, or the function for which SAM makes it, says itself."""
+        holder = self._holder(logical)
+        path: Path = ("Resources", holder, "Properties")
+        for key in self._expanded(holder):
+            self._not_told((*path, key), f"{key} is not expanded", self._resources[holder])
+        if holder == logical:
+            value = self._properties(logical).get("ManagedPolicyArns")
+            for place, one in _placed(value, (*path, "ManagedPolicyArns")):
+                self._add_attached(one, place)
+        for place, policy in _placed(self._properties(holder).get("Policies"), (*path, "Policies")):
+            self._add_policy(logical, policy, place)
+
+    def _read_attached(self, logical: str, own: Collection[str]) -> None:
+        """Read a policy with a resource of its own, if it is one of the role's."""
+        path: Path = ("Resources", logical, "Properties")
+        found = self._attachment(logical, own)
+        if found.is_there:
+            document = self._properties(logical).get("PolicyDocument")
+            self._add_document(logical, document, (*path, "PolicyDocument"), optional=found.is_optional)
+        expanded = [f"{key} is not expanded" for key in self._expanded(logical)]
+        for reason in expanded or ([found.untold] if found.untold and not found.is_there else []):
+            whose = "" if found.is_there else "which role it is of: "
+            self._not_told(path, f"{whose}{reason}", self._resources[logical], of_nobody=not found.is_there)
+
+    def _add_policy(self, logical: str, policy: Any, place: Path) -> None:
         """Add an inline policy, or the name of one that is attached."""
         if isinstance(policy, dict) and "PolicyDocument" in policy:
-            document = self._resolved(logical, policy["PolicyDocument"])
-            document = self._as_wide_as_it_may_be(logical, document) if _IF in place else document
-            documents.append((logical, document, (*place, "PolicyDocument")))
-        elif isinstance(policy, dict) and "Statement" in policy:
-            document = {"Version": "2012-10-17"} | self._resolved(logical, policy)
-            document = self._as_wide_as_it_may_be(logical, document) if _IF in place else document
-            documents.append((logical, document, place))
-        elif isinstance(policy, dict) and len(policy) == 1 and not is_function(policy):
-            attached.append((f"{SAM_TEMPLATE}{next(iter(policy))}", place))
-        else:
-            attached.append((self._text(logical, policy), place))
-
-    def _is_optional(self, logical: str, own: Sequence[str]) -> bool:
-        """Return whether a condition may leave out a policy and not the role, or the role's attachment to it."""
-        condition = self._resources[logical].get("Condition")
-        if condition is not None and condition not in {
-            self._resources[self._holder(role)].get("Condition") for role in own
-        }:
-            return True
-        properties = self._properties(logical)
-        places = [
-            place
-            for value in (
-                properties.get("Roles"),
-                *(self._properties(role).get("ManagedPolicyArns") for role in own),
+            self._add_document(
+                logical, policy["PolicyDocument"], (*place, "PolicyDocument"), optional=IF in place
             )
-            for place, one in _placed(value, ())
-            if value is properties.get("Roles") or self._managed_here(one) == logical
-        ]
-        return any(_IF in place for place in places)
+        elif isinstance(policy, dict) and "Statement" in policy:
+            self._add_document(logical, {"Version": "2012-10-17"} | policy, place, optional=IF in place)
+        elif isinstance(policy, dict) and len(policy) == 1 and not is_function(policy):
+            self._attached.append((f"{SAM_TEMPLATE}{next(iter(policy))}", place))
+        else:
+            self._add_attached(policy, place)
 
-    def _as_wide_as_it_may_be(self, where: str, document: Any) -> Any:
-        """Return a document that a condition may leave out: what it denies may be allowed then.
+    def _add_attached(self, value: Any, place: Path) -> None:
+        """Add the ARN or the name of a managed policy; one of this template has a document there."""
+        if self._managed_here(value):
+            return
+        try:
+            worlds = self._worlds(value)
+        except UnresolvedError as error:
+            self._not_told(place, f"the template does not tell {error}", value)
+            return
+        names = [name for one in worlds for name in (one if isinstance(one, list) else [one])]
+        for name in names:
+            known = self._context.document_of(name) if isinstance(name, str) else None
+            if name is not NO_VALUE and not isinstance(name, str):
+                self._not_told(place, "it is no text", value)
+            elif known and (IF in place or len(worlds) > 1) and _denies(known.to_dict()):
+                self._not_told(place, _CONDITIONAL_DENY, value)
+            elif isinstance(name, str):
+                self._attached.append((name, place))
 
-        Raises:
-            UsageError: PG-E251, it has a Deny: without it the role may do more, and with it less.
+    def _add_document(self, name: str, value: Any, path: Path, *, optional: bool = False) -> None:
+        self._documents += self._documents_of(name, value, path, optional=optional)
+
+    def _documents_of(
+        self, name: str, value: Any, path: Path, *, optional: bool = False
+    ) -> Iterator[KnownDocument]:
+        """Yield the parts of a policy document that are told; the others become unknown grants.
+
+        Args:
+            name: of the part of the template.
+            value: the document.
+            path: its place.
+            optional: whether a condition may leave it out: what it denies may be allowed then.
         """
-        if '"Deny"' not in (document if isinstance(document, str) else json.dumps(document, default=str)):
-            return document
-        if not self._context.lenient:
-            raise unknown_value(self._file, where, "it has a Deny that a condition may leave out")
-        statements = document.get("Statement") if isinstance(document, dict) else None
-        listed = statements if isinstance(statements, list) else [statements]
-        allowing = [one for one in listed if isinstance(one, dict) and one.get("Effect") == "Allow"]
-        return {"Version": "2012-10-17", "Statement": allowing}
-
-    def _roles(self) -> list[str]:
-        """Return the logical names of roles, and of those that SAM makes for functions."""
-        found = []
-        for logical, one in self._resources.items():
-            if one["Type"] == _ROLE:
-                found.append(logical)
-            elif one["Type"] in _MAKES_ROLE and _may_be_absent(self._all_of(f"{logical}Role").get("Role")):
-                found.append(f"{logical}Role")
-        return found
-
-    def _is_ours(self, logical: str) -> bool:
-        """Return whether the role under check is the one of a logical name: a stack's name stands before it."""
-        if self._context.part:
-            return self._context.part in (logical, self._name_of(logical))
-        role = self._context.role
-        if self._context.by_name or self._properties(logical).get("RoleName") is not None:
-            return role_name(self._name_of(logical) or "") == role_name(role)
-        return role == logical or f"-{logical}-" in role
-
-    def _name_of(self, logical: str) -> str | None:
-        """Return the name that a role of the template gives itself; None where nothing tells it."""
-        name = self._properties(logical).get("RoleName")
-        if name is None:
-            return None
-        with suppress(UnresolvedError):
-            found = str(self._value(name))
-            return None if found == NOT_TOLD else found
-        return None
-
-    def _is_attached(self, logical: str, own: Sequence[str]) -> bool:
-        for role in own:
-            for one in _as_list(self._properties(role).get("ManagedPolicyArns")):
-                if self._managed_here(one) == logical:
-                    return True
-        properties = self._properties(logical)
-        listed = [*_as_list(properties.get("Roles")), *_as_list(properties.get("RoleName"))]
-        found, untold = False, None
-        for one in listed:
+        if branches := branches_of(value):
+            for number, branch in enumerate(branches, 1):
+                yield from self._documents_of(name, branch, (*path, IF, number), optional=True)
+        elif isinstance(value, dict) and "Statement" in value and not any(map(is_expanded, value)):
+            yield from self._by_statement(name, value, path, optional=optional)
+        elif value != {"Ref": "AWS::NoValue"}:
             try:
-                found |= self._names_role(f"the role of {logical}", one, own)
-            except UsageError as error:
-                untold = error
-        if untold and not found:
-            raise untold
+                worlds = self._worlds(value)
+            except UnresolvedError as error:
+                self._not_told(path, f"the template does not tell {error}", value)
+                return
+            for found in worlds:
+                if (optional or len(worlds) > 1) and _denies(found):
+                    self._not_told(path, _CONDITIONAL_DENY, value)
+                elif found is not NO_VALUE:
+                    yield KnownDocument(name, found, path)
+
+    def _by_statement(
+        self, name: str, value: Mapping[str, Any], path: Path, *, optional: bool
+    ) -> Iterator[KnownDocument]:
+        statements: list[Any] = []
+        numbers: list[int] = []
+        listed = isinstance(value["Statement"], list)
+        for number, one in enumerate(value["Statement"] if listed else [value["Statement"]]):
+            place: Path = (*path, "Statement", number) if listed else (*path, "Statement")
+            for statement in self._statements(one, place, optional=optional):
+                statements.append(statement)
+                numbers.append(number)
+        head = {key: self._or_none(one) for key, one in value.items() if key in {"Version", "Id"}}
+        others = {key: one for key, one in value.items() if key not in {"Version", "Id", "Statement"}}
+        if head.get("Version", "") is None:
+            self._not_told(
+                (*path, "Version"), "the template does not tell the version of the document", value
+            )
+        elif statements or not value["Statement"]:
+            yield KnownDocument(name, {**head, **others, "Statement": statements}, path, tuple(numbers))
+
+    def _statements(self, value: Any, path: Path, *, optional: bool) -> list[Any]:
+        """Return the statements that one of a document may be; none where it is not told."""
+        try:
+            worlds = self._worlds(value)
+        except UnresolvedError as error:
+            self._not_told(path, f"the template does not tell {error}", value)
+            return []
+        found = [one for world in worlds for one in (world if isinstance(world, list) else [world])]
+        found = [one for one in found if one is not NO_VALUE]
+        if (optional or len(worlds) > 1) and any(map(_denies, found)):
+            self._not_told(path, _CONDITIONAL_DENY, value)
+            found = [one for one in found if not _denies(one)]
         return found
 
-    def _names_role(self, where: str, value: Any, own: Sequence[str]) -> bool:
-        """Return whether a value is the name of the role under check.
+    def _not_told(self, path: Path, reason: str, value: Any, *, of_nobody: bool = False) -> None:
+        """Add an unknown grant."""
+        _, logical, *rest = path
+        within = [str(one) for one in rest if one != "Properties"]
+        name = ".".join([str(logical), *within])
+        parts, left = dict[str, Any](), list(mentioned(value))
+        while left:
+            if (one := left.pop()) not in parts:
+                found = (part.get(one) for part in (self._resources, self._parameters, self._mappings))
+                parts[one] = [*found, self._conditions.get(one)]
+                left += mentioned(parts[one])
+        self._unknown.append(UnknownGrant(name, reason, path, content_digest(value, parts), of_nobody))
+
+    # --- Whether a policy is one of the role's ---
+
+    def _attachment(self, logical: str, own: Collection[str]) -> _Attachment:
+        """Return whether a policy of the template is attached to the role, by the role or by itself."""
+        properties = self._properties(logical)
+        is_there, untold, certain = False, "", False
+        for role in own:
+            for place, one in _placed(self._properties(role).get("ManagedPolicyArns"), ()):
+                if self._managed_here(one) == logical:
+                    is_there, certain = True, certain or IF not in place
+        given = (
+            self._kind.name if self._resources[logical]["Type"] == self._kind.inline else self._kind.listed
+        )
+        for place, one in _placed(properties.get(given), ()) if given else ():
+            try:
+                fits = self._names_role(one, own)
+            except UnresolvedError as error:
+                untold = f"the template does not tell {error}"
+            else:
+                is_there = is_there or any(fits)
+                certain = certain or (all(fits) and IF not in place)
+        return _Attachment(
+            is_there, is_there and (not certain or self._may_be_left_out(logical, own)), untold
+        )
+
+    def _may_be_left_out(self, logical: str, own: Collection[str]) -> bool:
+        """Return whether a condition may leave out a policy and not the role."""
+        condition = self._resources[logical].get("Condition")
+        of_roles = {str(self._resources[self._holder(role)].get("Condition")) for role in own}
+        return condition is not None and str(condition) not in of_roles
+
+    def _names_role(self, value: Any, own: Collection[str]) -> list[bool]:
+        """Return for each value that an expression may have whether it is the name of the role under check.
 
         Raises:
-            UsageError: PG-E251, the template does not tell whose name it is.
+            UnresolvedError: the template does not tell whose name it is.
         """
         named = value.get("Ref") if isinstance(value, dict) else None
         if named in own:
-            return True
-        if named in self._roles():
-            name, gives_none = self._name_of(str(named)), self._properties(str(named)).get("RoleName") is None
-            if (
-                name or own or gives_none
-            ):  # no two roles have one name, and a stack's own is none of another one
-                return role_name(name or "") in self._names
-        found = self._resolved(where, value)
-        texts = found if isinstance(found, list) else [found]
-        # A parameter may be a list, in one text with commas; so may a name have them.
-        names = [one.strip() for text in texts if text for one in str(text).split(",")]
-        self._others |= {role_name(name): name for name in names}
-        return any(role_name(name) in self._names for name in (*map(str, texts), *names))
+            return [True]
+        if named in self._holders():
+            names = self._names_of(str(named))
+            # no two roles have one name, and a stack's own is none of another one
+            if names or own or names == []:
+                return [any(role_name(name) in self._names for name in names or ())]
+        fits = []
+        for found in self._worlds(value):
+            texts = (
+                found if isinstance(found, list) else [found] * (found is not NO_VALUE and found is not None)
+            )
+            # A parameter may be a list, in one text with commas; so may a name have them.
+            split = [one.strip() for text in texts if text for one in str(text).split(",")]
+            if self._context.kind == "role":
+                self._others |= {role_name(name): name for name in split}
+            fits.append(any(role_name(name) in self._names for name in (*map(str, texts), *split)))
+        return fits or [False]
+
+
+_CONDITIONAL_DENY = "it has a Deny that a condition may leave out"
+
+
+def _denies(document: Any) -> bool:
+    """Return whether a document or a statement may have a Deny."""
+    return '"Deny"' in (document if isinstance(document, str) else json.dumps(document, default=str))
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -357,19 +553,13 @@ def _placed(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     listed = isinstance(value, list)
     for number, one in enumerate(value if listed else [value]):
         place: Path = (*path, number) if listed else path
-        if branches := _branches(one):
+        if branches := branches_of(one):
             for branch, found in enumerate(branches, 1):
-                yield from _placed(found, (*place, _IF, branch))
+                yield from _placed(found, (*place, IF, branch))
         elif one is not None and one != {"Ref": "AWS::NoValue"}:
             yield place, one
 
 
-def _branches(value: Any) -> list[Any]:
-    """Return both values that ``Fn::If`` may have; [] for any other value."""
-    given = value.get(_IF) if isinstance(value, dict) and len(value) == 1 else None
-    return given[1:] if isinstance(given, list) and len(given) == 3 else []
-
-
 def _may_be_absent(value: Any) -> bool:
     """Return whether a property is left out, or may be."""
-    return value is None or value == {"Ref": "AWS::NoValue"} or any(map(_may_be_absent, _branches(value)))
+    return value is None or value == {"Ref": "AWS::NoValue"} or any(map(_may_be_absent, branches_of(value)))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from policygen.gate.templates.cloudformation_values import mentioned
+from policygen.iam.locations import Path
+
 _STACKS = {
     "AWS::CloudFormation::CustomResource",
     "AWS::CloudFormation::Stack",
@@ -17,11 +20,20 @@ _STACKS = {
 _OF_NO_ROLE = {
     f"AWS::IAM::{name}"
     for name in (
-        "AccessKey", "Group", "GroupPolicy", "InstanceProfile", "OIDCProvider", "SAMLProvider", "ServerCertificate",
-        "ServiceLinkedRole", "User", "UserPolicy", "UserToGroupAddition", "VirtualMFADevice",
+        "AccessKey", "InstanceProfile", "OIDCProvider", "SAMLProvider", "ServerCertificate", "ServiceLinkedRole",
+        "VirtualMFADevice",
     )
 }  # fmt: skip
-_READ = {f"AWS::IAM::{name}" for name in ("ManagedPolicy", "Policy", "Role", "RolePolicy")}
+_READ = {
+    *(f"AWS::IAM::{name}" for name in ("ManagedPolicy", "Policy", "Role", "User", "Group")),
+    *(f"AWS::IAM::{name}Policy" for name in ("Role", "User", "Group")),
+}
+_GIVING = {
+    "AWS::IAM::User": ("Groups", "AWS::IAM::Group"),
+    "AWS::IAM::UserToGroupAddition": ("GroupName", "AWS::IAM::Group"),
+    "AWS::SSO::Assignment": ("PermissionSetArn", "AWS::SSO::PermissionSet"),
+}
+"""A resource that gives somebody what a group or a permission set has -> its property that says which, and its type."""
 _KNOWN_TRANSFORMS = (
     "AWS::CodeDeployBlueGreen",
     "AWS::LanguageExtensions",
@@ -41,13 +53,21 @@ def unread_macros(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"what the macro {name} makes of it"
 
 
-def unread_resources(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the resources that may grant, each with its type."""
+def unread_resources(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Path]]:
+    """Yield the resources that may grant, each with its type and its place."""
     for logical, one in resources.items():
-        if _is_unread(str(one["Type"])):
-            yield f"{logical} ({one['Type']})"
+        kind, place = str(one["Type"]), ("Resources", logical)
+        if kind in _GIVING:
+            given, wanted = _GIVING[kind]
+            properties = one.get("Properties")
+            value = properties.get(given) if isinstance(properties, dict) else None
+            here = [name for name in mentioned(value) if resources.get(name, {}).get("Type") == wanted]
+            if value and not here:
+                yield f"{logical}.{given} ({kind})", place
+        elif _is_unread(kind):
+            yield f"{logical} ({kind})", place
         elif isinstance(connectors := one.get("Connectors"), dict):
-            yield from (f"{logical}.{name} (a connector)" for name in connectors)
+            yield from ((f"{logical}.{name} (a connector)", place) for name in connectors)
 
 
 _ADDING = ("DeadLetterQueue", "EventInvokeConfig", "Tracing", "VpcConfig")
@@ -74,7 +94,6 @@ def added_by_sam(logical: str, properties: Mapping[str, Any]) -> Iterator[str]:
 def _is_unread(kind: str) -> bool:
     if kind.startswith("AWS::IAM::"):
         return kind not in _OF_NO_ROLE | _READ
-    is_own = not kind.startswith(
-        ("AWS::", "Alexa::")
-    )  # of a registry or an account: nobody knows what it makes
+    # Of a registry or an account: nobody knows what it makes.
+    is_own = not kind.startswith(("AWS::", "Alexa::"))
     return is_own or kind in _STACKS or kind.endswith("::MODULE")

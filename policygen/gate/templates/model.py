@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from policygen.errors import UsageError
-from policygen.gate.sources import PolicySource, TemplateRest
+from policygen.gate.sources import PolicySource, TemplateRest, UnknownGrant
 from policygen.iam.document import Policy, parse_policy
 from policygen.iam.locations import Location, Path
 from policygen.text import escape_controls
@@ -32,8 +32,11 @@ class TemplateContext(msgspec.Struct, frozen=True):
     """Its address or logical name in the template, where somebody named it; "" to find it by its name."""
     by_name: bool = False
     """Whether it is found by the name alone that it gives itself: of a template that nobody named for it."""
-    lenient: bool = False
-    """Whether what the template does not tell is left out, where no more is asked than what it tells."""
+    kind: str = "role"
+    """Whose policies are read, as `Holder` has it."""
+    stand_ins: bool = False
+    """Whether a resource of the template whose name is made at deployment is called by what the template calls it:
+    where nothing is compared with what was used, any name of one resource is as good."""
 
     def policy_named(self, name: Any, path: Any) -> str:
         """Return the ARN of a managed policy of the account, or account and name without a path; "" without a name."""
@@ -58,13 +61,25 @@ class TemplateContext(msgspec.Struct, frozen=True):
         return None
 
 
-class RolePolicies(NamedTuple):
-    """What a template says of one role."""
+class KnownDocument(NamedTuple):
+    """A policy that a template tells, or the part of it that it tells."""
 
-    documents: tuple[tuple[str, Any, Path], ...]
-    """Name, document (an object or its text), and its place in the template."""
+    name: str
+    document: Any
+    """An object, or its text."""
+    path: Path
+    """Its place in the template."""
+    numbers: tuple[int, ...] | None = None
+    """Of each of its statements, which one of the template's it is; None for as they stand there."""
+
+
+class RolePolicies(NamedTuple):
+    """What a template says of one role: grants that are known, and grants that are not."""
+
+    documents: tuple[KnownDocument, ...]
     attached: tuple[tuple[str, Path], ...]
     """ARNs and names of policies that are elsewhere, and where the template attaches them."""
+    unknown: tuple[UnknownGrant, ...] = ()
     rest: TemplateRest = TemplateRest()
     """What else it holds, without places."""
 
@@ -77,13 +92,17 @@ def template_sources(
     Raises:
         UsageError: PG-E210, a document is not a policy.
     """
-    counted = frozenset(path for _, _, path in found.documents)
+    counted = frozenset(one.path for one in found.documents)
     rest = replace(found.rest, places=places, counted=counted)
     sources = [
         PolicySource(
-            file, "", parse_policy(document, f"{file}, {name}", exact=True), rest.below(path), part=name
+            file,
+            "",
+            parse_policy(document, f"{file}, {name}", exact=True),
+            rest.below(path, numbers),
+            part=name,
         )
-        for name, document, path in found.documents
+        for name, document, path, numbers in found.documents
     ]
     unread = []
     for name, path in dict(found.attached).items():
@@ -92,12 +111,13 @@ def template_sources(
             sources.append(PolicySource(file, "", policy, {("Statement",): place}, part=name))
         else:
             unread.append((escape_controls(name), place))
-    if not sources or unread:
-        sources.append(PolicySource(file, "", Policy(()), unread=tuple(sorted(unread))))
+    unknown = tuple((one, rest.place(one.path)) for one in dict.fromkeys(found.unknown))
+    if not sources or unread or unknown:
+        sources.append(PolicySource(file, "", Policy(()), unread=tuple(sorted(unread)), unknown=unknown))
     return [replace(sources[0], rest=rest), *sources[1:]]
 
 
-def no_such_role(file: str, context: TemplateContext, names: Collection[str]) -> UsageError:
+def no_such_role(file: str, context: TemplateContext, names: Collection[str], *hints: str) -> UsageError:
     """Return the error for a template that has no policy of a role."""
     role = context.part or context.role
     there = ", ".join(sorted(map(escape_controls, names))[:8])
@@ -106,14 +126,6 @@ def no_such_role(file: str, context: TemplateContext, names: Collection[str]) ->
         f"it has roles: {there}; name one of them: {file}#{next(iter(sorted(map(escape_controls, names))))}"
         if there
         else "it has no role",
+        *hints,
         code="PG-E250",
-    )
-
-
-def unknown_value(file: str, where: str, what: str) -> UsageError:
-    """Return the error for a value that the template alone does not tell."""
-    return UsageError(
-        f"{file}: {escape_controls(where)} cannot be checked: {escape_controls(what)}",
-        "check the policy itself: save its document, and give that file",
-        code="PG-E251",
     )

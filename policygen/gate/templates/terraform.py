@@ -1,20 +1,30 @@
-"""Reads the policies of a role from what ``terraform show -json`` prints of a plan or of a state."""
+"""Reads the policies of a role from what ``terraform show -json`` prints of a plan or of a state.
+
+A plan does not have what is known only after apply, nor the text of an expression: of such a value it tells to what it
+refers. A reference to one resource is taken for its name or its ARN; all else is a grant that is not known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
-from policygen.errors import UsageError
-from policygen.gate.sources import TemplateRest, TemplateRole, policy_key, role_name
+from policygen.gate.sources import (
+    Holder,
+    TemplateRest,
+    TemplateRole,
+    UnknownGrant,
+    content_digest,
+    policy_key,
+    role_name,
+)
 from policygen.gate.templates.model import (
+    KnownDocument,
     RolePolicies,
     TemplateContext,
     no_such_role,
-    unknown_value,
 )
 from policygen.gate.templates.terraform_resources import (
     TerraformResource,
@@ -22,6 +32,7 @@ from policygen.gate.templates.terraform_resources import (
     mapping,
     resources_in,
 )
+from policygen.gate.templates.terraform_unread import unread_beside_plan, unread_of_plan
 from policygen.iam.locations import Path
 
 
@@ -31,171 +42,208 @@ def is_terraform(document: Mapping[str, Any]) -> bool:
 
 
 def terraform_policies(document: Mapping[str, Any], file: str, context: TemplateContext) -> RolePolicies:
-    """Return the policies of a role.
+    """Return the policies of a role, or of another holder.
 
     Raises:
-        UsageError: PG-E250, there is no such role; PG-E251, a policy is known only after apply, or the plan ended with
-            an error.
+        UsageError: PG-E250, there is no such role.
     """
-    if error := _errored(document, file):
-        raise error
-    resources = resources_in(document)
-    found = _Reader(resources, file, context).policies()
-    unread = (*found.rest.unread, *_left_out(document, {one.address for one in resources}))
-    return found._replace(rest=replace(found.rest, unread=unread))
+    return _Reader(document, file, context).policies()
 
 
-def rest_of_terraform(
-    document: Mapping[str, Any], file: str, context: TemplateContext
-) -> tuple[TemplateRest, UsageError | None]:
-    """Return what a plan holds, seen from no role, and why some of it is not told; None where all is."""
-    untold: UsageError | None = None
-    try:
-        _Reader(resources_in(document), file, replace(context, lenient=False)).rest_of_all()
-    except UsageError as error:
-        untold = error
-    resources = resources_in(document)
-    rest = _Reader(resources, file, replace(context, lenient=True)).rest_of_all()
-    unread = (*rest.unread, *_left_out(document, {one.address for one in resources}))
-    return replace(rest, unread=unread), untold or _errored(document, file)
+def rest_of_terraform(document: Mapping[str, Any], file: str, context: TemplateContext) -> RolePolicies:
+    """Return what a plan holds, seen from no role: without documents, and with what may be anybody's."""
+    return _Reader(document, file, context).seen_from_nobody()
 
 
-def _errored(document: Mapping[str, Any], file: str) -> UsageError | None:
-    if document.get("errored") is not True:
-        return None
-    return unknown_value(
-        file, "the plan", "Terraform ended with an error, and what it had not planned is not in it"
+class _HolderKind(NamedTuple):
+    """What Terraform calls the parts of one kind of holder."""
+
+    resource: str
+    inline: tuple[str, str, str]
+    """The resource that is an inline policy, and its attributes that say of whom it is, and what it says."""
+    attaching: Mapping[str, tuple[str, str]]
+    """A resource that attaches managed policies -> its attributes that say to whom, and which ones."""
+    listed: str = ""
+    """The attribute of a managed policy, or of an attachment, that lists holders."""
+
+
+def _kind(holder: str) -> _HolderKind:
+    return _HolderKind(
+        f"aws_iam_{holder}",
+        (f"aws_iam_{holder}_policy", holder, "policy"),
+        {
+            f"aws_iam_{holder}_policy_attachment": (holder, "policy_arn"),
+            f"aws_iam_{holder}_policy_attachments_exclusive": (f"{holder}_name", "policy_arns"),
+            "aws_iam_policy_attachment": (f"{holder}s", "policy_arn"),
+        },
+        f"{holder}s",
     )
 
 
-def _left_out(document: Mapping[str, Any], planned: Collection[str]) -> Iterator[str]:
-    """Yield what a plan says that its planned values do not hold: what Terraform forgets stays in AWS."""
-    for one in map(mapping, items(document.get("resource_changes"))):
-        address, change = str(one.get("address")), mapping(one.get("change"))
-        grants = str(one.get("type")).startswith(("aws_iam_", "awscc_iam_")) and one.get("mode") != "data"
-        if grants and "forget" in items(change.get("actions")):
-            yield f"{address} (forgotten, and still there)"
-        elif grants and change.get("after") and address not in planned:
-            yield f"{address} (not among the planned values)"
-    deferred = [
-        mapping(mapping(one).get("resource_change")) for one in items(document.get("deferred_changes"))
-    ]
-    yield from (f"{one.get('address')} (deferred)" for one in deferred)
-    if document.get("complete") is False and not deferred:
-        yield 'what the plan leaves out ("complete" is false, as with -target)'
-
-
-_OF_A_ROLE = {"aws_iam_role_policy": "role", "aws_iam_policy": "roles"}
-"""A resource with a document -> its attribute that says of which role; of a managed policy only awscc's has one."""
-_ATTACHING = {
-    "aws_iam_role_policy_attachment": ("role", "policy_arn"),
-    "aws_iam_policy_attachment": ("roles", "policy_arn"),
-    "aws_iam_role_policy_attachments_exclusive": ("role_name", "policy_arns"),
+_SET = "permission_set_arn"
+_KINDS = {
+    **{holder: _kind(holder) for holder in ("role", "user", "group")},
+    "permission set": _HolderKind(
+        "aws_ssoadmin_permission_set",
+        ("aws_ssoadmin_permission_set_inline_policy", _SET, "inline_policy"),
+        {
+            "aws_ssoadmin_managed_policy_attachment": (_SET, "managed_policy_arn"),
+            "aws_ssoadmin_customer_managed_policy_attachment": (_SET, "customer_managed_policy_reference"),
+        },
+    ),
 }
-"""A resource that attaches managed policies -> its attributes that say to which role, and which ones."""
-_KEEPING = "aws_iam_role_policies_exclusive"
-"""The resource that says which inline policies a role has, those of other places among them."""
-_ROLES, _POLICIES = ("aws_iam_role.", "awscc_iam_role."), ("aws_iam_policy.", "awscc_iam_managed_policy.")
-
-
-_STACKS = {
-    "aws_cloudformation_stack",
-    "aws_cloudformation_stack_set",
-    "aws_cloudformation_stack_set_instance",
-    "aws_cloudformation_stack_instances",
-    "aws_serverlessapplicationrepository_cloudformation_stack",
-    "aws_servicecatalog_provisioned_product",
-    "awscc_cloudformation_stack",
-    "awscc_cloudformation_stack_set",
-    "awscc_servicecatalog_cloudformation_provisioned_product",
+_MANAGED = "aws_iam_policy"
+_PREFIXES = {
+    "aws_iam_role": ("aws_iam_role.", "awscc_iam_role."),
+    "aws_iam_user": ("aws_iam_user.", "awscc_iam_user."),
+    "aws_iam_group": ("aws_iam_group.", "awscc_iam_group."),
+    "aws_ssoadmin_permission_set": ("aws_ssoadmin_permission_set.", "awscc_sso_permission_set."),
+    _MANAGED: ("aws_iam_policy.", "awscc_iam_managed_policy.", "data.aws_iam_policy."),
 }
-"""Resources that hold a template of their own."""
-_CLOUD_CONTROL = "aws_cloudcontrolapi_resource"
-"""The resource that makes one of any type of CloudFormation."""
-_GRANTING = ("AWS::IAM::", "AWS::CloudFormation::", "AWS::ServiceCatalog::")
-
-
-def _is_unread(one: TerraformResource) -> bool:
-    """Return whether a resource may change the policies of a role, and is not among those that are read."""
-    if one.kind == _CLOUD_CONTROL:
-        return str(one.values.get("type_name") or _GRANTING[0]).startswith(_GRANTING)
-    read = one.kind in {"aws_iam_role", _KEEPING, *_OF_A_ROLE, *_ATTACHING}
-    return one.kind in _STACKS or (not read and one.kind.startswith(("aws_iam_role", "awscc_iam_role")))
+"""How references to a resource begin, by what `TerraformResource` calls it."""
+_APPLY = "is known only after apply"
 
 
 class _Reader:
     """Finds the policies of one role among the resources."""
 
-    def __init__(self, resources: Sequence[TerraformResource], file: str, context: TemplateContext) -> None:
-        self._resources, self._file, self._context = resources, file, context
-        self._own = [one for one in self._of_kind("aws_iam_role") if self._is_own(one)]
-        self._names = {
-            role_name(context.role),
-            *(role_name(str(one.values.get("name"))) for one in self._own),
-        }
-        self._documents: dict[Path, tuple[str, Any, Path]] = {}
+    def __init__(self, document: Mapping[str, Any], file: str, context: TemplateContext) -> None:
+        self._document, self._file, self._context = document, file, context
+        self._resources = resources_in(document)
+        self._kind = _KINDS.get(context.kind, _KINDS["role"])
+        self._own = [one for one in self._of_kind(self._kind.resource) if self._is_own(one)]
+        named = (one.values.get(key) for one in self._own for key in ("name", "arn"))
+        self._names = {role_name(one) for one in (context.role, *named) if isinstance(one, str) and one}
+        self._documents: dict[Path, KnownDocument] = {}
         self._attached: list[tuple[str, Path]] = []
+        self._unknown: list[UnknownGrant] = []
         self._others = {
             _key(one): str(one.values.get("name") or one.address) for one in self._of_kind("aws_iam_role")
         }
 
     def policies(self) -> RolePolicies:
-        found = list(self._own)
+        if self._context.kind == "policy":
+            return self._lone_policy()
+        found = bool(self._own)
         for role in self._own:
             self._add_inline(role)
             self._add_attached(role, "managed_policy_arns")
-        for kind, role_is in _OF_A_ROLE.items():
-            for one in self._those_of(kind, role_is):
-                found.append(one)
-                self._add_document(one)
-        for kind, (role_is, policy_is) in _ATTACHING.items():
-            for one in self._those_of(kind, role_is):
-                found.append(one)
+            if "customer_managed" in role.values:
+                self._add_attached(role, "customer_managed")
+        kind, attribute, document = self._kind.inline
+        for one in self._those_of(kind, attribute):
+            found = True
+            self._add_document(one, document)
+        for one in self._those_of(_MANAGED, self._kind.listed) if self._kind.listed else ():
+            found = True
+            self._add_document(one)
+        for kind, (attribute, policy_is) in self._kind.attaching.items():
+            for one in self._those_of(kind, attribute):
+                found = True
                 self._add_attached(one, policy_is)
-        for one in self._those_of(_KEEPING, "role_name"):
-            found.append(one)
+        for one in self._those_of(f"{self._kind.resource}_policies_exclusive", f"{self._context.kind}_name"):
+            found = True
             self._add_kept(one)
         if not found:
             names = {str(one.values.get("name") or one.address) for one in self._of_kind("aws_iam_role")}
             raise no_such_role(self._file, self._context, names)
-        return RolePolicies(tuple(self._documents.values()), tuple(self._attached), self._rest())
+        return self._found()
 
-    def rest_of_all(self) -> TemplateRest:
-        """Return what the plan holds where no role is under check.
+    def seen_from_nobody(self) -> RolePolicies:
+        kind, attribute, _ = self._kind.inline
+        exclusive = (f"{self._kind.resource}_policies_exclusive", "role_name")
+        attaching = ((one, to) for one, (to, _) in self._kind.attaching.items())
+        for one, to in ((kind, attribute), (_MANAGED, self._kind.listed), exclusive, *attaching):
+            self._those_of(one, to)
+        return self._found()
 
-        Raises:
-            UsageError: PG-E251, nothing says which role a policy is of.
-        """
-        for kind, role_is in {**_OF_A_ROLE, _KEEPING: "role_name"}.items():
-            self._those_of(kind, role_is)
-        for kind, (role_is, _) in _ATTACHING.items():
-            self._those_of(kind, role_is)
-        return self._rest()
+    def _lone_policy(self) -> RolePolicies:
+        for one in self._of_kind(_MANAGED):
+            if one.address == self._context.part:
+                self._add_document(one)
+        return self._found()
+
+    def _found(self) -> RolePolicies:
+        rest = self._rest()
+        return RolePolicies(
+            tuple(self._documents.values()), tuple(self._attached), tuple(self._unknown), rest
+        )
+
+    # --- The rest of the plan ---
 
     def _rest(self) -> TemplateRest:
         own = frozenset({*map(_key, self._own), *self._names})
-        others = {key: shown for key, shown in self._others.items() if key not in own}
-        unread = tuple(one.address for one in self._resources if _is_unread(one))
         managed = {
             policy_key(self._managed_name(one)): (one.values.get("policy"), one.place("policy"))
-            for one in self._of_kind("aws_iam_policy")
+            for one in self._of_kind(_MANAGED)
         }
-        return TemplateRest(own, others, unread, self._role(self._own[0]) if self._own else None, managed)
+        unread = (
+            *unread_of_plan(self._resources),
+            *unread_beside_plan(self._document, {one.address for one in self._resources}),
+        )
+        return TemplateRest(
+            own,
+            {key: shown for key, shown in self._others.items() if key not in own},
+            tuple(self._holders()),
+            unread,
+            tuple(map(self._definition, self._own)),
+            managed,
+        )
 
-    def _role(self, one: TerraformResource) -> TemplateRole:
+    def _holders(self) -> Iterator[Holder]:
+        """Yield users, groups and permission sets, those that only get something, and managed policies of nobody."""
+        for kind, of in _KINDS.items():
+            if kind == "role":
+                continue
+            here = self._of_kind(of.resource)
+            yield from (Holder(kind, one.address, str(one.values.get("name") or one.address)) for one in here)
+            known = {
+                role_name(text)
+                for one in here
+                for key in ("name", "arn")
+                if isinstance(text := one.values.get(key), str)
+            }
+            giving = [(of.inline[0], of.inline[1]), (_MANAGED, of.listed)]
+            giving += [(one, to) for one, (to, _) in of.attaching.items()]
+            texts = list[str]()
+            for name, attribute in giving:
+                for one in self._of_kind(name) if attribute else ():
+                    texts += [text for text in _values(one, attribute) if isinstance(text, str)]
+                    if _is_untold(one, attribute) and not any(one.refers_to(attribute, two) for two in here):
+                        texts.append(f"{one.address}.{attribute}")
+            yield from (
+                Holder(kind, text, role_name(text))
+                for text in dict.fromkeys(texts)
+                if role_name(text) not in known
+            )
+        yield from (
+            Holder("policy", one.address, str(one.values.get("name") or one.address))
+            for one in self._of_kind(_MANAGED)
+            if not one.is_data and not self._is_given(one)
+        )
+
+    def _is_given(self, policy: TerraformResource) -> bool:
+        """Return whether somebody gets a managed policy, or is bound by it."""
+        if any(policy.values.get(of.listed) for of in _KINDS.values() if of.listed):
+            return True
+        arn = policy.values.get("arn")
+        attributes = ("policy_arn", "policy_arns", "managed_policy_arns", "permissions_boundary")
+        return any(
+            (arn and arn in _values(one, attribute)) or one.refers_to(attribute, policy)
+            for one in self._resources
+            for attribute in attributes
+        )
+
+    def _definition(self, one: TerraformResource) -> TemplateRole:
         """Return what a role's resource says of the role itself."""
         boundary: str | None = str(one.values.get("permissions_boundary") or "")
         if one.is_untold("permissions_boundary"):
-            found = [
-                two for two in self._of_kind("aws_iam_policy") if one.refers_to("permissions_boundary", two)
-            ]
-            is_one = len(found) == 1 and all(
-                ref.startswith(_POLICIES) for ref in one.references("permissions_boundary")
-            )
-            boundary = self._managed_name(found[0]) if is_one else None
+            found = self._referred(one, "permissions_boundary")
+            boundary = self._managed_name(found[0]) if len(found) == 1 else None
         trust = one.values.get("assume_role_policy", UNSET)
         if one.is_untold("assume_role_policy"):
             trust = None
+            self._not_told(one, "assume_role_policy", f"who may assume it {_APPLY}")
         return TemplateRole(
             one.address, one.place("permissions_boundary"), boundary, trust, one.place("assume_role_policy")
         )
@@ -208,6 +256,8 @@ class _Reader:
     def _of_kind(self, kind: str) -> list[TerraformResource]:
         return [one for one in self._resources if one.kind == kind]
 
+    # --- Who is the role ---
+
     def _is_own(self, role: TerraformResource) -> bool:
         """Return whether a resource is the role under check: by its address if one is given, else by its name."""
         if self._context.part:
@@ -215,65 +265,89 @@ class _Reader:
         return role_name(str(role.values.get("name"))) == role_name(self._context.role)
 
     def _those_of(self, kind: str, attribute: str) -> list[TerraformResource]:
-        return [one for one in self._of_kind(kind) if self._is_of(one, attribute)]
+        """Return the resources of a kind that are the role's; what nothing tells becomes an unknown grant."""
+        found = []
+        for one in self._of_kind(kind):
+            untold = False
+            names = [name for name in _values(one, attribute) if isinstance(name, str)]
+            if self._context.kind == "role":
+                shown = {role_name(name): name.rpartition("/")[2] for name in names}
+                self._others |= {key: name for key, name in shown.items() if key not in self._others}
+            is_ours = not self._names.isdisjoint(map(role_name, names))
+            if not is_ours and _is_untold(one, attribute):
+                is_ours, untold = self._is_by_reference(one, attribute)
+            if is_ours:
+                found.append(one)
+            elif untold:
+                self._not_told(one, "", f"which role it is of {_APPLY}", of_nobody=True)
+        return found
 
-    def _is_of(self, one: TerraformResource, attribute: str) -> bool:
-        """Return whether an attribute names the role, or refers to it where its value is not known yet.
+    def _is_by_reference(self, one: TerraformResource, attribute: str) -> tuple[bool, bool]:
+        """Return whether what an attribute refers to is the role, and whether nothing tells.
 
         Of several roles that are not known, one may be the role that none of the references names.
-
-        Raises:
-            UsageError: PG-E251, nothing says which role it is.
         """
-        names = {role_name(name): name for name in _values(one, attribute) if isinstance(name, str)}
-        self._others |= {
-            key: name.rpartition("/")[2] for key, name in names.items() if key not in self._others
-        }
-        if not self._names.isdisjoint(names):
-            return True
-        if not _is_untold(one, attribute):
-            return False
-        if any(one.refers_to(attribute, role) for role in self._own):
-            return True
+        kind = self._kind.resource
+        referred = [role for role in self._of_kind(kind) if one.refers_to(attribute, role)]
+        ours = [role for role in referred if role in self._own]
         references = one.references(attribute)
-        if attribute != "roles" and references and all(ref.startswith(_ROLES) for ref in references):
-            return False
-        self._untold(one.address, "which role it is of is known only after apply")
-        return False
+        told = bool(references) and all(ref.startswith(_PREFIXES[kind]) for ref in references)
+        if len(referred) == 1 or attribute == self._kind.listed:
+            is_certain = told and attribute != self._kind.listed
+            return bool(ours), not is_certain
+        if told and referred and len({role.label for role in referred}) == 1:
+            if not ours:
+                return False, False
+            # One for each role, as it seems: which one is the role's, its key tells, if it matters at all.
+            alike = [
+                two for two in self._of_kind(one.kind) if (two.module, two.label) == (one.module, one.label)
+            ]
+            if all(two.values == one.values for two in alike) and one.instance:
+                return one.instance in {role.instance for role in ours}, False
+        return False, not (told and not referred)
+
+    # --- What it gets ---
 
     def _add_inline(self, role: TerraformResource) -> None:
-        where = f"{role.address}.inline_policy"
         if role.is_untold("inline_policy"):
-            self._untold(where, "it is known only after apply")
-        for number, inline in enumerate(map(mapping, items(role.values.get("inline_policy")))):
-            key = "policy_document" if "policy_name" in inline else "policy"  # the first is awscc's
-            if inline:
-                self._add(where, inline.get(key), role.place("inline_policy", number, key))
+            self._not_told(role, "inline_policy", f"it {_APPLY}")
+        inline = role.values.get("inline_policy")
+        if isinstance(inline, str):  # of a permission set it is one document
+            self._add(role, role.address, inline, role.place("inline_policy"))
+        for number, one in enumerate(map(mapping, items(inline))):
+            key = "policy_document" if "policy_name" in one else "policy"  # the first is awscc's
+            if one:
+                place = role.place("inline_policy", number, key)
+                self._add(role, f"{role.address}.inline_policy", one.get(key), place)
 
     def _add_attached(self, one: TerraformResource, attribute: str) -> None:
-        """Add the managed policies that an attribute names; what it refers to tells one policy, and never several.
-
-        Raises:
-            UsageError: PG-E251, they are known only after apply.
-        """
+        """Add the managed policies that an attribute names; what it refers to tells one policy, and never several."""
         value = one.values.get(attribute)
-        for number, arn in enumerate(_values(one, attribute)):
+        for number, named in enumerate(_values(one, attribute)):
+            arn = named.get("name") if isinstance(named, dict) else named
             if isinstance(arn, str):
                 place = one.place(attribute, number) if isinstance(value, list) else one.place(attribute)
                 self._add_by_arn(arn, place)
         if not _is_untold(one, attribute):
             return
-        found = [policy for policy in self._of_kind("aws_iam_policy") if one.refers_to(attribute, policy)]
-        is_one = attribute == "policy_arn" and all(
-            ref.startswith(_POLICIES) for ref in one.references(attribute)
-        )
-        if not (found and is_one):
-            self._untold(one.address, "which policy it attaches is known only after apply")
-        for policy in found:
+        found = self._referred(one, attribute) if attribute == "policy_arn" else []
+        texts = {str(policy.values.get("policy")) for policy in found}
+        if not found or (len(found) > 1 and (len(texts) > 1 or texts == {"None"})):
+            self._not_told(one, attribute, f"which policy it attaches {_APPLY}")
+            return
+        for policy in found[:1]:
             self._add_document(policy)
 
+    def _referred(self, one: TerraformResource, attribute: str) -> list[TerraformResource]:
+        """Return the instances of the only managed policy to which an attribute refers; [] where it is none."""
+        references = one.references(attribute)
+        if not all(ref.startswith(_PREFIXES[_MANAGED]) for ref in references):
+            return []
+        found = [policy for policy in self._of_kind(_MANAGED) if one.refers_to(attribute, policy)]
+        return found if len({policy.label for policy in found}) == 1 else []
+
     def _add_by_arn(self, arn: str, place: Path) -> None:
-        found = [one for one in self._of_kind("aws_iam_policy") if one.values.get("arn") == arn]
+        found = [one for one in self._of_kind(_MANAGED) if one.values.get("arn") == arn]
         for policy in found:
             self._add_document(policy)
         if not found:
@@ -282,39 +356,50 @@ class _Reader:
     def _add_kept(self, one: TerraformResource) -> None:
         """Add inline policies that stay on the role without being in the template, as the role has them today."""
         if _is_untold(one, "policy_names"):
-            self._untold(one.address, "which policies it keeps is known only after apply")
-        here = {str(policy.values.get("name")) for policy in self._those_of("aws_iam_role_policy", "role")}
+            self._not_told(one, "policy_names", f"which policies it keeps {_APPLY}")
+        kind, attribute, _ = self._kind.inline
+        here = {str(policy.values.get("name")) for policy in self._those_of(kind, attribute)}
         for role in self._own:
             inline = map(mapping, items(role.values.get("inline_policy")))
             here |= {str(policy.get("name") or policy.get("policy_name")) for policy in inline}
-        for number, name in enumerate(map(str, _values(one, "policy_names"))):
-            if name not in here:
+        for number, name in enumerate(_values(one, "policy_names")):
+            if isinstance(name, str) and name not in here:
                 place, today = one.place("policy_names", number), self._context.inline.get(name)
                 if today:
-                    self._documents[place] = (one.address, today.to_dict(), place)
+                    self._documents[place] = KnownDocument(one.address, today.to_dict(), place)
                 else:
                     self._attached.append((f"inline policy {name}", place))
 
-    def _add_document(self, one: TerraformResource) -> None:
-        self._add(one.address, one.values.get("policy"), one.place("policy"))
+    def _add_document(self, one: TerraformResource, attribute: str = "policy") -> None:
+        self._add(one, one.address, one.values.get(attribute), one.place(attribute))
 
-    def _add(self, name: str, document: Any, path: Path) -> None:
-        if isinstance(document, str | dict):
-            self._documents[path] = (name, document, path)
+    def _add(self, one: TerraformResource, name: str, document: Any, path: Path) -> None:
+        if isinstance(document, str) or (isinstance(document, dict) and not one.is_partly_unknown(path)):
+            self._documents[path] = KnownDocument(name, document, path)
         else:
-            self._untold(name, "its policy is known only after apply")
+            self._not_told(one, name.removeprefix(one.address).strip("."), f"its policy {_APPLY}", path=path)
 
-    def _untold(self, where: str, what: str) -> None:
-        """Say that the plan does not tell something.
+    def _not_told(
+        self,
+        one: TerraformResource,
+        attribute: str,
+        reason: str,
+        *,
+        of_nobody: bool = False,
+        path: Path = (),
+    ) -> None:
+        """Add an unknown grant.
 
-        Raises:
-            UsageError: PG-E251, unless it may be left out.
+        Of an expression a plan has no text, so what is accepted is this very plan; to whom a policy is given that it
+        tells, is what it refers to.
         """
-        if not self._context.lenient:
-            raise unknown_value(self._file, where, what)
+        content = content_digest(one.values, one.refers) if of_nobody else content_digest(self._document)
+        name = f"{one.address}.{attribute}" if attribute else one.address
+        place = path or (one.place(attribute) if attribute else one.path)
+        self._unknown.append(UnknownGrant(name, reason, place, content, of_nobody))
 
 
-_OPTIONAL = {"roles", "managed_policy_arns"}
+_OPTIONAL = {"roles", "users", "groups", "managed_policy_arns", "customer_managed"}
 """Attributes that may be left out."""
 
 

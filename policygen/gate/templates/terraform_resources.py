@@ -15,20 +15,37 @@ from policygen.iam.locations import Path
 INDEX = re.compile(r"\[[^]]*\]$")
 
 _CLOUD_CONTROL: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "awscc_iam_role": (
-        "aws_iam_role",
-        {
-            "role_name": "name",
-            "assume_role_policy_document": "assume_role_policy",
-            "policies": "inline_policy",
-        },
-    ),
-    "awscc_iam_role_policy": ("aws_iam_role_policy", {"role_name": "role", "policy_document": "policy"}),
+    **{
+        f"awscc_iam_{holder}": (
+            f"aws_iam_{holder}",
+            {
+                f"{holder}_name": "name",
+                "assume_role_policy_document": "assume_role_policy",
+                "policies": "inline_policy",
+            },
+        )
+        for holder in ("role", "user", "group")
+    },
+    **{
+        f"awscc_iam_{holder}_policy": (
+            f"aws_iam_{holder}_policy",
+            {f"{holder}_name": holder, "policy_document": "policy", "policy_name": "name"},
+        )
+        for holder in ("role", "user", "group")
+    },
     "awscc_iam_managed_policy": (
         "aws_iam_policy",
         {"managed_policy_name": "name", "policy_document": "policy", "policy_arn": "arn"},
     ),
     "awscc_iam_policy": ("aws_iam_policy", {"policy_name": "name", "policy_document": "policy"}),
+    "awscc_sso_permission_set": (
+        "aws_ssoadmin_permission_set",
+        {
+            "permission_set_arn": "arn",
+            "managed_policies": "managed_policy_arns",
+            "customer_managed_policy_references": "customer_managed",
+        },
+    ),
 }
 """Resource of the provider awscc -> that of the provider aws, and what it calls its attributes.
 
@@ -51,6 +68,8 @@ class TerraformResource(NamedTuple):
     path: Path
     written: Mapping[str, str]
     """What the file calls its attributes, where this is something else."""
+    is_data: bool
+    """Whether it is looked up, and not made."""
 
     @property
     def instance(self) -> str:
@@ -67,10 +86,19 @@ class TerraformResource(NamedTuple):
         """Return the path of an attribute's value in the file."""
         return (*self.path, self.written.get(attribute, attribute), *rest)
 
+    def is_partly_unknown(self, path: Path) -> bool:
+        """Return whether the attribute in which a place lies is known only after apply, in whole or in part."""
+        name = path[len(self.path)]
+        return any(name == self.written.get(one, one) for one in self.unknown)
+
     def references(self, attribute: str) -> list[str]:
         """Return what an attribute refers to, but for what chooses an instance."""
         found = (self.refers or {}).get(attribute, ())
         return [ref for ref in found if not ref.startswith(("each.", "count."))]
+
+    def _iterates(self, attribute: str) -> bool:
+        """Return whether an attribute depends on which instance it is of."""
+        return any(ref.startswith(("each.", "count.")) for ref in (self.refers or {}).get(attribute, ()))
 
     def is_untold(self, attribute: str) -> bool:
         """Return whether an attribute has a value, and nothing tells it yet.
@@ -85,13 +113,19 @@ class TerraformResource(NamedTuple):
         return attribute in self.refers and (attribute in self.unknown or bool(self.references(attribute)))
 
     def refers_to(self, attribute: str, target: TerraformResource) -> bool:
-        """Return whether an attribute refers to an instance of a resource in the same module."""
+        """Return whether an attribute may refer to an instance of a resource in the same module.
+
+        Terraform writes ``x["a"]`` also as ``x``, and ``x[each.key]`` as ``x`` alone: which instance it is, nothing
+        tells then.
+        """
         if self.module != target.module:
             return False
-        if self.instance and target.instance and self.instance != target.instance:
-            return False
-        wanted = (target.label, f"{target.label}{target.instance}")
-        return any(ref in wanted for ref in self.references(attribute))
+        references = self.references(attribute)
+        keyed = [ref for ref in references if ref.startswith(f"{target.label}[")]
+        if keyed and not self._iterates(attribute):
+            wanted = f"{target.label}{target.instance}"
+            return any(ref == wanted or ref.startswith(f"{wanted}.") for ref in keyed)
+        return target.label in references
 
 
 def resources_in(document: Mapping[str, Any]) -> list[TerraformResource]:
@@ -163,6 +197,7 @@ def _resource(
         prefix,
         place,
         {new: old for old, new in names.items()},
+        one.get("mode") == "data",
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from jsonschema import Draft4Validator  # type: ignore[import-untyped]
 
 from policygen.gate.findings import RULES, Finding
+from policygen.gate.report import FindingsReport
 from policygen.iam.locations import Location
 from policygen.plan.io import parse_plan
 from policygen.report.findings import report as findings
@@ -201,7 +202,7 @@ def test_the_gate_s_sarif_is_valid_too() -> None:
         for rule in RULES.values()
         for text in TEXTS.values()
     ]
-    made = findings.FindingsReport("orders", "123456789012", every, ["p.json"], "error", 3, 30, 30, "")
+    made = FindingsReport("orders", "123456789012", every, ["p.json"], "error", 3, 30, 30, "")
     (run,) = assert_sarif(findings.render("sarif", made))["runs"]
     assert run["automationDetails"]["id"] == "policygen/123456789012/orders/"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from policygen.gate.findings import RULES, Finding
-from policygen.gate.report import RULES_URL
+from policygen.gate.report import RULES_URL, FindingsReport
 from policygen.iam.locations import Location
 from policygen.plan.io import parse_plan
 from policygen.report.figures import figures
@@ -294,7 +294,7 @@ def test_a_comment_of_the_gate_is_dead_too_and_has_room() -> None:
     for text in every(4, [*TEXTS.values()]):
         found = [Finding(rule, text, text, text, text, Location(1, 1), text) for rule in RULES.values()] * 60
         made = findings.render(
-            "markdown", findings.FindingsReport(text, text, found, [text] * 9, "error", 3, 30, 30, text)
+            "markdown", FindingsReport(text, text, found, [text] * 9, "error", 3, 30, 30, text)
         )
         assert len(made.encode()) <= LIMIT
         for parser in PARSERS.values():

@@ -19,6 +19,7 @@ from policygen.evidence.observe import collect_coverage
 from policygen.gate.findings import failing
 from policygen.gate.judge.check import check
 from policygen.gate.judge.from_logs import check_basis
+from policygen.gate.report import FindingsReport
 from policygen.gate.repository.files import policies_of
 from policygen.iam.compare import compare_policies
 from policygen.logs.calls.counts import CallCounts
@@ -98,7 +99,7 @@ def check_screen(*, ascii_only: bool) -> str:
     seen = analysis().observed
     sources = policies_of(Path("orders-api.json"))
     found = check(sources, check_basis(seen))
-    report = findings.FindingsReport(
+    report = FindingsReport(
         role=seen.usage.role.name,
         account=seen.usage.role.account,
         findings=found,

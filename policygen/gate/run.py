@@ -177,6 +177,8 @@ def gate_report(subject: Checked, options: GateOptions) -> FindingsReport:
     found = AgainstBaseline(everything, 0, 0)
     if options.baseline:
         found = options.baseline.against((subject.role, subject.account), everything)
+        if subject.role == OF_NOBODY and not options.every:  # the files of other roles are not looked at
+            found = found._replace(gone=0)
     left = {one.file for one in found.new}
     return FindingsReport(
         role=subject.role,

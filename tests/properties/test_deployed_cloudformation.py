@@ -17,9 +17,10 @@ import pytest
 from tests.judges.deploy import Document, allowing
 from tests.judges.deploy.moto_stacks import LEGACY, Account, account
 from tests.judges.deploy.reading import Read, gate_read
-from tests.judges.deploy.rights import Probe, Rights, wider
+from tests.judges.deploy.rights import Probe, Rights, may, probes, wider
 from tests.judges.deploy.sam import TRUST
 from tests.judges.deploy.templates import Deployable, template_of
+from tests.judges.iam_simulate.judge import available, judge, row
 from tests.support.effort import THOROUGH
 
 pytestmark = pytest.mark.sweep
@@ -180,3 +181,28 @@ def test_the_judge_finds_a_reader_that_sees_the_defaults_alone(
                 [one] if any(faults(one._replace(worlds={world: one.worlds[world]}, reads=reads))) else []
             )
     assert len(found) >= most * len(all_deployed)
+
+
+@pytest.mark.oracle
+@pytest.mark.skipif(not available(), reason="node or tests/judges/iam_simulate/node_modules is missing")
+def test_the_evaluator_agrees_with_the_outside_judge(all_deployed: list[Deployed]) -> None:
+    roles = [rights for one in all_deployed for _, rights in one.worlds["defaults"].values()]
+    asked = [(rights, probe) for rights in roles for probe in probes(rights, rights)[::3]][:3_000]
+    answers = judge(
+        [
+            row(
+                of.documents,
+                one.action,
+                one.resource,
+                {key: [value] for key, value in one.context},
+                of.boundary,
+            )
+            for of, one in asked
+        ]
+    )
+    differing = [
+        (of, one, answer)
+        for (of, one), answer in zip(asked, answers, strict=True)
+        if may(of, one) != (answer == "ALLOWED")
+    ]
+    assert not differing, f"{len(differing)} of {len(asked)} differ; the first: {differing[0]}"

@@ -298,14 +298,26 @@ class _Generator:
         found: Any = {"Version": "2012-10-17", "Statement": statements[0] if only else statements}
         return self.chosen(found, self.document()) if self.is_odd("document", 0.2) else found
 
-    def inline(self) -> Any:
-        found: Any = {"PolicyName": f"inline-{self.next()}", "PolicyDocument": self.document()}
-        if self.is_odd("inline policy left out", 0.6):
-            other = NO_VALUE
-            if self.is_so(0.3):
-                other = {"PolicyName": f"inline-{self.next()}", "PolicyDocument": self.document()}
-            return self.chosen(found, other) if self.is_so(0.7) else self.chosen(other, found)
+    def sometimes(self) -> Any:
+        """Return a document of a policy that a condition may leave out: then what it denies is allowed."""
+        found = self.document()
+        if self.is_so(0.5) and isinstance(found.get("Statement"), list):
+            actions = ["*", *(wild[0] for _, wild, _ in SERVICES)]
+            found["Statement"].append(
+                {"Effect": "Deny", "Action": self.chance.choice(actions), "Resource": "*"}
+            )
         return found
+
+    def inline(self) -> Any:
+        if self.is_odd("inline policy left out", 0.6):
+            found, other = self.inline_of(self.sometimes()), NO_VALUE
+            if self.is_so(0.3):
+                other = self.inline_of(self.document())
+            return self.chosen(found, other) if self.is_so(0.7) else self.chosen(other, found)
+        return self.inline_of(self.document())
+
+    def inline_of(self, document: Any) -> Document:
+        return {"PolicyName": f"inline-{self.next()}", "PolicyDocument": document}
 
     def several(self, of: list[Any]) -> Any:
         """Return a list, or one of two by a condition."""
@@ -378,18 +390,19 @@ class _Generator:
     def attached(self, logical: str, name: Any, condition: str) -> None:
         """Add a policy that is a resource of its own to a role."""
         kind = self.chance.choice(["Policy", "RolePolicy", "ManagedPolicy", "ManagedPolicy"])
-        properties: Document = {"PolicyDocument": self.document()}
         own = f"attached-{self.next()}"
         policy = f"Attached{self.next()}"
         only = condition
         if not condition and self.is_odd("resource by a condition", 0.7):
             only = self.condition()
+        left_out = only != condition or self.is_odd("roles by a condition", 0.6)
+        properties: Document = {"PolicyDocument": self.sometimes() if left_out else self.document()}
         named = {"Ref": logical} if condition else self.reference(logical, name)
         if kind == "RolePolicy":
             properties |= {"PolicyName": own, "RoleName": named}
         else:
             roles: Any = [named]
-            if not condition and self.is_odd("roles by a condition", 0.6):
+            if not condition and left_out and only == condition:
                 roles = [LEGACY, self.chosen(named, NO_VALUE)]
             if kind == "Policy":
                 properties["PolicyName"] = own
@@ -458,7 +471,12 @@ class _Generator:
             if self.is_so(0.3):
                 self.function("Cron")
         for logical, name, condition in roles:
-            for _ in range(self.chance.choice([0, 0, 1, 2])):
+            least = (
+                2
+                if self.odd & {"resource by a condition", "roles by a condition", "role by a function"}
+                else 0
+            )
+            for _ in range(max(least, self.chance.choice([0, 0, 1, 2]))):
                 self.attached(logical, name, condition)
         as_yaml = self.is_so(0.5) or "merge key" in self.odd
         merging = 0.1 if "merge key" in self.odd else 0.0

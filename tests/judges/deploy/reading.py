@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from policygen.errors import UsageError
-from policygen.gate.repository.files import policies_of
-from policygen.gate.sources import TemplateRest, policy_key
+from policygen.gate.repository.files import policies_of, template_of
+from policygen.gate.sources import TemplateRest, TemplateRole, policy_key
 from policygen.gate.templates.model import TemplateContext
 from policygen.iam.document import parse_policy
 from tests.judges.deploy import ACCOUNT, ELSEWHERE, KNOWN, REGION, Document
@@ -47,32 +47,42 @@ def gate_read(path: Path, role: str) -> Read:
         sources = policies_of(path, replace(_CONTEXT, role=role))
     except UsageError as error:
         if error.code == _NO_SUCH_ROLE:
-            return Read([])
+            return Read([], unknown=_nameless(path))
         return Read([], unknown=[f"{error.code}: {error}"])
     unknown = [f"{name} is attached" for source in sources for name, _ in source.unread]
-    unknown += [f"not read: {what}" for source in sources if source.rest for what in source.rest.unread]
+    unknown += [f"not read: {what}" for source in sources if source.rest for what, _ in source.rest.unread]
+    unknown += [f"{one.name}: {one.reason}" for source in sources for one, _ in source.unknown]
     rests = [source.rest for source in sources if source.rest]
-    boundaries = [found for rest in rests for found in _boundary(rest, unknown)]
-    trusts = [rest.role.trust for rest in rests if rest.role and rest.role.trust is not UNSET]
+    defined = [(rest, role) for rest in rests for role in rest.definitions]
+    boundaries = [found for rest, role in defined for found in _boundary(rest, role, unknown)]
+    bounded = len(boundaries) == len(defined) and all(one == boundaries[0] for one in boundaries)
+    trusts = [role.trust for _, role in defined if role.trust is not UNSET]
     return Read(
         [source.policy.to_dict() for source in sources if source.policy.statements],
-        boundaries[0] if boundaries else None,
+        boundaries[0] if boundaries and bounded else None,
         unknown,
         [_document(one) for one in trusts if one is not None],
         None in trusts,
     )
 
 
-def _boundary(rest: TemplateRest, unknown: list[str]) -> list[Document | str]:
+def _nameless(path: Path) -> list[str]:
+    """Return the roles of a plan whose names are known only after apply: the gate ends with an error, and no pass."""
+    seen = template_of(path, _CONTEXT)
+    roles = seen.rest.roles if seen and seen.rest else {}
+    return [f"which role {key} is" for key in roles if "iam_role." in key]
+
+
+def _boundary(rest: TemplateRest, role: TemplateRole, unknown: list[str]) -> list[Document | str]:
     """Return the boundary that a template gives the role, if any; one that is not told is added to the unknown."""
-    if rest.role is None or rest.role.boundary == "":
+    if role.boundary == "":
         return []
-    if rest.role.boundary is None:
+    if role.boundary is None:
         unknown.append("the permissions boundary")
         return []
-    here = rest.managed.get(policy_key(rest.role.boundary))
+    here = rest.managed.get(policy_key(role.boundary))
     if here is None:
-        return [rest.role.boundary]
+        return [role.boundary]
     if here[0] is None:
         unknown.append("the document of the permissions boundary")
         return []

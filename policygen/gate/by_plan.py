@@ -33,8 +33,9 @@ from policygen.gate.repository.taken_out import (
     removed_roles,
     still_granted,
 )
-from policygen.gate.repository.unnamed_policies import UnnamedFiles
+from policygen.gate.repository.unnamed_policies import UnnamedFiles, of_nobody
 from policygen.gate.repository.unread_code import how_to_make
+from policygen.gate.sources import with_certain_denials
 from policygen.plan.saved import account_in, account_of_plan, plan_of, require_plans
 from policygen.text import escape_controls
 
@@ -53,7 +54,7 @@ def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: 
     return GateSubject(
         usage.role.name,
         usage.role.account,
-        sources,
+        with_certain_denials(sources),
         basis,
         usage.window.days,
         evidence.coverage.days_with_events,
@@ -75,7 +76,7 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
     return GateSubject(
         role.name,
         role.account,
-        sources,
+        with_certain_denials(sources),
         basis_from_plan(plan),
         seen.days,
         seen.days_with_events,
@@ -118,7 +119,7 @@ def by_plan(
             return [*policies_of_role(known, roles), *beside]
 
         sources = read(context)
-        if any(source.unread or source.unknown for source in sources):
+        if any(source.unread for source in sources):
             sources = read(with_documents(context, folder))
         subject = of_plan(plan, sources)
         if named_so is None:
@@ -240,8 +241,15 @@ def subjects_named(
     roles = [GateRole("", policies, configured=False)] if policies else read_role_map()
     tables, beside = ([], []) if policies else (roles, unnamed_policies())
     others = OtherTemplates(tables, beside, lambda name: account_of_plan(name, folder))
+    unjudged: list[PolicySource] = []
     for text in names:
-        yield by_plan(text, folder, role, roles, older, others)
+        subject = by_plan(text, folder, role, roles, older, others)
+        table = configured_role(tables, subject.role, subject.account)
+        if table and not isinstance(subject, GateSubject):
+            unjudged += others.templates_of(table)
+        yield subject
+    if unjudged:
+        yield of_nobody((), unjudged)
 
 
 def every_subject(folder: Path | None, roles_before: Path | None) -> Iterator[Checked | Unchecked]:
@@ -264,6 +272,7 @@ def every_subject(folder: Path | None, roles_before: Path | None) -> Iterator[Ch
     others = OtherTemplates(roles, unnamed_policies(), lambda name: account_of_plan(name, folder))
     unlisted = UnlistedRoles(others)
     checked = set[tuple[str, str]]()
+    unjudged: list[PolicySource] = []
     for number, one in enumerate(roles):
         own = [one._replace(name="")]
         subject = by_plan(one.name, folder, "", own, of_same_role(older, one), others)
@@ -274,9 +283,14 @@ def every_subject(folder: Path | None, roles_before: Path | None) -> Iterator[Ch
         checked.add(key)
         if isinstance(subject, GateSubject):
             unlisted.see(subject.account, (one for one in subject.sources if one.name not in others.beside))
+        else:  # its templates hold what they hold, whether it has a plan or not
+            held = others.templates_of(one)
+            unlisted.see(subject.account, held)
+            unjudged += held
         yield subject
     unnamed = UnnamedFiles(others)
     unlisted.see(others.account, unnamed.templates)
+    unnamed.templates += unjudged
     yield from unlisted.subjects()
     yield from unnamed.subjects()
     yield from (without_table(one, folder) for one in removed_roles(older, roles))

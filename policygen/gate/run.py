@@ -130,7 +130,7 @@ def gate_reports(
             if options.every
             else "not checked by this command"
         )
-        for file, lines in rest_lines(checked, lead).items():
+        for file, lines in rest_lines(checked, lead, others=not options.every).items():
             number = next(
                 n for n, (_, sources) in enumerate(checked) if file in {one.name for one in sources}
             )

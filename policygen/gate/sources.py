@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from policygen.iam.document import Policy
 from policygen.iam.locations import Location, Path, locations
@@ -72,6 +73,8 @@ class TemplateRest(msgspec.Struct, frozen=True):
     """The role itself; several where each is for another account, none where the template has its policies alone."""
     managed: Mapping[str, tuple[Any, Path]] = msgspec.field(default_factory=dict)
     """`policy_key` of a managed policy -> its document, None for one that is not told, and its place."""
+    defaults: tuple[str, ...] = ()
+    """Parameters whose defaults were taken for their values: who deploys it may give others."""
     counted: frozenset[Path] = frozenset()
     """The places of the documents that count as the role's."""
     places: Mapping[Path, Location] = msgspec.field(default_factory=dict)
@@ -95,19 +98,22 @@ class TemplateRest(msgspec.Struct, frozen=True):
         }
         if not inside:
             return {("Statement",): self.places[path]} if path in self.places else {}
-        if numbers is None:
-            return inside
-        found: dict[Path, Location] = {}
-        by_statement: dict[int, list[tuple[Path, Location]]] = {}
-        for one, place in inside.items():
-            if one[0] == "Statement" and len(one) > 1 and isinstance(number := one[1], int):
-                by_statement.setdefault(number, []).append((one[2:], place))
-            else:
-                found[one] = place
-        for new, number in enumerate(numbers):
-            for rest, place in by_statement.get(number, ()):
-                found["Statement", new, *rest] = place
-        return found
+        return inside if numbers is None else _renumbered(inside, numbers)
+
+
+def _renumbered(places: Mapping[Path, Location], numbers: Sequence[int]) -> Mapping[Path, Location]:
+    """Return the places of a document that has some of the statements of another one, by their numbers there."""
+    found: dict[Path, Location] = {}
+    by_statement: dict[int, list[tuple[Path, Location]]] = {}
+    for one, place in places.items():
+        if one[0] == "Statement" and len(one) > 1 and isinstance(number := one[1], int):
+            by_statement.setdefault(number, []).append((one[2:], place))
+        else:
+            found[one] = place
+    for new, number in enumerate(numbers):
+        for rest, place in by_statement.get(number, ()):
+            found["Statement", new, *rest] = place
+    return found
 
 
 class Spot(NamedTuple):
@@ -155,7 +161,51 @@ class PolicySource(msgspec.Struct, frozen=True):
 
 def content_digest(*parts: Any) -> str:
     """Return a short text that is the same for the same values alone."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+_SEVERAL = "the role is defined {} times, and another definition may lack {}"
+
+
+def with_certain_denials(sources: Sequence[PolicySource]) -> list[PolicySource]:
+    """Return the policies of a role, without the denials and the boundaries that only some of its definitions may have.
+
+    Where templates define a role for several accounts, or under several conditions, what one denies another may allow:
+    such a denial becomes an unknown grant.
+    """
+    defined = [(source, role) for source in sources if source.rest for role in source.rest.definitions]
+    if len(defined) < 2:
+        return list(sources)
+    found = [_without_denials(one, len(defined)) if one.part else one for one in sources]
+    if len({role.boundary for _, role in defined}) > 1:
+        for source, role in defined:
+            number = found.index(next(one for one in found if one.rest is source.rest))
+            reason = _SEVERAL.format(len(defined), "its permissions boundary")
+            content = content_digest(sorted(str(one.boundary) for _, one in defined))
+            unknown = UnknownGrant(f"{role.name}, boundary", reason, role.path, content)
+            found[number] = _with_unknown(found[number], unknown, _place_in(source, role.path))
+    return found
+
+
+def _without_denials(source: PolicySource, defined: int) -> PolicySource:
+    statements = source.policy.statements
+    kept = [number for number, one in enumerate(statements) if one.effect != "Deny"]
+    if len(kept) == len(statements):
+        return source
+    content = content_digest([one.to_dict() for one in statements])
+    unknown = UnknownGrant(source.part, _SEVERAL.format(defined, "its Deny"), (), content)
+    left = replace(source.policy, statements=tuple(statements[number] for number in kept))
+    place = source.place(next(n for n, one in enumerate(statements) if one.effect == "Deny"), "Effect", 0)
+    places = _renumbered(source.places, kept)
+    return _with_unknown(replace(source, policy=left, places=places), unknown, place)
+
+
+def _with_unknown(source: PolicySource, unknown: UnknownGrant, place: Location) -> PolicySource:
+    return replace(source, unknown=(*source.unknown, (unknown, place)))
+
+
+def _place_in(source: PolicySource, path: Path) -> Location:
+    return source.rest.place(path) if source.rest else Location(1, 1)
 
 
 def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
@@ -164,7 +214,7 @@ def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
 
 
 def rest_lines(
-    checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str
+    checked: Iterable[tuple[str, Sequence[PolicySource]]], lead: str, *, others: bool
 ) -> Mapping[str, Sequence[str]]:
     """Return whose policies in the templates are not checked: template -> lines.
 
@@ -172,16 +222,23 @@ def rest_lines(
         checked: names of the roles that are checked, each with its policies; without any where they cannot be read,
             which is told elsewhere.
         lead: what stands before the roles that are not.
+        others: whether users, groups and permission sets are not checked, either.
     """
     rests: dict[str, list[TemplateRest]] = {}
     told = set[str]()
     for role, sources in checked:
-        if not sources:
+        if not any(source.rest for source in sources):
             told.add(role_name(role))
         for source in sources:
             if source.rest:
                 rests.setdefault(source.name, []).append(source.rest)
-    return {file: [*_lines(file, found, told, lead)] for file, found in rests.items()}
+    return {
+        file: [
+            *_lines(file, found, told, lead),
+            *(_lines_of_others(file, found, lead) if others else ()),
+        ]
+        for file, found in rests.items()
+    }
 
 
 def _lines(file: str, rests: Sequence[TemplateRest], told: set[str], lead: str) -> Iterator[str]:
@@ -189,6 +246,11 @@ def _lines(file: str, rests: Sequence[TemplateRest], told: set[str], lead: str) 
     roles = {key: shown for one in rests for key, shown in one.roles.items() if key not in own}
     if roles:
         yield f"{lead}: {'role' if len(roles) == 1 else 'roles'} {_listed(sorted(roles.values()))} of {file}"
+
+
+def _lines_of_others(file: str, rests: Sequence[TemplateRest], lead: str) -> Iterator[str]:
+    if holders := {f"{one.kind} {one.name}" for rest in rests for one in rest.holders}:
+        yield f"{lead}: {_listed(sorted(holders))} of {file}"
 
 
 def policy_key(text: str) -> str:

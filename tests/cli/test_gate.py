@@ -2038,6 +2038,80 @@ def test_what_a_template_does_not_tell_of_another_role_is_an_error_of_that_role(
     assert ("image-resizer", "PG113", "More.PolicyDocument.Statement.0") in against(place)
 
 
+def test_what_else_a_template_of_a_role_without_a_plan_holds_is_judged(place: Path) -> None:
+    """Its role is left to people; what its file gives to others is not."""
+    own = makes(
+        RoleName="audit-reader",
+        Policies=[
+            {"PolicyDocument": grants("sqs:SendMessage", on="arn:aws:sqs:eu-west-1:111122223333:jobs")}
+        ],
+    )
+    held = {
+        "Own": own,
+        "Evil": makes(RoleName="evil", Policies=[{"PolicyDocument": grants("*")}]),
+        "U": {
+            "Type": "AWS::IAM::User",
+            "Properties": {"UserName": "ann", "Policies": [{"PolicyDocument": grants("*")}]},
+        },
+        "More": {"Type": "AWS::CloudFormation::Stack"},
+    }
+    (place / "audit.json").write_text(json.dumps({"Resources": held}), "utf-8")
+    write_roles(place, *BOTH_ROLES, UNUSED.replace("iam/audit-reader.json", "audit.json"))
+    stacked = ("files of no [[role]]", "PG114", "More (AWS::CloudFormation::Stack)")
+    assert against(place) == {("evil", "PG107", "all actions"), ("user ann", "PG107", "all actions"), stacked}
+    one = run(place, "check", "--plan", "audit-reader", "--plans", "plans", "-q", "-f", "json")
+    assert '"PG114"' in one.stdout
+    run(place, *ALL, "--write-baseline", "known.json")
+    assert run(place, *ALL, "--baseline", "known.json").code == 0
+
+
+def test_a_role_of_no_table_whose_policy_is_none_is_no_pass(place: Path) -> None:
+    broken = grants("*")
+    broken["Statement"][0]["Sidd"] = "x"
+    stack(place, Evil=makes(RoleName="evil", Policies=[{"PolicyDocument": broken}]))
+    assert {one[:2] for one in against(place)} == {("evil", "PG113")}
+    run(place, *ALL, "--write-baseline", "known.json")
+    assert run(place, *ALL, "--baseline", "known.json").code == 0
+    broken["Statement"][0]["Sidd"] = "y"
+    stack(place, Evil=makes(RoleName="evil", Policies=[{"PolicyDocument": broken}]))
+    assert run(place, *ALL, "--baseline", "known.json").code == 1
+
+
+def test_a_baseline_accepts_what_is_not_known_by_its_content_and_what_is_not_read_by_its_name(
+    place: Path,
+) -> None:
+    def given(action: str, stacked: str) -> None:
+        more = gives("orders-api", grants(action, on={"Fn::ImportValue": "bucket"}))
+        stack(place, More=more, **{stacked: {"Type": "AWS::CloudFormation::Stack"}})
+
+    given("s3:GetObject", "Nested")
+    assert {rule for _, rule, _ in against(place)} == {"PG113", "PG114"}
+    run(place, *ALL, "--write-baseline", "known.json", "--accept-denied")
+    assert against(place, "--baseline", "known.json") == set()
+    one = ("check", "--plan", "orders-api", "--plans", "plans", "-q", "--baseline", "known.json")
+    assert run(place, *one).code == 0
+    given("s3:*", "Nested")
+    assert {rule for _, rule, _ in against(place, "--baseline", "known.json")} == {"PG113"}
+    given("s3:GetObject", "Another")
+    assert {rule for _, rule, _ in against(place, "--baseline", "known.json")} == {"PG114"}
+
+
+def test_whose_grants_are_not_checked_and_which_defaults_counted_is_told(place: Path) -> None:
+    stack(place, U={"Type": "AWS::IAM::User", "Properties": {"UserName": {"Ref": "Who"}}})
+    file = place / "stack.json"
+    file.write_text(
+        json.dumps(
+            json.loads(file.read_text("utf-8"))
+            | {"Parameters": {"Who": {"Type": "String", "Default": "ann"}}}
+        ),
+        "utf-8",
+    )
+    told = " ".join(run(place, "check", "--plan", "orders-api", "--plans", "plans", "-q").stdout.split())
+    assert "not checked by this command: user ann of stack.json" in told
+    assert "not checked in stack.json: other values of its parameters than their defaults: Who" in told
+    assert "user ann" not in run(place, *ALL).stdout
+
+
 def test_a_template_of_another_account_is_about_the_roles_of_that_account(two_accounts: Path) -> None:
     """Its role of the same name is another one."""
     other = "arn:aws:iam::444455556666:role/orders-api"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from policygen.errors import UsageError
 from policygen.gate.repository.files import policies_of
-from policygen.gate.sources import PolicySource, TemplateRest
+from policygen.gate.sources import PolicySource, TemplateRest, with_certain_denials
 from policygen.gate.templates.model import TemplateContext
 from policygen.iam.document import Policy, parse_policy
 
@@ -877,7 +877,66 @@ def test_a_role_that_is_named_by_its_part_has_what_names_it_too(read: Read) -> N
     }
     template = {"Parameters": {"Name": {"Type": "String"}}, "Resources": resources}
     assert granted(read(template, mark="#R")) == [ITEM, "iam:* *"]
-    assert untold(read(template)) == ["P: which role it is of: the template does not tell the name of R"]
+    assert untold(read(template)) == [
+        "P: which role it is of: the template does not tell the name of R",
+        "R.RoleName: which role it is: the template does not tell its name",
+    ]
+
+
+def test_a_role_whose_name_nothing_tells_may_be_the_one_that_its_pattern_fits(read: Read) -> None:
+    """Of a role of the same name the template has a policy by itself."""
+    for name, fits in {
+        "${AWS::StackName}-billing": False,
+        "${AWS::StackName}ders": True,
+        "${AWS::StackName}": True,
+    }.items():
+        named = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": {"Fn::Sub": name}}}
+        joined = {"Fn::Join": ["", [{"Ref": "AWS::StackName"}, name.partition("}")[2]]]}
+        other = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": joined}}
+        own = {"P": policy("AWS::IAM::RolePolicy", RoleName="orders")}
+        assert len(untold(read({"Resources": {"N": named, "M": other, **own}}))) == 2 * fits
+
+
+def test_a_role_of_terraform_whose_name_is_known_after_apply_may_be_any_and_one_with_a_prefix_is_new(
+    read: Read,
+) -> None:
+    named = resource("aws_iam_role.named", {})
+    random = resource("aws_iam_role.random", {"name_prefix": "orders"})
+    sources = read(
+        terraform(INLINE, named, random, refs={"aws_iam_role.named": {"name": "terraform_data.name"}})
+    )
+    assert untold(sources) == ["aws_iam_role.named.name: which role it is is known only after apply"]
+
+
+@pytest.mark.parametrize("form", ["terraform", "cloudformation"])
+def test_what_one_of_two_definitions_denies_the_other_may_allow(form: str, read: Read) -> None:
+    deny = {"Effect": "Deny", "Action": ["s3:*"], "Resource": ["*"]}
+    denying = {"Version": "2012-10-17", "Statement": [deny, *document()["Statement"]]}
+    bound = "arn:aws:iam::111122223333:policy/fence"
+    if form == "terraform":
+        inline = [{"name": "x", "policy": json.dumps(denying)}]
+        here = resource("aws_iam_role.here", {"name": "orders", "inline_policy": inline})
+        there = resource("aws_iam_role.there", {"name": "orders", "permissions_boundary": bound})
+        value = terraform(here, there)
+    else:
+        twice = {
+            "A": role(RoleName="orders", Policies=[{"PolicyDocument": denying}]),
+            "B": role(RoleName="orders"),
+        }
+        twice["B"]["Properties"]["PermissionsBoundary"] = bound
+        value = {"Resources": twice}
+    sources = with_certain_denials(read(value))
+    effects = {one.effect for source in sources for one in source.policy.statements}
+    assert (granted(sources), effects) == ([ITEM], {"Allow"})
+    assert sorted(reason.rpartition("lack ")[2] for reason in untold(sources)) == [
+        "its Deny", "its permissions boundary", "its permissions boundary",
+    ]  # fmt: skip
+    if form == "cloudformation":  # what is left still stands where it stood
+        (source,) = (one for one in sources if one.policy.statements)
+        lines = Path("t.json").read_text("utf-8").splitlines()
+        assert "dynamodb:GetItem" in lines[source.place(0, "Action", 0).line - 1]
+    alone = read(terraform(ROLE, INLINE))
+    assert with_certain_denials(alone) == alone
 
 
 def rest_of(sources: list[PolicySource]) -> TemplateRest:

@@ -25,6 +25,7 @@ from policygen.iam.locations import Path
 from policygen.iam.principal import bound_by, principal_facts
 from policygen.iam.resource_policy import ResourcePolicy, not_inside, parse_resource_policy
 from policygen.rightsize.basis import CheckBasis
+from policygen.text import escape_controls
 
 
 class _Boundary(NamedTuple):
@@ -60,6 +61,9 @@ def unchecked_of_role(sources: Sequence[PolicySource], basis: CheckBasis) -> lis
 
 
 def _unchecked(source: PolicySource, rest: TemplateRest, basis: CheckBasis) -> Iterator[str]:
+    if rest.defaults:
+        listed = ", ".join(map(escape_controls, rest.defaults))
+        yield f"other values of its parameters than their defaults: {listed}"
     for role in rest.definitions:
         yield from _unchecked_boundary(rest, role, basis)
         yield from _unchecked_trust(source, role, basis)

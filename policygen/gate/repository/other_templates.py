@@ -11,19 +11,33 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from policygen.errors import PolicygenError
-from policygen.gate.repository.files import files_of, is_arn, policies_of, roles_of_template
+from policygen.gate.repository.files import (
+    files_of,
+    is_arn,
+    policies_of,
+    roles_of_template,
+    template_of,
+    without_name,
+)
 from policygen.gate.repository.policies import policies_named
 from policygen.gate.repository.role_map import GateRole
 from policygen.gate.repository.subjects import PrincipalSubject
-from policygen.gate.sources import role_name
+from policygen.gate.sources import (
+    Holder,
+    PolicySource,
+    UnknownGrant,
+    content_digest,
+    role_name,
+    with_certain_denials,
+)
+from policygen.iam.document import Policy
+from policygen.iam.locations import Location
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from policygen.gate.sources import Holder, PolicySource, UnknownGrant
     from policygen.gate.templates.model import TemplateContext
-    from policygen.iam.locations import Location
 
 
 class OtherTemplates:
@@ -67,11 +81,21 @@ class OtherTemplates:
         found = [source for file in files for source in _by_name(file, context)]
         for file in self.beside.values():
             if wanted in self._named(file):
-                with suppress(
-                    PolicygenError
-                ):  # who reads all that no table names tells why it cannot be read
+                with suppress(PolicygenError):  # told where all that no table names is read
                     found += _by_name(file, context)
         return found
+
+    def templates_of(self, role: GateRole) -> list[PolicySource]:
+        """Return what the templates of a table hold, seen from no role; not those that cannot be read."""
+        from policygen.gate.templates.model import TemplateContext
+
+        context = TemplateContext("", self._account_of(role.name))
+        found: list[PolicySource | None] = []
+        for file, owners in self._owners.items():
+            if role in owners:
+                with suppress(PolicygenError):
+                    found.append(template_of(file, context))
+        return [one for one in found if one]
 
     @property
     def account(self) -> str:
@@ -122,9 +146,8 @@ class UnlistedRoles:
                 for key, shown in source.rest.roles.items():
                     if not self._templates.lists(key, account):
                         self._seen[source.name, account, key] = shown
-                has_roles = (
-                    source.rest.roles or source.rest.own
-                )  # without any, the file's policies are told whole
+                # Of a file without roles all managed policies are told, as PG112.
+                has_roles = source.rest.roles or source.rest.own
                 for holder in source.rest.holders:
                     if has_roles or holder.kind != "policy":
                         self._holders[source.name, account, holder] = None
@@ -134,7 +157,7 @@ class UnlistedRoles:
         for place, shown in self._seen.items():
             file, account, _ = place
             if place not in self._own:
-                found = without_plan(shown, account, [self._path(file)], _UNNAMED)
+                found = without_plan(shown, account, [self._path(file)], "no [[role]] names it")
                 yield from [found] if found else ()
         for file, account, holder in self._holders:
             found = without_plan(holder.part, account, [self._path(file)], "it is no role", kind=holder.kind)
@@ -143,9 +166,6 @@ class UnlistedRoles:
 
     def _path(self, file: str) -> Path:
         return self._templates.beside.get(file, Path(file))
-
-
-_UNNAMED = "no [[role]] names it"
 
 
 def without_plan(
@@ -167,8 +187,11 @@ def without_plan(
     context = TemplateContext(role, account, part=role, kind=kind, stand_ins=True)
     sources: list[PolicySource] = []
     for policy in policies:
-        with suppress(PolicygenError):  # what cannot be read is not checked, as its line says
+        try:
             sources += policies_named(policy, context)
+        except PolicygenError as error:
+            sources += [_not_read(role, policy, error)] * (error.code != "PG-E250")
+    sources = with_certain_denials(sources)
     if kind != "role":  # of roles, what may be anybody's is told once for all of them
         sources = [replace(one, unknown=tuple(map(_of_somebody, one.unknown))) for one in sources]
     found = tuple(one for one in findings_without_plan(sources, account) if risks or one.level == "error")
@@ -179,6 +202,14 @@ def without_plan(
     return PrincipalSubject(
         role, account, sources, lambda: found, 0, 0, "", told=(told, *untold_without_plan(sources))
     )
+
+
+def _not_read(role: str, policy: Path, error: PolicygenError) -> PolicySource:
+    """Return a policy that cannot be read: whoever accepts that accepts the file as it is."""
+    file = without_name(policy)
+    text = file.read_bytes().hex() if file.is_file() else ""
+    unknown = UnknownGrant(role, f"{error.message}  {error.code}", (), content_digest(text))
+    return PolicySource(escape_controls(str(file)), "", Policy(()), unknown=((unknown, Location(1, 1)),))
 
 
 def _of_somebody(unknown: tuple[UnknownGrant, Location]) -> tuple[UnknownGrant, Location]:

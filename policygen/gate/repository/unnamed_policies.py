@@ -63,7 +63,13 @@ class UnnamedFiles:
     def subjects(self) -> Iterator[PrincipalSubject]:
         """Yield what stands for the files, if there are any of which something is to be said."""
         if self._found or self.templates:
-            yield PrincipalSubject(OF_NOBODY, "", self.templates, lambda: tuple(self._found), 0, 0, "")
+            yield of_nobody(self._found, self.templates)
+
+
+def of_nobody(found: Iterable[Finding], sources: Sequence[PolicySource]) -> PrincipalSubject:
+    """Return what stands for files and parts of files that are of no role."""
+    told = tuple(found)
+    return PrincipalSubject(OF_NOBODY, "", sources, lambda: told, 0, 0, "")
 
 
 def _given_to_no_role(name: str, rest: TemplateRest) -> Sequence[Policy]:
@@ -86,16 +92,14 @@ def with_what_is_nobodys(subjects: Iterable[Checked | Unchecked]) -> Iterator[Ch
             files = subject
         else:
             yield subject
-    found = (*(files.findings() if files else ()), *_of_nobody(seen))
+    found = (*(files.findings() if files else ()), *_given_to_nobody(seen))
     if files or found:
         named = {one.file for one in found}
         sources = {one.name: one for one in seen if one.name in named}
-        yield PrincipalSubject(
-            OF_NOBODY, "", files.sources if files else [*sources.values()], lambda: found, 0, 0, ""
-        )
+        yield of_nobody(found, files.sources if files else [*sources.values()])
 
 
-def _of_nobody(sources: Iterable[PolicySource]) -> Sequence[Finding]:
+def _given_to_nobody(sources: Iterable[PolicySource]) -> Sequence[Finding]:
     from policygen.gate.judge.principals import worst_first
     from policygen.gate.judge.unknown_policies import unknown_grant, unread_part
 

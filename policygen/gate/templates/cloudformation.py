@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
@@ -147,8 +148,18 @@ class _TemplateReader(TemplateValues):
         return self._found(())._replace(documents=(), attached=())
 
     def _found(self, own: Sequence[str]) -> RolePolicies:
+        for logical in self._holders() if self._is_by_name() else ():
+            if logical not in own and self._names_of(logical) is None:
+                name = self._properties(logical).get(self._kind.name)
+                if fnmatchcase(self._context.role.casefold(), self._like(name).casefold()):
+                    path = ("Resources", logical, "Properties", self._kind.name)
+                    self._not_told(path, _WHICH_ROLE, self._resources[logical], of_nobody=True)
         rest = self._rest(own)
         return RolePolicies(tuple(self._documents), tuple(self._attached), tuple(self._unknown), rest)
+
+    def _is_by_name(self) -> bool:
+        """Return whether a role is looked for by its name, which a role of the template may turn out to have."""
+        return bool(self._context.role) and not self._context.part and self._context.kind == "role"
 
     def _lone_policy(self, logical: str) -> RolePolicies:
         path = ("Resources", logical, "Properties", "PolicyDocument")
@@ -193,6 +204,7 @@ class _TemplateReader(TemplateValues):
                 for name, one in self._resources.items()
                 if one["Type"] == _MANAGED
             },
+            tuple(sorted(self._defaults)),
         )
 
     def _other_holders(self) -> Iterator[Holder]:
@@ -529,6 +541,7 @@ class _TemplateReader(TemplateValues):
         return fits or [False]
 
 
+_WHICH_ROLE = "which role it is: the template does not tell its name"
 _CONDITIONAL_DENY = "it has a Deny that a condition may leave out"
 
 

@@ -66,6 +66,7 @@ class TemplateValues:
         self._parameters, self._mappings, self._conditions = (parts[name] for name in _PARTS)
         self._context = context
         self._world: Mapping[str, bool] = {}
+        self._defaults = set[str]()
 
     def _properties(self, logical: str) -> Mapping[str, Any]:
         """Return the properties of a resource as it has them itself, without what is not expanded."""
@@ -110,6 +111,20 @@ class TemplateValues:
             else:
                 found += [one] * (one not in found)
         return found
+
+    def _like(self, value: Any) -> str:
+        """Return a pattern that fits each text that an expression may be."""
+        with suppress(UnresolvedError, _UndecidedError, RecursionError):
+            return str(self._value(value))
+        function, argument = (
+            next(iter(value.items())) if isinstance(value, dict) and len(value) == 1 else ("", None)
+        )
+        if function == "Fn::Sub":
+            text = argument[0] if isinstance(argument, list) and argument else argument
+            return _VARIABLE.sub("*", text) if isinstance(text, str) else "*"
+        if function == "Fn::Join" and isinstance(argument, list) and isinstance(argument[-1], list):
+            return str(argument[0]).join(map(self._like, argument[-1]))
+        return "*"
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -197,7 +212,9 @@ class TemplateValues:
             return NO_VALUE
         parameter = self._parameters.get(name)
         if isinstance(parameter, dict) and isinstance(parameter.get("Default"), str | int | float):
-            return _default(name, str(parameter.get("Type")), str(parameter["Default"]))
+            found = _default(name, str(parameter.get("Type")), str(parameter["Default"]))
+            self._defaults.add(name)
+            return found
         one = self._resources.get(name)
         if one is None:
             raise UnresolvedError(name)

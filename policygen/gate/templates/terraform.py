@@ -28,6 +28,7 @@ from policygen.gate.templates.model import (
     no_such_role,
 )
 from policygen.gate.templates.terraform_resources import (
+    INDEX,
     TerraformResource,
     items,
     mapping,
@@ -110,6 +111,9 @@ class _Reader:
     def __init__(self, document: Mapping[str, Any], file: str, context: TemplateContext) -> None:
         self._document, self._file, self._context = document, file, context
         self._resources = resources_in(document)
+        self._by_kind: dict[str, list[TerraformResource]] = {}
+        for one in self._resources:
+            self._by_kind.setdefault(one.kind, []).append(one)
         self._kind = _KINDS.get(context.kind, _KINDS["role"])
         self._own = [one for one in self._of_kind(self._kind.resource) if self._is_own(one)]
         named = (one.values.get(key) for one in self._own for key in ("name", "arn"))
@@ -224,23 +228,24 @@ class _Reader:
                 for text in dict.fromkeys(texts)
                 if role_name(text) not in known
             )
+        given = self._given_away()
         yield from (
             Holder("policy", one.address, str(one.values.get("name") or one.address))
             for one in self._of_kind(_MANAGED)
-            if not one.is_data and not self._is_given(one)
+            if not one.is_data
+            and given.isdisjoint({(one.module, one.label), ("", str(one.values.get("arn")))})
+            and not any(one.values.get(of.listed) for of in _KINDS.values() if of.listed)
         )
 
-    def _is_given(self, policy: TerraformResource) -> bool:
-        """Return whether somebody gets a managed policy, or is bound by it."""
-        if any(policy.values.get(of.listed) for of in _KINDS.values() if of.listed):
-            return True
-        arn = policy.values.get("arn")
+    def _given_away(self) -> set[tuple[str, str]]:
+        """Return the managed policies that somebody gets or is bound by: module and label, or "" and the ARN."""
         attributes = ("policy_arn", "policy_arns", "managed_policy_arns", "permissions_boundary")
-        return any(
-            (arn and arn in _values(one, attribute)) or one.refers_to(attribute, policy)
-            for one in self._resources
-            for attribute in attributes
-        )
+        found = set[tuple[str, str]]()
+        for one in self._resources:
+            for attribute in attributes:
+                found |= {(one.module, INDEX.sub("", ref)) for ref in one.references(attribute)}
+                found |= {("", arn) for arn in _values(one, attribute) if isinstance(arn, str)}
+        return found
 
     def _definition(self, one: TerraformResource) -> TemplateRole:
         """Return what a role's resource says of the role itself."""
@@ -261,8 +266,8 @@ class _Reader:
         arn, name, path = (one.values.get(key) for key in ("arn", "name", "path"))
         return str(arn or self._context.policy_named(name, path) or one.address)
 
-    def _of_kind(self, kind: str) -> list[TerraformResource]:
-        return [one for one in self._resources if one.kind == kind]
+    def _of_kind(self, kind: str) -> Sequence[TerraformResource]:
+        return self._by_kind.get(kind, ())
 
     # --- Who is the role ---
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,6 +18,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 import yaml
 
+from policygen.cli.action.__main__ import STEPS
 from tests.gate import test_provenance as provenance
 from tests.judges.actionlint import judge as actionlint
 from tests.support import ROOT
@@ -111,9 +111,23 @@ def test_the_action_is_a_composite_one_whose_inputs_are_all_used_and_all_told() 
     assert used == set(INPUTS)
 
 
-def test_no_expression_stands_in_a_script() -> None:
-    assert len(SCRIPTS) == 9
-    assert [name for name in SCRIPTS if "${{" in steps()[name]["run"]] == []
+def test_the_scripts_are_short_and_no_expression_stands_in_them() -> None:
+    """What a step does is typed and tested: the shell starts it, as Python that looks nowhere in the checkout."""
+    scripts = {name: steps()[name]["run"].strip() for name in SCRIPTS}
+    assert {name for name, text in scripts.items() if text.count("\n")} == {"Install"}
+    assert scripts["Install"].count("\n") == 3
+    assert not any("${{" in text for text in scripts.values())
+    python = [text for text in scripts.values() if "python" in text and text != scripts["Install"]]
+    started = [
+        text.removeprefix('"$RUNNER_TEMP/policygen/bin/python" -I -m policygen.cli.action ')
+        for text in python
+    ]
+    assert sorted(started) == sorted(STEPS)
+    assert set(scripts) - {name for name, text in scripts.items() if text in python} == {
+        "Install",
+        "Night",
+        "Gate",
+    }
 
 
 def test_what_others_made_is_pinned_to_a_commit() -> None:
@@ -443,6 +457,7 @@ def test_an_old_plan_does_not_pass_and_a_baseline_may_come_later(place: Path) ->
 
 
 GH_BASELINE = """\
+cd "$(dirname "$0")/.."
 printf '%s\\n' "$@" > said
 case "$*" in
   *contents/policygen.toml*) file=base.toml;;
@@ -617,6 +632,7 @@ def test_at_night_plans_that_another_step_brought_stay(
 
 
 GH_NIGHT = """\
+cd "$(dirname "$0")/.."
 case "$2" in
   repos/o/r) cat home;;
   */runs\\?*) cat runs;;
@@ -739,6 +755,19 @@ def test_what_ends_the_check_before_any_role_is_an_annotation_and_a_comment(name
     assert step(place, "Gate").code == 2
 
 
+def test_what_policygen_says_of_hostile_names_is_no_command_to_the_runner(place: Path) -> None:
+    """A command stands at the start of a line, or in brackets anywhere in it; the runner reads both streams."""
+    said = "error: ##[stop-commands]x  PG-E360, exit 2\n::add-mask::x\n  ::stop-commands::x\n"
+    stand_in(place, "policygen", f"printf %s {shlex.quote(said)} >&2; exit 2")
+    done = step(place, "Check", roles="x", policy="p.json")
+    assert (
+        done.stderr == "error: # [stop-commands]x  PG-E360, exit 2\n# :add-mask::x\n  # :stop-commands::x\n"
+    )
+    assert done.stdout == "::error title=policygen gate not checked::##[stop-commands]x  PG-E360\n"
+    comment = (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert comment.splitlines()[4:] == [f"    {line}" for line in said.splitlines()]
+
+
 def test_of_one_role_the_comment_without_a_report_is_still_its_own(place: Path) -> None:
     (place / "policygen.toml").write_text("[[", "utf-8")
     step(place, "Check", roles="arn:aws:iam::111122223333:role/service-role/orders-api", policy="p.json")
@@ -762,7 +791,6 @@ HOSTILE = {
 def test_no_input_becomes_a_command_or_an_option(name: str, value: str, place: Path) -> None:
     """The commands are replaced by one that notes its arguments: what reaches it is what counts."""
     stand_in(place, "policygen", 'printf "%s\\0" "$@" >> said')
-    stand_in(place, "python", "echo 0123")
     if name == "baseline":
         (place / value).write_text("{}", "utf-8")
     stand_in(place, "gh", GH_BASELINE)
@@ -776,65 +804,79 @@ def test_no_input_becomes_a_command_or_an_option(name: str, value: str, place: P
         assert [word for word in said if line in word]
 
 
-GH = """\
-printf '%s\\0' "$@" >> said
-case "$*" in *--paginate*) [ -z "$EXISTING" ] || echo "$EXISTING"; printf '%s' "$MARKER" > marker;; esac
-exit "${REFUSED:-0}"
-"""
-
-
 MARKERS = {
     "its own": ("<!-- policygen:check:1:x -->", 12),
+    "the last one of several": ("<!-- policygen:check:2:x -->", 18),
     "none, as only others have one": ("<!-- policygen:check:3:x -->", None),
     "one without an account, of when no plan was there": ("<!-- policygen:check:1:y -->", 13),
-    "any account's, where no plan tells it": ("<!-- policygen:check::x -->", 12),
 }
 
+GH = """\
+cd "$(dirname "$0")/.."
+for word in "$@"; do
+  case "$word" in
+    --paginate) cat pages; exit;;
+    body=@*) cat -- "${word#body=@}" > written;;
+  esac
+done
+printf '%s\\n' "$@" > said
+exit "$REFUSED"
+"""
+"""A gh that answers with pages of comments, and keeps what it is to write."""
 
-@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
+
+def pages(*ids: tuple[int, str, str | None]) -> str:
+    """Pages of comments as `gh api --paginate` writes them: one list after the other."""
+    listed = [{"id": one, "user": {"type": user}, "body": body} for one, user, body in ids]
+    return "".join(json.dumps(listed[start : start + 2]) for start in range(0, len(listed), 2))
+
+
+def commented(place: Path, comment: str, existing: str, refused: int = 0) -> tuple[Done, str]:
+    """Write the comment of a check; return how the step ended, and where GitHub was asked to write."""
+    stand_in(place, "gh", f"REFUSED={refused}\n{GH}")
+    (place / "pages").write_text(existing, "utf-8")
+    (place / "policygen-out").mkdir()
+    (place / "policygen-out" / "comment.md").write_text(comment, "utf-8")
+    done = step(place, "Comment")
+    _, silent, method, how, where, field, _ = (place / "said").read_text("utf-8").splitlines()
+    assert (silent, method, field) == ("--silent", "--method", "--field")
+    assert (place / "written").read_text("utf-8") == comment
+    return done, f"{how} {where}"
+
+
 @pytest.mark.parametrize("name", MARKERS)
 def test_a_comment_is_found_by_its_role_and_its_account_if_it_is_known(name: str, place: Path) -> None:
     marker, number = MARKERS[name]
-    bot, person = {"user": {"type": "Bot"}}, {"user": {"type": "User"}}
-    comments = [
-        bot | {"id": 11, "body": "<!-- policygen:suggest:1:x -->\n"},
-        bot | {"id": 12, "body": "<!-- policygen:check:1:x -->\r\n\r\nold"},
-        bot | {"id": 13, "body": "<!-- policygen:check::y -->\n"},
-        bot | {"id": 14, "body": "<!-- policygen:check:1:xy -->\n"},
-        person | {"id": 15, "body": f"{marker}\n"},
-        bot | {"id": 16, "body": None},
-    ]
-    (place / "comments.json").write_text(json.dumps(comments), "utf-8")
-    asks = 'for word in "$@"; do query=$word; done; exec jq -r "$query" comments.json'
-    stand_in(place, "gh", f'case "$*" in *--paginate*) {asks};; esac\nprintf "%s\\n" "$@" >> said')
-    (place / "policygen-out").mkdir()
-    (place / "policygen-out" / "comment.md").write_text(f"{marker}\n\nnew\n", "utf-8")
-    assert step(place, "Comment") == Done("", "", 0)
-    target = f"comments/{number}" if number else "repos/o/r/issues/7/comments"
-    assert target in (place / "said").read_text("utf-8")
-
-
-@pytest.mark.parametrize("existing", ["", "77\n78"], ids=["no comment yet", "a comment"])
-def test_one_comment_is_written_and_then_updated(existing: str, place: Path) -> None:
-    stand_in(place, "gh", f"EXISTING={shlex.quote(existing)}\n{GH}")
-    (place / "policygen-out").mkdir()
-    (place / "policygen-out" / "comment.md").write_text("<!-- policygen:check:1:x -->\n\nrest\n", "utf-8")
-    assert step(place, "Comment") == Done("", "", 0)
-    assert (place / "marker").read_text("utf-8") == "<!-- policygen:check:1:x -->"
-    said = (place / "said").read_bytes().decode().split("\0")
-    assert said[-2] == "body=@policygen-out/comment.md"
-    assert said[:3] == ["api", "--paginate", "repos/o/r/issues/7/comments"]
-    expected = (
-        ["PATCH", "repos/o/r/issues/comments/78"] if existing else ["POST", "repos/o/r/issues/7/comments"]
+    existing = pages(
+        (11, "Bot", "<!-- policygen:suggest:1:x -->\n"),
+        (12, "Bot", "<!-- policygen:check:1:x -->\r\n\r\nold"),
+        (13, "Bot", "<!-- policygen:check::y -->\n"),
+        (14, "Bot", "<!-- policygen:check:1:xy -->\n"),
+        (15, "User", f"{marker}\n"),
+        (16, "Bot", None),
+        (17, "Bot", "<!-- policygen:check:2:x -->\n"),
+        (18, "Bot", "<!-- policygen:check:2:x -->\n"),
+        (19, "Bot", f"quoted: {marker}\n"),
     )
-    assert said[said.index("--method") + 1 :][:2] == expected
+    done, target = commented(place, f"{marker}\n\nnew\n", existing)
+    assert done == Done("", "", 0)
+    to = f"PATCH repos/o/r/issues/comments/{number}" if number else "POST repos/o/r/issues/7/comments"
+    assert target == to
+
+
+def test_a_comment_without_an_account_takes_the_place_of_any(place: Path) -> None:
+    existing = pages((12, "Bot", "<!-- policygen:check:1:x -->\n"))
+    _, target = commented(place, "<!-- policygen:check::x -->\n\nnew\n", existing)
+    assert target == "PATCH repos/o/r/issues/comments/12"
+
+
+def test_a_first_comment_is_a_new_one(place: Path) -> None:
+    done, target = commented(place, "<!-- policygen:check:1:x -->\n\nrest\n", "")
+    assert (done, target) == (Done("", "", 0), "POST repos/o/r/issues/7/comments")
 
 
 def test_a_token_that_may_not_write_comments_is_a_warning_and_not_the_gate(place: Path) -> None:
-    stand_in(place, "gh", f"EXISTING=\nREFUSED=1\n{GH}")
-    (place / "policygen-out").mkdir()
-    (place / "policygen-out" / "comment.md").write_text("<!-- policygen:check:1:x -->\n", "utf-8")
-    done = step(place, "Comment")
+    done, _ = commented(place, "<!-- policygen:check:1:x -->\n", "", refused=1)
     assert (done.code, done.stdout[:41]) == (0, "::warning::the comment was not written: t")
 
 
@@ -875,7 +917,9 @@ def test_no_module_of_the_checkout_is_imported(mode: str, place: Path) -> None:
     """A pull request may hold a json.py, and the token of its job may write."""
     git(place, "init", "-q")
     spy = place.parent / f"{place.name}-spy"
-    git(place, "config", "core.fsmonitor", f"touch {shlex.quote(str(spy))}; false")
+    leaves_a_mark = f"touch {shlex.quote(str(spy))}; false"
+    for setting, before in (("core.fsmonitor", ""), ("core.pager", ""), ("alias.ls-files", "!")):
+        git(place, "config", setting, f"{before}{leaves_a_mark}")
     if mode == "check":
         assert step(place, "Plan", **NIGHT).code == 0
         tells_of_the_night(place, lambda _: None)
@@ -902,7 +946,8 @@ def test_no_module_of_the_checkout_is_imported(mode: str, place: Path) -> None:
         assert step(place, "Base branch", own=own, base_ref="main", **asked).code == 0
         done = step(place, "Check", own=own, base_ref="main", **asked)
         assert "policygen orders-api: gate passed" in done.stdout, done.stderr
-        stand_in(place, "gh", f"EXISTING=\n{GH}")
+        stand_in(place, "gh", f"REFUSED=0\n{GH}")
+        (place / "pages").write_text("[]", "utf-8")
         assert step(place, "Comment", own=own).code == 0
         assert step(place, "Gate", own=own).code == 0
     assert not marks.exists(), marks.read_text("utf-8")

@@ -64,7 +64,12 @@ def _ask_github(path: str) -> bytes:
     from policygen.text import escape_controls
 
     try:
-        done = subprocess.run(("gh", "api", path), capture_output=True, check=False)  # noqa: S603, S607 - no shell
+        done = subprocess.run(  # noqa: S603 - no shell
+            ("gh", "api", path),  # noqa: S607 - the user's own
+            cwd=Path.home().anchor,  # where no setting of the current folder is found, which may be a stranger's
+            capture_output=True,
+            check=False,
+        )
     except OSError as error:
         raise UsageError(
             f"GitHub is asked with gh, which cannot be run here: {error.strerror}",

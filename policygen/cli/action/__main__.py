@@ -14,7 +14,7 @@ STEPS: Mapping[str, Callable[[Runner], None]] = {
     "fetch-plans": plans.fetch,
     "plan": night.make_plans,
     "base-branch": pull_request.read_base_branch,
-    "check": pull_request.check_policies,
+    "check": pull_request.check_change,
     "comment": pull_request.write_comment,
 }
 

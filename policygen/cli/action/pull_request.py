@@ -70,7 +70,7 @@ def _read_file(runner: Runner, path: str, base: str, to: Path) -> bool:
 # --- The check ---
 
 
-def check_policies(runner: Runner) -> None:
+def check_change(runner: Runner) -> None:
     """Check the policies, and put out the files that tell of it; a later step ends the job as this one says."""
     out = Path(runner.value("OUT"))
     out.mkdir(parents=True, exist_ok=True)

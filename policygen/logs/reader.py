@@ -148,6 +148,8 @@ def _read_objects(
         objects = _in_order(without_spare(source, objects, scope, result.read_report, kinds))
     size = sum(one.size for one in objects)
     executor = options.executor if _workers_pay(size, request, source.reader) else None
+    if is_searched:
+        objects = [one._replace(sampled=True) for one in objects]
     if is_searched and request.search.own:
         objects = searched(objects, request.search)
     progress = Progress(0, len(objects), 0, size, 0, _matches(result.counts, request))

@@ -180,6 +180,8 @@ class LogObject(NamedTuple):
     """SHA-256 digests in hex, one of which its unpacked content has to have; any content will do where it is empty."""
     as_text: bool = False
     """Whether it is read as lines of text, not as records."""
+    sampled: bool = False
+    """Whether keys that stand twice are looked for in its first record alone, and in all where that has one."""
 
 
 class LogFolder(NamedTuple):

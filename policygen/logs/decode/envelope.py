@@ -22,6 +22,7 @@ import msgspec
 from policygen.logs.decode.compression import UnpackBudget, codec_of, decompress
 from policygen.logs.decode.json_text import VALUE, error_reason, parse_values
 from policygen.logs.decode.json_window import MEMORY, RECORD_LISTS, BadRecord, fits_in_memory
+from policygen.logs.decode.repeated_keys import decode_distinct, has_repeated_key
 from policygen.logs.decode.rows import NO_CALLER, record_of_row
 from policygen.logs.decode.trail_file import JSON_ERRORS, NON_CALL_CATEGORIES, NON_CALL_TYPES, NOTIFIER
 from policygen.logs.decode.wrappings import count_held_records, is_row, original_in, refusal_of, wrapped_in
@@ -138,7 +139,9 @@ class _Opener:
 
     def unwrap(self, value: object, depth: int) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
         """Yield what a value holds that is wrapped `depth` times."""
-        if depth > _MAX_DEPTH:
+        if isinstance(value, BadRecord):
+            yield value
+        elif depth > _MAX_DEPTH:
             yield BadRecord(f"wrapped more than {_MAX_DEPTH} deep")
         elif isinstance(value, dict):
             yield from self._unwrap_object(value, depth)
@@ -193,7 +196,7 @@ class _Opener:
             yield BadRecord(f"a text that would need more than {MEMORY:,} bytes of memory")
             return
         try:
-            inner = VALUE.decode(data)
+            inner = decode_distinct(data) if has_repeated_key(data) else VALUE.decode(data)
         except JSON_ERRORS as error:
             if data.lstrip()[:1] == b"{" and (b"}\n{" in data or b"}\r\n{" in data):
                 yield from self._unwrap_bytes(data, depth)

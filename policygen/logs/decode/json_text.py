@@ -14,11 +14,11 @@ import msgspec
 
 from policygen.logs.decode.json_window import (
     LIST_HEAD,
-    RECORD_LISTS,
     BadRecord,
     fits_in_memory,
     parse_in_windows,
 )
+from policygen.logs.decode.repeated_keys import decode_distinct, has_repeated_key
 from policygen.logs.decode.trail_file import (
     JSON_ERRORS,
     RECORD,
@@ -36,7 +36,6 @@ _SCANNER = json.JSONDecoder()
 _SPACE = re.compile(rb"[ \t\r\n]*")
 # CloudWatch Logs puts the time before each line it exports to S3.
 _TIME_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z[ \t]+(?=\{)")
-_LIST_KEYS = tuple(f'"{key}"'.encode() for key in RECORD_LISTS)
 _COMMA = re.compile(r"\s*,\s*")
 _BYTE_OFFSET = re.compile(r" ?\(byte (\d+)\)")
 
@@ -191,36 +190,20 @@ def _parse(data: bytes, start: int, end: int) -> object:
     if offset is not None:
         return _JsonError(start + offset, f"not UTF-8 at byte {start + offset:,}")
     try:
+        if has_repeated_key(piece):
+            return decode_distinct(piece)
+    except JSON_ERRORS:  # what is no JSON is judged below
+        pass
+    try:
         record = RECORD.decode(piece)
         if is_call_record(record) and not has_text_parameters(piece):
             return record
     except JSON_ERRORS:
         pass
     try:
-        value = VALUE.decode(piece)
+        return VALUE.decode(piece)
     except JSON_ERRORS as error:
         return _json_error(error, start, end)
-    return _with_joined_lists(piece) if _has_repeated_list(piece) else value
-
-
-def _has_repeated_list(piece: bytes) -> bool:
-    return any(piece.count(key) > 1 for key in _LIST_KEYS)
-
-
-def _with_joined_lists(piece: bytes) -> object:
-    """Decode valid JSON whose objects may have several lists of records under one key: both count."""
-    return json.loads(piece, object_pairs_hook=_join_lists)
-
-
-def _join_lists(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    joined: dict[str, object] = {}
-    for key, value in pairs:
-        earlier = joined.get(key)
-        if key in RECORD_LISTS and isinstance(earlier, list) and isinstance(value, list):
-            joined[key] = [*earlier, *value]
-        else:
-            joined[key] = value
-    return joined
 
 
 def _scan(data: bytes, text: str, start: int) -> tuple[int, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -76,6 +77,13 @@ def _record_column(columns: Sequence[str]) -> str:
     return next((words[word] for word in _RECORD_COLUMNS if word in words), "")
 
 
+def _repeated(columns: Sequence[str]) -> Damage | None:
+    """Return the damage of a table that has a column twice: nobody can tell which value of a row is true."""
+    words = Counter(map(key_word, columns))
+    twice = next((column for column in columns if words[key_word(column)] > 1), None)
+    return Damage(None, f"the column {sanitize(twice, 40)} stands twice in it") if twice is not None else None
+
+
 def _row_items(row: Mapping[str, Any], columns: Sequence[str], budget: UnpackBudget) -> Iterator[Item]:
     """Yield what one row holds: the record that stands in a column, or the one that its columns are the fields of."""
     column = _record_column(columns)
@@ -116,6 +124,9 @@ def _csv_items(data: bytes, header: _Header, budget: UnpackBudget) -> Iterator[I
     offset = invalid_utf8_offset(data)
     if offset is not None:
         yield Damage(offset, f"not UTF-8 at byte {offset:,}")
+        return
+    if repeated := _repeated(header.columns):
+        yield repeated
         return
     csv.field_size_limit(WINDOW)
     text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
@@ -163,6 +174,8 @@ def _parquet_items(data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:
         return iter([Damage(None, f"{count:,} rows, each {refusal.reason}")])
     if not _is_ours(columns):
         return None
+    if repeated := _repeated(columns):
+        return iter([repeated])
     if count * _BYTES_PER_ROW > max(len(data), _HEAD):
         return iter([Damage(None, f"{count:,} rows in {len(data):,} bytes cannot be events")])
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]

@@ -31,10 +31,11 @@ from policygen.logs.decode.envelope import Item, PassedOver, parse_items
 from policygen.logs.decode.json_text import holds_events, is_packed, non_json_reason, without_bom
 from policygen.logs.decode.json_window import BadRecord, is_implausible
 from policygen.logs.decode.object_key import has_log_suffix
+from policygen.logs.decode.repeated_keys import first_record, has_repeated_key
 from policygen.logs.decode.search import cut_records
 from policygen.logs.decode.tables import looks_like_table, table_items
 from policygen.logs.decode.text_lines import non_text_reason, text_lines
-from policygen.logs.decode.trail_file import decode_trail_file
+from policygen.logs.decode.trail_file import JSON_ERRORS, decode_trail_file, is_sound
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
 from policygen.text import escape_controls
@@ -67,6 +68,8 @@ class StoredFile(NamedTuple):
     search: tuple[BytePattern, ...] = ()
     as_text: bool = False
     """Whether it is read as lines of text, not as records."""
+    sampled: bool = False
+    """Whether keys that stand twice are looked for in its first record alone."""
 
 
 def looks_like_log(head: bytes, name: str) -> bool:
@@ -83,9 +86,8 @@ def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
     if damage:
         yield Batch.damaged(stored.name, damage, len(data))
     else:
-        yield from read_bytes(
-            StoredFile(stored.name, stored.expects_log, stored.search, stored.as_text), data, size=len(data)
-        )
+        file = StoredFile(stored.name, stored.expects_log, stored.search, stored.as_text, stored.sampled)
+        yield from read_bytes(file, data, size=len(data))
 
 
 def read_bytes(file: StoredFile, data: bytes, size: int) -> Iterator[Batch]:
@@ -191,7 +193,7 @@ def _read_text(
         what = f"has too many values for its {len(data):,} bytes: they are no records"
         yield Batch.damaged(file.name, damage or Damage(None, what), size)
         return
-    if damage is None:
+    if damage is None and is_sound(data) and not _repeats_a_key(file, data):
         cut = cut_records(data, file.search) if file.search else None
         if cut is not None:
             yield Batch(escape_controls(file.name), cut.records, size=size, searched=True, others=cut.others)
@@ -212,6 +214,14 @@ def _read_text(
         yield Batch.damaged(file.name, Damage(0, reason), size)
     else:
         yield Batch.passed(file.name, "not-json", size)
+
+
+def _repeats_a_key(file: StoredFile, data: bytes) -> bool:
+    """Return whether a key stands twice in a record, as far as it is looked for; the full reading says in which."""
+    try:
+        return has_repeated_key(first_record(data) if file.sampled else data)
+    except JSON_ERRORS:
+        return True
 
 
 def _read_lines(file: StoredFile, data: bytes, size: int, damage: Damage | None) -> Iterator[Batch]:

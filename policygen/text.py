@@ -11,16 +11,21 @@ import re
 from functools import lru_cache
 from importlib import import_module
 
-# C0 and C1 controls (with ESC), and the bidirectional and invisible marks that reorder a line.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-
+# What reorders a line, ends one, or is not seen at all: Unicode's format characters, what its DerivedCoreProperties.txt
+# calls Default_Ignorable_Code_Point (fillers, selectors of variants, tags), C1 controls, and halves of pairs.
+_HIDDEN = (
+    "\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u115f-\u1160\u17b4-\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_UNSAFE = re.compile(f"[\x00-\x1f{_HIDDEN}]")
 
 _CONSONANT_Y = re.compile("[^aeiou]y$")
 
 
 def _visible(match: re.Match[str]) -> str:
     code = ord(match.group())
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def pluralize(number: int, noun: str) -> str:
@@ -48,8 +53,8 @@ def format_bytes(number: float) -> str:
 
 
 def escape_controls(text: str) -> str:
-    """Return the text with every control and direction mark escaped, as ``\\x1b``, so that it is one visible line."""
-    return text if text.isprintable() else _UNSAFE.sub(_visible, text)  # most text is; no unsafe character is
+    """Return the text as one visible line: what is not seen, or reorders it, is escaped, as ``\\x1b``."""
+    return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_visible, text)  # most text is both
 
 
 def sanitize(text: object, limit: int = 256) -> str:
@@ -75,16 +80,23 @@ def clean_word(text: str | None, limit: int = 128) -> str:
 _remembered = lru_cache(maxsize=8192)(sanitize)
 
 
-# Characters that a JSON writer leaves raw and a terminal obeys: DEL, C1 controls, marks that reorder or hide text.
-_RAW = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_RAW = re.compile(f"[{_HIDDEN}]")
+"""What a JSON writer leaves raw, and is not seen or reorders a line."""
 
 
 def visible_json(text: str) -> str:
-    """Return JSON text of the same value without raw control and direction marks.
+    """Return JSON text of the same value in which all is seen, and in its order.
 
-    These can occur only inside strings, where an escape has the same meaning.
+    What is not can occur only inside strings, where an escape has the same meaning.
     """
-    return _RAW.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    return _RAW.sub(_json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\u{0xD7C0 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"  # a pair (RFC 8259, 7)
 
 
 _IN_NAMES = re.compile(r"[^\w+=,@.-]", re.ASCII)

@@ -137,11 +137,12 @@ def report(*found: Finding, fail_on: Any = "error") -> FindingsReport:
     )
 
 
-def hostile(rule: str) -> Finding:
-    return Finding(RULES[rule], HOSTILE, HOSTILE, HOSTILE, f"iam/{HOSTILE}", Location(3, 7), HOSTILE)
+def named(rule: str, text: str) -> Finding:
+    """A finding of which every text is the same."""
+    return Finding(RULES[rule], text, text, text, f"iam/{text}", Location(3, 7), text)
 
 
-EVERY = tuple(hostile(rule) for rule in RULES)
+EVERY = tuple(named(rule, HOSTILE) for rule in RULES)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -265,7 +266,7 @@ def test_sarif_has_what_github_demands() -> None:
 
 
 def test_the_fingerprint_of_a_finding_does_not_move_with_its_line() -> None:
-    one = hostile("PG101")
+    one = named("PG101", HOSTILE)
     moved = Finding(one.rule, one.subject, one.message, one.fix, one.file, Location(9, 1), one.resource)
     first, second = json.loads(render("sarif", report(one, moved)))["runs"][0]["results"]
     assert first["partialFingerprints"] == second["partialFingerprints"]

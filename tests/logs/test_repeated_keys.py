@@ -18,7 +18,9 @@ from tests.support.command import run
 from tests.support.effort import examples
 from tests.support.records import record
 
-GOOD = json.dumps(record({"source": "s3", "name": "GetObject", "params": {"key": "k"}}), separators=(",", ":"))
+GOOD = json.dumps(
+    record({"source": "s3", "name": "GetObject", "params": {"key": "k"}}), separators=(",", ":")
+)
 INNER = '"requestParameters":{"key":"a",'
 DOUBLED = {
     "what was called": GOOD.replace('"eventName":', '"eventName":"DeleteBucket","eventName":', 1),

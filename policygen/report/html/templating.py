@@ -57,8 +57,6 @@ def fill_template(template: str, *, extra: Sequence[str] = (), **values: Any) ->
 
 def display_text(text: str) -> str:
     """Return a text in one line, without invisible marks; a very long one is cut, with its length."""
-    if len(text) <= LONGEST and text.isprintable():
-        return text  # most texts
     text = escape_controls(text)
     if len(text) <= LONGEST:
         return text

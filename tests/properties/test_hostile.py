@@ -447,10 +447,3 @@ def test_long_texts_of_strangers_do_not_fill_the_memory(tmp_path: Path) -> None:
     )
     assert made.returncode == 0, made.stderr
     assert int(made.stdout) < 250 * 1024  # KiB
-
-
-def test_no_text_that_python_prints_as_it_is_has_a_mark_that_is_written_out() -> None:
-    """`escape_controls` returns such a text at once."""
-    for code in range(0x110000):
-        mark = chr(code)
-        assert not mark.isprintable() or escape_controls(f"{mark}\0") == f"{mark}\\x00"

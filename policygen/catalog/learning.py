@@ -7,14 +7,14 @@ by its ARN, which has its path.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from policygen.catalog.call import Call
 from policygen.catalog.knowledge import Fact, fact_key, facts_of_arns
 from policygen.catalog.known_event import known_event
 from policygen.catalog.resources import role_arns
 from policygen.catalog.rule_model import LearnRule
-from policygen.catalog.rules import learn_rules_of, learning_sources
+from policygen.catalog.rules import learn_rules_of
 from policygen.catalog.service_names import strip_version
 from policygen.catalog.template import FieldScope, Template
 
@@ -27,14 +27,6 @@ def learn_rules(source: str, name: str) -> tuple[LearnRule, ...]:
     """Return what the records of an event tell of names."""
     rules = learn_rules_of(source)
     return (*rules.get(strip_version(name).lower(), ()), *rules.get("*", ()))
-
-
-@cache
-def learned_texts() -> tuple[bytes, ...]:
-    """Return the texts of which a record must hold one to tell something by the rules that name a text."""
-    rules = map(learn_rules_of, learning_sources())
-    found = {one.text for known in rules for rows in known.values() for one in rows}
-    return tuple(sorted(found - {b""}))
 
 
 def facts_of(call: Call) -> Iterator[Fact]:

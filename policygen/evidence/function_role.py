@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
 from policygen.account.model import Account, unqualified
 from policygen.errors import NothingFoundError, UsageError
-from policygen.evidence.role import parse_role
+from policygen.evidence.role import names_caller, parse_role
 from policygen.iam.request import RoleKey
 from policygen.logs.chunk import ReadRequest
+from policygen.logs.events.record import UserIdentity
 from policygen.logs.reader import ReadOptions, read_source
-from policygen.logs.source import BytePattern, QuerySource, RecordFilter, Source
+from policygen.logs.source import QuerySource, RecordFilter, Source, Wanted
 from policygen.text import escape_controls
 
 _FUNCTION_ARN = re.compile(r"arn:[^:]+:lambda:[^:]+:\d{12}:function:(?P<name>[\w-]+)(:[\w$-]+)?", re.ASCII)
@@ -72,12 +74,7 @@ def role_in_logs(source: Source, text: str, read: ReadOptions | None = None) -> 
         return ""
     found = _FUNCTION_ARN.fullmatch(text)
     name = found["name"] if found else text
-    # A name that JSON may escape is looked for in every record.
-    search = (
-        RecordFilter((BytePattern(name.encode()),))
-        if re.fullmatch(r"[\w-]+", name, re.ASCII)
-        else RecordFilter()
-    )
+    search = RecordFilter(Wanted(f"calls of function {name}", partial(_calls_as, name)))
     calls = read_source(source, ReadRequest(_any_role, search=search), options=read).counts.calls
     whole = unqualified(text) if found else ""
     roles = {
@@ -108,6 +105,12 @@ def accounts_in_logs(source: Source, text: str, read: ReadOptions | None = None)
 
 def _any_role(_: RoleKey) -> bool:
     return True
+
+
+def _calls_as(name: str, who: UserIdentity) -> bool:
+    """Return whether a caller may be a function of a name."""
+    issued_to = who.inScopeOf.credentialsIssuedTo if who.inScopeOf else None
+    return name in (issued_to or "") or names_caller(name.lower(), who)
 
 
 def _is(function: str, name: str, whole: str) -> bool:

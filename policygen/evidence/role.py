@@ -5,19 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
 from policygen.catalog.known_event import may_pass_role
-from policygen.catalog.learning import learn_rules, learned_texts
+from policygen.catalog.learning import learn_rules
 from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, count_in
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.totals import CHANGE_EVENTS, LATE
-from policygen.logs.events.record import UserIdentity
-from policygen.logs.source import BytePattern, RecordFilter
+from policygen.logs.events.record import SessionIssuer, UserIdentity
+from policygen.logs.source import RecordFilter, Wanted
 from policygen.text import escape_controls
 
 _ROLE_ARN = re.compile(
@@ -44,25 +44,14 @@ class RoleSelector(msgspec.Struct, frozen=True):
 
     @property
     def record_filter(self) -> RecordFilter:
-        """Patterns of the records that matter for the role, so that other records need not be parsed.
+        """Which records matter for the role, so that the others need not be counted one by one.
 
-        In its own account's log these are records with its name, changes of trails and changes of functions' code
+        In its own account's log these are records of its name, changes of trails and changes of functions' code
         (`CHANGE_EVENTS`), and records that tell what others leave out of a name (`learning`). In another account's log
         they are copies of calls, which have an id instead of a name (1.4.3). Any record may name its role by id alone.
-        There are no patterns for a name that JSON may escape: then each record is parsed.
         """
-        if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
-            return RecordFilter()
-        return RecordFilter(
-            (
-                BytePattern(self.name.encode()),
-                BytePattern(event=_tells_more),
-                BytePattern(caller=_is_nameless),
-                *_TELLING,
-            ),
-            (BytePattern(caller=_is_copy), BytePattern(caller=_is_nameless)),
-            self.account,
-        )
+        own = Wanted(f"calls of {self.name}", partial(_may_be, self.name.lower()), told_texts)
+        return RecordFilter(own, Wanted("copies of calls", _has_no_name), self.account)
 
 
 def changes_what_logs_show(source: str, name: str) -> bool:
@@ -72,15 +61,31 @@ def changes_what_logs_show(source: str, name: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _tells_more(source: str, name: str) -> bool:
-    """Return whether an event changes what the logs show or a function's code, or may complete a name of others."""
-    if changes_what_logs_show(source, name):
-        return True
-    return any(not rule.text for rule in learn_rules(source, name)) or may_pass_role(source, name)
+def told_texts(source: str, name: str) -> tuple[bytes, ...]:
+    """Return texts one of which an event holds that changes what the logs show, or may complete a name of others.
+
+    The empty text is in any; an event that tells nothing has none.
+    """
+    if changes_what_logs_show(source, name) or may_pass_role(source, name):
+        return (b"",)
+    return tuple(rule.text for rule in learn_rules(source, name))
 
 
-_TELLING = tuple(BytePattern(text) for text in learned_texts())
-"""Texts of the other records that may tell it."""
+def names_caller(name: str, who: UserIdentity) -> bool:
+    """Return whether the role, or the session, of a caller may have a name; it is given in lower case."""
+    issuer = (who.sessionContext and who.sessionContext.sessionIssuer) or _NO_ISSUER
+    return name in f"{who.arn} {who.userName} {issuer.arn} {issuer.userName}".lower()
+
+
+_NO_ISSUER = SessionIssuer()
+
+
+def _may_be(name: str, who: UserIdentity) -> bool:
+    return names_caller(name, who) or _is_nameless(who)
+
+
+def _has_no_name(who: UserIdentity) -> bool:
+    return _is_copy(who) or _is_nameless(who)
 
 
 def _is_copy(who: UserIdentity) -> bool:

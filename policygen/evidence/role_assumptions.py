@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 import msgspec
@@ -12,17 +11,17 @@ from policygen.account.model import Account, Role
 from policygen.errors import UsageError
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.observe import Logs, ObserveOptions, coverage_of_counts, no_events_error
-from policygen.evidence.role import changes_what_logs_show
+from policygen.evidence.role import changes_what_logs_show, names_caller
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.totals import Totals
 from policygen.logs.chunk import ReadRequest
-from policygen.logs.events.assumption import Sightings
+from policygen.logs.events.assumption import Sightings, is_assumption
 from policygen.logs.events.session_use import SessionUses
 from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
-from policygen.logs.source import BytePattern, QuerySource, RecordFilter
+from policygen.logs.source import QuerySource, RecordFilter, Wanted
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
 from policygen.logs.window_end import WindowEnd
 
@@ -173,8 +172,18 @@ def _own_days(totals: Totals, account: str, window: Window) -> frozenset[str]:
 
 
 def _records_about(role: RoleKey) -> RecordFilter:
-    """Return patterns of the records with the role's name, and of those that change what the logs show."""
-    if not re.fullmatch(r"[\w.-]+", role.name, re.ASCII):
-        return RecordFilter()  # JSON may escape it
-    named = BytePattern(role.name.encode())
-    return RecordFilter((named, BytePattern(event=changes_what_logs_show)), (named,), role.account)
+    """Return which records tell of the role's assumptions, of where its sessions were used, and of what logs show."""
+    called = partial(names_caller, role.name.lower())
+    return RecordFilter(
+        Wanted(f"assumptions of {role.name}", called, _assumes_or_changes),
+        Wanted(f"assumptions of {role.name} elsewhere", called, _assumes),
+        role.account,
+    )
+
+
+def _assumes_or_changes(source: str, name: str) -> tuple[bytes, ...]:
+    return (b"",) if changes_what_logs_show(source, name) else _assumes(source, name)
+
+
+def _assumes(source: str, name: str) -> tuple[bytes, ...]:
+    return (b"",) if is_assumption(source, name) else ()

@@ -192,8 +192,8 @@ def _records(
         for batch in batches:
             result.read_report.note(batch)
             result.counts.reading = batch.name
-            if batch.searched:
-                result.counts.add_searched(one.day, one.region)
+            if batch.others:
+                result.counts.totals.add_others(batch.others, result.counts.until)
             if not (isinstance(batch.records, RecordTable) and tables.add(batch.records)):
                 yield from batch.records
 

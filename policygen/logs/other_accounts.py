@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -26,11 +26,16 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from policygen.logs.decode.object_key import organization_trail, published
+from policygen.logs.decode.object_key import STAMP, organization_trail, published
 from policygen.logs.event_kinds import KindsInFiles, category_of
 from policygen.logs.read_report import ReadReport
-from policygen.logs.search_scope import LATEST, TELLING, before
 from policygen.logs.source import Batch, LogFolder, LogObject, LogSource, Scope
+
+TELLING = 32 << 10
+"""Bytes as stored of about a hundred events, enough to show what kinds of events a trail holds."""
+
+LATEST = 20
+"""Minutes within which a trail delivers an event (2.1.2): a file of the last minutes holds the newest event."""
 
 _ROUNDS = 8
 """How often more own files of a day are read, about a hundred events at a time, to see its kinds of events."""
@@ -161,7 +166,7 @@ class _OwnLog(msgspec.Struct):
             scope.first,
             max((place.day for place, _ in pairs), default=""),
             # What a bucket lacks was not delivered to it yet; a copy of it may be older than the copies of others.
-            "~" if source.remote else before(newest),
+            "~" if source.remote else _before(newest),
         )
 
     def covers(self, one: LogObject) -> bool:
@@ -273,3 +278,10 @@ def _spread(items: Sequence[Item], number: int) -> Sequence[Item]:
 
 def _add_days(day: str, number: int) -> str:
     return str(date.fromisoformat(day) + timedelta(number))
+
+
+def _before(stamp: str) -> str:
+    """Return the time `LATEST` minutes before a stamp."""
+    if not stamp:
+        return ""
+    return (datetime.strptime(stamp, STAMP) - timedelta(minutes=LATEST)).strftime(STAMP)

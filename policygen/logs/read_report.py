@@ -69,10 +69,11 @@ class ReadReport(msgspec.Struct):
             self.kinds[batch.kind] += 1
         if batch.passed_over:
             self.passed_over.update(batch.passed_over)
+        others = batch.others.number if batch.others else 0
         self.items += (
-            len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values()) + batch.others
+            len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values()) + others
         ) + (len(batch.lines.texts) if batch.lines else 0)
-        self.others += batch.others
+        self.others += others
         self.malformed += len(batch.unreadable)
         if batch.damage:
             self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))

@@ -33,7 +33,6 @@ from policygen.logs.chunk import (
 from policygen.logs.events.event import LOST
 from policygen.logs.other_accounts import without_spare
 from policygen.logs.read_report import ReadReport
-from policygen.logs.search_scope import searched
 from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, QuerySource, Reader, Scope, Source
 from policygen.parallel import collect_young, gc_paused, map_ahead
 from policygen.text import pluralize
@@ -151,7 +150,7 @@ def _read_objects(
     if is_searched:
         objects = [one._replace(sampled=True) for one in objects]
     if is_searched and request.search.own:
-        objects = searched(objects, request.search)
+        objects = [one._replace(wanted=request.search.of(one.account)) for one in objects]
     progress = Progress(0, len(objects), 0, size, 0, _matches(result.counts, request))
     options.on_progress(progress)
     try:

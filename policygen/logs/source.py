@@ -18,6 +18,7 @@ import msgspec
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
 from policygen.logs.calls.counts import CallCounts
+from policygen.logs.calls.totals import Others
 from policygen.logs.events.record import Record, UserIdentity
 from policygen.text import escape_controls
 
@@ -26,7 +27,6 @@ __all__ = [
     "EVERYTHING",
     "RECORDS",
     "Batch",
-    "BytePattern",
     "Damage",
     "LogFolder",
     "LogObject",
@@ -40,6 +40,7 @@ __all__ = [
     "Source",
     "TextLines",
     "Unreadable",
+    "Wanted",
 ]
 
 
@@ -91,10 +92,8 @@ class Batch(msgspec.Struct, frozen=True):
     damage: Damage | None = None
     kind: str = "log"
     size: int = 0
-    searched: bool = False
-    """Whether only the records that hold what was searched for were decoded."""
-    others: int = 0
-    """The other records of a searched file, which were only checked."""
+    others: Others | None = None
+    """What the other records of the file tell, where only those that a role needs are in `records`."""
     continued: bool = False
     """Whether an earlier batch is of the same file."""
     lines: TextLines | None = None
@@ -113,29 +112,23 @@ class Batch(msgspec.Struct, frozen=True):
         return cls(escape_controls(name), damage=damage, size=size)
 
 
-class BytePattern(NamedTuple):
-    """Which records to decode: those that hold a text, those of some events, or those of some callers."""
+class Wanted(NamedTuple):
+    """Which records of a trail's file one role needs; the others are checked, and summed up."""
 
-    text: bytes = b""
-    """To look for in the bytes of a record."""
-    event: Callable[[str, str], bool] | None = None
-    """Tells the events by source and name. Picklable."""
-    caller: Callable[[UserIdentity], bool] | None = None
+    name: str
+    """Identifies the functions, the same in every process."""
+    caller: Callable[[UserIdentity], bool]
     """Tells the callers. Picklable."""
-
-    @property
-    def name(self) -> str:
-        """What it looks for, the same in every process."""
-        tells = self.event or self.caller
-        return f"{tells.__module__}.{tells.__qualname__}" if tells else repr(self.text)
+    event: Callable[[str, str], Sequence[bytes]] | None = None
+    """Tells the events by source and name: texts one of which the parameters of a record have to hold. Picklable."""
 
 
 class RecordFilter(NamedTuple):
-    """Which records of a log to decode; all records where it is empty."""
+    """Which records of a large log to count one by one; all records where it is empty."""
 
-    own: tuple[BytePattern, ...] = ()
+    own: Wanted | None = None
     """Those of the log of the role's account, and in logs whose account is not known."""
-    others: tuple[BytePattern, ...] = ()
+    others: Wanted | None = None
     """Those of the logs of other accounts, and in logs whose account is not known."""
     account: str = ""
     """The role's account; "" where it is not known."""
@@ -143,14 +136,14 @@ class RecordFilter(NamedTuple):
     @property
     def name(self) -> str:
         """What it looks for and where, the same in every process."""
-        sides = [" ".join(one.name for one in side) for side in (self.own, self.others)]
-        return "\0".join((*sides, self.account))
+        return "\0".join((*(one.name if one else "" for one in (self.own, self.others)), self.account))
 
-    def of(self, account: str) -> tuple[BytePattern, ...]:
-        """Return the patterns for an account's log."""
-        if not (account and self.account):
-            return (*self.own, *self.others)
-        return self.own if account == self.account else self.others
+    def of(self, account: str) -> tuple[Wanted, ...]:
+        """Return what is wanted of an account's log."""
+        sides: tuple[Wanted | None, ...] = (self.own, self.others)
+        if account and self.account:
+            sides = (self.own,) if account == self.account else (self.others,)
+        return tuple(one for one in sides if one)
 
 
 ObjectVersion = tuple[str, str]
@@ -174,8 +167,8 @@ class LogObject(NamedTuple):
     region: str = ""
     day: str = ""
     """When it was published, a date in UTC. Account, region and day are "" where its name does not have them."""
-    search: tuple[BytePattern, ...] = ()
-    """Only records that hold one of these are decoded; all records where it is empty."""
+    wanted: tuple[Wanted, ...] = ()
+    """Only these records are counted one by one; all records where it is empty."""
     hashes: frozenset[str] = frozenset()
     """SHA-256 digests in hex, one of which its unpacked content has to have; any content will do where it is empty."""
     as_text: bool = False

@@ -14,36 +14,34 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 import policygen.logs.cache
 import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.errors import AwsError
-from policygen.evidence.role import parse_role
+from policygen.evidence.role import names_caller, parse_role
 from policygen.logs.cache import Cache
-from policygen.logs.calls.counts import no_role
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.spill import SpillStore, unpack_calls
 from policygen.logs.chunk import ChunkResult, ReadRequest
-from policygen.logs.decode import search
-from policygen.logs.decode.search import Cut, cut_records
+from policygen.logs.decode.selection import select_records
 from policygen.logs.decode.trail_file import decode_trail_file
+from policygen.logs.events.record import UserIdentity
 from policygen.logs.reader import Progress, ReadOptions, read_source
 from policygen.logs.registry import open_source
-from policygen.logs.search_scope import TELLING
 from policygen.logs.source import (
     EVERYTHING,
     Batch,
-    BytePattern,
     Damage,
     LogObject,
     Reader,
-    RecordFilter,
     Scope,
+    Wanted,
 )
 from policygen.logs.sources.files import FileSource, read_file
 from policygen.logs.window_end import WindowEnd
@@ -269,7 +267,7 @@ def test_jobs_and_readers_cross_processes() -> None:
     assert pickle.loads(pickle.dumps((ONE_ROLE, ReadRequest(no_role), read_file)))
 
 
-# --- searching in a file ---------------------------------------------------------------------------------
+# --- choosing records of a file --------------------------------------------------------------------------
 
 
 def text_of(*records: dict[str, Any], **form: Any) -> bytes:
@@ -281,44 +279,56 @@ def by(role: str, **more: Any) -> dict[str, Any]:
     return {"eventVersion": "1.11", **made}
 
 
-def wanting(*texts: bytes) -> list[BytePattern]:
-    return [BytePattern(text) for text in texts]
+def wanting(*roles: str) -> list[Wanted]:
+    return [Wanted(role, partial(names_caller, role)) for role in roles]
 
 
-def cut(text: bytes, wanted: Sequence[BytePattern]) -> list[Any]:
-    """The records that a search finds; all others were checked."""
-    found = cut_records(text, wanted)
+def nobody(_: UserIdentity) -> bool:
+    return False
+
+
+def chosen(text: bytes, wanted: Sequence[Wanted]) -> list[Any]:
+    """The records that are chosen; all others were checked."""
+    found = select_records(text, wanted)
     assert found is not None
-    assert found.others == len(json.loads(text)["Records"]) - len(found.records)
-    return found.records
+    table, others = found
+    assert others.number == len(json.loads(text)["Records"]) - len(table)
+    return list(table)
 
 
 def names(found: list[Any] | None) -> list[str]:
     return [one.userIdentity.sessionContext.sessionIssuer.userName for one in found or []]
 
 
-def test_only_the_records_that_hold_the_text_are_decoded() -> None:
+def test_only_the_records_of_the_callers_are_chosen() -> None:
     text = text_of(by("other"), by("wanted"), by("third"), by("wanted"))
-    assert names(cut(text, wanting(b"wanted"))) == ["wanted", "wanted"]
-    assert cut(text, wanting(b"nobody")) == []
-    assert names(cut(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
+    assert names(chosen(text, wanting("wanted"))) == ["wanted", "wanted"]
+    assert chosen(text, wanting("nobody")) == []
+    assert names(chosen(text, wanting("third", "wanted"))) == ["wanted", "third", "wanted"]
 
 
-def test_records_of_a_kind_are_found_by_their_fields() -> None:
-    text = text_of(by("a", note="/b/"), by("b"))
-    wanted = BytePattern(event=lambda source, name: (source, name) == ("s3.amazonaws.com", "GetObject"))
-    assert names(cut(text, [wanted])) == ["a", "b"]
-    assert cut(text, [BytePattern(event=lambda _, name: name == "PutObject")]) == []
-    of_b = BytePattern(caller=lambda who: (who.arn or "").split("/")[1] == "b")
-    assert names(cut(text, [of_b])) == ["b"]
-    assert names(cut(text, [of_b, *wanting(b"/b/")])) == ["a", "b"]
+def test_records_of_an_event_are_chosen_by_what_their_parameters_hold() -> None:
+    text = text_of(by("a", note="/b/"), by("b"), {**by("c", note="/b/"), "eventName": "PutObject"})
+
+    def of_event(*texts: bytes) -> list[Wanted]:
+        return [
+            Wanted(
+                str(texts), nobody, lambda source, name: texts if source[:2] + name == "s3GetObject" else ()
+            )
+        ]
+
+    assert names(chosen(text, of_event(b""))) == ["a", "b"]
+    assert names(chosen(text, of_event(b"/x/", b"/b/"))) == ["a"]
+    assert chosen(text, of_event()) == []
+    assert names(chosen(text, [*of_event(b"/b/"), *wanting("c")])) == ["a", "c"]
 
 
 def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
     sought = ROLE.record_filter._replace(account="111122223333")
-    assert sought.of("111122223333") == sought.own
-    assert sought.of("444455556666") == sought.others
-    assert sought.of("") == ROLE.record_filter.of("444455556666") == (*sought.own, *sought.others)
+    assert sought.of("111122223333") == (sought.own,)
+    assert sought.of("444455556666") == (sought.others,)
+    assert sought._replace(account="").of("444455556666") == (sought.own, sought.others)
+    assert sought.of("") == (sought.own, sought.others)
 
 
 def test_the_copy_of_a_call_in_another_account_s_log_is_found() -> None:
@@ -326,115 +336,97 @@ def test_the_copy_of_a_call_in_another_account_s_log_is_found() -> None:
     copied = {**by("other"), "userIdentity": copy, "eventName": "Copied"}
     owned = by("other", resources=[{"accountId": "111122223333"}])
     sought = parse_role("arn:aws:iam::111122223333:role/orders-api").record_filter.of("444455556666")
-    (found,) = cut(text_of(owned, copied, by("third")), sought)
+    (found,) = chosen(text_of(owned, copied, by("third")), sought)
     assert found.eventName == "Copied"
 
 
 def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     forged = by("wanted")
     text = text_of(by("thief", list=[{"a": 1}, forged, forged, forged]), by("other"))
-    assert names(cut(text, wanting(b"wanted"))) == ["thief"]
+    assert chosen(text, wanting("wanted")) == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        text_of(by("wanted"), by("other"), indent=1),
-        text_of(by("wanted"), by("other"), separators=(", ", ": ")),
-        b" " + text_of(by("wanted")),
-        text_of(by("wanted"))[:-9],
-        text_of(by("other"), by("other"))[:-1],
-        text_of(by("other"), by("wanted"))[: len(text_of(by("other"))) - 1],
-        text_of(by("wanted")).replace(b"GetObject", b"Get\xff"),
-        json.dumps(by("wanted")).encode(),
-    ],
-    ids=[
-        "indented",
-        "spaced",
-        "a space before",
-        "cut",
-        "cut, without the text",
-        "cut before the text",
-        "no UTF-8",
-        "a record alone",
-    ],
-)
-def test_any_other_form_is_left_to_the_full_reading(text: bytes) -> None:
-    assert cut_records(text, wanting(b"wanted")) is None
+def test_a_name_is_found_however_json_spells_it() -> None:
+    text = text_of(by("wanted"), by("other")).replace(b"wanted", rb"w\u0061nted")
+    assert names(chosen(text, wanting("wanted"))) == ["wanted"]
+    assert names(chosen(text_of(by("a=b@c"), by("other")), parse_role("a=b@c").record_filter.of(""))) == [
+        "a=b@c"
+    ]
 
 
-def test_spaces_between_the_records_do_not_shift_what_is_found() -> None:
-    first, rest = text_of(by("wanted", a="x" * 50), by("other"), by("wanted")).split(b',{"eventVersion"', 1)
-    for space in (b" ", b"\n\n\n"):
-        spaced = first + b"," + space + b'{"eventVersion"' + rest
-        assert cut_records(spaced, wanting(b"wanted")) is None
+ODD: dict[str, bytes] = {
+    "cut": text_of(by("wanted"))[:-9],
+    "cut, without the role": text_of(by("other"), by("other"))[:-1],
+    "two lists": text_of(by("other"))[:-1] + b',"Records":[]}',
+    "more than a list": text_of(by("other"))[:-1] + b',"more":[]}',
+    "no UTF-8": text_of(by("wanted")).replace(b"GetObject", b"Get\xff"),
+    "a record alone": json.dumps(by("wanted")).encode(),
+    "a record without a name": text_of(by("other"), {**by("other"), "eventName": None}),
+    "a record that is no call": text_of(by("other"), {**by("other"), "eventType": "AwsCloudTrailInsight"}),
+    "a record without a caller": text_of(by("other"), {**by("other"), "userIdentity": None}),
+    "a caller that is none": text_of(by("other"), {**by("other"), "userIdentity": {"type": 1}}),
+    "a time that is none": text_of(by("other"), {**by("other"), "eventTime": "long ago"}),
+    "a time of another form": text_of(by("wanted"), {**by("other"), "eventTime": "2026-11-20 04:00:00"}),
+    "no time": text_of({key: one for key, one in by("other").items() if key != "eventTime"}),
+    "a field of another type": text_of(by("other"), {**by("other"), "vpcEndpointId": ["a list"]}),
+}
 
 
-@pytest.mark.parametrize("who", ["wanted wanted wanted", "wanted other wanted", "other other", "wanted"])
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {},
-        {"eventTime": "long ago"},
-        {"eventType": "AwsCloudTrailInsight"},
-        {"vpcEndpointId": ["a list"]},
-        {"userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/%77anted/x"}},
-        {"requestParameters": {"note": "wanted"}, "userIdentity": {"type": "Root"}},
-    ],
-)
-@pytest.mark.parametrize("space", ["", " "])
-def test_each_way_to_find_records_gives_the_same(
-    who: str, odd: dict[str, Any], space: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    *others, last = [by(one) for one in who.split()]
-    text = text_of(*others, {**last, **odd}).replace(
-        b',{"eventVersion"', f',{space}{{"eventVersion"'.encode()
+@pytest.mark.parametrize("name", ODD)
+def test_what_cannot_be_used_is_left_to_the_full_reading(name: str) -> None:
+    assert select_records(ODD[name], wanting("wanted")) is None
+
+
+FORMS = {
+    "indented": text_of(by("wanted"), by("other"), indent=1),
+    "spaced": text_of(by("wanted"), by("other"), separators=(", ", ": ")),
+    "a space before": b" " + text_of(by("wanted"), by("other")),
+    "a line break behind": text_of(by("wanted"), by("other")) + b" \r\n",
+    "in another order": text_of(dict(reversed(by("wanted").items())), by("other")),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_any_form_of_the_records_gives_the_same(name: str) -> None:
+    assert names(chosen(FORMS[name], wanting("wanted"))) == ["wanted"]
+
+
+TOLD = ("days", "regions", "region_days", "account_days", "management", "first", "last")
+
+
+def test_the_others_tell_what_all_records_told() -> None:
+    """Days, regions, accounts and kinds of events are those that a reading of every record counts."""
+    data = {"eventCategory": "Data", "resources": [{"type": "AWS::S3::Object"}, {"type": "AWS::S3::Bucket"}]}
+    service = {"userIdentity": {"type": "AWSService", "invokedBy": "s3.amazonaws.com"}}
+    text = text_of(
+        by("wanted"),
+        by("a"),
+        {**by("b"), **data},
+        {**by("c"), "eventTime": "2026-11-21T00:00:00Z", "readOnly": False, "awsRegion": "us-east-1"},
+        {**by("d"), **service},
+        {**by("e"), "recipientAccountId": "999900001111"},
+        {**by("f"), "eventCategory": "NetworkActivity"},
     )
-    patterns = wanting(b"wanted")
-    found = []
-    for ends in (search._usual_ends, search._parsed_ends):
-        monkeypatch.setattr(search, "_usual_ends", ends)
-        for size in (0, 1 << 30):  # bytes for one match, above which a file is no longer full of them
-            monkeypatch.setattr(search, "_USUAL_SIZE", size)
-            found.append(cut_records(text, patterns))
-    usual, full, parsed, _ = found
-    assert usual == parsed
-    whole = decode_trail_file(text)
-    if (
-        full is not None and whole is not None
-    ):  # spaces are left to the full reading, unless it is full of matches
-        held = [one for one in whole if b"wanted" in msgspec.json.encode(one)]
-        assert full == Cut(held, len(whole) - len(held))
-        assert usual == full or (usual is None and space)
+    for until in (None, WindowEnd.parse("2026-11-20")):
+        few, whole = CallCounts(no_role, until), CallCounts(no_role, until)
+        found = select_records(text, wanting("wanted"))
+        assert found is not None
+        table, others = found
+        whole.add_all(decode_trail_file(text) or [])
+        few.add_all(table)
+        few.totals.add_others(others, until)
+        of_few, of_all = few.totals, whole.totals
+        for name in TOLD:
+            assert getattr(of_few, name) == getattr(of_all, name), name
+        assert set(of_few.data_types) == set(of_all.data_types) == {"AWS::S3::Object", "AWS::S3::Bucket"}
 
 
-def test_a_forged_beginning_does_not_stand_for_one_that_is_not_as_usual() -> None:
-    """There are as many usual beginnings as records, but one of them is within the parameters of a call."""
-    odd = by("wanted")
-    odd["eventVersion"] = odd.pop("eventVersion")  # to the end
-    text = text_of(by("thief", list=[by("a"), by("b")]), odd, by("other"))
-    assert text.count(b',{"eventVersion":"') == 2
-    assert names(cut(text, wanting(b"wanted"))) == ["wanted"]
-    assert names(cut(text, wanting(b"thief"))) == ["thief"]
-
-
-def test_a_line_break_at_the_end_changes_nothing() -> None:
-    text = text_of(by("other"), by("wanted"))
-    assert names(cut(text + b" \r\n", wanting(b"wanted"))) == ["wanted"]
-    assert cut_records(text + b"\x0b", wanting(b"wanted")) is None
-
-
-def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> None:
+def test_a_file_of_another_form_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.json.gz"
-    path.write_bytes(gzip.compress(text_of(by("wanted"), by("other"), indent=1)))
-    (batch,) = read_file(LogObject("a", str(path), search=tuple(wanting(b"wanted"))))
-    assert not batch.searched
-    assert names(batch.records) == ["wanted", "other"]
-
-
-def test_a_name_that_json_may_escape_is_not_searched_for() -> None:
-    assert parse_role("a=b@c").record_filter == RecordFilter()
-    assert b"orders-api" in [one.text for one in ROLE.record_filter.own]
+    path.write_bytes(gzip.compress(ODD["a time that is none"]))
+    (batch,) = read_file(LogObject("a", str(path), wanted=tuple(wanting("wanted"))))
+    assert batch.others is None
+    assert names(batch.records) == ["other", "other"]
 
 
 # --- the cache -------------------------------------------------------------------------------------------
@@ -639,7 +631,7 @@ KILLED = """
 import sys, policygen.logs.reader as engine, policygen.logs.chunk as chunk
 from pathlib import Path
 from policygen.logs.cache import Cache
-from policygen.evidence.role import parse_role
+from policygen.evidence.role import names_caller, parse_role
 from policygen.logs.registry import open_source
 engine.MIN_CACHED_BYTES, chunk.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
@@ -723,29 +715,3 @@ def test_a_cache_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "calls").write_text("a file where the folder should be")
     code, said = policygen_says(tmp_path, "cache", "--clear")
     assert (code, "PG-E223" in said) == (2, True)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "whole"),
-    [
-        ([5, 7, 99, 3, 2, 1], ["0", "2", "5"]),  # the first, the largest, the newest
-        ([5, TELLING + 9, TELLING, 3, TELLING * 9, 1], ["0", "2", "5"]),  # the smallest that tells, of few
-    ],
-)
-def test_a_few_files_are_read_whole_to_tell_what_the_trail_holds(sizes: list[int], whole: list[str]) -> None:
-    class Listed(FileSource):
-        def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
-            for n, size in enumerate(sizes):
-                stamp = f"2026112{n // 2}T0{n}05Z"
-                name = f"123456789012_CloudTrail_us-east-1_{stamp}_0123456789abcdef.json.gz"
-                yield LogObject(name, str(n), size, "1", account="123456789012", region="us-east-1")
-
-    source, asked = Listed([]), dict[str, bool]()
-
-    def reader(one: LogObject) -> Iterator[Batch]:
-        asked[one.locator] = bool(one.search)
-        yield Batch(one.name)
-
-    source.reader = ReaderOf(reader)
-    read_source(source, ONE_ROLE)
-    assert [where for where, searched in sorted(asked.items()) if not searched] == whole

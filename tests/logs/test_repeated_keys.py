@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from policygen.evidence.role import names_caller
 from policygen.logs.decode.repeated_keys import has_repeated_key
 from policygen.logs.decode.unpack import StoredFile, read_bytes
-from policygen.logs.source import Batch, BytePattern
+from policygen.logs.source import Batch, Wanted
 from tests.support.command import run
 from tests.support.effort import examples
 from tests.support.records import record
@@ -63,7 +65,8 @@ def test_the_record_is_not_used_and_the_others_are(name: str, wrapping: str) -> 
 
 def test_a_search_for_a_role_finds_it_too() -> None:
     text = WRAPPINGS["a trail's file"]([GOOD, DOUBLED["what was called"], GOOD])
-    assert told(read(text, search=(BytePattern(b"orders"),)))[1] == ["the key eventName stands twice in it"]
+    wanted = Wanted("orders", partial(names_caller, "orders"))
+    assert told(read(text, wanted=(wanted,)))[1] == ["the key eventName stands twice in it"]
 
 
 @pytest.mark.parametrize("place", [0, 1])

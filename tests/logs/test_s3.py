@@ -34,8 +34,9 @@ from urllib3.response import HTTPResponse
 import policygen.logs.registry
 from policygen.account.required_permissions import NEEDS, actions
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
+from policygen.evidence.role import names_caller
 from policygen.logs.registry import open_source
-from policygen.logs.source import EVERYTHING, Batch, BytePattern, LogObject, LogSource, Scope
+from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, Scope, Wanted
 from policygen.logs.sources.files import FileSource
 from policygen.logs.sources.s3 import source as s3
 from policygen.logs.sources.s3.auto import choose_trail, open_auto
@@ -725,20 +726,18 @@ def test_what_is_called_is_what_is_declared(wire: Wire) -> None:
 
 
 def test_an_object_is_searched_for_what_is_wanted_of_it(wire: Wire) -> None:
-    content = json.dumps({"Records": [record(1), record(2)]}, separators=(",", ":"))
+    named = {"type": "IAMUser", "userName": "ana"}
+    content = json.dumps({"Records": [record(1, userIdentity=named), record(2)]}, separators=(",", ":"))
     put("trail", key_of(ACCOUNTS[0], "eu-west-1", "2026-11-24"), body=gzip.compress(content.encode()))
     source = open_source("s3://trail")
     assert isinstance(source, LogSource)
     (one,) = source.objects()
     assert isinstance(one, LogObject)
-    found = {
-        text: [
-            (len(batch.records), batch.searched)
-            for batch in source.reader.read(one._replace(search=(sought,)))
-        ]
-        for text, sought in ((text, BytePattern(text)) for text in (b"id-1", b"nobody"))
-    }
-    assert found == {b"id-1": [(1, True)], b"nobody": [(0, True)]}
+    for name, found in (("ana", 1), ("nobody", 0)):
+        sought = Wanted(name, partial(names_caller, name))
+        (batch,) = source.reader.read(one._replace(wanted=(sought,)))
+        assert batch.others is not None
+        assert (len(batch.records), batch.others.number) == (found, 2 - found)
 
 
 # --- obstore -------------------------------------------------------------------------------------

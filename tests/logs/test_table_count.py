@@ -127,7 +127,6 @@ def test_a_table_is_a_sequence_of_the_records_that_the_file_holds() -> None:
     (table,) = tables_of([records])
     assert [one.eventID for one in table] == ["id-0", "id-1", "id-2"]
     assert [one.eventID for one in table[1:]] == ["id-1", "id-2"]
-    assert table[0].userIdentity is table[1].userIdentity
     assert table == list(table) != table[1:]
 
 

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from policygen.errors import NothingFoundError
 from policygen.logs.chunk import ReadRequest
-from policygen.logs.decode.search import cut_records
+from policygen.logs.decode.selection import select_records
+from policygen.logs.events.record import UserIdentity
 from policygen.logs.reader import read_source
 from policygen.logs.registry import open_source
-from policygen.logs.source import BytePattern
+from policygen.logs.source import Wanted
 from tests.support.effort import bounded
 from tests.support.records import record
 
@@ -195,8 +196,17 @@ def test_random_damage_costs_no_record_in_silence(name: str, data: st.DataObject
 
 TRAIL = [{"eventVersion": "1.11", **one} for one in RECORDS[:3]]
 TRAIL[1]["requestParameters"] = {"list": [{"eventVersion": "1.0"}, {"eventVersion": "1.0"}]}
-OF_CALLER, OF_EVENT = BytePattern(b"assumed-role"), BytePattern(event=lambda _, name: name == "Decrypt")
-SOUGHT = [[BytePattern(b"GetItem"), OF_EVENT], [OF_CALLER, OF_EVENT]]
+
+
+def is_decrypt(_: str, name: str) -> tuple[bytes, ...]:
+    return (b"",) if name == "Decrypt" else ()
+
+
+def is_of_role(who: UserIdentity) -> bool:
+    return ":assumed-role/orders/" in (who.arn or "")
+
+
+SOUGHT = [[Wanted("events", lambda _: False, is_decrypt)], [Wanted("role", is_of_role, is_decrypt)]]
 SIGNS = [b'{"eventVersion":"9"},', b',{"eventVersion":"', b'{"Records":[', b'"Records":[', b"[{}],"]
 SIGNS += [b"]}", b"},", b"{", b"}", b"[", b"]", b'"', b",", b"\\", b" "]
 
@@ -215,18 +225,20 @@ def test_a_search_finds_what_the_parser_does_whatever_was_written_into_the_text(
         edited[at:at] = sign
     text_ = bytes(edited)
     sought = data.draw(st.sampled_from(SOUGHT))
-    found = cut_records(text_, sought)
+    found = select_records(text_, sought)
     try:
         parsed = json.loads(text_)["Records"]
     except (ValueError, TypeError, KeyError):
         assert found is None
         return
     if found is not None:
-        names = [one["eventName"] for one in parsed]
-        assert len(names) == len(found.records) + found.others
+        table, others = found
+        assert len(parsed) == len(table) + others.number
+        of_role = sought[0].name == "role"
         wanted = [
-            one["eventName"]
+            one["eventID"]
             for one in parsed
-            if one["eventName"] == "Decrypt" or sought[0].text in json.dumps(one).encode()
+            if one["eventName"] == "Decrypt"
+            or (of_role and ":assumed-role/orders/" in one["userIdentity"].get("arn", ""))
         ]
-        assert [one.eventName for one in found.records] == wanted
+        assert [one.eventID for one in table] == wanted

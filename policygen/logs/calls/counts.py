@@ -228,13 +228,6 @@ class CallCounts:
             totals.management["read" if group.read_only else "write"] += events
         return events
 
-    def add_searched(self, day: str, region: str) -> None:
-        """Count a file in which only some records were decoded: it shows that its day and region were read."""
-        self.totals.searched += 1
-        self.totals.days[day] += 1
-        self.totals.regions[region] += 1
-        self.totals.region_days[f"{region} {day}"] += 1
-
     def merge(self, other: CallCounts) -> None:
         """Add another count, of other records; the cross-account copies of both must not be resolved yet."""
         for role, calls in other.calls.items():

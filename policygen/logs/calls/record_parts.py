@@ -27,7 +27,7 @@ from policygen.logs.events.event import (
     read_parameters,
     resources_of,
 )
-from policygen.logs.events.event_time import is_plain_clock, utc_time
+from policygen.logs.events.event_time import are_plain, utc_time
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.principal import Principal, principal_of
 from policygen.logs.events.record import UserIdentity
@@ -192,10 +192,7 @@ class Parts:
 
     def days_of(self, times: Sequence[str]) -> list[str] | None:
         """Return the days of eventTimes; None where one is not in the usual form, or is not within the window."""
-        if not (
-            all(map(_is_minute, [time[10:17] for time in times]))
-            and all(map(_is_second, [time[17:] for time in times]))
-        ):
+        if not are_plain(times):
             return None
         days = [time[:10] for time in times]
         return days if all(map(self.days.__getitem__, set(days))) else None
@@ -258,12 +255,6 @@ class Parts:
             if caller.owner is None:
                 caller.owner = self._owners[owner] = OwnerPart(role, principal, caller.via)
         return caller
-
-
-# What follows the date in a time, in two pieces: there are few of each.
-_MINUTES: Memo[str, bool] = Memo(lambda text: is_plain_clock(f"{text}00Z") is not None, size_of=len)
-_SECONDS: Memo[str, bool] = Memo(lambda text: is_plain_clock(f"T00:00:{text}") is not None, size_of=len)
-_is_minute, _is_second = _MINUTES.__getitem__, _SECONDS.__getitem__
 
 
 def _length(text: str | None) -> int:

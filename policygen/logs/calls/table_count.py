@@ -117,7 +117,9 @@ class TableCounter:
         operations = list(map(parts.operations.__getitem__, table.common))
         recipients = [one.recipientAccountId for one in raw]
         places = list(map(parts.places.__getitem__, map(_place_of, raw)))
-        callers = list(map(parts.callers.__getitem__, zip(table.identities, recipients, strict=True)))
+        callers = list(
+            map(parts.callers.__getitem__, zip([one.userIdentity for one in raw], recipients, strict=True))
+        )
         params = [one.params[text] for one, text in zip(operations, table.params, strict=True)]
         resources = list(map(parts.resources.__getitem__, table.resources))
         addresses = list(map(parts.addresses.__getitem__, [one.sourceIPAddress for one in raw]))
@@ -169,8 +171,8 @@ class TableCounter:
         if any(assumes):
             columns = (compress(one, assumes) for one in (rows.numbers, rows.times, rows.keys))
             for number, time, key in zip(*columns, strict=True):
-                who, resources = table.identities[number], table.resources[number].entries
-                self._counts.note_assumption(table.raw[number], who, resources, time, key)
+                record, resources = table.raw[number], table.resources[number].entries
+                self._counts.note_assumption(record, record.userIdentity, resources, time, key)
 
     def _count(self, rows: _Rows) -> None:
         """Count events that differ in nothing that the totals tell."""

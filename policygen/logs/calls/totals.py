@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_args, get_origin
 
 import msgspec
@@ -24,6 +24,7 @@ from policygen.logs.events.event import parameters, resources_of, sorted_paramet
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record
 from policygen.logs.events.record_table import CommonFields
+from policygen.logs.window_end import WindowEnd
 from policygen.text import clean_word, sanitize
 
 
@@ -93,6 +94,30 @@ COPIED = "another account's copy of a call that was read already"
 """Reasons of `Totals.ignored` that do not come from the record alone."""
 
 
+class OthersKind(NamedTuple):
+    """What is told apart of records that are summed up."""
+
+    day: str
+    region: str | None
+    account: str | None
+    """The account that the record was delivered to."""
+    is_data: bool
+    read_only: bool
+
+
+class Others(NamedTuple):
+    """Records of a file that were decoded and checked, and then summed up: no role in question needs them."""
+
+    number: int
+    """Of all of them."""
+    times: Sequence[str]
+    """Of those that are calls, ISO 8601 in UTC."""
+    kinds: Mapping[OthersKind, int]
+    """Of those that are calls."""
+    types: Mapping[str, int]
+    """CloudTrail resource type -> data events of it, by one example of each event."""
+
+
 class Totals(msgspec.Struct):
     """What was counted of all callers. Counters, numbers and lists add up; `first` and `last` widen."""
 
@@ -121,7 +146,7 @@ class Totals(msgspec.Struct):
     """Records that were read, duplicates included."""
     duplicates: int = 0
     searched: int = 0
-    """Files in which only the records that hold the role were decoded: the totals lack their other records."""
+    """Files of which only the records that a role needs were counted one by one: the totals lack other callers."""
     first: str = ""
     """Time of the earliest event, ISO 8601 in UTC; "" where there is none."""
     last: str = ""
@@ -171,6 +196,24 @@ class Totals(msgspec.Struct):
                 return
         if not record.errorCode and not caller.is_cross_account_copy:
             self.facts.update(_facts_of(record, caller))
+
+    def add_others(self, others: Others, until: WindowEnd | None) -> None:
+        """Add what records of a file tell that no selected role needs; those after the window do not count."""
+        self.searched += 1
+        times = [time for time in others.times if not until.excludes(time)] if until else others.times
+        if times:
+            self.first, self.last = min(self.first or "~", *times), max(self.last, *times)
+        for (day, region, account, is_data, read_only), events in others.kinds.items():
+            if until and until.excludes(f"{day}T00:00:00Z"):
+                continue
+            shown = clean_word(region)
+            self.days[day] += events
+            self.account_days[f"{clean_word(account)} {day}"] += events
+            self.regions[shown] += events
+            self.region_days[f"{shown} {day}"] += events
+            if not is_data:
+                self.management["read" if read_only else "write"] += events
+        self.data_types.update(others.types)
 
     def to_json(self) -> bytes:
         """Return the totals as JSON; a counter is a list of pairs, for its keys need not be texts."""

@@ -6,7 +6,6 @@ import codecs
 
 import msgspec
 
-from policygen.logs.decode.byte_search import find_all
 from policygen.logs.events.record import Record
 from policygen.logs.events.record_table import CommonFields, Memo, RawRecord, RecordTable
 
@@ -18,6 +17,8 @@ class TrailFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
 
 
 TRAIL_FILE = msgspec.json.Decoder(TrailFile)
+_RECORDS = msgspec.json.Decoder(list[RawRecord])
+_HEAD, _TAIL, _SPACE = b'{"Records":[', b"]}", b" \t\r\n"
 RECORD = msgspec.json.Decoder(Record)
 JSON_ERRORS = (ValueError, RecursionError)
 
@@ -44,12 +45,27 @@ NOTIFIER = "aws:"
 
 def decode_trail_file(data: bytes) -> RecordTable | None:
     """Return the records of a ``{"Records": [...]}`` text, or None if any part of it is something else."""
-    if not is_sound(data) or len(find_all(data, b'"Records"')) > 1:
-        return None
     try:
-        return to_table(TRAIL_FILE.decode(data).Records)
+        raw = decode_records(data)
+        return None if raw is None else to_table(raw)
     except JSON_ERRORS:
         return None
+
+
+def decode_records(data: bytes) -> list[RawRecord] | None:
+    """Return the records of such a text, their resources not decoded yet; None for a text that needs care.
+
+    Raises:
+        ValueError, RecursionError: it is something else.
+    """
+    if not is_sound(data):
+        return None
+    text = data.rstrip(_SPACE)
+    if text.startswith(_HEAD) and text.endswith(
+        _TAIL
+    ):  # a second list of records would be no part of this one
+        return _RECORDS.decode(memoryview(text)[len(_HEAD) - 1 : 1 - len(_TAIL)])
+    return None if data.count(b'"Records"') > 1 else TRAIL_FILE.decode(data).Records
 
 
 def to_table(raw: list[RawRecord]) -> RecordTable | None:
@@ -59,7 +75,7 @@ def to_table(raw: list[RawRecord]) -> RecordTable | None:
         ValueError, RecursionError: one cannot be decoded.
     """
     table = RecordTable(raw)
-    if None in table.identities or not all(map(_IS_CALL.__getitem__, table.common)):
+    if not all(map(_IS_CALL.__getitem__, table.common)):
         return None
     return None if raw and min(table.params) < _AFTER_QUOTE else table
 

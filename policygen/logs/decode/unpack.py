@@ -32,12 +32,12 @@ from policygen.logs.decode.json_text import holds_events, is_packed, non_json_re
 from policygen.logs.decode.json_window import BadRecord, is_implausible
 from policygen.logs.decode.object_key import has_log_suffix
 from policygen.logs.decode.repeated_keys import first_record, has_repeated_key
-from policygen.logs.decode.search import cut_records
+from policygen.logs.decode.selection import select_records
 from policygen.logs.decode.tables import looks_like_table, table_items
 from policygen.logs.decode.text_lines import non_text_reason, text_lines
 from policygen.logs.decode.trail_file import JSON_ERRORS, decode_trail_file, is_sound
 from policygen.logs.events.record import Record
-from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
+from policygen.logs.source import Batch, Damage, LogObject, Unreadable, Wanted
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ _OBJECT_HEAD = re.compile(rb'\s*\{\s*"')
 
 
 class StoredFile(NamedTuple):
-    """Where bytes come from: the name to show, whether it is meant to be a log, and the patterns to search for."""
+    """Where bytes come from: the name to show, whether it is meant to be a log, and the records that are wanted."""
 
     name: str
     expects_log: bool
-    search: tuple[BytePattern, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
     as_text: bool = False
     """Whether it is read as lines of text, not as records."""
     sampled: bool = False
@@ -86,7 +86,7 @@ def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
     if damage:
         yield Batch.damaged(stored.name, damage, len(data))
     else:
-        file = StoredFile(stored.name, stored.expects_log, stored.search, stored.as_text, stored.sampled)
+        file = StoredFile(stored.name, stored.expects_log, stored.wanted, stored.as_text, stored.sampled)
         yield from read_bytes(file, data, size=len(data))
 
 
@@ -137,7 +137,7 @@ def _read_damaged(
     if is_zip(data) or is_tar(data) or not data:
         yield Batch.damaged(file.name, damage, size)
     else:
-        yield from _read_text(file._replace(expects_log=True, search=()), data, size, budget, damage)
+        yield from _read_text(file._replace(expects_log=True, wanted=()), data, size, budget, damage)
 
 
 def _read_archive(
@@ -193,10 +193,10 @@ def _read_text(
         what = f"has too many values for its {len(data):,} bytes: they are no records"
         yield Batch.damaged(file.name, damage or Damage(None, what), size)
         return
-    if damage is None and is_sound(data) and not _repeats_a_key(file, data):
-        cut = cut_records(data, file.search) if file.search else None
-        if cut is not None:
-            yield Batch(escape_controls(file.name), cut.records, size=size, searched=True, others=cut.others)
+    if damage is None and not _repeats_a_key(file, data):
+        selected = select_records(data, file.wanted) if file.wanted else None
+        if selected is not None:
+            yield Batch(escape_controls(file.name), selected[0], size=size, others=selected[1])
             return
         records = decode_trail_file(data)
         if records is not None:
@@ -218,8 +218,9 @@ def _read_text(
 
 def _repeats_a_key(file: StoredFile, data: bytes) -> bool:
     """Return whether a key stands twice in a record, as far as it is looked for; the full reading says in which."""
+    text = first_record(data) if file.sampled else data
     try:
-        return has_repeated_key(first_record(data) if file.sampled else data)
+        return not is_sound(text) or has_repeated_key(text)
     except JSON_ERRORS:
         return True
 

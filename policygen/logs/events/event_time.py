@@ -7,6 +7,7 @@ which write times in forms of their own. What can be read for certain is read; a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -28,6 +29,23 @@ _UNITS = {10: 0, 13: 3, 16: 6, 19: 9}
 
 is_plain_clock = re.compile(r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z").fullmatch
 """Matches what follows the date in a time as CloudTrail writes it; of such a time only the date may be none."""
+
+
+def are_plain(times: Sequence[str]) -> bool:
+    """Return whether all of many times are as CloudTrail writes them: a log has few hours, and few ways to end one."""
+    return all(map(_is_hour, {time[:13] for time in times})) and all(
+        map(_ends_hour, {time[13:] for time in times})
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_hour(text: str) -> bool:
+    return bool(is_plain_clock(f"{text}:00:00Z", 10)) and _is_day(text[:10])
+
+
+@lru_cache(maxsize=4096)
+def _ends_hour(text: str) -> bool:
+    return is_plain_clock(f"T00{text}") is not None
 
 
 def utc_time(text: str) -> str:

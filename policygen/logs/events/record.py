@@ -95,15 +95,3 @@ class Record(RecordStruct, frozen=True, gc=False):
     sharedEventID: str | None = None  # noqa: N815
     readOnly: bool | None = None  # noqa: N815
     sessionCredentialFromConsole: bool | str | None = None  # noqa: N815
-
-
-class CheckedRecord(RecordStruct, frozen=True, gc=False):
-    """The fields that decide whether a record can be used: what fails here fails in the full reading too."""
-
-    eventName: str  # noqa: N815
-    eventSource: str  # noqa: N815
-    userIdentity: UserIdentity  # noqa: N815
-    eventTime: str | None = None  # noqa: N815
-    eventType: str | None = None  # noqa: N815
-    eventCategory: str | None = None  # noqa: N815
-    errorCode: str | None = None  # noqa: N815

@@ -58,29 +58,32 @@ class CommonFields(RecordStruct, frozen=True, gc=False, eq=False):
     sessionCredentialFromConsole: bool | str | None  # noqa: N815
 
 
-class RawRecord(RecordStruct, frozen=True, gc=False):
-    """A `Record` in which the caller and the resources are not decoded either; a call has a source and a name."""
+class RawRecord(RecordStruct, frozen=True, gc=False, kw_only=True):
+    """A `Record` in which the resources are not decoded either; a call has a caller, a source and a name.
 
+    The fields stand in the order in which CloudTrail writes them: they are decoded sooner so.
+    """
+
+    userIdentity: UserIdentity  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
     eventSource: str  # noqa: N815
     eventName: str  # noqa: N815
-    eventID: str | None = None  # noqa: N815
-    eventTime: str | None = None  # noqa: N815
-    eventType: str | None = None  # noqa: N815
-    eventCategory: str | None = None  # noqa: N815
     awsRegion: str | None = None  # noqa: N815
-    userIdentity: msgspec.Raw = ABSENT  # noqa: N815
-    requestParameters: msgspec.Raw = ABSENT  # noqa: N815
-    responseElements: msgspec.Raw = ABSENT  # noqa: N815
-    resources: msgspec.Raw = ABSENT
+    sourceIPAddress: str | None = None  # noqa: N815
+    userAgent: str | None = None  # noqa: N815
     errorCode: str | None = None  # noqa: N815
     errorMessage: str | None = None  # noqa: N815
-    userAgent: str | None = None  # noqa: N815
+    requestParameters: msgspec.Raw = ABSENT  # noqa: N815
+    responseElements: msgspec.Raw = ABSENT  # noqa: N815
     additionalEventData: msgspec.Raw = ABSENT  # noqa: N815
-    sourceIPAddress: str | None = None  # noqa: N815
-    vpcEndpointId: str | None = None  # noqa: N815
+    eventID: str | None = None  # noqa: N815
+    readOnly: bool | None = None  # noqa: N815
+    resources: msgspec.Raw = ABSENT
+    eventType: str | None = None  # noqa: N815
     recipientAccountId: str | None = None  # noqa: N815
     sharedEventID: str | None = None  # noqa: N815
-    readOnly: bool | None = None  # noqa: N815
+    vpcEndpointId: str | None = None  # noqa: N815
+    eventCategory: str | None = None  # noqa: N815
     sessionCredentialFromConsole: bool | str | None = None  # noqa: N815
 
 
@@ -96,22 +99,20 @@ class RecordTable(Sequence[Record]):
     Attributes:
         raw: the records as they were decoded.
         common: the common fields of each record.
-        identities: the caller of each record.
         params: requestParameters of each record, as delivered.
         resources: the resources of each record.
     """
 
-    __slots__ = ("common", "identities", "params", "raw", "resources")
+    __slots__ = ("common", "params", "raw", "resources")
 
     def __init__(self, raw: Sequence[RawRecord]) -> None:
         """Decode the parts of some records.
 
         Raises:
-            ValueError, RecursionError: a caller, or the resources, cannot be decoded.
+            ValueError, RecursionError: the resources cannot be decoded.
         """
         self.raw = raw
         self.common = list(map(_COMMON.__getitem__, map(common_of, raw)))
-        self.identities = list(map(_IDENTITIES.__getitem__, [bytes(one.userIdentity) for one in raw]))
         self.params = [bytes(one.requestParameters) for one in raw]
         self.resources = [
             _NO_RESOURCES if one.resources is ABSENT else _RESOURCES[bytes(one.resources)] for one in raw
@@ -136,7 +137,6 @@ class RecordTable(Sequence[Record]):
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(len(self)))]
         fields = msgspec.structs.asdict(self.raw[place])
-        fields["userIdentity"] = self.identities[place]
         fields["resources"] = self.resources[place].entries
         return Record(**fields)
 
@@ -160,8 +160,5 @@ def _resource_list(raw: bytes) -> RawResources:
 
 
 _COMMON: Memo[tuple[object, ...], CommonFields] = Memo(_common, size_of=_length)
-_IDENTITIES: Memo[bytes, UserIdentity | None] = Memo(
-    msgspec.json.Decoder(UserIdentity | None).decode, size_of=lambda raw: 3 * len(raw)
-)
 _RESOURCES: Memo[bytes, RawResources] = Memo(_resource_list, size_of=len)
 _NO_RESOURCES = RawResources(None)

@@ -80,7 +80,9 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
     on_progress = (lambda _: None) if quiet else bar
     with _workers(read.jobs, read.dask) as (executor, workers):
         try:
-            yield ReadOptions(executor, 2 * workers, cache_of, on_progress, message_sink(quiet=quiet))
+            yield ReadOptions(
+                executor, workers, 2 * workers, cache_of, on_progress, message_sink(quiet=quiet)
+            )
         finally:
             bar.close()
 

@@ -121,7 +121,7 @@ _ANY = 1000
 
 
 def describe(state: Progress, seconds: float, room: int = _ANY) -> str:
-    """Return the progress as text: files, megabytes, events with their rate, matching events, the time left.
+    """Return the progress as text: files and processes, megabytes, events with their rate, matches, the time left.
 
     Args:
         state: how far the reading is.
@@ -129,7 +129,8 @@ def describe(state: Progress, seconds: float, room: int = _ANY) -> str:
         room: columns; where they do not suffice, matching events and then megabytes are left out.
     """
     done = _share(state)
-    files = f"read {_short(state.objects)}/{_short(state.of_objects)} files"
+    processes = f" in {state.processes} processes" if state.processes > 1 else ""
+    files = f"read {_short(state.objects)}/{_short(state.of_objects)} files{processes}"
     unit, name = (1e9, "GB") if state.of_size >= 1e10 else (1e6, "MB")
     size = f", {state.size / unit:,.0f}/{state.of_size / unit:,.0f} {name}" if state.of_size else ""
     events = f", {_short(state.records)} events{_rate(state.records, seconds)}"

@@ -25,7 +25,7 @@ try:
         zlib.error,
         cast("type[Exception]", IsalError),
     )
-except ImportError:  # the extra `fast` is not installed
+except ImportError:  # there is no isal for this system
     from zlib import compress, decompress
 
     _DAMAGED = (OSError, ValueError, zlib.error)

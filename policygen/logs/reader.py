@@ -48,11 +48,8 @@ FLUSHED = 8
 MIN_CACHED_BYTES = 8 << 20
 """Bytes as stored below which all records of local files are decoded, and nothing is cached."""
 
-MIN_PARALLEL_BYTES = 512 << 20
-"""Bytes as stored from which several processes pay for their start, where records are searched for one role."""
-
-FULL_SCAN_COST = 16
-"""How many times as long it takes where every record is decoded."""
+MIN_PARALLEL_BYTES = 32 << 20
+"""Bytes as stored from which several processes pay for their start."""
 
 
 class Progress(NamedTuple):
@@ -66,6 +63,8 @@ class Progress(NamedTuple):
     records: int
     matches: int | None = None
     """Events of the role; None where no one role is asked for."""
+    processes: int = 1
+    """How many read."""
 
 
 def _no_progress(_: Progress) -> None:
@@ -85,6 +84,8 @@ class ReadOptions(msgspec.Struct, frozen=True):
 
     executor: Executor | None = None
     """Where chunks are counted; None for this process. A small log is read in this process anyway."""
+    processes: int = 1
+    """How many the executor has."""
     max_in_flight: int = 4
     """Chunks that are handed out before the first result is taken, which bounds the memory."""
     cache: Callable[[ReadRequest], Cache | None] = _no_cache
@@ -146,12 +147,13 @@ def _read_objects(
         kinds = cache.kinds_folder if cache else None
         objects = _in_order(without_spare(source, objects, scope, result.read_report, kinds))
     size = sum(one.size for one in objects)
-    executor = options.executor if _workers_pay(size, request, source.reader) else None
+    executor = options.executor if _workers_pay(size, source.reader) else None
     if is_searched:
         objects = [one._replace(sampled=True) for one in objects]
     if is_searched and request.search.own:
         objects = [one._replace(wanted=request.search.of(one.account)) for one in objects]
-    progress = Progress(0, len(objects), 0, size, 0, _matches(result.counts, request))
+    processes = options.processes if executor else 1
+    progress = Progress(0, len(objects), 0, size, 0, _matches(result.counts, request), processes)
     options.on_progress(progress)
     try:
         with gc_paused():
@@ -173,7 +175,7 @@ def _read_objects(
                 progress = progress._replace(
                     objects=progress.objects + chunk.number,
                     size=progress.size + chunk.size,
-                    records=result.counts.totals.records,
+                    records=result.read_report.items,
                     matches=_matches(result.counts, request),
                 )
                 options.on_progress(progress)
@@ -215,10 +217,9 @@ def _in_order(objects: Iterable[LogObject]) -> list[LogObject]:
     return sorted(objects, key=lambda one: (one.day, one.account, one.region, one.name))
 
 
-def _workers_pay(size: int, request: ReadRequest, reader: Reader) -> bool:
+def _workers_pay(size: int, reader: Reader) -> bool:
     """Return whether several processes read so many bytes sooner than one does."""
-    enough = MIN_PARALLEL_BYTES if request.search.own else MIN_PARALLEL_BYTES // FULL_SCAN_COST
-    return size >= enough and not reader.serial
+    return size >= MIN_PARALLEL_BYTES and not reader.serial
 
 
 def _matches(counts: CallCounts, request: ReadRequest) -> int | None:

@@ -18,7 +18,7 @@ from policygen.evidence.role import parse_role
 from policygen.iam import reference
 from policygen.iam.arn import action_matches
 from policygen.iam.request import AccessRequest
-from policygen.logs.decode.search import cut_records
+from policygen.logs.decode.selection import select_records
 
 ACCOUNT = "123456789012"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/apps/web"
@@ -50,7 +50,7 @@ def test_both_of_two_facts_are_possible_whichever_came_first() -> None:
 @pytest.mark.parametrize("source", sorted(learning_sources()))
 def test_a_search_for_one_role_finds_the_records_that_tell_something(source: str) -> None:
     (rules,) = [one for one in all_rules() if source in one.event_sources]
-    patterns = parse_role("orders").record_filter.own
+    wanted = parse_role("orders").record_filter.of("")
     for name in rules.learn:
         event = "Encrypt" if name == "*" else next(e for e in _spelled(rules.service) if e.lower() == name)
         record = {
@@ -63,9 +63,9 @@ def test_a_search_for_one_role_finds_the_records_that_tell_something(source: str
             "eventID": "0",
         }
         text = json.dumps({"Records": [record]}, separators=(",", ":")).encode()
-        found = cut_records(text, patterns)
+        found = select_records(text, wanted)
         assert found is not None
-        assert [one.eventName for one in found.records] == [event]
+        assert [one.eventName for one in found[0]] == [event]
 
 
 def _spelled(service: str) -> list[str]:

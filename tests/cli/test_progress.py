@@ -82,6 +82,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
             "read 1,204/3,112 files, 30/120 MB, 412k events (41k/s), 1,204 matches, 0:30 left",
         ),
         (
+            Progress(10, 20, 1_000_000, 2_000_000, 5_000, 7, 2),
+            "read 10/20 files in 2 processes, 1/2 MB, 5,000 events (500/s), 7 matches, 0:10 left",
+        ),
+        (
             Progress(98_765, 312_000, 1, 4_000, 999_499, 999_500),
             "read 99k/312k files, 0/0 MB, 999k events (100k/s), 1M matches, 11:06:30 left",
         ),
@@ -108,7 +112,7 @@ def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
     files, size = told[0].of_objects, told[0].of_size
     assert told[0] == Progress(0, files, 0, size, 0, 0)
     own = sum(one.count for calls in found.counts.calls.values() for one in calls.values())
-    assert told[-1] == Progress(files, files, size, size, found.counts.totals.records, own)
+    assert told[-1] == Progress(files, files, size, size, found.read_report.items, own)
     assert [one.matches for one in told] == sorted(one.matches or 0 for one in told)
     read_source(open_source(TRAIL), ReadRequest(no_role), options=ReadOptions(on_progress=told.append))
     assert told[-1].matches is None

@@ -18,7 +18,7 @@ from tests.support.command import environment
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOR_USERS = ("dask", "fast", "notebook", "parquet", "verify", "yaml")
+FOR_USERS = ("dask", "notebook", "parquet", "s3", "verify", "yaml")
 BROUGHT = {
     "botocore": "boto3",
     "jmespath": "boto3",
@@ -32,7 +32,7 @@ SOURCES = sorted((ROOT / "policygen").rglob("*.py"))
 
 
 def names(requirements: list[str]) -> set[str]:
-    return {normal(re.split(r"[\[<>=]", one)[0]) for one in requirements}
+    return {normal(re.split(r"[\[<>=]", one)[0].strip()) for one in requirements}
 
 
 def normal(name: str) -> str:

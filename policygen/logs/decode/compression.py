@@ -29,12 +29,15 @@ try:
         zlib.error,
         cast("type[Exception]", IsalError),
     )
-except ImportError:  # the extra `fast` is not installed
+except ImportError:  # there is no isal for this system
     import gzip
 
     _gunzip_whole = gzip.decompress
     _new_inflater = zlib.decompressobj
     _BAD_GZIP = (OSError, EOFError, zlib.error)
+
+INFLATER = "isal" if _gunzip_whole.__module__.startswith("isal") else "zlib"
+"""What unpacks gzip."""
 
 LIMIT = 2 << 30
 """Greatest size of one unpacked file, in bytes; trails deliver at most 50 MB (2.1.5)."""

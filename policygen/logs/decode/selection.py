@@ -7,7 +7,7 @@ tell which days, regions and kinds of events a log holds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress, count
 from operator import attrgetter
 
@@ -72,7 +72,7 @@ def select_records(data: bytes, wanted: Sequence[Wanted]) -> tuple[RecordTable, 
             return None
         callers = _callers([one.userIdentity for one in raw], wanted)
         _add_events(callers, raw, kinds, wanted)
-        table = to_table([one for one, caller in zip(raw, callers, strict=True) if caller == _WANTED])
+        table = to_table(list(compress(raw, map(_WANTED.__eq__, callers))))
         return None if table is None else (table, _others(raw, kinds, times, callers))
     except JSON_ERRORS:
         return None
@@ -114,33 +114,40 @@ def _others(
 ) -> Others:
     """Return what the records that are not wanted tell; of those that need no permissions only the number."""
     number = len(callers) - callers.count(_WANTED)
-    rest = [not caller for caller in callers]
-    if not all(rest):
+    if any(callers):
+        rest = [not caller for caller in callers]
         kinds, times, raw = (
             list(compress(kinds, rest)),
             list(compress(times, rest)),
             list(compress(raw, rest)),
         )
-    days = {time[:10] for time in times}
-    if len(days) == 1:
-        (day,) = days
-        by_day = {(day, kind): events for kind, events in Counter(kinds).items()}
+    counts = Counter(kinds)
+    first, last = min(times, default=""), max(times, default="")
+    by_day: Mapping[tuple[str, _EventShape], int]
+    if first[:10] == last[:10]:
+        by_day = {(first[:10], kind): events for kind, events in counts.items()}
     else:
         by_day = Counter(zip([time[:10] for time in times], kinds, strict=True))
     found = Counter[OthersKind]()
     for (day, kind), events in by_day.items():
         if kind.counts:
             found[OthersKind(day, kind.region, kind.account, kind.is_data, kind.read_only)] += events
-    return Others(number, times, found, _data_types(raw, kinds))
+    return Others(number, times, found, _data_types(raw, kinds, counts))
 
 
-def _data_types(raw: Sequence[RawRecord], kinds: Sequence[_EventShape]) -> Counter[str]:
-    """Return how many data events there are of each type of resources, by one example of each event."""
-    counts = Counter(kind for kind in kinds if kind.is_data)
-    rows = zip(kinds, raw, strict=True) if counts else ()
-    examples = {kind: record.resources for kind, record in rows if record.resources is not ABSENT}
+def _data_types(
+    raw: Sequence[RawRecord], kinds: Sequence[_EventShape], counts: Mapping[_EventShape, int]
+) -> Counter[str]:
+    """Return how many data events there are of each type of resources, by the first of each event that has any."""
     types = Counter[str]()
-    for kind, resources in examples.items():
-        entries = (_resources(bytes(resources)) or ()) if kind.is_data else ()
-        types.update(dict.fromkeys({entry.type for entry in entries if entry.type}, counts[kind]))
+    of_data = [kind for kind in counts if kind.is_data]
+    firsts = dict(zip(reversed(kinds), reversed(raw), strict=True)) if of_data else {}
+    for kind in of_data:
+        found = [firsts[kind]]
+        if found[0].resources is ABSENT:
+            found = [record for record, one in zip(raw, kinds, strict=True) if one is kind]
+        resources = next((record.resources for record in found if record.resources is not ABSENT), ABSENT)
+        types.update(
+            dict.fromkeys({one.type for one in _resources(bytes(resources)) or () if one.type}, counts[kind])
+        )
     return types

@@ -32,10 +32,10 @@ is_plain_clock = re.compile(r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z").ful
 
 
 def are_plain(times: Sequence[str]) -> bool:
-    """Return whether all of many times are as CloudTrail writes them: a log has few hours, and few ways to end one."""
-    return all(map(_is_hour, {time[:13] for time in times})) and all(
-        map(_ends_hour, {time[13:] for time in times})
-    )
+    """Return whether all of many times are as CloudTrail writes them; most files are of one hour."""
+    first, last = min(times, default=""), max(times, default="")
+    hours = {first[:13]} if first[:13] == last[:13] else {time[:13] for time in times}
+    return not times or (all(map(_is_hour, hours)) and all(map(_ends_hour, {time[13:] for time in times})))
 
 
 @lru_cache(maxsize=4096)
